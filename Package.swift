@@ -1,0 +1,68 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let package = Package(
+  name: "bertq",
+  products: [
+    // MARK: Products
+    .executable(name: "bert-convert", targets: ["bert-convert"]),
+    .executable(name: "bert-run", targets: ["bert-run"]),
+    .executable(name: "bert-bench", targets: ["bert-bench"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+  ],
+  targets: [
+    // MARK: Swift modules, lowest first
+    .target(name: "BertErrors"),
+    .target(name: "JSONText", dependencies: ["BertErrors"]),
+    .target(name: "BertModel", dependencies: ["BertErrors"]),
+    .target(name: "TensorFiles", dependencies: ["BertErrors", "JSONText", "CZlib"]),
+    .target(name: "BertImport", dependencies: ["BertErrors", "JSONText", "TensorFiles", "BertModel"]),
+    .target(name: "BertTokenize", dependencies: ["BertErrors"]),
+    .target(name: "BertKernels", dependencies: ["BertErrors", "CBertKernels"]),
+    .target(name: "BertRuntime", dependencies: ["BertErrors", "BertModel", "BertKernels"]),
+    .target(
+      name: "BertQuantize",
+      dependencies: ["BertErrors", "BertModel", "BertKernels", "BertRuntime"]),
+    .target(
+      name: "BertqFile",
+      dependencies: ["BertErrors", "BertModel", "CBertqHeader"]),
+    .target(
+      name: "BertDrift", dependencies: ["BertErrors", "JSONText", "BertModel", "BertRuntime"]),
+    .target(name: "CommandSupport", dependencies: ["BertErrors"]),
+
+    // MARK: Executables
+    .executableTarget(
+      name: "bert-convert",
+      dependencies: [
+        "BertErrors", "BertModel", "BertImport", "BertTokenize", "BertQuantize", "BertqFile",
+        "CommandSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .executableTarget(
+      name: "bert-run",
+      dependencies: [
+        "BertErrors", "BertModel", "BertTokenize", "BertKernels", "BertRuntime", "BertqFile",
+        "BertDrift", "JSONText", "CommandSupport",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .executableTarget(
+      name: "bert-bench",
+      dependencies: [
+        "BertErrors", "BertModel", "BertTokenize", "BertKernels", "BertRuntime", "BertqFile",
+        "JSONText", "CommandSupport",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+
+    // MARK: C modules
+    .target(name: "CBertKernels"),
+    .target(name: "CBertqHeader", dependencies: ["CProtobufC"]),
+
+    // MARK: System libraries
+    .systemLibrary(
+      name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c11
+)

@@ -1,0 +1,69 @@
+/// What went wrong, where, and what it means for the exit code.
+///
+/// Two errors are equal when their codes are: messages are for people.
+public struct BertError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// The kind of failure; extensible without breaking callers that switch on it.
+  public struct Code: Hashable, Sendable {
+    /// A stable name, for logs and JSON.
+    public let name: String
+    /// The exit code of a command that fails for this reason (sysexits.h where one fits).
+    public let exitCode: Int32
+
+    /// The drift gate failed.
+    public static let driftGate = Code(name: "drift-gate", exitCode: 3)
+    /// The command line or an option's value makes no sense.
+    public static let usage = Code(name: "usage", exitCode: 64)
+    /// A file is damaged, hostile or contradicts itself.
+    public static let malformed = Code(name: "malformed", exitCode: 65)
+    /// An input is not there or cannot be read.
+    public static let notFound = Code(name: "not-found", exitCode: 66)
+    /// Well formed, but something this package does not do.
+    public static let unsupported = Code(name: "unsupported", exitCode: 69)
+    /// The operating system refused something that is not the input's fault.
+    public static let system = Code(name: "system", exitCode: 71)
+    /// The output cannot be written.
+    public static let cannotWrite = Code(name: "cannot-write", exitCode: 73)
+  }
+
+  /// The kind of failure.
+  public var code: Code
+  /// What was found, what was expected and what to do.
+  public var message: String
+  /// The file concerned.
+  public var file: String?
+  /// The tensor concerned.
+  public var tensor: String?
+  /// Where in the file, in bytes from its start.
+  public var byteOffset: Int?
+
+  /// Makes an error; the place may be filled in later by whoever knows it.
+  public init(
+    _ code: Code, _ message: String, file: String? = nil, tensor: String? = nil,
+    byteOffset: Int? = nil
+  ) {
+    self.code = code
+    self.message = message
+    self.file = file
+    self.tensor = tensor
+    self.byteOffset = byteOffset
+  }
+
+  /// The same error with `file` filled in, unless it already names one.
+  public func inFile(_ path: String) -> BertError {
+    var copy = self
+    copy.file = file ?? path
+    return copy
+  }
+
+  /// `file: tensor 'name': at byte n: message`, with the parts that are known.
+  public var description: String {
+    var text = ""
+    if let file { text += "\(file): " }
+    if let tensor { text += "tensor '\(tensor)': " }
+    if let byteOffset { text += "at byte \(byteOffset): " }
+    return text + message
+  }
+
+  /// Equality is by code alone.
+  public static func == (a: BertError, b: BertError) -> Bool { a.code == b.code }
+}

@@ -1,0 +1,92 @@
+import BertErrors
+
+/// The nonlinearity between the two linears of a feed-forward block.
+public enum Activation: String, Sendable, CaseIterable {
+  /// x·Φ(x), with the error function: published BERT's own.
+  case gelu
+  /// The tanh approximation (`gelu_new`, `gelu_pytorch_tanh`).
+  case geluTanh = "gelu_new"
+  /// max(x, 0).
+  case relu
+}
+
+/// The sizes and constants of a BERT encoder.
+public struct BertConfiguration: Equatable, Sendable {
+  /// Rows of the word embedding table.
+  public var vocabularySize: Int
+  /// Width of a token's vector.
+  public var hiddenSize: Int
+  /// Encoder layers.
+  public var layerCount: Int
+  /// Attention heads; divides `hiddenSize`.
+  public var headCount: Int
+  /// Width between the two linears of a feed-forward block.
+  public var intermediateSize: Int
+  /// Rows of the position embedding table: the most tokens a text may have, specials included.
+  public var maximumPositions: Int
+  /// Rows of the token type (segment) embedding table.
+  public var tokenTypeCount: Int
+  /// Added to the variance in every layer norm.
+  public var layerNormEpsilon: Float
+  /// The feed-forward nonlinearity.
+  public var activation: Activation
+
+  /// Width of one attention head.
+  public var headSize: Int { hiddenSize / headCount }
+
+  /// Makes a configuration; call `validate()` on one that came from outside.
+  public init(
+    vocabularySize: Int, hiddenSize: Int, layerCount: Int, headCount: Int, intermediateSize: Int,
+    maximumPositions: Int, tokenTypeCount: Int, layerNormEpsilon: Float, activation: Activation
+  ) {
+    self.vocabularySize = vocabularySize
+    self.hiddenSize = hiddenSize
+    self.layerCount = layerCount
+    self.headCount = headCount
+    self.intermediateSize = intermediateSize
+    self.maximumPositions = maximumPositions
+    self.tokenTypeCount = tokenTypeCount
+    self.layerNormEpsilon = layerNormEpsilon
+    self.activation = activation
+  }
+
+  /// The largest value each size may have; the bounds keep integer sums and allocations safe.
+  ///
+  /// The depth of a linear is at most `largestWidth` plus its extra columns, which stay under
+  /// 65 536: 65 536 × 255 × 127 = 2 122 383 360 < 2³¹.
+  public static let largestWidth = 32_768
+  /// The most layers.
+  public static let largestLayerCount = 512
+  /// The most rows of any embedding table.
+  public static let largestVocabulary = 1 << 24
+
+  /// Refuses sizes that are impossible or beyond the limits.
+  ///
+  /// - Throws: `malformed` when values contradict each other, `unsupported` beyond a limit.
+  public func validate() throws(BertError) {
+    func check(_ name: String, _ value: Int, _ limit: Int) throws(BertError) {
+      if value < 1 {
+        throw BertError(.malformed, "\(name) is \(value); it must be at least 1")
+      }
+      if value > limit {
+        throw BertError(.unsupported, "\(name) is \(value); the largest supported is \(limit)")
+      }
+    }
+    try check("vocab_size", vocabularySize, Self.largestVocabulary)
+    try check("hidden_size", hiddenSize, Self.largestWidth)
+    try check("num_hidden_layers", layerCount, Self.largestLayerCount)
+    try check("num_attention_heads", headCount, hiddenSize)
+    try check("intermediate_size", intermediateSize, Self.largestWidth)
+    try check("max_position_embeddings", maximumPositions, Self.largestVocabulary)
+    try check("type_vocab_size", tokenTypeCount, 256)
+    if hiddenSize % headCount != 0 {
+      throw BertError(
+        .malformed,
+        "hidden_size \(hiddenSize) is not a multiple of num_attention_heads \(headCount)")
+    }
+    if !(layerNormEpsilon >= 0 && layerNormEpsilon < 1) {
+      throw BertError(
+        .malformed, "layer_norm_eps is \(layerNormEpsilon); it must be from 0 to below 1")
+    }
+  }
+}

@@ -1,0 +1,116 @@
+/// One of a layer's four linear products; query, key and value are one.
+public enum LinearSite: Int, CaseIterable, Sendable {
+  /// Query, key and value, stacked in that order: `[3·hidden, hidden]`.
+  case queryKeyValue
+  /// The attention's output projection: `[hidden, hidden]`.
+  case attentionOutput
+  /// Into the feed-forward block: `[intermediate, hidden]`.
+  case feedForwardUp
+  /// Out of the feed-forward block: `[hidden, intermediate]`.
+  case feedForwardDown
+
+  /// The part of a canonical name that stands for the site.
+  public var name: String {
+    switch self {
+    case .queryKeyValue: "attention.qkv"
+    case .attentionOutput: "attention.output"
+    case .feedForwardUp: "feed_forward.up"
+    case .feedForwardDown: "feed_forward.down"
+    }
+  }
+
+  /// Outputs (rows of the weight matrix).
+  public func outputs(_ c: BertConfiguration) -> Int {
+    switch self {
+    case .queryKeyValue: 3 * c.hiddenSize
+    case .attentionOutput, .feedForwardDown: c.hiddenSize
+    case .feedForwardUp: c.intermediateSize
+    }
+  }
+
+  /// Inputs (columns of the weight matrix).
+  public func inputs(_ c: BertConfiguration) -> Int {
+    self == .feedForwardDown ? c.intermediateSize : c.hiddenSize
+  }
+}
+
+/// The names of the tensors a `.bertq` file may hold; `formats/canonical-names.md` is the table.
+public enum CanonicalName {
+  /// `[vocabulary, hidden]`.
+  public static let wordEmbeddings = "embeddings.word"
+  /// `[positions, hidden]`.
+  public static let positionEmbeddings = "embeddings.position"
+  /// `[token types, hidden]`.
+  public static let tokenTypeEmbeddings = "embeddings.token_type"
+  /// The stem of the embedding layer norm's `.weight` and `.bias`, `[hidden]`.
+  public static let embeddingNorm = "embeddings.norm"
+  /// The stem of the pooler's `.weight` `[hidden, hidden]` and `.bias` `[hidden]`.
+  public static let pooler = "pooler"
+  /// The stem of the layer norm after attention.
+  public static func attentionNorm(_ layer: Int) -> String { "layer.\(layer).attention.norm" }
+  /// The stem of the layer norm after the feed-forward block.
+  public static func feedForwardNorm(_ layer: Int) -> String { "layer.\(layer).feed_forward.norm" }
+  /// The stem of a linear: `.weight` (float panels), `.bias`, and `.int8.*`.
+  public static func linear(_ layer: Int, _ site: LinearSite) -> String {
+    "layer.\(layer).\(site.name)"
+  }
+}
+
+/// A tensor that a float32 model holds.
+public struct TensorRequirement: Equatable, Sendable {
+  /// Its canonical name.
+  public let name: String
+  /// Its logical shape.
+  public let shape: [Int]
+  /// How it lies in a `.bertq` file.
+  public let layout: Layout
+
+  /// Makes a requirement.
+  public init(_ name: String, _ shape: [Int], _ layout: Layout = .rowMajor) {
+    self.name = name
+    self.shape = shape
+    self.layout = layout
+  }
+}
+
+extension BertConfiguration {
+  /// The tensors of the embedding layer and both norms of every layer: both paths need them.
+  public var sharedTensors: [TensorRequirement] {
+    var list = [
+      TensorRequirement(CanonicalName.wordEmbeddings, [vocabularySize, hiddenSize]),
+      TensorRequirement(CanonicalName.positionEmbeddings, [maximumPositions, hiddenSize]),
+      TensorRequirement(CanonicalName.tokenTypeEmbeddings, [tokenTypeCount, hiddenSize]),
+    ]
+    var norms = [CanonicalName.embeddingNorm]
+    for layer in 0..<layerCount {
+      norms += [CanonicalName.attentionNorm(layer), CanonicalName.feedForwardNorm(layer)]
+    }
+    for norm in norms {
+      list.append(TensorRequirement(norm + ".weight", [hiddenSize]))
+      list.append(TensorRequirement(norm + ".bias", [hiddenSize]))
+    }
+    return list
+  }
+
+  /// The float32 weights and biases of every layer's linears.
+  public var floatLinearTensors: [TensorRequirement] {
+    (0..<layerCount).flatMap { layer in
+      LinearSite.allCases.flatMap { site in
+        let name = CanonicalName.linear(layer, site)
+        let (n, k) = (site.outputs(self), site.inputs(self))
+        return [
+          TensorRequirement(name + ".weight", [n, k], .floatPanels),
+          TensorRequirement(name + ".bias", [n]),
+        ]
+      }
+    }
+  }
+
+  /// The pooler's tensors: needed only when something asks for the pooler's output.
+  public var poolerTensors: [TensorRequirement] {
+    [
+      TensorRequirement(CanonicalName.pooler + ".weight", [hiddenSize, hiddenSize], .floatPanels),
+      TensorRequirement(CanonicalName.pooler + ".bias", [hiddenSize]),
+    ]
+  }
+}

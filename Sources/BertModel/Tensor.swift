@@ -1,0 +1,122 @@
+import BertErrors
+
+/// What an element of a stored tensor is.
+public enum ElementType: String, Sendable, CaseIterable {
+  /// IEEE binary32, little-endian.
+  case float32 = "F32"
+  /// Two's complement, 8 bits.
+  case int8 = "I8"
+  /// Two's complement, 32 bits, little-endian.
+  case int32 = "I32"
+  /// Raw bytes: text and tables.
+  case uint8 = "U8"
+
+  /// Bytes of one element.
+  public var size: Int {
+    switch self {
+    case .float32, .int32: 4
+    case .int8, .uint8: 1
+    }
+  }
+}
+
+/// How a tensor's elements lie in memory.
+public enum Layout: String, Sendable, CaseIterable {
+  /// C order.
+  case rowMajor = "row-major"
+  /// A linear's weight `[N, K]` in panels of 32 outputs: `[⌈N/32⌉][K][32]`, missing outputs zero.
+  case floatPanels = "panels-32x1"
+  /// A linear's int8 weight `[N, K]` in panels of 32 outputs and groups of 4 inputs:
+  /// `[⌈N/32⌉][⌈K/4⌉][32][4]`, missing outputs and inputs zero.
+  case int8Panels = "panels-32x4"
+
+  /// Bytes of a tensor of `shape`, nil when that overflows or the layout does not fit the shape.
+  public func byteCount(shape: [Int], elementType: ElementType) -> Int? {
+    func product(_ factors: [Int]) -> Int? {
+      var total = elementType.size
+      for factor in factors {
+        guard factor >= 0 else { return nil }
+        let (next, overflow) = total.multipliedReportingOverflow(by: factor)
+        if overflow { return nil }
+        total = next
+      }
+      return total
+    }
+    switch self {
+    case .rowMajor:
+      return product(shape)
+    case .floatPanels:
+      guard shape.count == 2, elementType == .float32, shape[0] <= Int.max - 31 else { return nil }
+      return product([(shape[0] + 31) / 32, shape[1], 32])
+    case .int8Panels:
+      guard shape.count == 2, elementType == .int8, shape[0] <= Int.max - 31,
+        shape[1] <= Int.max - 3
+      else { return nil }
+      return product([(shape[0] + 31) / 32, (shape[1] + 3) / 4, 128])
+    }
+  }
+}
+
+/// A tensor in memory that somebody else owns.
+///
+/// Safety: `bytes` stays valid while the `WeightSource` that gave it lives.
+public struct TensorView: @unchecked Sendable {
+  /// Its canonical name.
+  public let name: String
+  /// What its elements are.
+  public let elementType: ElementType
+  /// How they lie.
+  public let layout: Layout
+  /// Logical sizes, outermost first.
+  public let shape: [Int]
+  /// The elements, starting at a multiple of 64 bytes.
+  public let bytes: UnsafeRawBufferPointer
+
+  /// Makes a view; the byte count must be that of shape, layout and element type.
+  public init(
+    name: String, elementType: ElementType, layout: Layout, shape: [Int],
+    bytes: UnsafeRawBufferPointer
+  ) {
+    self.name = name
+    self.elementType = elementType
+    self.layout = layout
+    self.shape = shape
+    self.bytes = bytes
+  }
+}
+
+/// Whatever holds a model's tensors by canonical name: a mapped file, or memory during conversion.
+public protocol WeightSource: AnyObject, Sendable {
+  /// All of the model except its tensors.
+  var description: ModelDescription { get }
+
+  /// The tensor's place, without looking at its bytes; nil when the model does not have it.
+  func find(_ name: String) -> TensorView?
+
+  /// Checks bytes of a tensor before they are used; what was checked once is not checked again.
+  ///
+  /// - Throws: `malformed` with file, tensor and offset when a checksum does not match.
+  func verify(_ tensor: TensorView, bytes: Range<Int>) throws(BertError)
+}
+
+extension WeightSource {
+  /// The tensor with all its bytes checked, of the given element type, layout and shape.
+  ///
+  /// - Throws: `malformed` when it is absent, of another kind, or damaged.
+  public func require(
+    _ name: String, _ elementType: ElementType, _ layout: Layout = .rowMajor, _ shape: [Int],
+    verifying: Bool = true
+  ) throws(BertError) -> TensorView {
+    guard let view = find(name) else {
+      throw BertError(.malformed, "is missing; the model needs it", tensor: name)
+    }
+    guard view.elementType == elementType, view.layout == layout, view.shape == shape else {
+      throw BertError(
+        .malformed,
+        "is \(view.elementType.rawValue) \(view.layout.rawValue) \(view.shape); "
+          + "expected \(elementType.rawValue) \(layout.rawValue) \(shape)", tensor: name)
+    }
+    if verifying { try verify(view, bytes: 0..<view.bytes.count) }
+    return view
+  }
+}

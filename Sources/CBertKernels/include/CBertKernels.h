@@ -1,0 +1,3 @@
+#ifndef C_BERT_KERNELS_H
+#define C_BERT_KERNELS_H
+#endif

@@ -1,0 +1,1 @@
+#include "bertq.pb-c.h"
