@@ -18,7 +18,8 @@ let package = Package(
     .target(name: "JSONText", dependencies: ["BertErrors"]),
     .target(name: "BertModel", dependencies: ["BertErrors"]),
     .target(name: "TensorFiles", dependencies: ["BertErrors", "JSONText", "CZlib"]),
-    .target(name: "BertImport", dependencies: ["BertErrors", "JSONText", "TensorFiles", "BertModel"]),
+    .target(
+      name: "BertImport", dependencies: ["BertErrors", "JSONText", "TensorFiles", "BertModel"]),
     .target(name: "BertTokenize", dependencies: ["BertErrors"]),
     .target(name: "BertKernels", dependencies: ["BertErrors", "CBertKernels"]),
     .target(name: "BertRuntime", dependencies: ["BertErrors", "BertModel", "BertKernels"]),
@@ -52,6 +53,67 @@ let package = Package(
         "BertErrors", "BertModel", "BertTokenize", "BertKernels", "BertRuntime", "BertqFile",
         "JSONText", "CommandSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+
+    // MARK: Tests
+    .target(name: "Fixtures", dependencies: ["JSONText"], path: "Tests/Fixtures"),
+    .testTarget(name: "BertModelTests", dependencies: ["BertErrors", "BertModel", "Fixtures"]),
+    .testTarget(name: "JSONTextTests", dependencies: ["BertErrors", "JSONText", "Fixtures"]),
+    .testTarget(
+      name: "TensorFilesTests",
+      dependencies: [
+        "BertErrors", "TensorFiles", "JSONText", "Fixtures",
+      ]),
+    .testTarget(
+      name: "BertImportTests",
+      dependencies: [
+        "BertErrors", "BertImport", "TensorFiles", "BertModel", "JSONText", "Fixtures",
+      ]),
+    .testTarget(
+      name: "BertTokenizeTests",
+      dependencies: [
+        "BertErrors", "BertTokenize", "JSONText", "Fixtures",
+      ]),
+    .testTarget(
+      name: "KernelTests",
+      dependencies: [
+        "BertErrors", "BertKernels", "CBertKernels", "Fixtures",
+      ]),
+    .testTarget(
+      name: "BertqFileTests",
+      dependencies: [
+        "BertErrors", "BertqFile", "BertModel", "Fixtures",
+      ]),
+    .testTarget(
+      name: "BertRuntimeTests",
+      dependencies: [
+        "BertErrors", "BertRuntime", "BertModel", "BertKernels", "Fixtures",
+      ]),
+    .testTarget(
+      name: "BertQuantizeTests",
+      dependencies: [
+        "BertErrors", "BertQuantize", "BertRuntime", "BertModel", "BertKernels", "Fixtures",
+      ]),
+    .testTarget(
+      name: "BertDriftTests",
+      dependencies: [
+        "BertErrors", "BertDrift", "BertRuntime", "BertModel", "JSONText", "Fixtures",
+      ]),
+    .testTarget(
+      name: "ParityTests",
+      dependencies: [
+        "BertErrors", "BertImport", "TensorFiles", "BertModel", "BertKernels", "BertRuntime",
+        "BertQuantize", "BertTokenize", "BertqFile", "JSONText", "Fixtures",
+      ]),
+    .testTarget(
+      name: "HostileFileTests",
+      dependencies: [
+        "BertErrors", "TensorFiles", "BertqFile", "BertImport", "BertModel", "Fixtures",
+      ]),
+    .testTarget(
+      name: "CommandLineTests",
+      dependencies: [
+        "BertErrors", "bert-convert", "bert-run", "bert-bench", "JSONText", "Fixtures",
       ]),
 
     // MARK: C modules
