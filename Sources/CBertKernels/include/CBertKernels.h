@@ -1,3 +1,174 @@
+// The arithmetic inner loops of a BERT encoder, in int8 and float32, for several instruction sets.
+//
+// Every function gives the same bits on every instruction set: integer sums are exact, and float
+// work follows one written order (formats/bertq.md, "Numeric contract"). Nothing here allocates,
+// prints or aborts, and nothing reads or writes past the extents stated beside each pointer.
 #ifndef C_BERT_KERNELS_H
 #define C_BERT_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Outputs of a linear come in panels of 32; the depth of an int8 linear in groups of 4.
+enum { BK_PANEL = 32, BK_GROUP = 4, BK_LANES = 16 };
+
+// The largest depth (inputs, extra columns included) of an int8 linear.
+// 65536 * 255 * 127 = 2122383360 < 2^31, so the int32 sum can not overflow.
+enum { BK_MAX_DEPTH = 65536 };
+
+// What follows a linear before its output is stored.
+typedef enum {
+  BK_ACT_NONE = 0,
+  BK_ACT_GELU = 1,
+  BK_ACT_GELU_TANH = 2,
+  BK_ACT_RELU = 3,
+} bk_activation;
+
+// How float rows become the u8 rows of one int8 linear: v = x * multiplier + shift per column, then
+// q = rint((v - min) * 255 / (max - min) + dither) per row. Columns depth..depth+extra copy the
+// columns named in `source`, which spreads a wide channel over several columns.
+typedef struct {
+  ptrdiff_t depth;
+  ptrdiff_t extra;
+  const float *multiplier;  // [depth]
+  const float *shift;       // [depth]
+  const float *dither;      // [depth + extra]
+  const int32_t *source;    // [extra], each below depth
+} bk_input;
+
+// A quantised row stands for scale * q + offset.
+typedef struct {
+  float scale;
+  float offset;
+} bk_row_scale;
+
+// An int8 linear: y = (scale_row * sum(q * w) + offset_row * sum_w) * scale_w + bias.
+typedef struct {
+  ptrdiff_t outputs;
+  ptrdiff_t groups;         // ceil((depth + extra) / 4)
+  const int8_t *weights;    // [ceil(outputs/32)][groups][32][4], each -127...127
+  const float *scale;       // [outputs]
+  const float *column_sum;  // [outputs]: the sum of the int8 weights, as float
+  const float *bias;        // [outputs]
+} bk_linear_s8;
+
+// A float linear.
+typedef struct {
+  ptrdiff_t outputs;
+  ptrdiff_t depth;
+  const float *weights;  // [ceil(outputs/32)][depth][32]
+  const float *bias;     // [outputs]
+} bk_linear_f32;
+
+// The destination of a linear over `rows` rows. At most one of `residual` and `next` is set.
+typedef struct {
+  float *out;             // [rows][stride]; the first ceil(outputs/32)*32 floats of a row are written
+  ptrdiff_t stride;       // >= ceil(outputs/32)*32
+  const float *residual;  // null, or [rows][residual_stride], added to the result
+  ptrdiff_t residual_stride;
+  bk_activation activation;
+  const bk_input *next;   // null, or: store v = x * multiplier + shift of the next linear's input
+  float *range;           // with next: [rows][2][16], running minima and maxima of v by lane
+} bk_output;
+
+// One head of one sequence in the int8 path. Row i of a matrix starts at base + i * stride.
+typedef struct {
+  ptrdiff_t length;       // tokens of the sequence
+  ptrdiff_t head_size;
+  ptrdiff_t head_stride;  // head_size rounded up to 4: bytes of a row's slice, zero padded
+  const uint8_t *query;   // int8 + 128
+  const int8_t *key;
+  const int8_t *value;
+  ptrdiff_t stride;             // bytes between tokens, for query, key and value
+  const float *query_scale;     // one a token, scale_stride floats apart
+  const float *key_scale;
+  const float *value_scale;
+  ptrdiff_t scale_stride;
+  float score_scale;            // log2(e) / sqrt(head_size)
+  float *out;                   // [length][out_stride], head_size floats of a row are written
+  ptrdiff_t out_stride;
+} bk_head_s8;
+
+// One head of one sequence in the float path.
+typedef struct {
+  ptrdiff_t length;
+  ptrdiff_t head_size;
+  const float *query;
+  const float *key;
+  const float *value;
+  ptrdiff_t stride;   // floats between tokens, for query, key and value
+  float score_scale;  // 1 / sqrt(head_size)
+  float *out;
+  ptrdiff_t out_stride;
+} bk_head_f32;
+
+// The kernels of one instruction set. Only bk_kernels_at gives one out, and says whether this CPU
+// and its operating system can run it.
+typedef struct bk_kernels {
+  const char *name;      // as in BERTQ_KERNELS
+  const char *requires;  // the CPU features, for people
+  ptrdiff_t row_tile;    // rows that one pass over a panel serves best
+
+  // Bytes of scratch, 64-byte aligned, that linear_s8 needs for so many rows and groups.
+  size_t (*linear_s8_scratch)(ptrdiff_t rows, ptrdiff_t groups);
+  // Panels first_panel..<last_panel of a linear over rows of q, q_stride bytes apart (a multiple
+  // of 4, at least 4 * groups).
+  void (*linear_s8)(const bk_linear_s8 *linear, const uint8_t *q, ptrdiff_t q_stride,
+                    const bk_row_scale *scales, ptrdiff_t rows, ptrdiff_t first_panel,
+                    ptrdiff_t last_panel, const bk_output *output, void *scratch);
+  void (*linear_f32)(const bk_linear_f32 *linear, const float *x, ptrdiff_t x_stride,
+                     ptrdiff_t rows, ptrdiff_t first_panel, ptrdiff_t last_panel,
+                     const bk_output *output);
+
+  // Rows of x to rows of q with their scales; depth + extra bytes of a row, rounded up to 4, are
+  // written. scratch: depth floats.
+  void (*quantize_rows)(const bk_input *input, const float *x, ptrdiff_t x_stride, ptrdiff_t rows,
+                        uint8_t *q, ptrdiff_t q_stride, bk_row_scale *scales, float *scratch);
+  // The same when x already holds v and range its minima and maxima (from linear_*'s next).
+  void (*quantize_ranged)(const bk_input *input, const float *v, ptrdiff_t v_stride,
+                          const float *range, ptrdiff_t rows, uint8_t *q, ptrdiff_t q_stride,
+                          bk_row_scale *scales);
+  // Starts the ranges of so many rows.
+  void (*reset_ranges)(float *range, ptrdiff_t rows);
+
+  // Layer norm of each row; out may be x. Widths up to the stated bound of a configuration.
+  void (*norm_rows)(const float *x, ptrdiff_t x_stride, ptrdiff_t rows, ptrdiff_t width,
+                    const float *gain, const float *bias, float epsilon, float *out,
+                    ptrdiff_t out_stride);
+  // word + position + type, each one row.
+  void (*embed_row)(const float *word, const float *position, const float *type, ptrdiff_t width,
+                    float *out);
+
+  // One row of query, key and value (3 * heads * head_size floats) to int8 slices with a scale
+  // each: row [3][heads][head_stride] bytes (query is stored + 128), scales [3][heads].
+  void (*quantize_heads)(const float *x, ptrdiff_t heads, ptrdiff_t head_size, uint8_t *row,
+                         float *scales);
+  size_t (*attend_s8_scratch)(ptrdiff_t length, ptrdiff_t head_size);
+  void (*attend_s8)(const bk_head_s8 *head, void *scratch);
+  size_t (*attend_f32_scratch)(ptrdiff_t length, ptrdiff_t head_size);
+  void (*attend_f32)(const bk_head_f32 *head, void *scratch);
+
+  // out = the mean of the rows.
+  void (*mean_rows)(const float *x, ptrdiff_t x_stride, ptrdiff_t rows, ptrdiff_t width,
+                    float *out);
+  // x = x / |x|, or x unchanged when |x| is zero.
+  void (*normalize_row)(float *x, ptrdiff_t width);
+  // x = tanh(x).
+  void (*tanh_row)(float *x, ptrdiff_t width);
+
+  // Register-only loops: `rounds` times a fixed number of multiply-adds, returned. For bench.
+  uint64_t (*peak_s8)(uint64_t rounds);
+  uint64_t (*peak_f32)(uint64_t rounds);
+} bk_kernels;
+
+// The kernel sets this program was built with, best first; null past the last one.
+const bk_kernels *bk_kernels_at(int index);
+// Whether this CPU can run a set and the operating system saves the registers it uses.
+int bk_kernels_supported(int index);
+
+// Lays float weights [outputs][depth] out in panels, for bk_linear_f32.
+void bk_pack_f32(const float *weights, ptrdiff_t outputs, ptrdiff_t depth, float *panels);
+// Lays int8 weights [outputs][depth] out in panels of groups, for bk_linear_s8.
+void bk_pack_s8(const int8_t *weights, ptrdiff_t outputs, ptrdiff_t depth, int8_t *panels);
+
 #endif

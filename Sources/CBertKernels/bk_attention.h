@@ -1,0 +1,229 @@
+// Attention of one head over one sequence: scores, softmax, weighted values, a few rows of queries
+// at a time so that scores stay in the first-level cache.
+#ifndef BK_ATTENTION_H
+#define BK_ATTENTION_H
+
+#include "bk_linear.h"
+
+BK_INLINE ptrdiff_t bk_round_up(ptrdiff_t n, ptrdiff_t to) { return (n + to - 1) / to * to; }
+
+BK_INLINE void *bk_take(char **at, ptrdiff_t bytes) {
+  void *p = *at;
+  *at += bk_round_up(bytes, 64);
+  return p;
+}
+
+// MARK: int8
+
+// Where the parts of one head's scratch lie.
+typedef struct {
+  int8_t *keys;      // panels [ceil(L/32)][head_stride/4][32][4]
+  int8_t *values;    // panels [ceil(d/32)][ceil(L/4)][32][4]
+  int32_t *initial;  // [L up to 32]: -128 * sum of the key, undoing the query's + 128
+  float *key_scale;  // [L up to 32]
+  float *weight;     // [L up to 32]: 255 * value_scale / largest value_scale
+  float *scores;     // [BK_ROW_TILE][L up to 32]
+  uint8_t *shares;   // [BK_ROW_TILE][L up to 32]: 255 * p * value weight, rounded
+  void *rows;        // what bk_prepare_rows needs
+  size_t size;
+} bk_head_scratch;
+
+BK_INLINE bk_head_scratch bk_lay_out_s8(ptrdiff_t length, ptrdiff_t head_size, void *base) {
+  const ptrdiff_t padded = bk_round_up(length, 32), stride = bk_round_up(head_size, 4);
+  const ptrdiff_t deepest = padded > stride ? padded : stride;
+  char *at = base;
+  bk_head_scratch s;
+  s.keys = bk_take(&at, padded * stride);
+  s.values = bk_take(&at, bk_round_up(head_size, 32) * bk_round_up(length, 4));
+  s.initial = bk_take(&at, padded * 4);
+  s.key_scale = bk_take(&at, padded * 4);
+  s.weight = bk_take(&at, padded * 4);
+  s.scores = bk_take(&at, padded * 4 * BK_ROW_TILE);
+  s.shares = bk_take(&at, padded * BK_ROW_TILE);
+  s.rows = bk_take(&at, (ptrdiff_t)bk_rows_scratch(BK_ROW_TILE, deepest / 4));
+  s.size = (size_t)(at - (char *)base);
+  return s;
+}
+
+static size_t bk_attend_s8_scratch(ptrdiff_t length, ptrdiff_t head_size) {
+  return bk_lay_out_s8(length, head_size, 0).size;
+}
+
+BK_INLINE void bk_pack_keys(const bk_head_s8 *h, const bk_head_scratch *s) {
+  const ptrdiff_t groups = h->head_stride / 4, padded = bk_round_up(h->length, 32);
+  for (ptrdiff_t j = 0; j < padded; j++) {
+    int8_t *to = s->keys + (j / 32 * groups * 32 + j % 32) * 4;
+    if (j >= h->length) {
+      for (ptrdiff_t g = 0; g < groups; g++) memset(to + 128 * g, 0, 4);
+      s->initial[j] = 0;
+      s->key_scale[j] = 0.0f;
+      continue;
+    }
+    const int8_t *from = h->key + j * h->stride;
+    for (ptrdiff_t g = 0; g < groups; g++) memcpy(to + 128 * g, from + 4 * g, 4);
+    int32_t sum = 0;
+    for (ptrdiff_t i = 0; i < h->head_stride; i++) sum += from[i];
+    // |128 * sum| <= 128 * 127 * head_size: int32 holds it for any head below 131072 wide.
+    s->initial[j] = -128 * sum;
+    s->key_scale[j] = h->key_scale[j * h->scale_stride];
+  }
+}
+
+BK_INLINE float bk_pack_values(const bk_head_s8 *h, const bk_head_scratch *s) {
+  const ptrdiff_t groups = (h->length + 3) / 4, width = bk_round_up(h->head_size, 32);
+  static const int8_t zeros[4] = {0};
+  for (ptrdiff_t g = 0; g < groups; g++) {
+    const int8_t *row[4];
+    ptrdiff_t step[4];
+    for (ptrdiff_t i = 0; i < 4; i++) {
+      const int real = 4 * g + i < h->length;
+      row[i] = real ? h->value + (4 * g + i) * h->stride : zeros;
+      step[i] = real;
+    }
+    for (ptrdiff_t d = 0; d < width; d++) {
+      int8_t *to = s->values + ((d / 32 * groups + g) * 32 + d % 32) * 4;
+      for (ptrdiff_t i = 0; i < 4; i++) to[i] = d < h->head_size ? row[i][d * step[i]] : 0;
+    }
+  }
+  float largest = 0.0f;
+  for (ptrdiff_t j = 0; j < h->length; j++) {
+    const float scale = h->value_scale[j * h->scale_stride];
+    largest = largest > scale ? largest : scale;
+  }
+  const float inverse = largest > 0.0f ? 255.0f / largest : 0.0f;
+  for (ptrdiff_t j = 0; j < bk_round_up(h->length, 32); j++) {
+    s->weight[j] = j < h->length ? h->value_scale[j * h->scale_stride] * inverse : 0.0f;
+  }
+  return largest;
+}
+
+// The scores of a few queries, scaled by key; returns nothing but leaves each row's maximum.
+BK_INLINE void bk_score_rows(const bk_head_s8 *h, const bk_head_scratch *s, ptrdiff_t row,
+                             ptrdiff_t rows, float *most) {
+  _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL];
+  const ptrdiff_t groups = h->head_stride / 4, padded = bk_round_up(h->length, 32);
+  f32x16 high[BK_ROW_TILE];
+  for (ptrdiff_t r = 0; r < rows; r++) high[r] = -__builtin_inff();
+  const bk_tile_input a =
+      bk_prepare_rows(h->query + row * h->stride, h->stride, rows, groups, s->rows);
+  for (ptrdiff_t j = 0; j < padded; j += 32) {
+    bk_tile_s8(bk_tile_row(&a, 0), a.stride, rows, s->keys + j * h->head_stride, groups,
+               s->initial + j, tile);
+    const f32x16 scale0 = bk_load(s->key_scale + j), scale1 = bk_load(s->key_scale + j + 16);
+    for (ptrdiff_t r = 0; r < rows; r++) {
+      f32x16 x0 = bk_float(bk_load_i32(tile + 32 * r)) * scale0;
+      f32x16 x1 = bk_float(bk_load_i32(tile + 32 * r + 16)) * scale1;
+      bk_store(s->scores + r * padded + j, x0), bk_store(s->scores + r * padded + j + 16, x1);
+      if (h->length - j < 32) {
+        x0 = bk_only(x0, h->length - j, -__builtin_inff());
+        x1 = bk_only(x1, h->length - j - 16, -__builtin_inff());
+      }
+      high[r] = bk_max(x1, bk_max(x0, high[r]));
+    }
+  }
+  for (ptrdiff_t r = 0; r < rows; r++) most[r] = bk_max_lanes(high[r]);
+}
+
+// p = 2^(score * scale - most) and its rounded share of each value; returns the sum of p.
+BK_INLINE float bk_share_row(const bk_head_scratch *s, const float *scores, ptrdiff_t length,
+                             float scale, float most, uint8_t *shares) {
+  const f32x16 factor = scale, start = -(most * scale);
+  f32x16 sum = 0.0f;
+  for (ptrdiff_t j = 0; j < length; j += 16) {
+    f32x16 t = bk_fma(bk_load(scores + j), factor, start);
+    f32x16 p = bk_exp2_coarse(bk_max(t, -100.0f));
+    p = bk_only(p, length - j, 0.0f);
+    sum += p;
+    bk_store_u8(shares + j, bk_low_bytes(bk_fma(p, bk_load(s->weight + j), BK_MAGIC)));
+  }
+  return bk_sum_lanes(sum);
+}
+
+static void bk_attend_s8(const bk_head_s8 *h, void *scratch) {
+  const bk_head_scratch s = bk_lay_out_s8(h->length, h->head_size, scratch);
+  const ptrdiff_t padded = bk_round_up(h->length, 32), groups = (h->length + 3) / 4;
+  _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL];
+  bk_pack_keys(h, &s);
+  const float largest = bk_pack_values(h, &s);
+  const ptrdiff_t step = bk_tile_rows(h->length, BK_ROW_TILE);
+  for (ptrdiff_t row = 0; row < h->length; row += step) {
+    const ptrdiff_t rows = h->length - row < step ? h->length - row : step;
+    float most[BK_ROW_TILE], factor[BK_ROW_TILE];
+    bk_score_rows(h, &s, row, rows, most);
+    for (ptrdiff_t r = 0; r < rows; r++) {
+      const float scale = h->query_scale[(row + r) * h->scale_stride] * h->score_scale;
+      const float sum = bk_share_row(&s, s.scores + r * padded, h->length, scale, most[r],
+                                     s.shares + r * padded);
+      factor[r] = largest / (255.0f * sum);
+    }
+    const bk_tile_input a = bk_prepare_rows(s.shares, padded, rows, groups, s.rows);
+    for (ptrdiff_t d = 0; d < h->head_size; d += 32) {
+      // 255 * 127 * length: exact up to BK_MAX_DEPTH tokens.
+      bk_tile_s8(bk_tile_row(&a, 0), a.stride, rows, s.values + d * groups * 4, groups, 0, tile);
+      for (ptrdiff_t r = 0; r < rows; r++) {
+        for (ptrdiff_t i = 0; i < 32 && d + i < h->head_size; i += 16) {
+          f32x16 y = bk_float(bk_load_i32(tile + 32 * r + i)) * factor[r];
+          bk_store_upto(h->out + (row + r) * h->out_stride + d + i, y, h->head_size - d - i);
+        }
+      }
+    }
+  }
+}
+
+// MARK: float32
+
+static size_t bk_attend_f32_scratch(ptrdiff_t length, ptrdiff_t head_size) {
+  const ptrdiff_t padded = bk_round_up(length, 32);
+  return (size_t)(4 * (padded * head_size + bk_round_up(head_size, 32) * length +
+                       padded * BK_FLOAT_ROWS));
+}
+
+static void bk_attend_f32(const bk_head_f32 *h, void *scratch) {
+  const ptrdiff_t padded = bk_round_up(h->length, 32), width = bk_round_up(h->head_size, 32);
+  float *keys = scratch, *values = keys + padded * h->head_size;
+  float *scores = values + width * h->length;
+  _Alignas(64) float tile[BK_FLOAT_ROWS * BK_PANEL];
+  for (ptrdiff_t j = 0; j < padded; j++)
+    for (ptrdiff_t d = 0; d < h->head_size; d++)
+      keys[(j / 32 * h->head_size + d) * 32 + j % 32] =
+          j < h->length ? h->key[j * h->stride + d] : 0.0f;
+  for (ptrdiff_t j = 0; j < h->length; j++)
+    for (ptrdiff_t d = 0; d < width; d++)
+      values[(d / 32 * h->length + j) * 32 + d % 32] =
+          d < h->head_size ? h->value[j * h->stride + d] : 0.0f;
+  const ptrdiff_t step = bk_tile_rows(h->length, BK_FLOAT_ROWS);
+  for (ptrdiff_t row = 0; row < h->length; row += step) {
+    const ptrdiff_t rows = h->length - row < step ? h->length - row : step;
+    for (ptrdiff_t j = 0; j < padded; j += 32) {
+      bk_tile_f32(h->query + row * h->stride, h->stride, rows, keys + j * h->head_size,
+                  h->head_size, tile);
+      for (ptrdiff_t r = 0; r < rows; r++)
+        for (ptrdiff_t i = 0; i < 32; i += 16)
+          bk_store(scores + r * padded + j + i, bk_load(tile + 32 * r + i) * h->score_scale);
+    }
+    float sums[BK_FLOAT_ROWS];
+    for (ptrdiff_t r = 0; r < rows; r++) {
+      float *x = scores + r * padded;
+      f32x16 high = -__builtin_inff();
+      for (ptrdiff_t j = 0; j < h->length; j += 16)
+        high = bk_max(bk_only(bk_load(x + j), h->length - j, -__builtin_inff()), high);
+      const f32x16 most = bk_max_lanes(high);
+      f32x16 sum = 0.0f;
+      for (ptrdiff_t j = 0; j < h->length; j += 16) {
+        f32x16 p = bk_only(bk_exp(bk_load(x + j) - most), h->length - j, 0.0f);
+        sum += p;
+        bk_store(x + j, p);
+      }
+      sums[r] = bk_sum_lanes(sum);
+    }
+    for (ptrdiff_t d = 0; d < h->head_size; d += 32) {
+      bk_tile_f32(scores, padded, rows, values + d * h->length, h->length, tile);
+      for (ptrdiff_t r = 0; r < rows; r++)
+        for (ptrdiff_t i = 0; i < 32 && d + i < h->head_size; i += 16)
+          bk_store_upto(h->out + (row + r) * h->out_stride + d + i,
+                        bk_load(tile + 32 * r + i) / sums[r], h->head_size - d - i);
+    }
+  }
+}
+
+#endif

@@ -1,0 +1,214 @@
+// The loops of a linear around a tile of integer or float products, and what follows it.
+//
+// The including file defines bk_tile_s8(a, lda, rows, panel, groups, init, tile), which writes the
+// exact int32 sums of `rows` (1...BK_ROW_TILE) rows by 32 outputs; everything else is shared.
+#ifndef BK_LINEAR_H
+#define BK_LINEAR_H
+
+#include "bk_rows.h"
+
+// MARK: After the products
+
+// Two vectors of one row of a panel: activation, then residual or the next input's transform.
+BK_INLINE void bk_finish(const bk_output *o, bk_activation activation, int coarse, ptrdiff_t row,
+                         ptrdiff_t column, ptrdiff_t outputs, f32x16 y0, f32x16 y1) {
+  switch (activation) {
+    case BK_ACT_NONE: break;
+    case BK_ACT_GELU:
+      y0 = coarse ? bk_gelu_coarse(y0) : bk_gelu(y0);
+      y1 = coarse ? bk_gelu_coarse(y1) : bk_gelu(y1);
+      break;
+    case BK_ACT_GELU_TANH: y0 = bk_gelu_tanh(y0), y1 = bk_gelu_tanh(y1); break;
+    case BK_ACT_RELU: y0 = bk_max(y0, 0.0f), y1 = bk_max(y1, 0.0f); break;
+  }
+  const ptrdiff_t n = outputs - column;
+  if (o->residual) {
+    const float *x = o->residual + row * o->residual_stride + column;
+    if (n >= 32) {
+      y0 += bk_load(x), y1 += bk_load(x + 16);
+    } else {
+      y0 += bk_load_upto(x, n, 0.0f);
+      if (n > 16) y1 += bk_load_some(x + 16, n - 16, 0.0f);
+    }
+  }
+  if (o->next) {
+    const float *m = o->next->multiplier + column, *s = o->next->shift + column;
+    float *range = o->range + 32 * row;
+    f32x16 low = bk_load(range), high = bk_load(range + 16);
+    if (n >= 32) {
+      y0 = bk_fma(y0, bk_load(m), bk_load(s)), y1 = bk_fma(y1, bk_load(m + 16), bk_load(s + 16));
+      low = bk_min(y1, bk_min(y0, low)), high = bk_max(y1, bk_max(y0, high));
+    } else {
+      y0 = bk_fma(y0, bk_load_upto(m, n, 0.0f), bk_load_upto(s, n, 0.0f));
+      low = bk_min(bk_only(y0, n, __builtin_inff()), low);
+      high = bk_max(bk_only(y0, n, -__builtin_inff()), high);
+      if (n > 16) {
+        y1 = bk_fma(y1, bk_load_some(m + 16, n - 16, 0.0f), bk_load_some(s + 16, n - 16, 0.0f));
+        low = bk_min(bk_only(y1, n - 16, __builtin_inff()), low);
+        high = bk_max(bk_only(y1, n - 16, -__builtin_inff()), high);
+      }
+    }
+    bk_store(range, low), bk_store(range + 16, high);
+  }
+  float *out = o->out + row * o->stride + column;
+  bk_store(out, y0), bk_store(out + 16, y1);
+}
+
+// MARK: int8
+
+typedef struct {
+  f32x16 scale[2], column_sum[2], bias[2];
+} bk_panel_constants;
+
+BK_INLINE void bk_load_panel_constants(const bk_linear_s8 *l, ptrdiff_t column,
+                                       bk_panel_constants *c) {
+  for (int h = 0; h < 2; h++) {
+    const ptrdiff_t at = column + 16 * h, n = l->outputs - at;
+    c->scale[h] = c->column_sum[h] = c->bias[h] = 0.0f;
+    if (n <= 0) continue;
+    c->scale[h] = bk_load_upto(l->scale + at, n, 0.0f);
+    c->column_sum[h] = bk_load_upto(l->column_sum + at, n, 0.0f);
+    c->bias[h] = bk_load_upto(l->bias + at, n, 0.0f);
+  }
+}
+
+// A tile's int32 sums, 32 a row, to outputs.
+BK_INLINE void bk_dequantize_tile(const int32_t *tile, ptrdiff_t rows, const bk_row_scale *scales,
+                                  const bk_panel_constants *c, const bk_output *o,
+                                  bk_activation activation, ptrdiff_t row, ptrdiff_t column,
+                                  ptrdiff_t outputs) {
+  for (ptrdiff_t r = 0; r < rows; r++) {
+    const f32x16 scale = scales[r].scale, offset = scales[r].offset;
+    f32x16 y[2];
+    for (int h = 0; h < 2; h++) {
+      f32x16 sum = bk_float(bk_load_i32(tile + 32 * r + 16 * h));
+      y[h] = bk_fma(bk_fma(sum, scale, offset * c->column_sum[h]), c->scale[h], c->bias[h]);
+    }
+    bk_finish(o, activation, 1, row + r, column, outputs, y[0], y[1]);
+  }
+}
+
+// Rows in balanced tiles: 13 rows are 7 + 6, not 12 + 1.
+BK_INLINE ptrdiff_t bk_tile_rows(ptrdiff_t rows, ptrdiff_t most) {
+  const ptrdiff_t tiles = (rows + most - 1) / most;
+  return (rows + tiles - 1) / tiles;
+}
+
+BK_INLINE void bk_linear_s8_with(const bk_linear_s8 *l, const bk_tile_input *a,
+                                 const bk_row_scale *scales, ptrdiff_t rows, ptrdiff_t first,
+                                 ptrdiff_t last, const bk_output *o, bk_activation activation) {
+  _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL];
+  const ptrdiff_t step = bk_tile_rows(rows, BK_ROW_TILE);
+  for (ptrdiff_t p = first; p < last; p++) {
+    const int8_t *panel = l->weights + p * l->groups * (BK_PANEL * BK_GROUP);
+    bk_panel_constants c;
+    bk_load_panel_constants(l, p * BK_PANEL, &c);
+    for (ptrdiff_t r = 0; r < rows; r += step) {
+      const ptrdiff_t n = rows - r < step ? rows - r : step;
+      bk_tile_s8(bk_tile_row(a, r), a->stride, n, panel, l->groups, 0, tile);
+      bk_dequantize_tile(tile, n, scales + r, &c, o, activation, r, p * BK_PANEL, l->outputs);
+    }
+  }
+}
+
+static void bk_linear_s8_rows(const bk_linear_s8 *l, const uint8_t *q, ptrdiff_t q_stride,
+                              const bk_row_scale *scales, ptrdiff_t rows, ptrdiff_t first,
+                              ptrdiff_t last, const bk_output *o, void *scratch) {
+  const bk_tile_input a = bk_prepare_rows(q, q_stride, rows, l->groups, scratch);
+  switch (o->activation) {
+    case BK_ACT_NONE: bk_linear_s8_with(l, &a, scales, rows, first, last, o, BK_ACT_NONE); break;
+    case BK_ACT_GELU: bk_linear_s8_with(l, &a, scales, rows, first, last, o, BK_ACT_GELU); break;
+    case BK_ACT_GELU_TANH:
+      bk_linear_s8_with(l, &a, scales, rows, first, last, o, BK_ACT_GELU_TANH);
+      break;
+    case BK_ACT_RELU: bk_linear_s8_with(l, &a, scales, rows, first, last, o, BK_ACT_RELU); break;
+  }
+}
+
+// MARK: float32
+
+// Rows by 32 outputs, each a chain of fused multiply-adds in order of depth, starting from zero.
+// BK_FLOAT_ROWS rows and BK_FLOAT_VECTORS vectors at a time fill the registers.
+#define BK_FLOAT_TILE(ROWS)                                                                       \
+  static void bk_tile_f32_##ROWS(const float *x, ptrdiff_t stride, const float *panel,            \
+                                 ptrdiff_t depth, float *tile) {                                  \
+    for (int h = 0; h < 2; h += BK_FLOAT_VECTORS) {                                               \
+      f32x16 sum[ROWS][BK_FLOAT_VECTORS];                                                         \
+      for (int r = 0; r < ROWS; r++)                                                              \
+        for (int v = 0; v < BK_FLOAT_VECTORS; v++) sum[r][v] = 0.0f;                              \
+      const float *w = panel + 16 * h;                                                            \
+      for (ptrdiff_t k = 0; k < depth; k++, w += BK_PANEL) {                                      \
+        f32x16 b[BK_FLOAT_VECTORS];                                                               \
+        for (int v = 0; v < BK_FLOAT_VECTORS; v++) b[v] = bk_load(w + 16 * v);                    \
+        _Pragma("clang loop unroll(full)") for (int r = 0; r < ROWS; r++) {                       \
+          const f32x16 a = x[r * stride + k];                                                     \
+          for (int v = 0; v < BK_FLOAT_VECTORS; v++) sum[r][v] = bk_fma(a, b[v], sum[r][v]);      \
+        }                                                                                         \
+      }                                                                                           \
+      for (int r = 0; r < ROWS; r++)                                                              \
+        for (int v = 0; v < BK_FLOAT_VECTORS; v++)                                                \
+          bk_store(tile + BK_PANEL * r + 16 * (h + v), sum[r][v]);                                \
+    }                                                                                             \
+  }
+
+BK_FLOAT_TILE(1)
+BK_FLOAT_TILE(2)
+BK_FLOAT_TILE(3)
+BK_FLOAT_TILE(4)
+#if BK_FLOAT_ROWS > 4
+BK_FLOAT_TILE(5)
+BK_FLOAT_TILE(6)
+#endif
+#if BK_FLOAT_ROWS > 6
+BK_FLOAT_TILE(7)
+BK_FLOAT_TILE(8)
+BK_FLOAT_TILE(9)
+BK_FLOAT_TILE(10)
+BK_FLOAT_TILE(11)
+BK_FLOAT_TILE(12)
+#endif
+
+BK_INLINE void bk_tile_f32(const float *x, ptrdiff_t stride, ptrdiff_t rows, const float *panel,
+                           ptrdiff_t depth, float *tile) {
+  switch (rows) {
+    case 1: bk_tile_f32_1(x, stride, panel, depth, tile); break;
+    case 2: bk_tile_f32_2(x, stride, panel, depth, tile); break;
+    case 3: bk_tile_f32_3(x, stride, panel, depth, tile); break;
+    case 4: bk_tile_f32_4(x, stride, panel, depth, tile); break;
+#if BK_FLOAT_ROWS > 4
+    case 5: bk_tile_f32_5(x, stride, panel, depth, tile); break;
+    case 6: bk_tile_f32_6(x, stride, panel, depth, tile); break;
+#endif
+#if BK_FLOAT_ROWS > 6
+    case 7: bk_tile_f32_7(x, stride, panel, depth, tile); break;
+    case 8: bk_tile_f32_8(x, stride, panel, depth, tile); break;
+    case 9: bk_tile_f32_9(x, stride, panel, depth, tile); break;
+    case 10: bk_tile_f32_10(x, stride, panel, depth, tile); break;
+    case 11: bk_tile_f32_11(x, stride, panel, depth, tile); break;
+    case 12: bk_tile_f32_12(x, stride, panel, depth, tile); break;
+#endif
+  }
+}
+
+static void bk_linear_f32_rows(const bk_linear_f32 *l, const float *x, ptrdiff_t x_stride,
+                               ptrdiff_t rows, ptrdiff_t first, ptrdiff_t last,
+                               const bk_output *o) {
+  _Alignas(64) float tile[BK_FLOAT_ROWS * BK_PANEL];
+  const ptrdiff_t step = bk_tile_rows(rows, BK_FLOAT_ROWS);
+  for (ptrdiff_t p = first; p < last; p++) {
+    const ptrdiff_t column = p * BK_PANEL, n = l->outputs - column;
+    const float *panel = l->weights + p * l->depth * BK_PANEL;
+    const f32x16 bias0 = bk_load_upto(l->bias + column, n, 0.0f);
+    const f32x16 bias1 = n > 16 ? bk_load_upto(l->bias + column + 16, n - 16, 0.0f) : (f32x16)0.0f;
+    for (ptrdiff_t r = 0; r < rows; r += step) {
+      const ptrdiff_t count = rows - r < step ? rows - r : step;
+      bk_tile_f32(x + r * x_stride, x_stride, count, panel, l->depth, tile);
+      for (ptrdiff_t i = 0; i < count; i++) {
+        bk_finish(o, o->activation, 0, r + i, column, l->outputs,
+                  bk_load(tile + BK_PANEL * i) + bias0, bk_load(tile + BK_PANEL * i + 16) + bias1);
+      }
+    }
+  }
+}
+
+#endif

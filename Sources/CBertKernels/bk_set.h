@@ -1,0 +1,37 @@
+// Gathers the functions compiled for one instruction set into its table entry. The including file
+// defines BK_SET (the C name), BK_SET_NAME, BK_SET_REQUIRES and BK_ROW_TILE.
+#ifndef BK_SET_H
+#define BK_SET_H
+
+#include "bk_attention.h"
+#include "bk_peak.h"
+
+static size_t bk_linear_s8_scratch(ptrdiff_t rows, ptrdiff_t groups) {
+  return bk_rows_scratch(rows, groups);
+}
+
+const bk_kernels BK_SET = {
+    .name = BK_SET_NAME,
+    .requires = BK_SET_REQUIRES,
+    .row_tile = BK_ROW_TILE,
+    .linear_s8_scratch = bk_linear_s8_scratch,
+    .linear_s8 = bk_linear_s8_rows,
+    .linear_f32 = bk_linear_f32_rows,
+    .quantize_rows = bk_quantize_rows,
+    .quantize_ranged = bk_quantize_ranged,
+    .reset_ranges = bk_reset_ranges,
+    .norm_rows = bk_norm_rows,
+    .embed_row = bk_embed_row,
+    .quantize_heads = bk_quantize_heads,
+    .attend_s8_scratch = bk_attend_s8_scratch,
+    .attend_s8 = bk_attend_s8,
+    .attend_f32_scratch = bk_attend_f32_scratch,
+    .attend_f32 = bk_attend_f32,
+    .mean_rows = bk_mean_rows,
+    .normalize_row = bk_normalize_row,
+    .tanh_row = bk_tanh_row,
+    .peak_s8 = bk_peak_s8,
+    .peak_f32 = bk_peak_f32,
+};
+
+#endif

@@ -1,0 +1,118 @@
+// 16-lane vectors, which the compiler splits to fit the instruction set being compiled.
+//
+// Every float reduction in this library has these 16 lanes and one order, so its result does not
+// depend on how wide the machine's registers are.
+#ifndef BK_VECTOR_H
+#define BK_VECTOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#pragma clang fp contract(off)
+#pragma clang diagnostic ignored "-Wpsabi"
+
+typedef float f32x16 __attribute__((ext_vector_type(16)));
+typedef int32_t i32x16 __attribute__((ext_vector_type(16)));
+typedef uint32_t u32x16 __attribute__((ext_vector_type(16)));
+typedef uint8_t u8x16 __attribute__((ext_vector_type(16)));
+typedef float f32x16_u __attribute__((ext_vector_type(16), aligned(4)));
+typedef int32_t i32x16_u __attribute__((ext_vector_type(16), aligned(4)));
+typedef uint8_t u8x16_u __attribute__((ext_vector_type(16), aligned(1)));
+
+#define BK_INLINE static inline __attribute__((always_inline, unused))
+
+BK_INLINE f32x16 bk_load(const float *p) { return *(const f32x16_u *)p; }
+BK_INLINE void bk_store(float *p, f32x16 v) { *(f32x16_u *)p = v; }
+BK_INLINE i32x16 bk_load_i32(const int32_t *p) { return *(const i32x16_u *)p; }
+BK_INLINE void bk_store_u8(uint8_t *p, u8x16 v) { *(u8x16_u *)p = v; }
+
+// The first n (0 < n < 16) elements, the other lanes `fill`.
+BK_INLINE f32x16 bk_load_some(const float *p, ptrdiff_t n, float fill) {
+  f32x16 v = fill;
+  memcpy(&v, p, (size_t)n * sizeof(float));
+  return v;
+}
+BK_INLINE f32x16 bk_load_upto(const float *p, ptrdiff_t n, float fill) {
+  return n >= 16 ? bk_load(p) : bk_load_some(p, n, fill);
+}
+BK_INLINE void bk_store_upto(float *p, f32x16 v, ptrdiff_t n) {
+  if (n >= 16) {
+    bk_store(p, v);
+  } else {
+    memcpy(p, &v, (size_t)n * sizeof(float));
+  }
+}
+
+// Lanes n and up replaced by `fill`.
+BK_INLINE f32x16 bk_only(f32x16 v, ptrdiff_t n, float fill) {
+  if (n >= 16) return v;
+  const i32x16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return lane < (int32_t)n ? v : (f32x16)fill;
+}
+
+BK_INLINE f32x16 bk_min(f32x16 a, f32x16 b) { return a < b ? a : b; }
+BK_INLINE f32x16 bk_max(f32x16 a, f32x16 b) { return a > b ? a : b; }
+BK_INLINE f32x16 bk_abs(f32x16 a) {
+  return (f32x16)((i32x16)a & 0x7fffffff);
+}
+BK_INLINE f32x16 bk_float(i32x16 a) { return __builtin_convertvector(a, f32x16); }
+
+// a * b + c with one rounding.
+#if BK_HAS_FMA
+BK_INLINE f32x16 bk_fma(f32x16 a, f32x16 b, f32x16 c) { return __builtin_elementwise_fma(a, b, c); }
+#else
+typedef double f64x16 __attribute__((ext_vector_type(16)));
+typedef int64_t i64x16 __attribute__((ext_vector_type(16)));
+// Without the instruction: the product of two floats is exact in double; the sum is rounded to odd
+// (the last bit set when inexact), after which rounding to float can not round twice wrongly,
+// because 53 >= 2 * 24 + 2 (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums").
+BK_INLINE f32x16 bk_fma(f32x16 a, f32x16 b, f32x16 c) {
+  f64x16 p = __builtin_convertvector(a, f64x16) * __builtin_convertvector(b, f64x16);
+  f64x16 d = __builtin_convertvector(c, f64x16);
+  f64x16 s = p + d;
+  f64x16 t = s - p;
+  f64x16 error = (p - (s - t)) + (d - t);
+  i64x16 bits = (i64x16)s;
+  // Inexact and even: step one ulp toward the error, away from or toward zero. NaN and infinity
+  // make the error NaN, which compares false.
+  i64x16 inexact = (error < 0.0) | (error > 0.0);
+  i64x16 even = (bits & 1) == 0;
+  i64x16 away = (error > 0.0) == (s > 0.0);
+  i64x16 step = away ? (i64x16)1 : (i64x16)-1;
+  bits += inexact & even & step;
+  return __builtin_convertvector((f64x16)bits, f32x16);
+}
+#endif
+
+// Adding this rounds a float of magnitude below 2^21 to the nearest integer, ties to even, and
+// leaves that integer in the low bits.
+#define BK_MAGIC 12582912.0f
+
+// The sum of the lanes, by halves: lane i with i + 8, then + 4, + 2, + 1.
+BK_INLINE float bk_sum_lanes(f32x16 v) {
+  float a[16];
+  memcpy(a, &v, sizeof a);
+  for (int width = 8; width > 0; width /= 2) {
+    for (int i = 0; i < width; i++) a[i] += a[i + width];
+  }
+  return a[0];
+}
+BK_INLINE float bk_min_lanes(f32x16 v) {
+  float a[16];
+  memcpy(a, &v, sizeof a);
+  for (int width = 8; width > 0; width /= 2) {
+    for (int i = 0; i < width; i++) a[i] = a[i] < a[i + width] ? a[i] : a[i + width];
+  }
+  return a[0];
+}
+BK_INLINE float bk_max_lanes(f32x16 v) {
+  float a[16];
+  memcpy(a, &v, sizeof a);
+  for (int width = 8; width > 0; width /= 2) {
+    for (int i = 0; i < width; i++) a[i] = a[i] > a[i + width] ? a[i] : a[i + width];
+  }
+  return a[0];
+}
+
+#endif

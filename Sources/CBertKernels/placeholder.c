@@ -1,1 +1,0 @@
-#include "CBertKernels.h"

@@ -1,0 +1,103 @@
+// AVX-512 with VNNI: vpdpbusd adds four u8 x s8 products to an int32, exactly.
+#if defined(__x86_64__)
+#pragma clang attribute push(                                                          \
+    __attribute__((target("avx,avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), \
+    apply_to = function)
+
+#include <immintrin.h>
+
+#define BK_HAS_FMA 1
+#define BK_SET bk_set_avx512vnni
+#define BK_SET_NAME "avx512vnni"
+#define BK_SET_REQUIRES "AVX-512 F, BW, DQ, VL and VNNI"
+#define BK_ROW_TILE 12
+#define BK_FLOAT_ROWS 12
+#define BK_FLOAT_VECTORS 2
+
+#include "bk_vector.h"
+#include "CBertKernels.h"
+
+typedef struct {
+  const uint8_t *base;
+  ptrdiff_t stride;
+} bk_tile_input;
+
+BK_INLINE size_t bk_rows_scratch(ptrdiff_t rows, ptrdiff_t groups) { return 0; }
+BK_INLINE bk_tile_input bk_prepare_rows(const uint8_t *q, ptrdiff_t stride, ptrdiff_t rows,
+                                        ptrdiff_t groups, void *scratch) {
+  return (bk_tile_input){q, stride};
+}
+BK_INLINE const uint8_t *bk_tile_row(const bk_tile_input *a, ptrdiff_t row) {
+  return a->base + row * a->stride;
+}
+
+BK_INLINE __m512i bk_broadcast(const uint8_t *p) {
+  int32_t four;
+  memcpy(&four, p, 4);
+  return _mm512_set1_epi32(four);
+}
+
+// 24 accumulators, two vectors of weights and one broadcast fill 27 of the 32 registers.
+#define BK_TILE(ROWS)                                                                             \
+  static void bk_tile_s8_##ROWS(const uint8_t *a, ptrdiff_t lda, const int8_t *panel,             \
+                                ptrdiff_t groups, const int32_t *initial, int32_t *tile) {        \
+    __m512i sum[ROWS][2];                                                                         \
+    for (int h = 0; h < 2; h++) {                                                                 \
+      const __m512i start =                                                                       \
+          initial ? _mm512_loadu_si512(initial + 16 * h) : _mm512_setzero_si512();                \
+      for (int r = 0; r < ROWS; r++) sum[r][h] = start;                                           \
+    }                                                                                             \
+    for (ptrdiff_t g = 0; g < groups; g++, a += 4, panel += 128) {                                \
+      const __m512i w0 = _mm512_loadu_si512(panel), w1 = _mm512_loadu_si512(panel + 64);          \
+      _Pragma("clang loop unroll(full)") for (int r = 0; r < ROWS; r++) {                         \
+        const __m512i x = bk_broadcast(a + r * lda);                                              \
+        sum[r][0] = _mm512_dpbusd_epi32(sum[r][0], x, w0);                                        \
+        sum[r][1] = _mm512_dpbusd_epi32(sum[r][1], x, w1);                                        \
+      }                                                                                           \
+    }                                                                                             \
+    for (int r = 0; r < ROWS; r++) {                                                              \
+      _mm512_storeu_si512(tile + 32 * r, sum[r][0]);                                              \
+      _mm512_storeu_si512(tile + 32 * r + 16, sum[r][1]);                                         \
+    }                                                                                             \
+  }
+
+BK_TILE(1) BK_TILE(2) BK_TILE(3) BK_TILE(4) BK_TILE(5) BK_TILE(6)
+BK_TILE(7) BK_TILE(8) BK_TILE(9) BK_TILE(10) BK_TILE(11) BK_TILE(12)
+
+BK_INLINE void bk_tile_s8(const uint8_t *a, ptrdiff_t lda, ptrdiff_t rows, const int8_t *panel,
+                          ptrdiff_t groups, const int32_t *initial, int32_t *tile) {
+  switch (rows) {
+    case 1: bk_tile_s8_1(a, lda, panel, groups, initial, tile); break;
+    case 2: bk_tile_s8_2(a, lda, panel, groups, initial, tile); break;
+    case 3: bk_tile_s8_3(a, lda, panel, groups, initial, tile); break;
+    case 4: bk_tile_s8_4(a, lda, panel, groups, initial, tile); break;
+    case 5: bk_tile_s8_5(a, lda, panel, groups, initial, tile); break;
+    case 6: bk_tile_s8_6(a, lda, panel, groups, initial, tile); break;
+    case 7: bk_tile_s8_7(a, lda, panel, groups, initial, tile); break;
+    case 8: bk_tile_s8_8(a, lda, panel, groups, initial, tile); break;
+    case 9: bk_tile_s8_9(a, lda, panel, groups, initial, tile); break;
+    case 10: bk_tile_s8_10(a, lda, panel, groups, initial, tile); break;
+    case 11: bk_tile_s8_11(a, lda, panel, groups, initial, tile); break;
+    case 12: bk_tile_s8_12(a, lda, panel, groups, initial, tile); break;
+  }
+}
+
+static uint64_t bk_peak_s8(uint64_t rounds) {
+  __m512i sum[24], a = _mm512_set1_epi8(1), b = _mm512_set1_epi8(1);
+  __asm__ volatile("" : "+v"(a), "+v"(b));
+  for (int i = 0; i < 24; i++) sum[i] = _mm512_set1_epi32(i);
+  for (uint64_t n = 0; n < rounds; n++) {
+    _Pragma("clang loop unroll(full)") for (int i = 0; i < 24; i++) {
+      sum[i] = _mm512_dpbusd_epi32(sum[i], a, b);
+    }
+  }
+  __m512i all = sum[0];
+  for (int i = 1; i < 24; i++) all = _mm512_add_epi32(all, sum[i]);
+  __asm__ volatile("" : : "v"(all));
+  return rounds * 24 * 64;
+}
+
+#include "bk_set.h"
+
+#pragma clang attribute pop
+#endif
