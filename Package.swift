@@ -43,14 +43,14 @@ let package = Package(
     .executableTarget(
       name: "bert-run",
       dependencies: [
-        "BertErrors", "BertModel", "BertTokenize", "BertKernels", "BertRuntime", "BertqFile",
+        "BertErrors", "BertModel", "BertQuantize", "BertTokenize", "BertKernels", "BertRuntime", "BertqFile",
         "BertDrift", "JSONText", "CommandSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "bert-bench",
       dependencies: [
-        "BertErrors", "BertModel", "BertTokenize", "BertKernels", "BertRuntime", "BertqFile",
+        "BertErrors", "BertModel", "BertQuantize", "BertTokenize", "BertKernels", "BertRuntime", "BertqFile",
         "JSONText", "CommandSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
