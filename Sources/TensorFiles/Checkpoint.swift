@@ -112,3 +112,16 @@ public final class Checkpoint: Sendable {
     return tensor
   }
 }
+
+extension Checkpoint {
+  /// Whether two tensors of one shape hold the same values, NaN being the same as itself.
+  ///
+  /// Holds both in memory while it compares them.
+  ///
+  /// - Throws: as `readFloat32(_:)`.
+  public func haveSameValues(_ first: String, _ second: String) throws(BertError) -> Bool {
+    guard let a = self[first], let b = self[second], a.shape == b.shape else { return false }
+    let (x, y) = (try readFloat32(first), try readFloat32(second))
+    return zip(x, y).allSatisfy { $0.bitPattern == $1.bitPattern }
+  }
+}

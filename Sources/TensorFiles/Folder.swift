@@ -43,6 +43,17 @@ public enum Folder {
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 
+  /// Whether a name that a file gives stays in that file's folder: no absolute path, no `..`,
+  /// nothing invisible.
+  public static func isInside(_ name: String) -> Bool {
+    guard !name.isEmpty, name.utf8.count <= 1024, !name.utf8.contains(where: { $0 < 0x20 }) else {
+      return false
+    }
+    return name.split(separator: "/", omittingEmptySubsequences: false).allSatisfy {
+      !$0.isEmpty && $0 != "." && $0 != ".."
+    }
+  }
+
   /// The last part of a path.
   public static func name(of path: String) -> String {
     path.split(separator: "/").last.map(String.init) ?? path

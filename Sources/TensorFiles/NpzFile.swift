@@ -76,7 +76,9 @@ final class NpzFile: TensorContainer {
       tensors.append(
         TensorInfo(
           name: name, type: header.type, shape: header.shape, file: file.path,
-          byteOffset: member.dataOffset, elementCount: extent))
+          byteOffset: member.dataOffset + (member.isDeflated ? 0 : header.byteCount),
+          isPlain: !member.isDeflated && (!header.isFortranOrder || header.shape.count < 2),
+          elementCount: extent))
     }
     return (arrays, tensors, ignored)
   }

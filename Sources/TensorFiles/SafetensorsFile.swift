@@ -54,7 +54,7 @@ final class SafetensorsFile: TensorContainer {
     return spans.map { span in
       TensorInfo(
         name: span.name, type: span.type, shape: span.shape, file: file.path,
-        byteOffset: 8 + length + span.begin, elementCount: span.elementCount)
+        byteOffset: 8 + length + span.begin, isPlain: true, elementCount: span.elementCount)
     }
   }
 

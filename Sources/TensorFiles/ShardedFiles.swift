@@ -76,7 +76,7 @@ final class ShardedFiles: TensorContainer {
       }
       var list: [(name: String, shard: String)] = []
       for (name, value) in map {
-        guard let shard = value.stringValue, isInside(shard) else {
+        guard let shard = value.stringValue, Folder.isInside(shard) else {
           throw BertError(
             .malformed,
             "the index names the shard \(value.text().prefix(200)); expected a file name in its "
@@ -91,16 +91,6 @@ final class ShardedFiles: TensorContainer {
       return list
     } catch {
       throw error.inFile(path)
-    }
-  }
-
-  /// Whether a name stays in the index's folder: no absolute path, no `..`, nothing invisible.
-  private static func isInside(_ name: String) -> Bool {
-    guard !name.isEmpty, name.utf8.count <= 1024, !name.utf8.contains(where: { $0 < 0x20 }) else {
-      return false
-    }
-    return name.split(separator: "/", omittingEmptySubsequences: false).allSatisfy {
-      !$0.isEmpty && $0 != "." && $0 != ".."
     }
   }
 }

@@ -80,11 +80,17 @@ public struct TensorInfo: Sendable, Equatable {
   public let shape: [Int]
   /// The file that holds it.
   public let file: String
-  /// Where its bytes (in an npz: its member's data) begin in that file.
+  /// Where its elements begin in that file; of a deflated member, where its compressed data does.
   public let byteOffset: Int
-
+  /// Whether the elements lie there in C order, uncompressed.
+  public let isPlain: Bool
   /// The product of `shape`, which the container has checked.
   public let elementCount: Int
+
+  /// Where the element at a position in C order lies in the file, as exactly as can be told.
+  public func byteOffset(ofElement position: Int) -> Int {
+    isPlain ? byteOffset + position * type.bits / 8 : byteOffset
+  }
 }
 
 /// A tensor or member of a container that is passed over.

@@ -95,26 +95,23 @@ struct ZipEnd {
 
   /// Finds the end record: the one whose comment ends with the file.
   ///
-  /// - Throws: `malformed` when there is none, or a comment that could be one too: readers differ
-  ///   in which they take.
+  /// - Throws: `malformed` when there is none, or when its comment holds the signature of another:
+  ///   readers differ in which they take.
   static func find(in file: InputFile) throws(BertError) -> ZipEnd {
     let tailStart = max(0, file.size - 65_557)
     let tail = LittleEndian(bytes: try file.bytes(tailStart..<file.size))
-    var candidates: [Int] = []
-    for at in stride(from: tail.bytes.count - 22, through: 0, by: -1)
-    where tail.bytes[at] == 0x50 && tail.u32(at) == 0x0605_4B50
-      && at + 22 + tail.u16(at + 20) == tail.bytes.count
-    {
-      candidates.append(at)
+    let signatures = stride(from: tail.bytes.count - 22, through: 0, by: -1).filter {
+      tail.bytes[$0] == 0x50 && tail.u32($0) == 0x0605_4B50
     }
-    guard let at = candidates.first else {
+    let fits = signatures.filter { $0 + 22 + tail.u16($0 + 20) == tail.bytes.count }
+    guard let at = fits.first else {
       throw BertError(
         .malformed, "is not a ZIP archive, or is truncated: no end record was found",
         byteOffset: file.size)
     }
-    if candidates.count > 1 {
+    if fits.count > 1 || signatures.contains(where: { $0 > at }) {
       throw BertError(
-        .malformed, "the archive can be read in two ways: it has \(candidates.count) end records",
+        .malformed, "the archive can be read in two ways: it has two end records",
         byteOffset: tailStart + at)
     }
     return try read(tail, at, offset: tailStart + at, file)
