@@ -147,7 +147,8 @@ public final class Tokenizer: Sendable {
     guard isComplete else {
       throw BertError(
         .malformed,
-        "a word is not in the vocabulary, and neither is '\(settings.unknownToken)' to stand for it")
+        "a word is not in the vocabulary, and neither is '\(settings.unknownToken)' to stand for it"
+      )
     }
     return lengths
   }
