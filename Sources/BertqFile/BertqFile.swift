@@ -5,7 +5,7 @@ import BertModel
 /// first needed.
 ///
 ///     let file = try BertqFile.open("model.bertq")
-///     let table = try file.require(CanonicalName.wordEmbeddings, .float32, .rowMajor, shape, verifying: false)
+///     let table = try file.require("embeddings.word", .float32, shape, verifying: false)
 ///     try file.verify(table, bytes: row * width..<(row + 1) * width)
 ///
 /// Views of its tensors are valid while the file lives. Any number of threads may use it at once.

@@ -4,7 +4,8 @@ import BertModel
 /// Writes a `.bertq` file, tensor after tensor, so that no more than one piece of one need be in
 /// memory.
 ///
-///     let writer = try BertqWriter(path: "out.bertq", description: model, tensors: plan, producer: "bertq 1.0")
+///     let writer = try BertqWriter(
+///       path: "out.bertq", description: model, tensors: plan, producer: "bertq 1.0")
 ///     for tensor in plan { try writer.append(tensor.name, bytes(of: tensor)) }
 ///     let fingerprints = try writer.finish()
 ///

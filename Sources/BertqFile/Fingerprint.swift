@@ -8,6 +8,12 @@ public struct BertqFingerprints: Equatable, Sendable {
   public let float: String?
   /// That of the int8 path, likewise.
   public let int8: String?
+
+  /// Names both paths.
+  public init(float: String?, int8: String?) {
+    self.float = float
+    self.int8 = int8
+  }
 }
 
 extension Header {
