@@ -42,20 +42,23 @@ let package = Package(
     .executableTarget(
       name: "bert-convert",
       dependencies: [
-        "BertEngine", "BertKernels", "BertRuntime", "JSONText", "BertErrors", "BertModel", "BertImport", "BertTokenize", "BertQuantize", "BertqFile",
+        "BertEngine", "BertKernels", "BertRuntime", "JSONText", "BertErrors", "BertModel",
+        "BertImport", "BertTokenize", "BertQuantize", "BertqFile",
         "CommandSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "bert-run",
       dependencies: [
-        "BertEngine", "BertErrors", "BertModel", "BertQuantize", "BertTokenize", "BertKernels", "BertRuntime", "BertqFile",
+        "BertEngine", "BertErrors", "BertModel", "BertQuantize", "BertTokenize", "BertKernels",
+        "BertRuntime", "BertqFile",
         "BertDrift", "JSONText", "CommandSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "bert-bench",
       dependencies: [
-        "BertEngine", "BertErrors", "BertModel", "BertQuantize", "BertTokenize", "BertKernels", "BertRuntime", "BertqFile",
+        "BertEngine", "BertErrors", "BertModel", "BertQuantize", "BertTokenize", "BertKernels",
+        "BertRuntime", "BertqFile",
         "JSONText", "CommandSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
