@@ -26,8 +26,8 @@ final class Workspace {
     heads = AlignedBuffer(bytes: tokens * headBytes)
     headScales = AlignedBuffer(
       floats: weights.precision == .int8 ? tokens * 3 * c.headCount : 0)
-    scratches = (0..<workers).map { _ in
-      WorkerScratch(weights: weights, longest: longest, kernels: kernels)
+    scratches = (0..<workers).map {
+      WorkerScratch(worker: $0, weights: weights, longest: longest, kernels: kernels)
     }
   }
 }
@@ -38,6 +38,7 @@ final class WorkerScratch {
   /// widest float rows stay in a second-level cache.
   static let blockRows = 48
 
+  let worker: Int
   /// [blockRows] rows of the widest float matrix between two linears.
   let wide: AlignedBuffer
   let wideStride: Int
@@ -50,7 +51,8 @@ final class WorkerScratch {
   /// For the linear and attention kernels.
   let kernel: AlignedBuffer
 
-  init(weights: EncoderWeights, longest: Int, kernels: KernelSet) {
+  init(worker: Int, weights: EncoderWeights, longest: Int, kernels: KernelSet) {
+    self.worker = worker
     let c = weights.configuration
     let calls = kernels.calls
     let steps = weights.layers.flatMap(\.linears)
