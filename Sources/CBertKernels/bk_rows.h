@@ -5,6 +5,7 @@
 
 #include "CBertKernels.h"
 #include "bk_math.h"
+#include "bk_rotate.h"
 
 // Below this range (or at NaN) a row counts as constant: 255 / range must stay finite.
 #define BK_LEAST_RANGE 1e-30f
@@ -96,71 +97,62 @@ BK_INLINE bk_range_scale bk_scale_of_range(float low, float high) {
   return s;
 }
 
-// One row of v to u8. The dither is below 1/2 in magnitude and v lies within the row's range, so
-// the rounded value lies in 0...255 and its low byte is all of it.
-BK_INLINE void bk_quantize_row(const bk_input *input, const float *v, float low, float high,
-                               uint8_t *q, bk_row_scale *scale) {
+// One row of v to u8. v lies within the row's range, so the rounded value lies in 0...255 and its
+// low byte is all of it.
+BK_INLINE bk_row_scale bk_quantize_row(const float *v, ptrdiff_t depth, float low, float high,
+                                       uint8_t *q) {
   const bk_range_scale s = bk_scale_of_range(low, high);
   const f32x16 inverse = s.inverse, start = s.start;
-  const ptrdiff_t depth = input->depth, total = depth + input->extra;
-  ptrdiff_t i = 0;
-  for (; i + 16 <= depth; i += 16) {
-    f32x16 w = bk_fma(bk_load(v + i), inverse, start) + bk_load(input->dither + i);
-    bk_store_u8(q + i, bk_low_bytes(w + BK_MAGIC));
+  const ptrdiff_t whole = depth / 16 * 16, rest = depth - whole;
+  for (ptrdiff_t i = 0; i < whole; i += 16) {
+    bk_store_u8(q + i, bk_low_bytes(bk_fma(bk_load(v + i), inverse, start) + BK_MAGIC));
   }
-  for (; i < total; i += 16) {
-    float gathered[16] = {0}, dither[16] = {0};
-    const ptrdiff_t n = total - i < 16 ? total - i : 16;
-    for (ptrdiff_t j = 0; j < n; j++) {
-      gathered[j] = v[i + j < depth ? i + j : input->source[i + j - depth]];
-      dither[j] = input->dither[i + j];
-    }
-    f32x16 w = bk_fma(bk_load(gathered), inverse, start) + bk_load(dither);
-    u8x16 bytes = bk_low_bytes(w + BK_MAGIC);
-    memcpy(q + i, &bytes, (size_t)n);
+  if (rest) {
+    u8x16 bytes = bk_low_bytes(bk_fma(bk_load_some(v + whole, rest, 0.0f), inverse, start) +
+                               BK_MAGIC);
+    memcpy(q + whole, &bytes, (size_t)rest);
+    for (ptrdiff_t i = depth; i % BK_GROUP != 0; i++) q[i] = 0;
   }
-  for (i = total; i % BK_GROUP != 0; i++) q[i] = 0;
-  scale->scale = s.scale;
-  scale->offset = low;
+  return (bk_row_scale){s.scale, low};
+}
+
+// v = R (x * multiplier) and its lanes' minima and maxima.
+BK_INLINE void bk_transform_row(const bk_input *input, const float *x, float *v, f32x16 *least,
+                                f32x16 *most) {
+  if (input->rotation) {
+    bk_mix_row(input, x, v, least, most);
+    return;
+  }
+  const ptrdiff_t depth = input->depth, whole = depth / 16 * 16, rest = depth - whole;
+  f32x16 low = *least, high = *most;
+  for (ptrdiff_t i = 0; i < whole; i += 16) {
+    f32x16 y = bk_load(x + i) * bk_load(input->multiplier + i);
+    bk_store(v + i, y);
+    low = bk_min(y, low);
+    high = bk_max(y, high);
+  }
+  if (rest) {
+    f32x16 y = bk_load_some(x + whole, rest, 0.0f) *
+               bk_load_some(input->multiplier + whole, rest, 0.0f);
+    bk_store_upto(v + whole, y, rest);
+    low = bk_min(bk_only(y, rest, __builtin_inff()), low);
+    high = bk_max(bk_only(y, rest, -__builtin_inff()), high);
+  }
+  *least = low, *most = high;
+}
+
+static void bk_rotate_row(const bk_input *input, const float *x, float *v) {
+  f32x16 low = 0.0f, high = 0.0f;
+  bk_transform_row(input, x, v, &low, &high);
 }
 
 static void bk_quantize_rows(const bk_input *input, const float *x, ptrdiff_t x_stride,
                              ptrdiff_t rows, uint8_t *q, ptrdiff_t q_stride, bk_row_scale *scales,
                              float *v) {
-  const ptrdiff_t whole = input->depth / 16 * 16, rest = input->depth - whole;
   for (ptrdiff_t r = 0; r < rows; r++, x += x_stride, q += q_stride) {
     f32x16 low = __builtin_inff(), high = -__builtin_inff();
-    for (ptrdiff_t i = 0; i < whole; i += 16) {
-      f32x16 y = bk_fma(bk_load(x + i), bk_load(input->multiplier + i), bk_load(input->shift + i));
-      bk_store(v + i, y);
-      low = bk_min(y, low);
-      high = bk_max(y, high);
-    }
-    if (rest) {
-      f32x16 y = bk_fma(bk_load_some(x + whole, rest, 0.0f),
-                        bk_load_some(input->multiplier + whole, rest, 0.0f),
-                        bk_load_some(input->shift + whole, rest, 0.0f));
-      bk_store_upto(v + whole, y, rest);
-      low = bk_min(bk_only(y, rest, __builtin_inff()), low);
-      high = bk_max(bk_only(y, rest, -__builtin_inff()), high);
-    }
-    bk_quantize_row(input, v, bk_min_lanes(low), bk_max_lanes(high), q, scales + r);
-  }
-}
-
-static void bk_quantize_ranged(const bk_input *input, const float *v, ptrdiff_t v_stride,
-                               const float *range, ptrdiff_t rows, uint8_t *q, ptrdiff_t q_stride,
-                               bk_row_scale *scales) {
-  for (ptrdiff_t r = 0; r < rows; r++) {
-    bk_quantize_row(input, v + r * v_stride, bk_min_lanes(bk_load(range + 32 * r)),
-                    bk_max_lanes(bk_load(range + 32 * r + 16)), q + r * q_stride, scales + r);
-  }
-}
-
-static void bk_reset_ranges(float *range, ptrdiff_t rows) {
-  for (ptrdiff_t r = 0; r < rows; r++) {
-    bk_store(range + 32 * r, (f32x16)__builtin_inff());
-    bk_store(range + 32 * r + 16, (f32x16)-__builtin_inff());
+    bk_transform_row(input, x, v, &low, &high);
+    scales[r] = bk_quantize_row(v, input->depth, bk_min_lanes(low), bk_max_lanes(high), q);
   }
 }
 
