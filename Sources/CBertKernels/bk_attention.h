@@ -20,6 +20,7 @@ typedef struct {
   int8_t *keys;      // panels [ceil(L/32)][head_stride/4][32][4]
   int8_t *values;    // panels [ceil(d/32)][ceil(L/4)][32][4]
   int32_t *initial;  // [L up to 32]: -128 * sum of the key, undoing the query's + 128
+  int32_t *start;    // [d up to 32]: what the sums over values start from
   float *key_scale;  // [L up to 32]
   float *weight;     // [L up to 32]: 255 * value_scale / largest value_scale
   float *scores;     // [BK_ROW_TILE][L up to 32]
@@ -36,6 +37,7 @@ BK_INLINE bk_head_scratch bk_lay_out_s8(ptrdiff_t length, ptrdiff_t head_size, v
   s.keys = bk_take(&at, padded * stride);
   s.values = bk_take(&at, bk_round_up(head_size, 32) * bk_round_up(length, 4));
   s.initial = bk_take(&at, padded * 4);
+  s.start = bk_take(&at, bk_round_up(head_size, 32) * 4);
   s.key_scale = bk_take(&at, padded * 4);
   s.weight = bk_take(&at, padded * 4);
   s.scores = bk_take(&at, padded * 4 * BK_ROW_TILE);
@@ -145,6 +147,13 @@ static void bk_attend_s8(const bk_head_s8 *h, void *scratch) {
   _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL];
   bk_pack_keys(h, &s);
   const float largest = bk_pack_values(h, &s);
+  for (ptrdiff_t j = 0; j < padded; j += 32) {
+    bk_undo_preparation(s.keys + j * h->head_stride, h->head_stride / 4, s.initial + j);
+  }
+  for (ptrdiff_t d = 0; d < h->head_size; d += 32) {
+    memset(s.start + d, 0, 32 * sizeof(int32_t));
+    bk_undo_preparation(s.values + d * groups * 4, groups, s.start + d);
+  }
   const ptrdiff_t step = bk_tile_rows(h->length, BK_ROW_TILE);
   for (ptrdiff_t row = 0; row < h->length; row += step) {
     const ptrdiff_t rows = h->length - row < step ? h->length - row : step;
@@ -159,7 +168,8 @@ static void bk_attend_s8(const bk_head_s8 *h, void *scratch) {
     const bk_tile_input a = bk_prepare_rows(s.shares, padded, rows, groups, s.rows);
     for (ptrdiff_t d = 0; d < h->head_size; d += 32) {
       // 255 * 127 * length: exact up to BK_MAX_DEPTH tokens.
-      bk_tile_s8(bk_tile_row(&a, 0), a.stride, rows, s.values + d * groups * 4, groups, 0, tile);
+      bk_tile_s8(bk_tile_row(&a, 0), a.stride, rows, s.values + d * groups * 4, groups, s.start + d,
+                 tile);
       for (ptrdiff_t r = 0; r < rows; r++) {
         for (ptrdiff_t i = 0; i < 32 && d + i < h->head_size; i += 16) {
           f32x16 y = bk_float(bk_load_i32(tile + 32 * r + i)) * factor[r];
