@@ -28,7 +28,7 @@ let package = Package(
       dependencies: ["BertErrors", "BertModel", "BertKernels", "BertRuntime"]),
     .target(
       name: "BertqFile",
-      dependencies: ["BertErrors", "BertModel", "CBertqHeader"]),
+      dependencies: ["BertErrors", "BertModel", "CBertqHeader", "CBertqChecksum"]),
     .target(
       name: "BertDrift", dependencies: ["BertErrors", "JSONText", "BertModel", "BertRuntime"]),
     .target(name: "CommandSupport", dependencies: ["BertErrors"]),
@@ -43,14 +43,14 @@ let package = Package(
     .executableTarget(
       name: "bert-run",
       dependencies: [
-        "BertErrors", "BertModel", "BertTokenize", "BertKernels", "BertRuntime", "BertqFile",
+        "BertErrors", "BertModel", "BertQuantize", "BertTokenize", "BertKernels", "BertRuntime", "BertqFile",
         "BertDrift", "JSONText", "CommandSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "bert-bench",
       dependencies: [
-        "BertErrors", "BertModel", "BertTokenize", "BertKernels", "BertRuntime", "BertqFile",
+        "BertErrors", "BertModel", "BertQuantize", "BertTokenize", "BertKernels", "BertRuntime", "BertqFile",
         "JSONText", "CommandSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
@@ -82,7 +82,7 @@ let package = Package(
     .testTarget(
       name: "BertqFileTests",
       dependencies: [
-        "BertErrors", "BertqFile", "BertModel", "Fixtures",
+        "BertErrors", "BertqFile", "BertModel", "CBertqChecksum", "Fixtures",
       ]),
     .testTarget(
       name: "BertRuntimeTests",
@@ -119,6 +119,7 @@ let package = Package(
     // MARK: C modules
     .target(name: "CBertKernels"),
     .target(name: "CBertqHeader", dependencies: ["CProtobufC"]),
+    .target(name: "CBertqChecksum"),
 
     // MARK: System libraries
     .systemLibrary(

@@ -104,7 +104,7 @@ extension WeightSource {
   ///
   /// - Throws: `malformed` when it is absent, of another kind, or damaged.
   public func require(
-    _ name: String, _ elementType: ElementType, _ layout: Layout = .rowMajor, _ shape: [Int],
+    _ name: String, _ elementType: ElementType, _ shape: [Int], _ layout: Layout = .rowMajor,
     verifying: Bool = true
   ) throws(BertError) -> TensorView {
     guard let view = find(name) else {

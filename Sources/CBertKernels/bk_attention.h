@@ -55,36 +55,57 @@ BK_INLINE void bk_pack_keys(const bk_head_s8 *h, const bk_head_scratch *s) {
   const ptrdiff_t groups = h->head_stride / 4, padded = bk_round_up(h->length, 32);
   for (ptrdiff_t j = 0; j < padded; j++) {
     int8_t *to = s->keys + (j / 32 * groups * 32 + j % 32) * 4;
-    if (j >= h->length) {
-      for (ptrdiff_t g = 0; g < groups; g++) memset(to + 128 * g, 0, 4);
-      s->initial[j] = 0;
-      s->key_scale[j] = 0.0f;
-      continue;
-    }
     const int8_t *from = h->key + j * h->stride;
-    for (ptrdiff_t g = 0; g < groups; g++) memcpy(to + 128 * g, from + 4 * g, 4);
-    int32_t sum = 0;
-    for (ptrdiff_t i = 0; i < h->head_stride; i++) sum += from[i];
-    // |128 * sum| <= 128 * 127 * head_size: int32 holds it for any head below 131072 wide.
-    s->initial[j] = -128 * sum;
-    s->key_scale[j] = h->key_scale[j * h->scale_stride];
+    if (j < h->length) {
+      for (ptrdiff_t g = 0; g < groups; g++) memcpy(to + 128 * g, from + 4 * g, 4);
+    } else {
+      for (ptrdiff_t g = 0; g < groups; g++) memset(to + 128 * g, 0, 4);
+    }
+    s->key_scale[j] = j < h->length ? h->key_scale[j * h->scale_stride] : 0.0f;
   }
+  // A row of 128s against the keys gives 128 times each key's sum:
+  // at most 128 * 127 * head_size, which int32 holds for any head below 131072 wide.
+  memset(s->shares, 128, (size_t)h->head_stride);
+  const bk_tile_input a = bk_prepare_rows(s->shares, h->head_stride, 1, groups, s->rows);
+  for (ptrdiff_t j = 0; j < padded; j += 32) {
+    int32_t *initial = s->initial + j;
+    bk_tile_s8(bk_tile_row(&a, 0), a.stride, 1, s->keys + j * h->head_stride, groups, 0, initial);
+    for (int i = 0; i < 32; i++) initial[i] = -initial[i];
+  }
+}
+
+// Four rows of 16 bytes to 16 groups of 4.
+BK_INLINE void bk_interleave(u8x16 a, u8x16 b, u8x16 c, u8x16 d, uint8_t *to) {
+  typedef uint8_t u8x32 __attribute__((ext_vector_type(32)));
+  typedef uint8_t u8x64 __attribute__((ext_vector_type(64), aligned(1)));
+#define BK_PAIRS 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9, 25, 10, 26, 11, \
+                 27, 12, 28, 13, 29, 14, 30, 15, 31
+  u8x32 ab = __builtin_shufflevector(a, b, BK_PAIRS), cd = __builtin_shufflevector(c, d, BK_PAIRS);
+#undef BK_PAIRS
+  *(u8x64 *)to = __builtin_shufflevector(
+      ab, cd, 0, 1, 32, 33, 2, 3, 34, 35, 4, 5, 36, 37, 6, 7, 38, 39, 8, 9, 40, 41, 10, 11, 42, 43,
+      12, 13, 44, 45, 14, 15, 46, 47, 16, 17, 48, 49, 18, 19, 50, 51, 20, 21, 52, 53, 22, 23, 54,
+      55, 24, 25, 56, 57, 26, 27, 58, 59, 28, 29, 60, 61, 30, 31, 62, 63);
+}
+
+BK_INLINE u8x16 bk_load_bytes(const int8_t *p, ptrdiff_t n) {
+  u8x16 v = 0;
+  if (n >= 16) return *(const u8x16_u *)p;
+  if (n > 0) memcpy(&v, p, (size_t)n);
+  return v;
 }
 
 BK_INLINE float bk_pack_values(const bk_head_s8 *h, const bk_head_scratch *s) {
   const ptrdiff_t groups = (h->length + 3) / 4, width = bk_round_up(h->head_size, 32);
-  static const int8_t zeros[4] = {0};
   for (ptrdiff_t g = 0; g < groups; g++) {
-    const int8_t *row[4];
-    ptrdiff_t step[4];
-    for (ptrdiff_t i = 0; i < 4; i++) {
-      const int real = 4 * g + i < h->length;
-      row[i] = real ? h->value + (4 * g + i) * h->stride : zeros;
-      step[i] = real;
-    }
-    for (ptrdiff_t d = 0; d < width; d++) {
-      int8_t *to = s->values + ((d / 32 * groups + g) * 32 + d % 32) * 4;
-      for (ptrdiff_t i = 0; i < 4; i++) to[i] = d < h->head_size ? row[i][d * step[i]] : 0;
+    for (ptrdiff_t d = 0; d < width; d += 16) {
+      u8x16 row[4];
+      for (ptrdiff_t i = 0; i < 4; i++) {
+        const ptrdiff_t j = 4 * g + i;
+        row[i] = bk_load_bytes(h->value + j * h->stride + d, j < h->length ? h->head_size - d : 0);
+      }
+      bk_interleave(row[0], row[1], row[2], row[3],
+                    (uint8_t *)s->values + ((d / 32 * groups + g) * 32 + d % 32) * 4);
     }
   }
   float largest = 0.0f;
@@ -99,7 +120,20 @@ BK_INLINE float bk_pack_values(const bk_head_s8 *h, const bk_head_scratch *s) {
   return largest;
 }
 
-// The scores of a few queries, scaled by key; returns nothing but leaves each row's maximum.
+// Two vectors of one query's scores, scaled by key; keys past the end count for nothing.
+BK_INLINE f32x16 bk_scale_scores(const int32_t *sums, const float *key_scale, ptrdiff_t left,
+                                 float *scores, f32x16 high) {
+  f32x16 x0 = bk_float(bk_load_i32(sums)) * bk_load(key_scale);
+  f32x16 x1 = bk_float(bk_load_i32(sums + 16)) * bk_load(key_scale + 16);
+  if (left < 32) {
+    x0 = bk_only(x0, left, -__builtin_inff());
+    x1 = bk_only(x1, left - 16, -__builtin_inff());
+  }
+  bk_store(scores, x0), bk_store(scores + 16, x1);
+  return bk_max(bk_max(x0, x1), high);
+}
+
+// The scores of a few queries, before the query's scale, and each row's largest.
 BK_INLINE void bk_score_rows(const bk_head_s8 *h, const bk_head_scratch *s, ptrdiff_t row,
                              ptrdiff_t rows, float *most) {
   _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL];
@@ -111,30 +145,24 @@ BK_INLINE void bk_score_rows(const bk_head_s8 *h, const bk_head_scratch *s, ptrd
   for (ptrdiff_t j = 0; j < padded; j += 32) {
     bk_tile_s8(bk_tile_row(&a, 0), a.stride, rows, s->keys + j * h->head_stride, groups,
                s->initial + j, tile);
-    const f32x16 scale0 = bk_load(s->key_scale + j), scale1 = bk_load(s->key_scale + j + 16);
     for (ptrdiff_t r = 0; r < rows; r++) {
-      f32x16 x0 = bk_float(bk_load_i32(tile + 32 * r)) * scale0;
-      f32x16 x1 = bk_float(bk_load_i32(tile + 32 * r + 16)) * scale1;
-      bk_store(s->scores + r * padded + j, x0), bk_store(s->scores + r * padded + j + 16, x1);
-      if (h->length - j < 32) {
-        x0 = bk_only(x0, h->length - j, -__builtin_inff());
-        x1 = bk_only(x1, h->length - j - 16, -__builtin_inff());
-      }
-      high[r] = bk_max(x1, bk_max(x0, high[r]));
+      high[r] = bk_scale_scores(tile + 32 * r, s->key_scale + j, h->length - j,
+                                s->scores + r * padded + j, high[r]);
     }
   }
   for (ptrdiff_t r = 0; r < rows; r++) most[r] = bk_max_lanes(high[r]);
 }
 
 // p = 2^(score * scale - most) and its rounded share of each value; returns the sum of p.
+// Scores past the end are -infinity: 2^-126 there, which rounds to no share and adds nothing a
+// float could hold beside the largest p, which is 1.
 BK_INLINE float bk_share_row(const bk_head_scratch *s, const float *scores, ptrdiff_t length,
                              float scale, float most, uint8_t *shares) {
   const f32x16 factor = scale, start = -(most * scale);
   f32x16 sum = 0.0f;
   for (ptrdiff_t j = 0; j < length; j += 16) {
     f32x16 t = bk_fma(bk_load(scores + j), factor, start);
-    f32x16 p = bk_exp2_coarse(bk_max(t, -100.0f));
-    p = bk_only(p, length - j, 0.0f);
+    f32x16 p = bk_exp2_coarse(bk_max(t, -126.0f));
     sum += p;
     bk_store_u8(shares + j, bk_low_bytes(bk_fma(p, bk_load(s->weight + j), BK_MAGIC)));
   }
@@ -171,10 +199,10 @@ static void bk_attend_s8(const bk_head_s8 *h, void *scratch) {
       bk_tile_s8(bk_tile_row(&a, 0), a.stride, rows, s.values + d * groups * 4, groups, s.start + d,
                  tile);
       for (ptrdiff_t r = 0; r < rows; r++) {
-        for (ptrdiff_t i = 0; i < 32 && d + i < h->head_size; i += 16) {
-          f32x16 y = bk_float(bk_load_i32(tile + 32 * r + i)) * factor[r];
-          bk_store_upto(h->out + (row + r) * h->out_stride + d + i, y, h->head_size - d - i);
-        }
+        float *out = h->out + (row + r) * h->out_stride + d;
+        const f32x16 y0 = bk_float(bk_load_i32(tile + 32 * r)) * factor[r];
+        const f32x16 y1 = bk_float(bk_load_i32(tile + 32 * r + 16)) * factor[r];
+        bk_store_pair(out, y0, y1, h->head_size - d);
       }
     }
   }
@@ -229,9 +257,8 @@ static void bk_attend_f32(const bk_head_f32 *h, void *scratch) {
     for (ptrdiff_t d = 0; d < h->head_size; d += 32) {
       bk_tile_f32(scores, padded, rows, values + d * h->length, h->length, tile);
       for (ptrdiff_t r = 0; r < rows; r++)
-        for (ptrdiff_t i = 0; i < 32 && d + i < h->head_size; i += 16)
-          bk_store_upto(h->out + (row + r) * h->out_stride + d + i,
-                        bk_load(tile + 32 * r + i) / sums[r], h->head_size - d - i);
+        bk_store_pair(h->out + (row + r) * h->out_stride + d, bk_load(tile + 32 * r) / sums[r],
+                      bk_load(tile + 32 * r + 16) / sums[r], h->head_size - d);
     }
   }
 }

@@ -44,6 +44,16 @@ BK_INLINE void bk_store_upto(float *p, f32x16 v, ptrdiff_t n) {
   }
 }
 
+// The first n (n > 0) of 32 elements.
+BK_INLINE void bk_store_pair(float *p, f32x16 a, f32x16 b, ptrdiff_t n) {
+  if (n >= 32) {
+    bk_store(p, a), bk_store(p + 16, b);
+  } else {
+    bk_store_upto(p, a, n);
+    if (n > 16) bk_store_upto(p + 16, b, n - 16);
+  }
+}
+
 // Lanes n and up replaced by `fill`.
 BK_INLINE f32x16 bk_only(f32x16 v, ptrdiff_t n, float fill) {
   if (n >= 16) return v;
@@ -96,30 +106,31 @@ BK_INLINE f32x16 bk_fma(f32x16 a, f32x16 b, f32x16 c) {
 // leaves that integer in the low bits.
 #define BK_MAGIC 12582912.0f
 
-// The sum of the lanes, by halves: lane i with i + 8, then + 4, + 2, + 1.
+// The lanes reduced by halves: lane i with i + 8, then + 4, + 2, + 1.
+typedef float f32x8 __attribute__((ext_vector_type(8)));
+typedef float f32x4 __attribute__((ext_vector_type(4)));
+typedef float f32x2 __attribute__((ext_vector_type(2)));
+
+// The correctly rounded square root, without libm's errno.
+BK_INLINE float bk_sqrt(float x) { return __builtin_elementwise_sqrt((f32x4)x).x; }
+
 BK_INLINE float bk_sum_lanes(f32x16 v) {
-  float a[16];
-  memcpy(a, &v, sizeof a);
-  for (int width = 8; width > 0; width /= 2) {
-    for (int i = 0; i < width; i++) a[i] += a[i + width];
-  }
-  return a[0];
+  f32x8 a = v.lo + v.hi;
+  f32x4 b = a.lo + a.hi;
+  f32x2 c = b.lo + b.hi;
+  return c.x + c.y;
 }
 BK_INLINE float bk_min_lanes(f32x16 v) {
-  float a[16];
-  memcpy(a, &v, sizeof a);
-  for (int width = 8; width > 0; width /= 2) {
-    for (int i = 0; i < width; i++) a[i] = a[i] < a[i + width] ? a[i] : a[i + width];
-  }
-  return a[0];
+  f32x8 a = v.lo < v.hi ? v.lo : v.hi;
+  f32x4 b = a.lo < a.hi ? a.lo : a.hi;
+  f32x2 c = b.lo < b.hi ? b.lo : b.hi;
+  return c.x < c.y ? c.x : c.y;
 }
 BK_INLINE float bk_max_lanes(f32x16 v) {
-  float a[16];
-  memcpy(a, &v, sizeof a);
-  for (int width = 8; width > 0; width /= 2) {
-    for (int i = 0; i < width; i++) a[i] = a[i] > a[i + width] ? a[i] : a[i + width];
-  }
-  return a[0];
+  f32x8 a = v.lo > v.hi ? v.lo : v.hi;
+  f32x4 b = a.lo > a.hi ? a.lo : a.hi;
+  f32x2 c = b.lo > b.hi ? b.lo : b.hi;
+  return c.x > c.y ? c.x : c.y;
 }
 
 #endif

@@ -1,0 +1,172 @@
+import BertErrors
+import BertModel
+import JSONText
+import TensorFiles
+
+/// A published `config.json` (or `bert_config.json`), read and checked.
+struct ConfigurationFile {
+  let configuration: BertConfiguration
+  private(set) var architectures: [String] = []
+  private(set) var publishedName = ""
+  private(set) var problemType = ""
+  /// Label names in order of the logits; empty when unsaid.
+  private(set) var labels: [String] = []
+  /// `num_labels`, or the count of `id2label`.
+  private(set) var labelCount: Int?
+  private(set) var tiesDecoder: Bool?
+  private(set) var notices: [String] = []
+
+  /// Reads the file.
+  ///
+  /// - Throws: `notFound`, `malformed`, or `unsupported` with feature and value.
+  init(_ path: String) throws(BertError) {
+    let json = try ModelFiles.readJSON(path, limit: 16 << 20)
+    do throws(BertError) {
+      guard json.objectValue != nil else {
+        throw BertError(.malformed, "is \(json.kind); expected an object")
+      }
+      try Self.checkKind(json)
+      try Self.checkFeatures(json)
+      configuration = try Self.readSizes(json)
+      try configuration.validate()
+      try readRest(json)
+    } catch {
+      throw error.inFile(path)
+    }
+  }
+
+  private static func checkKind(_ json: JSON) throws(BertError) {
+    if let type = json["model_type"]?.stringValue, type != "bert" {
+      throw BertError(
+        .unsupported, "model_type is '\(type.prefix(80))'; only 'bert' is supported")
+    }
+    if json["model_type"] == nil,
+      let name = json["architectures"]?.arrayValue?.first?.stringValue,
+      !Architecture.plainName(name).hasPrefix("Bert")
+    {
+      throw BertError(
+        .unsupported, "architectures says '\(name.prefix(80))'; only BERT's are supported")
+    }
+  }
+
+  /// Refuses what would change the arithmetic.
+  private static func checkFeatures(_ json: JSON) throws(BertError) {
+    func refuse(_ key: String, _ expected: String) -> BertError {
+      BertError(
+        .unsupported,
+        "\(key) is \((json[key] ?? .null).text().prefix(80)); only \(expected) is supported")
+    }
+    let position = json["position_embedding_type"] ?? .null
+    if position != .null && position != "absolute" {
+      throw refuse("position_embedding_type", "\"absolute\"")
+    }
+    for key in ["is_decoder", "add_cross_attention", "is_encoder_decoder"]
+    where json[key] == .bool(true) {
+      throw refuse(key, "false")
+    }
+    if json["pruned_heads"]?.objectValue?.isEmpty == false {
+      throw refuse("pruned_heads", "an empty object")
+    }
+    if let value = json["quantization_config"], !value.isNull {
+      throw refuse("quantization_config", "float weights, without it,")
+    }
+    if let size = json["embedding_size"], size != json["hidden_size"] {
+      throw refuse("embedding_size", "the hidden_size")
+    }
+  }
+
+  private static func readSizes(_ json: JSON) throws(BertError) -> BertConfiguration {
+    var problems: [String] = []
+    func size(_ key: String, absent: Int? = nil) -> Int {
+      guard let value = json[key] else {
+        if absent == nil { problems.append("\(key) is missing") }
+        return absent ?? 1
+      }
+      if let size = value.integerValue { return size }
+      problems.append("\(key) is \(value.text().prefix(40)); expected a whole number")
+      return 1
+    }
+    var epsilon = 1e-12
+    if let value = json["layer_norm_eps"] {
+      if let number = value.numberValue {
+        epsilon = number
+      } else {
+        problems.append("layer_norm_eps is \(value.text().prefix(40)); expected a number")
+      }
+    }
+    let activation = try readActivation(json)
+    let configuration = BertConfiguration(
+      vocabularySize: size("vocab_size"), hiddenSize: size("hidden_size"),
+      layerCount: size("num_hidden_layers"), headCount: size("num_attention_heads"),
+      intermediateSize: size("intermediate_size"),
+      maximumPositions: size("max_position_embeddings"),
+      tokenTypeCount: size("type_vocab_size", absent: 2), layerNormEpsilon: Float(epsilon),
+      activation: activation)
+    if !problems.isEmpty { throw BertError(.malformed, problems.joined(separator: "; ")) }
+    return configuration
+  }
+
+  private static func readActivation(_ json: JSON) throws(BertError) -> Activation {
+    guard let value = json["hidden_act"] else { return .gelu }
+    switch value.stringValue {
+    case "gelu": return .gelu
+    case "gelu_new", "gelu_pytorch_tanh": return .geluTanh
+    case "relu": return .relu
+    default:
+      throw BertError(
+        .unsupported,
+        "hidden_act is \(value.text().prefix(80)); \"gelu\", \"gelu_new\", \"gelu_pytorch_tanh\" and "
+          + "\"relu\" are supported")
+    }
+  }
+
+  private mutating func readRest(_ json: JSON) throws(BertError) {
+    architectures = (json["architectures"]?.arrayValue ?? []).compactMap(\.stringValue)
+    publishedName = json["_name_or_path"]?.stringValue ?? ""
+    problemType = json["problem_type"]?.stringValue ?? ""
+    tiesDecoder = json["tie_word_embeddings"]?.boolValue
+    labelCount = (json["num_labels"] ?? json["_num_labels"])?.integerValue
+    try readLabels(json)
+    let unknown = (json.objectValue?.keys ?? []).filter {
+      !Self.knownKeys.contains($0) && !$0.hasPrefix("pooler_") && !$0.hasPrefix("_")
+    }
+    if !unknown.isEmpty {
+      notices.append(
+        "keys of the configuration that are ignored: " + unknown.joined(separator: ", "))
+    }
+  }
+
+  private mutating func readLabels(_ json: JSON) throws(BertError) {
+    guard let map = json["id2label"]?.objectValue, !map.isEmpty else { return }
+    for index in 0..<map.count {
+      guard let label = map[String(index)] else {
+        throw BertError(
+          .malformed,
+          "id2label has \(map.count) labels but none for \(index); expected 0 to "
+            + "\(map.count - 1)")
+      }
+      labels.append(label.stringValue ?? label.text())
+    }
+    if let count = labelCount, count != map.count {
+      throw BertError(
+        .malformed, "num_labels is \(count) but id2label has \(map.count) labels")
+    }
+    labelCount = map.count
+  }
+
+  /// Keys that are used, or that say nothing about the arithmetic of a finished model.
+  private static let knownKeys: Set<String> = [
+    "add_cross_attention", "architectures", "attention_probs_dropout_prob", "attn_implementation",
+    "bos_token_id", "chunk_size_feed_forward", "classifier_dropout", "cls_token_id",
+    "cross_attention_hidden_size", "directionality", "dtype", "embedding_size", "eos_token_id",
+    "finetuning_task", "gradient_checkpointing", "hidden_act", "hidden_dropout_prob", "hidden_size",
+    "id2label", "initializer_range", "intermediate_size", "is_decoder", "is_encoder_decoder",
+    "label2id", "language", "layer_norm_eps", "mask_token_id", "max_position_embeddings",
+    "model_type", "name", "num_attention_heads", "num_hidden_layers", "num_labels",
+    "output_attentions", "output_hidden_states", "output_past", "pad_token_id",
+    "position_embedding_type", "problem_type", "pruned_heads", "return_dict", "sep_token_id",
+    "task_specific_params", "tie_word_embeddings", "tokenizer_class", "torch_dtype", "torchscript",
+    "transformers_version", "type_vocab_size", "unk_token_id", "use_bfloat16", "use_cache",
+    "vocab_size",
+  ]
+}

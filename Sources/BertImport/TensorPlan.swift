@@ -1,0 +1,263 @@
+import BertErrors
+import BertModel
+import TensorFiles
+
+/// A published tensor in the role of a part.
+struct PublishedPart: Sendable {
+  let info: TensorInfo
+  /// Whether it is stored `[in, out]`.
+  let isTransposed: Bool
+}
+
+/// Which published tensors make each canonical one, and what became of the rest.
+struct TensorPlan {
+  /// What the configuration demands.
+  struct Demand {
+    var configuration: BertConfiguration
+    var heads: Set<Head> = []
+    var needsPooler = false
+    /// Label count of a classifier, when the configuration says it, and where.
+    var labels: (count: Int, origin: String)?
+    /// `tie_word_embeddings`, when the configuration says it.
+    var tiesDecoder: Bool?
+  }
+
+  /// Canonical tensors in order, with their parts.
+  private(set) var tensors: [(requirement: TensorRequirement, parts: [PublishedPart])] = []
+  private(set) var heads: [Head] = []
+  private(set) var hasPooler = false
+  private(set) var report: ImportReport
+  private(set) var problems: [ImportProblem] = []
+
+  private let demand: Demand
+  private let expected: ExpectedTensors
+  private let prefix: NamePrefix
+  private var published: [String: PublishedPart] = [:]
+  private var found: [String: [PublishedPart]] = [:]
+  private var incomplete = Set<String>()
+
+  /// Matches the checkpoint's tensors with those that the demand needs.
+  ///
+  /// - Throws: only when tensors that must be compared cannot be read; all else is in `problems`.
+  init(_ checkpoint: Checkpoint, _ demand: Demand) throws(BertError) {
+    self.demand = demand
+    report = ImportReport()
+    report.source = Folder.name(of: checkpoint.path)
+    report.notices = checkpoint.notices
+    let names = checkpoint.tensors.map { PublishedName($0.name) }
+    prefix = NamePrefix(names.lazy.map(\.dotted))
+    expected = ExpectedTensors(
+      configuration: demand.configuration,
+      labels: demand.labels ?? (Self.classifierRows(checkpoint, names, prefix), "the classifier"))
+    for entry in checkpoint.ignored { ignore(entry.name, entry.reason, entry.file) }
+    sort(checkpoint.tensors, names)
+    for part in expected.encoder { take(part) }
+    hasPooler = demand.needsPooler || published.keys.contains { $0.hasPrefix("pooler.") }
+    if hasPooler { for part in expected.pooler { take(part) } }
+    let decoderIsOwn = try takeHeads(checkpoint)
+    reportRest()
+    assemble(decoderIsOwn: decoderIsOwn)
+  }
+
+  /// Rows of a classifier whose label count no configuration says.
+  private static func classifierRows(
+    _ checkpoint: Checkpoint, _ names: [PublishedName], _ prefix: NamePrefix
+  ) -> Int {
+    for (info, name) in zip(checkpoint.tensors, names)
+    where prefix.relative(name.dotted) == "classifier.weight" && info.shape.count == 2 {
+      return name.isTransposed ? info.shape[1] : info.shape[0]
+    }
+    return 2
+  }
+
+  /// Puts each tensor under its relative name, aside as ignored, or among the unknown.
+  private mutating func sort(_ tensors: [TensorInfo], _ names: [PublishedName]) {
+    for (info, name) in zip(tensors, names) {
+      if let reason = name.reasonToIgnore {
+        ignore(info.name, reason, info.file)
+        continue
+      }
+      guard let relative = prefix.relative(name.dotted) else {
+        markUnknown(info)
+        continue
+      }
+      if let reason = PublishedName.buffer(relative) {
+        ignore(info.name, reason, info.file)
+      } else if let other = published[relative] {
+        problem(info, "is the same tensor as '\(other.info.name)': one of them must go")
+      } else {
+        published[relative] = PublishedPart(info: info, isTransposed: name.isTransposed)
+      }
+    }
+  }
+
+  /// Takes an expected part out of the published tensors, or notes that it is missing or wrong.
+  private mutating func take(_ part: ExpectedPart) {
+    guard let match = published.removeValue(forKey: part.name) else {
+      incomplete.insert(part.canonical)
+      let isHead = part.canonical.hasPrefix("head.")
+      let full = (isHead ? prefix.root : prefix.encoder) + part.name
+      report.missing.append(.init(canonical: part.canonical, published: full))
+      problems.append(ImportProblem(code: .malformed, text: "'\(full)' is missing"))
+      return
+    }
+    let isMatrix = part.shape.count == 2
+    let shape = match.isTransposed && isMatrix ? part.shape.reversed() : part.shape
+    if match.info.shape != shape {
+      incomplete.insert(part.canonical)
+      let reasons = zip(part.origins, part.shape).map { "\($0) = \($1)" }.joined(separator: ", ")
+      problem(match.info, "has shape \(match.info.shape); expected \(shape), because \(reasons)")
+    } else if !match.info.type.isFloat {
+      incomplete.insert(part.canonical)
+      problem(
+        match.info,
+        "holds \(match.info.type.rawValue); weights in F32, F16, BF16 or F64 are read", .unsupported
+      )
+    } else {
+      found[part.canonical, default: []].append(match)
+    }
+  }
+
+  /// Takes the heads; says whether the masked-word decoder has a weight of its own.
+  private mutating func takeHeads(_ checkpoint: Checkpoint) throws(BertError) -> Bool {
+    var decoderIsOwn = false
+    for head in Head.allCases {
+      let parts = expected.head(head)
+      var names = parts.map(\.name)
+      if head == .maskedWords {
+        names += [
+          expected.decoderWeight.name, expected.decoderBiases.own.name,
+          expected.decoderBiases.shared.name,
+        ]
+      }
+      guard demand.heads.contains(head) || names.contains(where: { published[$0] != nil }) else {
+        continue
+      }
+      heads.append(head)
+      for part in parts { take(part) }
+      if head == .maskedWords { decoderIsOwn = try takeDecoder(checkpoint) }
+    }
+    return decoderIsOwn
+  }
+
+  private mutating func takeDecoder(_ checkpoint: Checkpoint) throws(BertError) -> Bool {
+    let biases = expected.decoderBiases
+    if published[biases.own.name] != nil {
+      take(biases.own)
+      if let shared = published.removeValue(forKey: biases.shared.name) {
+        ignore(shared.info.name, "the decoder has its own bias", shared.info.file)
+      }
+    } else {
+      take(biases.shared)
+    }
+    let weight = expected.decoderWeight
+    guard let own = published[weight.name] else {
+      if demand.tiesDecoder == false { take(weight) }
+      return demand.tiesDecoder == false
+    }
+    if let words = found[CanonicalName.wordEmbeddings]?.first, own.info.shape == words.info.shape,
+      own.info.type.isFloat, try checkpoint.haveSameValues(own.info.name, words.info.name)
+    {
+      published[weight.name] = nil
+      ignore(own.info.name, "the same as the word embeddings, to which it is tied", own.info.file)
+      return false
+    }
+    if demand.tiesDecoder != false {
+      report.notices.append(
+        "'\(own.info.name)' differs from the word embeddings although the configuration ties them; "
+          + "it is kept as the decoder's own weight")
+    }
+    take(weight)
+    return true
+  }
+
+  private mutating func reportRest() {
+    for (relative, part) in published.sorted(by: { $0.key < $1.key }) {
+      let layer = relative.split(separator: ".").dropFirst(2).first.flatMap { Int($0) }
+      if relative.hasPrefix("encoder.layer."), let layer,
+        layer >= demand.configuration.layerCount
+      {
+        let count = demand.configuration.layerCount
+        markUnknown(part.info, "belongs to layer \(layer), but num_hidden_layers = \(count)")
+      } else {
+        markUnknown(part.info)
+      }
+    }
+    if !prefix.others.isEmpty {
+      let all = [prefix.encoder] + prefix.others
+      problems.append(
+        ImportProblem(
+          code: .malformed,
+          text: "holds \(all.count) encoders, under the prefixes "
+            + all.map { "'\($0)'" }.joined(separator: ", ")))
+    }
+  }
+
+  /// Lists the canonical tensors whose parts are all there.
+  private mutating func assemble(decoderIsOwn: Bool) {
+    let c = demand.configuration
+    var all = c.sharedTensors + c.floatLinearTensors + (hasPooler ? c.poolerTensors : [])
+    for head in heads {
+      all += c.tensors(of: head, labels: expected.labels.count, tiesDecoder: !decoderIsOwn)
+    }
+    for requirement in all where !incomplete.contains(requirement.name) {
+      guard let parts = found[requirement.name] else { continue }
+      tensors.append((requirement, parts))
+      report.mapped.append(
+        .init(
+          canonical: requirement.name, published: parts.map(\.info.name), shape: requirement.shape,
+          elementTypes: Set(parts.map(\.info.type.rawValue)).sorted(),
+          isTransposed: parts.contains { $0.isTransposed }))
+    }
+    report.problems = problems.map(\.text)
+  }
+
+  private mutating func ignore(_ name: String, _ reason: String, _ file: String) {
+    report.ignored.append(.init(name: name, reason: reason, file: Folder.name(of: file)))
+  }
+
+  private mutating func markUnknown(
+    _ info: TensorInfo, _ why: String = "is not a tensor of a BERT encoder or of a known head"
+  ) {
+    report.unknown.append(
+      .init(name: info.name, shape: info.shape, file: Folder.name(of: info.file)))
+    problem(info, why)
+  }
+
+  private mutating func problem(
+    _ info: TensorInfo, _ text: String, _ code: BertError.Code = .malformed
+  ) {
+    problems.append(
+      ImportProblem(code: code, text: "'\(info.name.prefix(200))' " + text, tensor: info))
+  }
+}
+
+/// One reason why an import fails.
+struct ImportProblem {
+  var code: BertError.Code
+  var text: String
+  var tensor: TensorInfo?
+
+  /// All problems as one error; nil when there is none.
+  static func error(_ problems: [ImportProblem], file: String) -> BertError? {
+    guard let first = problems.first else { return nil }
+    let code = problems.contains { $0.code == .malformed } ? BertError.Code.malformed : first.code
+    if problems.count == 1 {
+      return BertError(
+        code, first.text, file: first.tensor?.file ?? file, byteOffset: first.tensor?.byteOffset)
+    }
+    let shown = problems.prefix(mostShown).map { problem in
+      let place = problem.tensor.map { " (\(Folder.name(of: $0.file)), byte \($0.byteOffset))" }
+      return "\n  " + problem.text + (place ?? "")
+    }
+    let rest =
+      problems.count > mostShown
+      ? "\n  ... and \(problems.count - mostShown) more (the report lists all)" : ""
+    return BertError(
+      code,
+      "the checkpoint and its configuration do not fit; \(problems.count) problems:"
+        + shown.joined() + rest, file: file)
+  }
+
+  private static let mostShown = 500
+}

@@ -1,0 +1,35 @@
+/// Zeroed memory that starts at a multiple of 64 bytes, as vector loads like it.
+///
+/// Safety: the owner decides who writes where; workers of a team write disjoint parts.
+public final class AlignedBuffer: @unchecked Sendable {
+  /// The first byte.
+  public let base: UnsafeMutableRawPointer
+  /// How many bytes.
+  public let count: Int
+
+  /// Allocates `count` bytes of zeros.
+  public init(bytes count: Int) {
+    self.count = count
+    base = UnsafeMutableRawPointer.allocate(byteCount: max(count, 64), alignment: 64)
+    base.initializeMemory(as: UInt8.self, repeating: 0, count: max(count, 64))
+  }
+
+  /// Allocates zeros for `count` floats.
+  public convenience init(floats count: Int) { self.init(bytes: count * 4) }
+
+  deinit { base.deallocate() }
+
+  /// The memory as floats.
+  public var floats: UnsafeMutablePointer<Float> {
+    base.assumingMemoryBound(to: Float.self)
+  }
+
+  /// The memory as bytes.
+  public var bytes: UnsafeMutablePointer<UInt8> {
+    base.assumingMemoryBound(to: UInt8.self)
+  }
+}
+
+/// `n` rounded up to a multiple of `step`.
+@inlinable
+public func roundUp(_ n: Int, to step: Int) -> Int { (n + step - 1) / step * step }

@@ -1,0 +1,68 @@
+import BertErrors
+@_exported import CBertKernels
+import Glibc
+
+/// The kernels of one instruction set; one exists only if this CPU can run it.
+public struct KernelSet: @unchecked Sendable {
+  /// The C table: immutable, in static memory.
+  public let table: UnsafePointer<bk_kernels>
+
+  /// Its name, as `BERTQ_KERNELS` takes it.
+  public var name: String { String(cString: table.pointee.name) }
+
+  /// The calls of the table.
+  @inlinable public var calls: bk_kernels { table.pointee }
+
+  /// The environment variable that forces a set.
+  public static let variable = "BERTQ_KERNELS"
+
+  /// What is known of one set on this machine.
+  public struct Listing: Sendable {
+    /// Its name.
+    public let name: String
+    /// The CPU features it needs.
+    public let requires: String
+    /// The set itself, when this CPU can run it.
+    public let set: KernelSet?
+  }
+
+  /// All sets this program was built with, best first.
+  public static let all: [Listing] = {
+    var list: [Listing] = []
+    var index: Int32 = 0
+    while let table = bk_kernels_at(index) {
+      list.append(
+        Listing(
+          name: String(cString: table.pointee.name),
+          requires: String(cString: table.pointee.requires),
+          set: bk_kernels_supported(index) != 0 ? KernelSet(table: table) : nil))
+      index += 1
+    }
+    return list
+  }()
+
+  /// The sets that this CPU can run, best first.
+  public static var available: [KernelSet] { all.compactMap(\.set) }
+
+  /// The best set, or the one that `name` or the environment asks for.
+  ///
+  /// - Throws: `usage` for a name nobody has, `unsupported` for a set this CPU cannot run.
+  public static func choose(_ name: String? = nil) throws(BertError) -> KernelSet {
+    let wanted = name ?? getenv(variable).map { String(cString: $0) }
+    guard let wanted, !wanted.isEmpty else {
+      guard let best = available.first else {
+        throw BertError(.unsupported, "no kernel set can run on this CPU")
+      }
+      return best
+    }
+    guard let listing = all.first(where: { $0.name == wanted }) else {
+      let names = all.map(\.name).joined(separator: ", ")
+      throw BertError(.usage, "no kernel set is called '\(wanted)'; there are: \(names)")
+    }
+    guard let set = listing.set else {
+      throw BertError(
+        .unsupported, "the kernel set '\(wanted)' needs \(listing.requires); this CPU lacks it")
+    }
+    return set
+  }
+}

@@ -1,0 +1,192 @@
+import Glibc
+import Synchronization
+
+/// Threads made once that all run the same function, stage by stage, with barriers between.
+///
+/// The caller is worker 0; a team of one starts no thread. Idle workers spin for some tens of
+/// microseconds and then sleep.
+public final class ThreadTeam: @unchecked Sendable {
+  /// How many workers, the caller included.
+  public let count: Int
+
+  /// Safety: written by the caller before `start` is raised, read by workers after they see it.
+  private var job: ((Int) -> Void)?
+  private var stopping = false
+  private let start = Gate()
+  private let finish = Barrier()
+  private let stage = Barrier()
+  private var threads: [pthread_t] = []
+
+  /// Starts `count - 1` threads; fewer when the system refuses more.
+  public init(count: Int) {
+    var started: [pthread_t] = []
+    let wanted = max(1, count)
+    let handle = Handle()
+    for index in 1..<max(2, wanted) where wanted > 1 {
+      var thread = pthread_t()
+      let entry = Unmanaged.passRetained(Entry(handle: handle, index: index))
+      let result = pthread_create(
+        &thread, nil,
+        { raw in
+          guard let raw else { return nil }
+          let entry = Unmanaged<Entry>.fromOpaque(raw).takeRetainedValue()
+          entry.handle.ready.wait(past: 0)
+          entry.handle.team?.work(entry.index)
+          return nil
+        }, entry.toOpaque())
+      if result != 0 {
+        entry.release()
+        break
+      }
+      started.append(thread)
+    }
+    self.count = started.count + 1
+    threads = started
+    handle.team = self
+    handle.ready.open()
+  }
+
+  deinit {
+    if !threads.isEmpty {
+      stopping = true
+      start.open()
+      for thread in threads { pthread_join(thread, nil) }
+    }
+  }
+
+  /// Runs `body(worker)` on every worker and returns when all are done.
+  public func run(_ body: (Int) -> Void) {
+    if count == 1 {
+      body(0)
+      return
+    }
+    withoutActuallyEscaping(body) { escaping in
+      job = escaping
+      start.open()
+      escaping(0)
+      finish.wait(for: count)
+      job = nil
+    }
+  }
+
+  /// Waits, inside `run`, until every worker has come here.
+  public func barrier() {
+    if count > 1 { stage.wait(for: count) }
+  }
+
+  private func work(_ index: Int) {
+    var seen = 0
+    while true {
+      seen = start.wait(past: seen)
+      if stopping { return }
+      job?(index)
+      finish.wait(for: count)
+    }
+  }
+
+  /// What a new thread needs before the team is complete.
+  ///
+  /// Safety: `team` is written once, before `ready` opens; unowned so that threads keep no team alive.
+  private final class Handle: @unchecked Sendable {
+    unowned(unsafe) var team: ThreadTeam?
+    let ready = Gate()
+  }
+
+  private final class Entry {
+    let handle: Handle
+    let index: Int
+    init(handle: Handle, index: Int) {
+      self.handle = handle
+      self.index = index
+    }
+  }
+}
+
+/// A counter that others wait on: they spin briefly, then sleep.
+final class Gate: @unchecked Sendable {
+  private let generation = Atomic<Int>(0)
+  private let sleepers = Atomic<Int>(0)
+  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+  private let condition: UnsafeMutablePointer<pthread_cond_t>
+
+  /// Loads of the counter before the thread offers its core to others, and before it sleeps:
+  /// together some tens of microseconds.
+  private static let spins = 4_000
+  private static let yields = 64
+
+  init() {
+    mutex = .allocate(capacity: 1)
+    condition = .allocate(capacity: 1)
+    pthread_mutex_init(mutex, nil)
+    pthread_cond_init(condition, nil)
+  }
+
+  deinit {
+    pthread_cond_destroy(condition)
+    pthread_mutex_destroy(mutex)
+    condition.deallocate()
+    mutex.deallocate()
+  }
+
+  var current: Int { generation.load(ordering: .acquiring) }
+
+  /// Lets everybody past who waits for the next generation.
+  func open() {
+    // Sequentially consistent against `sleepers` below: either this sees the sleeper, or the
+    // sleeper sees the new generation before it sleeps.
+    generation.add(1, ordering: .sequentiallyConsistent)
+    if sleepers.load(ordering: .sequentiallyConsistent) > 0 {
+      pthread_mutex_lock(mutex)
+      pthread_cond_broadcast(condition)
+      pthread_mutex_unlock(mutex)
+    }
+  }
+
+  /// Waits until the generation is past `seen`; returns it.
+  @discardableResult
+  func wait(past seen: Int) -> Int {
+    for turn in 0..<(Self.spins + Self.yields) {
+      let now = current
+      if now != seen { return now }
+      if turn >= Self.spins { sched_yield() }
+    }
+    pthread_mutex_lock(mutex)
+    sleepers.add(1, ordering: .sequentiallyConsistent)
+    while generation.load(ordering: .sequentiallyConsistent) == seen {
+      pthread_cond_wait(condition, mutex)
+    }
+    sleepers.subtract(1, ordering: .sequentiallyConsistent)
+    pthread_mutex_unlock(mutex)
+    return current
+  }
+}
+
+/// A barrier of any number of threads, used again and again.
+final class Barrier: @unchecked Sendable {
+  private let arrived = Atomic<Int>(0)
+  private let gate = Gate()
+
+  func wait(for count: Int) {
+    let seen = gate.current
+    if arrived.add(1, ordering: .acquiringAndReleasing).newValue == count {
+      arrived.store(0, ordering: .releasing)
+      gate.open()
+    } else {
+      gate.wait(past: seen)
+    }
+  }
+}
+
+/// Hands out the indices below a bound, each once, to whoever asks first.
+public final class WorkCounter: @unchecked Sendable {
+  private let next = Atomic<Int>(0)
+
+  /// Starts at zero.
+  public init() {}
+
+  /// The next index; compare it with the bound.
+  public func take() -> Int { next.add(1, ordering: .relaxed).oldValue }
+
+  /// Starts again; only while nobody takes.
+  public func reset() { next.store(0, ordering: .relaxed) }
+}

@@ -1,0 +1,62 @@
+import BertErrors
+import BertModel
+
+/// Token ids of several texts, end to end; no pads.
+public struct TokenBatch: Sendable {
+  /// All texts' token ids, in order.
+  public private(set) var ids: [Int32] = []
+  /// A token type (segment) for each id.
+  public private(set) var types: [UInt8] = []
+  /// Where each text starts, and behind the last where it ends.
+  public private(set) var starts: [Int] = [0]
+
+  /// An empty batch.
+  public init() {}
+
+  /// How many texts.
+  public var count: Int { starts.count - 1 }
+  /// How many tokens in all.
+  public var tokenCount: Int { ids.count }
+
+  /// The tokens of text `index`.
+  public func range(_ index: Int) -> Range<Int> { starts[index]..<starts[index + 1] }
+
+  /// Adds a text; an empty one is allowed nowhere in BERT, so there must be at least one token.
+  ///
+  /// - Throws: `usage` when the counts differ, it has no tokens, more than the model has positions,
+  ///   or ids and types outside its tables.
+  public mutating func append(
+    ids newIds: [Int32], types newTypes: [UInt8]? = nil, for model: BertConfiguration
+  ) throws(BertError) {
+    let count = newIds.count
+    if count == 0 { throw BertError(.usage, "a text needs at least one token") }
+    if count > model.maximumPositions {
+      throw BertError(
+        .usage,
+        "a text has \(count) tokens; the model has \(model.maximumPositions) positions")
+    }
+    let types = newTypes ?? [UInt8](repeating: 0, count: count)
+    if types.count != count {
+      throw BertError(.usage, "\(count) token ids came with \(types.count) token types")
+    }
+    for id in newIds where id < 0 || Int(id) >= model.vocabularySize {
+      throw BertError(
+        .usage, "token id \(id) is outside the vocabulary of \(model.vocabularySize)")
+    }
+    for type in types where Int(type) >= model.tokenTypeCount {
+      throw BertError(
+        .usage, "token type \(type) is outside the model's \(model.tokenTypeCount) types")
+    }
+    ids += newIds
+    self.types += types
+    starts.append(ids.count)
+  }
+
+  /// Forgets all texts, keeping the memory.
+  public mutating func removeAll() {
+    ids.removeAll(keepingCapacity: true)
+    types.removeAll(keepingCapacity: true)
+    starts.removeAll(keepingCapacity: true)
+    starts.append(0)
+  }
+}

@@ -1,0 +1,145 @@
+import BertErrors
+import BertModel
+
+/// An opened `.bertq` file: mapped, its header checked, its tensors' bytes checked when they are
+/// first needed.
+///
+///     let file = try BertqFile.open("model.bertq")
+///     let table = try file.require("embeddings.word", .float32, shape, verifying: false)
+///     try file.verify(table, bytes: row * width..<(row + 1) * width)
+///
+/// Views of its tensors are valid while the file lives. Any number of threads may use it at once.
+public final class BertqFile: WeightSource {
+  /// The path it was opened by.
+  public let path: String
+  /// All of the model except its tensors.
+  public let description: ModelDescription
+  /// The program that wrote the file.
+  public let producer: String
+  /// The version of its byte layout.
+  public let formatVersion: UInt32
+  /// The version of the numeric contract its weights were made for.
+  public let numericVersion: UInt32
+  /// What the quantiser was told and chose, in its order; empty without int8 weights.
+  public let quantizer: [BertqSetting]
+  /// What each path's vectors may be compared by.
+  public let fingerprints: BertqFingerprints
+  /// The tensors, in the order of the file.
+  public let tensors: [TensorView]
+
+  let mapping: FileMapping
+  let prologue: Prologue
+  let records: [TensorRecord]
+  let checksums: [UInt32]
+  let verified: VerifiedChunks
+  private let indexByName: [String: Int]
+
+  /// Opens a file and checks its prologue, its header and every limit; the work does not grow with
+  /// the weights.
+  ///
+  /// - Throws: `notFound` when it cannot be opened, `malformed` when it is damaged, `unsupported`
+  ///   when it asks for what this version does not have.
+  public static func open(_ path: String) throws(BertError) -> BertqFile {
+    let mapping = try FileMapping(path: path)
+    do throws(BertError) {
+      return try BertqFile(path: path, mapping: mapping)
+    } catch {
+      throw error.inFile(path)
+    }
+  }
+
+  private init(path: String, mapping: FileMapping) throws(BertError) {
+    guard 1.littleEndian == 1 else {
+      throw BertError(.unsupported, "big-endian machines cannot map .bertq files")
+    }
+    let prologue = try Prologue(mapping.bytes)
+    let header = try Self.readHeader(mapping.bytes, prologue)
+    var index: [String: Int] = [:]
+    index.reserveCapacity(header.tensors.count)
+    var views: [TensorView] = []
+    views.reserveCapacity(header.tensors.count)
+    for (i, record) in header.tensors.enumerated() {
+      let tensor = record.tensor
+      if index.updateValue(i, forKey: tensor.name) != nil {
+        throw BertError(
+          .malformed, "is there twice", tensor: tensor.name, byteOffset: record.offset)
+      }
+      // Safety: the header's check has the range inside the file; the mapping lives as long as
+      // `self`.
+      let bytes = mapping.bytes[record.offset..<record.offset + record.byteCount]
+      views.append(
+        TensorView(
+          name: tensor.name, elementType: tensor.elementType, layout: tensor.layout,
+          shape: tensor.shape, bytes: UnsafeRawBufferPointer(rebasing: bytes)))
+    }
+    try Self.checkFingerprints(header)
+
+    self.path = path
+    self.mapping = mapping
+    self.prologue = prologue
+    description = header.description
+    producer = header.producer
+    formatVersion = prologue.version
+    numericVersion = header.numericVersion
+    quantizer = header.quantizer
+    fingerprints = BertqFingerprints(float: header.floatFingerprint, int8: header.int8Fingerprint)
+    tensors = views
+    records = header.tensors
+    checksums = header.checksums
+    verified = VerifiedChunks(chunks: header.checksums.count)
+    indexByName = index
+  }
+
+  private static func readHeader(
+    _ file: UnsafeRawBufferPointer, _ prologue: Prologue
+  ) throws(BertError) -> Header {
+    let start = BertqFormat.prologueSize
+    let bytes = UnsafeRawBufferPointer(rebasing: file[start..<start + prologue.headerLength])
+    let computed = checksum(bytes)
+    guard computed == prologue.headerChecksum else {
+      throw BertError(
+        .malformed,
+        "the header's checksum is \(hex(prologue.headerChecksum)), its bytes give "
+          + "\(hex(computed)): the file is damaged", byteOffset: start)
+    }
+    return try Header(bytes, prologue: prologue)
+  }
+
+  private static func checkFingerprints(_ header: Header) throws(BertError) {
+    let computed = header.computeFingerprints()
+    let pairs = [
+      ("float32", header.floatFingerprint, computed.float),
+      ("int8", header.int8Fingerprint, computed.int8),
+    ]
+    for (path, stored, computed) in pairs where stored != computed {
+      throw BertError(
+        .malformed,
+        "the \(path) fingerprint is \(stored.map(printable) ?? "absent"); the contents give "
+          + (computed ?? "none"), byteOffset: BertqFormat.prologueSize)
+    }
+  }
+
+  /// The tensor's place, without looking at its bytes; nil when the file does not have it.
+  public func find(_ name: String) -> TensorView? {
+    indexByName[name].map { tensors[$0] }
+  }
+
+  /// What is known of the tensor that a view shows; nil when it is not one of this file.
+  ///
+  /// By its place rather than its name: a lookup of one row of a table must cost next to nothing.
+  func record(of view: TensorView) -> TensorRecord? {
+    guard let base = mapping.bytes.baseAddress, let start = view.bytes.baseAddress else {
+      return nil
+    }
+    let offset = start - base
+    var (low, high) = (0, records.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if records[middle].offset < offset { low = middle + 1 } else { high = middle }
+    }
+    guard low < records.count, records[low].offset == offset,
+      records[low].byteCount == view.bytes.count
+    else { return nil }
+    return records[low]
+  }
+}

@@ -1,0 +1,186 @@
+import BertErrors
+import BertModel
+
+/// Writes a `.bertq` file, tensor after tensor, so that no more than one piece of one need be in
+/// memory.
+///
+///     let writer = try BertqWriter(
+///       path: "out.bertq", description: model, tensors: plan, producer: "bertq 1.0")
+///     for tensor in plan { try writer.append(tensor.name, bytes(of: tensor)) }
+///     let fingerprints = try writer.finish()
+///
+/// The file appears under its name when `finish` returns, whole; before that, and if anything
+/// fails, what had the name before stays. A writer that is dropped unfinished leaves nothing.
+public final class BertqWriter {
+  private let path: String
+  private let output: OutputFile
+  private let headerLength: Int
+  private let fileLength: Int
+  private var header: Header
+  /// The tensor being written, by its index in the plan.
+  private var current = 0
+  /// Bytes of it that are written.
+  private var done = 0
+
+  /// Checks the plan, finds every offset and makes room on the disk.
+  ///
+  /// - Parameters:
+  ///   - path: where the file shall appear.
+  ///   - description: all of the model except its tensors.
+  ///   - tensors: the tensors in the order in which they will be appended.
+  ///   - quantizer: what the quantiser was told and chose; empty without int8 weights.
+  ///   - producer: the program and its version.
+  /// - Throws: `malformed` or `unsupported` when the model breaks a limit of the format,
+  ///   `cannotWrite` when there is no place for the file.
+  public convenience init(
+    path: String, description: ModelDescription, tensors: [BertqTensor],
+    quantizer: [BertqSetting] = [], producer: String
+  ) throws(BertError) {
+    try self.init(
+      path: path, description: description, tensors: tensors, quantizer: quantizer,
+      producer: producer
+    ) { (size) throws(BertError) in try OutputFile(path: path, size: size) }
+  }
+
+  init(
+    path: String, description: ModelDescription, tensors: [BertqTensor],
+    quantizer: [BertqSetting], producer: String,
+    makeOutput: (Int) throws(BertError) -> OutputFile
+  ) throws(BertError) {
+    self.path = path
+    do throws(BertError) {
+      var header = Header(
+        producer: producer, description: description, quantizer: quantizer, tensors: [],
+        checksums: [])
+      let dataSize = try header.plan(tensors)
+      // With checksums and offsets still zero: both have a fixed size in the header.
+      headerLength = try header.encoded().count
+      let dataStart = (BertqFormat.prologueSize + headerLength + 63) / 64 * 64
+      for i in header.tensors.indices { header.tensors[i].offset += dataStart }
+      fileLength = dataStart + dataSize
+      self.header = header
+    } catch {
+      throw error.inFile(path)
+    }
+    output = try makeOutput(fileLength)
+  }
+
+  /// The bytes the file will have.
+  public var byteCount: Int { fileLength }
+
+  /// Appends bytes of the tensor that is next in the plan: all of it, or a piece that follows the
+  /// last one.
+  ///
+  /// - Throws: `usage` when it is another tensor's turn or there are too many bytes, `cannotWrite`
+  ///   when the disk does not take them.
+  public func append(_ name: String, _ bytes: UnsafeRawBufferPointer) throws(BertError) {
+    guard current < header.tensors.count, header.tensors[current].tensor.name == name else {
+      let expected = current < header.tensors.count ? header.tensors[current].tensor.name : "none"
+      throw BertError(
+        .usage, "was appended out of turn; the plan has \(expected) next", file: path, tensor: name)
+    }
+    let record = header.tensors[current]
+    guard bytes.count <= record.byteCount - done else {
+      throw BertError(
+        .usage,
+        "was given \(done) + \(bytes.count) bytes; its shape and layout take \(record.byteCount)",
+        file: path, tensor: name)
+    }
+    do throws(BertError) { try output.put(bytes, at: record.offset + done) } catch {
+      discard()
+      throw error
+    }
+    addChecksums(bytes, record)
+    done += bytes.count
+    if done == record.byteCount { (current, done) = (current + 1, 0) }
+  }
+
+  /// Continues the checksums of the chunks that `bytes` belong to.
+  private func addChecksums(_ bytes: UnsafeRawBufferPointer, _ record: TensorRecord) {
+    var position = 0
+    while position < bytes.count {
+      let inTensor = done + position
+      let size = BertqFormat.chunkSize
+      let end = min(bytes.count, position + size - inTensor % size)
+      let piece = UnsafeRawBufferPointer(rebasing: bytes[position..<end])
+      let index = record.firstChunk + inTensor / size
+      header.checksums[index] = continueChecksum(header.checksums[index], piece)
+      position = end
+    }
+  }
+
+  /// Writes header and prologue, syncs, and gives the file its name.
+  ///
+  /// - Throws: `usage` when tensors are still missing, `cannotWrite` when the disk does not take
+  ///   the file.
+  public func finish() throws(BertError) -> BertqFingerprints {
+    guard current == header.tensors.count else {
+      throw BertError(
+        .usage, "was not appended, or not all of it", file: path,
+        tensor: header.tensors[current].tensor.name)
+    }
+    let fingerprints = header.computeFingerprints()
+    header.floatFingerprint = fingerprints.float
+    header.int8Fingerprint = fingerprints.int8
+    let bytes = try header.encoded()
+    guard bytes.count == headerLength else {
+      throw BertError(
+        .system, "the header has \(bytes.count) bytes; \(headerLength) were planned", file: path)
+    }
+    let prologue = Prologue(
+      headerChecksum: bytes.withUnsafeBytes { checksum($0) }, headerLength: headerLength,
+      fileLength: fileLength)
+    do throws(BertError) {
+      try put(bytes, at: BertqFormat.prologueSize)
+      try put(prologue.bytes, at: 0)
+      try output.commit()
+    } catch {
+      discard()
+      throw error
+    }
+    return fingerprints
+  }
+
+  /// Gives up: nothing is left of the unfinished file.
+  public func discard() { output.discard() }
+
+  private func put(_ bytes: [UInt8], at offset: Int) throws(BertError) {
+    let result = bytes.withUnsafeBytes { buffer -> Result<Void, BertError> in
+      do throws(BertError) { return .success(try output.put(buffer, at: offset)) } catch {
+        return .failure(error)
+      }
+    }
+    try result.get()
+  }
+}
+
+extension Header {
+  /// Lays the tensors out from offset 0, with checksums of zero; gives where the last one ends.
+  fileprivate mutating func plan(_ plan: [BertqTensor]) throws(BertError) -> Int {
+    var names: Set<String> = []
+    var (end, chunks) = (0, 0)
+    for tensor in plan {
+      let byteCount = try tensor.byteCount()
+      guard names.insert(tensor.name).inserted else {
+        throw BertError(.malformed, "is in the plan twice", tensor: tensor.name)
+      }
+      // A header at its largest has checksums for no more chunks than this: 2^22 of 64 KiB are 2^38
+      // bytes, so the sums below stay far from overflow.
+      let (start, count) = ((end + 63) / 64 * 64, BertqFormat.chunkCount(byteCount))
+      guard count <= BertqFormat.largestHeader / 4 - chunks else {
+        throw BertError(
+          .unsupported, "makes the model larger than the 256 GiB that a file can hold",
+          tensor: tensor.name)
+      }
+      tensors.append(
+        TensorRecord(tensor: tensor, offset: start, byteCount: byteCount, firstChunk: chunks))
+      end = start + byteCount
+      chunks += count
+    }
+    checksums = [UInt32](repeating: 0, count: chunks)
+    let fingerprints = computeFingerprints()
+    floatFingerprint = fingerprints.float
+    int8Fingerprint = fingerprints.int8
+    return end
+  }
+}

@@ -1,0 +1,158 @@
+import BertErrors
+import Glibc
+
+/// A file that appears under its name whole or not at all.
+///
+/// The bytes go to a file without a name (`O_TMPFILE`), which vanishes if the process is killed.
+/// Where the file system has no such files, they go to a temporary with a random name beside the
+/// target. Either way the folder is kept open, so that all happens in the same folder even if it is
+/// moved meanwhile.
+final class OutputFile {
+  /// `pwrite`, or what a test puts in its place.
+  typealias Write = (CInt, UnsafeRawPointer, Int, Int) -> Int
+
+  private let path: String
+  private let name: String
+  private let size: Int
+  private let write: Write
+  private var folder: CInt = -1
+  private var file: CInt = -1
+  private var temporary: String?
+
+  /// Makes room for a file of `size` bytes, all zero so far.
+  ///
+  /// - Throws: `cannotWrite` when the folder is missing or closed to us, when the target is a
+  ///   folder or a device, or when the disk has no room.
+  init(
+    path: String, size: Int, write: @escaping Write = { pwrite($0, $1, $2, $3) }
+  ) throws(BertError) {
+    self.path = path
+    self.size = size
+    self.write = write
+    let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
+    name = slash.map { String(path[path.utf8.index(after: $0)...]) } ?? path
+    let parent = slash.map { String(path[...$0]) } ?? "."
+    try checkTarget()
+    folder = Glibc.open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard folder >= 0 else { throw failure("its folder cannot be opened", errno) }
+    do throws(BertError) {
+      try create()
+      try reserve()
+    } catch {
+      discard()
+      throw error
+    }
+  }
+
+  deinit { discard() }
+
+  private func checkTarget() throws(BertError) {
+    if name.isEmpty || name == "." || name == ".." {
+      throw BertError(.cannotWrite, "is not the name of a file", file: path)
+    }
+    var status = stat()
+    guard stat(path, &status) == 0 else { return }
+    if status.st_mode & S_IFMT == S_IFDIR {
+      throw BertError(.cannotWrite, "is a folder; name a file", file: path)
+    }
+    // Renaming over a device would put a file in its place.
+    if status.st_mode & S_IFMT != S_IFREG {
+      throw BertError(.cannotWrite, "is not a regular file; name one to be replaced", file: path)
+    }
+  }
+
+  private func create() throws(BertError) {
+    let flags = O_RDWR | O_CLOEXEC
+    file = openat(folder, ".", flags | __O_TMPFILE | O_DIRECTORY, 0o666)
+    if file >= 0 {
+      // Giving it a name later goes through /proc; without that, a name is needed from the start.
+      if access("/proc/self/fd/\(file)", F_OK) == 0 { return }
+      close(file)
+    }
+    let temporary = Self.randomName()
+    file = openat(folder, temporary, flags | O_CREAT | O_EXCL, 0o666)
+    guard file >= 0 else { throw failure("no file can be made beside it", errno) }
+    self.temporary = temporary
+  }
+
+  /// Takes all the room now: a full disk is found before the work, not after it.
+  private func reserve() throws(BertError) {
+    // A write beyond this limit would not fail but end the process (SIGXFSZ).
+    var limit = rlimit()
+    if getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0,
+      limit.rlim_cur < rlim_t(size)
+    {
+      throw BertError(
+        .cannotWrite,
+        "takes \(size) bytes; this process may write files of at most \(limit.rlim_cur) (ulimit -f)",
+        file: path)
+    }
+    var code = posix_fallocate(file, 0, off_t(size))
+    if code == EOPNOTSUPP || code == EINVAL || code == EINTR {
+      code = ftruncate(file, off_t(size)) == 0 ? 0 : errno
+    }
+    if code != 0 { throw failure("there is no room for its \(size) bytes", code) }
+  }
+
+  /// Puts bytes at an offset.
+  ///
+  /// - Throws: `cannotWrite`; the file is then of no use and goes away with this object.
+  func put(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(BertError) {
+    guard var next = bytes.baseAddress else { return }
+    var (left, position) = (bytes.count, offset)
+    while left > 0 {
+      let written = write(file, next, min(left, 1 << 30), position)
+      if written < 0 && errno == EINTR { continue }
+      if written <= 0 { throw failure("writing at byte \(position) failed", errno) }
+      next += written
+      left -= written
+      position += written
+    }
+  }
+
+  /// Syncs the file and gives it its name, replacing what had it.
+  ///
+  /// - Throws: `cannotWrite`; what had the name before is then still there.
+  func commit() throws(BertError) {
+    guard fsync(file) == 0 else { throw failure("the disk did not take it", errno) }
+    if temporary == nil {
+      let link = "/proc/self/fd/\(file)"
+      if linkat(AT_FDCWD, link, folder, name, AT_SYMLINK_FOLLOW) == 0 { return finish() }
+      // A link cannot replace a file: it gets a name of its own first, and that is renamed.
+      let temporary = Self.randomName()
+      guard linkat(AT_FDCWD, link, folder, temporary, AT_SYMLINK_FOLLOW) == 0 else {
+        throw failure("it cannot be given its name", errno)
+      }
+      self.temporary = temporary
+    }
+    guard let temporary, renameat(folder, temporary, folder, name) == 0 else {
+      throw failure("it cannot be given its name", errno)
+    }
+    self.temporary = nil
+    finish()
+  }
+
+  private func finish() {
+    // The file is whole under its name whether or not this succeeds; some file systems refuse it
+    // for folders.
+    _ = fsync(folder)
+    discard()
+  }
+
+  /// Closes everything and removes what has no final name; harmless when done twice.
+  func discard() {
+    if let temporary { unlinkat(folder, temporary, 0) }
+    temporary = nil
+    if file >= 0 { close(file) }
+    if folder >= 0 { close(folder) }
+    (file, folder) = (-1, -1)
+  }
+
+  private func failure(_ what: String, _ code: CInt) -> BertError {
+    BertError(.cannotWrite, "cannot be written: \(what): \(reason(code))", file: path)
+  }
+
+  private static func randomName() -> String {
+    ".bertq-" + String(UInt64.random(in: .min ... .max), radix: 16) + ".tmp"
+  }
+}

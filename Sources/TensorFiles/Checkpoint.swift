@@ -1,0 +1,127 @@
+import BertErrors
+
+/// A published checkpoint: tensors by name, read one at a time as float32.
+///
+/// It may be one safetensors file, one npz archive, or a shard index with its shards. Opening
+/// reads and checks the tables of contents only; memory does not grow with the weights.
+public final class Checkpoint: Sendable {
+  /// The file that was opened: the checkpoint itself, or its shard index.
+  public let path: String
+  /// Every tensor, in the container's order.
+  public let tensors: [TensorInfo]
+  /// Members passed over, each with its reason.
+  public let ignored: [IgnoredEntry]
+  /// What a user may want to know about the choice of file.
+  public let notices: [String]
+
+  private let container: any TensorContainer
+  private let positions: [[UInt8]: Int]
+
+  /// Opens a `.safetensors` file, an `.npz` archive, a `*.index.json`, or the folder that holds one.
+  ///
+  /// In a folder `model.safetensors` comes first, then `model.safetensors.index.json`, then the
+  /// only `.npz`, then the only other `.safetensors`.
+  ///
+  /// - Throws: `notFound` (absent), `malformed` (damaged, or tables that contradict the file),
+  ///   `unsupported` (another kind of checkpoint).
+  public static func open(_ path: String) throws(BertError) -> Checkpoint {
+    let place = try CheckpointLocation.find(path)
+    return try Checkpoint(place.path, notices: place.notices)
+  }
+
+  private init(_ path: String, notices: [String]) throws(BertError) {
+    self.path = path
+    self.notices = notices
+    switch try CheckpointLocation.kind(path) {
+    case .safetensors: container = try SafetensorsFile(path: path)
+    case .npz: container = try NpzFile(path: path)
+    case .index: container = try ShardedFiles(index: path)
+    }
+    tensors = container.tensors
+    ignored = container.ignored
+    var positions: [[UInt8]: Int] = [:]
+    for (place, tensor) in tensors.enumerated() { positions[Array(tensor.name.utf8)] = place }
+    self.positions = positions
+  }
+
+  /// The tensor of a name; names are compared byte by byte.
+  public subscript(name: String) -> TensorInfo? {
+    positions[Array(name.utf8)].map { tensors[$0] }
+  }
+
+  /// The values of a tensor as float32 in C order.
+  ///
+  /// F16 and BF16 convert exactly; F64 and wide integers round to the nearest float32.
+  ///
+  /// - Throws: `malformed` when its bytes are damaged, `unsupported` for element types without a
+  ///   conversion, `notFound` when no tensor has the name.
+  public func readFloat32(_ name: String) throws(BertError) -> [Float] {
+    let tensor = try require(name)
+    var failure: BertError?
+    let values = [Float](unsafeUninitializedCapacity: tensor.elementCount) { buffer, count in
+      let target = UnsafeMutableBufferPointer(rebasing: buffer[..<tensor.elementCount])
+      do throws(BertError) {
+        try readFloat32(name, into: target)
+        count = tensor.elementCount
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    return values
+  }
+
+  /// Reads the values of a tensor as float32 in C order into memory of the caller.
+  ///
+  /// - Parameter output: exactly the tensor's element count; undefined when an error is thrown.
+  /// - Throws: as `readFloat32(_:)`.
+  public func readFloat32(
+    _ name: String, into output: UnsafeMutableBufferPointer<Float>
+  ) throws(BertError) {
+    let tensor = try require(name)
+    if output.count != tensor.elementCount {
+      throw BertError(
+        .malformed, "holds \(tensor.elementCount) elements; \(output.count) were expected",
+        file: tensor.file, tensor: name, byteOffset: tensor.byteOffset)
+    }
+    do throws(BertError) {
+      let stream = try container.stream(positions[Array(name.utf8)] ?? 0)
+      try FloatConversion.read(stream, type: tensor.type, into: output)
+      try stream.bytes.finish()
+      if stream.isFortranOrder {
+        FloatConversion.transposeFortranOrder(output, shape: tensor.shape)
+      }
+    } catch {
+      var error = error.inFile(tensor.file)
+      error.tensor = String(name.prefix(200))
+      throw error
+    }
+  }
+
+  private func require(_ name: String) throws(BertError) -> TensorInfo {
+    guard let tensor = self[name] else {
+      throw BertError(
+        .notFound, "the checkpoint has no such tensor", file: path, tensor: String(name.prefix(200))
+      )
+    }
+    if !tensor.type.isReadable {
+      throw BertError(
+        .unsupported, "its elements are \(tensor.type.rawValue), which is not read",
+        file: tensor.file, tensor: String(name.prefix(200)), byteOffset: tensor.byteOffset)
+    }
+    return tensor
+  }
+}
+
+extension Checkpoint {
+  /// Whether two tensors of one shape hold the same values, NaN being the same as itself.
+  ///
+  /// Holds both in memory while it compares them.
+  ///
+  /// - Throws: as `readFloat32(_:)`.
+  public func haveSameValues(_ first: String, _ second: String) throws(BertError) -> Bool {
+    guard let a = self[first], let b = self[second], a.shape == b.shape else { return false }
+    let (x, y) = (try readFloat32(first), try readFloat32(second))
+    return zip(x, y).allSatisfy { $0.bitPattern == $1.bitPattern }
+  }
+}

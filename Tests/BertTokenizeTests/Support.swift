@@ -1,0 +1,75 @@
+import BertErrors
+import BertTokenize
+import Fixtures
+import FoundationEssentials
+import JSONText
+
+/// A vocabulary small enough to check by eye; ids are positions.
+let smallVocabulary = [
+  "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "play", "##ing", "##ed", "the", ",", ".", "cafe",
+  "##s", "a", "##b", "你", "好", "Play", "don", "'", "t", "##café", "café", "[",
+]
+
+func makeTokenizer(
+  _ tokens: [String] = smallVocabulary, _ change: (inout WordPieceSettings) -> Void = { _ in }
+) throws -> Tokenizer {
+  try makeTokenizer(bytes: tokens.map { Array($0.utf8) }, change)
+}
+
+func makeTokenizer(
+  bytes: [[UInt8]], _ change: (inout WordPieceSettings) -> Void = { _ in }
+) throws -> Tokenizer {
+  var settings = WordPieceSettings()
+  change(&settings)
+  let table = try VocabularyTable(copying: try VocabularyTable.build(bytes))
+  return try Tokenizer(vocabulary: table, settings: settings)
+}
+
+/// The vocabulary of all-MiniLM-L6-v2, which is bert-base-uncased's.
+///
+/// `BERTQ_MINILM` names the folder of the checkpoint; by default it is where the quickstart keeps it.
+enum MiniLM {
+  static let vocabulary: [[UInt8]]? = {
+    let folder =
+      ProcessInfo.processInfo.environment["BERTQ_MINILM"]
+      ?? SharedData.packageRoot + "/../.cache/minilm"
+    let url = URL(filePath: folder + "/vocab.txt")
+    guard let data = try? Data(contentsOf: url) else { return nil }
+    return VocabularyTable.tokens(ofText: Array(data))
+  }()
+
+  /// Whether tests that need the vocabulary and this part of the shared data can run.
+  static func isPresent(with part: String) -> Bool {
+    guard vocabulary != nil else {
+      print("skipped: no all-MiniLM-L6-v2 (set BERTQ_MINILM to its folder)")
+      return false
+    }
+    return SharedData.isPresent(part)
+  }
+
+  static func tokenizer(
+    _ change: (inout WordPieceSettings) -> Void = { _ in }
+  ) throws -> Tokenizer {
+    try makeTokenizer(bytes: vocabulary ?? [], change)
+  }
+}
+
+/// The values of a file of JSON lines.
+func jsonLines(_ part: String) throws -> [JSON] {
+  try SharedData.bytes(part).split(separator: 0x0A).map { try JSON.parse(Array($0)) }
+}
+
+extension JSON {
+  var integers: [Int] { arrayValue?.compactMap(\.integerValue) ?? [] }
+  var strings: [String] { arrayValue?.compactMap(\.stringValue) ?? [] }
+  var members: [(key: String, value: JSON)] {
+    objectValue.map { object in object.map { ($0.key, $0.value) } } ?? []
+  }
+  func string(_ key: String) -> String { self[key]?.stringValue ?? "" }
+  func integers(_ key: String) -> [Int] { self[key]?.integers ?? [] }
+}
+
+extension Encoding {
+  var integerIDs: [Int] { ids.map(Int.init) }
+  var integerTypes: [Int] { typeIDs.map(Int.init) }
+}

@@ -1,0 +1,185 @@
+import BertErrors
+import BertModel
+import BertqFile
+import Fixtures
+import Glibc
+
+/// A model of one layer whose every element follows from its tensor's name and its index.
+struct TinyModel {
+  var description: ModelDescription
+  var tensors: [BertqTensor]
+  var quantizer: [BertqSetting] = []
+
+  /// Which weights it holds.
+  enum Weights { case both, float, int8 }
+
+  static let configuration = BertConfiguration(
+    vocabularySize: 70, hiddenSize: 8, layerCount: 1, headCount: 2, intermediateSize: 12,
+    maximumPositions: 16, tokenTypeCount: 2, layerNormEpsilon: 1e-12, activation: .gelu)
+
+  /// With nothing optional set.
+  init(_ weights: Weights = .both, hasPooler: Bool = false) {
+    let c = Self.configuration
+    description = ModelDescription(configuration: c)
+    var required = c.sharedTensors
+    if weights != .int8 { required += c.floatLinearTensors }
+    if hasPooler { required += c.poolerTensors }
+    tensors = required.map { BertqTensor($0.name, .float32, $0.layout, $0.shape) }
+    if weights == .float { return }
+    for site in LinearSite.allCases {
+      let name = CanonicalName.linear(0, site) + ".int8"
+      let (n, k) = (site.outputs(c), site.inputs(c))
+      tensors += [
+        BertqTensor(name + ".weight", .int8, .int8Panels, [n, k]),
+        BertqTensor(name + ".scale", .float32, .rowMajor, [n]),
+        BertqTensor(name + ".sum", .int32, .rowMajor, [n]),
+      ]
+    }
+  }
+
+  /// With everything set that can be.
+  static var full: TinyModel {
+    var model = TinyModel(.both, hasPooler: true)
+    var tokenizer = TokenizerSettings()
+    tokenizer.lowercase = false
+    tokenizer.stripAccents = true
+    tokenizer.spaceChinese = false
+    tokenizer.maximumWordLength = 77
+    tokenizer.continuationPrefix = "··"
+    tokenizer.unknownToken = "<unk>"
+    tokenizer.classToken = "<s>"
+    tokenizer.separatorToken = "</s>"
+    tokenizer.padToken = "<pad>"
+    tokenizer.maskToken = "<mask>"
+    tokenizer.maximumTokens = 15
+    model.description.tokenizer = tokenizer
+    model.description.pooling = .pooler
+    model.description.poolingIsPublished = true
+    model.description.normalizes = true
+    model.description.task = .classify
+    model.description.labels = ["négatif", "", "陽性", "👍"]
+    model.description.problemType = "multi_label_classification"
+    model.description.configuration.activation = .geluTanh
+    model.description.provenance.source = "model.safetensors"
+    model.description.provenance.publishedName = "tiny/made-up"
+    model.description.provenance.architectures = ["BertForSequenceClassification", "Other"]
+    model.description.provenance.elementType = "BF16"
+    model.quantizer = [BertqSetting("rounding", "nearest-even"), BertqSetting("texts", "0")]
+    model.tensors.append(BertqTensor("tokenizer.vocabulary", .uint8, .rowMajor, [333]))
+    return model
+  }
+
+  /// An element, from -127 to 127, by its logical index in C order.
+  static func value(_ name: String, _ index: Int) -> Int {
+    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+    for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+    hash = (hash ^ UInt64(index)) &* 0x9E37_79B9_7F4A_7C15
+    hash = (hash ^ (hash >> 29)) &* 0xBF58_476D_1CE4_E5B9
+    return Int((hash >> 32) % 255) - 127
+  }
+
+  /// Where element `[n, k]` lies in a panel layout, by the words of `formats/bertq.md`.
+  static func position(_ layout: Layout, _ shape: [Int], _ index: Int) -> Int {
+    guard layout != .rowMajor else { return index }
+    let (n, k) = (index / shape[1], index % shape[1])
+    if layout == .floatPanels { return (n / 32 * shape[1] + k) * 32 + n % 32 }
+    return ((n / 32 * ((shape[1] + 3) / 4) + k / 4) * 32 + n % 32) * 4 + k % 4
+  }
+
+  /// The bytes of a tensor.
+  static func bytes(_ tensor: BertqTensor) throws -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: try tensor.byteCount())
+    bytes.withUnsafeMutableBytes { bytes in
+      for index in 0..<tensor.shape.reduce(1, *) {
+        let value = value(tensor.name, index)
+        let at = position(tensor.layout, tensor.shape, index) * tensor.elementType.size
+        switch tensor.elementType {
+        case .float32:
+          bytes.storeBytes(of: Float(value) / 64, toByteOffset: at, as: Float.self)
+        case .int32: bytes.storeBytes(of: Int32(value * 1000), toByteOffset: at, as: Int32.self)
+        case .int8: bytes.storeBytes(of: Int8(value), toByteOffset: at, as: Int8.self)
+        case .uint8: bytes.storeBytes(of: UInt8(value + 128), toByteOffset: at, as: UInt8.self)
+        }
+      }
+    }
+    return bytes
+  }
+
+  /// Writes the model to a file, giving every tensor in pieces of `piece` bytes.
+  @discardableResult
+  func write(to path: String, piece: Int = .max) throws -> BertqFingerprints {
+    let writer = try BertqWriter(
+      path: path, description: description, tensors: tensors, quantizer: quantizer,
+      producer: "tests")
+    for tensor in tensors { try append(tensor, to: writer, piece: piece) }
+    return try writer.finish()
+  }
+
+  /// Appends one tensor.
+  func append(_ tensor: BertqTensor, to writer: BertqWriter, piece: Int = .max) throws {
+    let bytes = try Self.bytes(tensor)
+    try bytes.withUnsafeBytes { bytes in
+      var start = 0
+      while start < bytes.count {
+        let end = start + min(piece, bytes.count - start)
+        try writer.append(tensor.name, UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+        start = end
+      }
+    }
+  }
+}
+
+/// A folder that is removed, with what is in it, when the test ends.
+final class TemporaryFolder {
+  let path: String
+
+  init() throws {
+    path = "/tmp/bertq-tests-\(getpid())-" + String(UInt64.random(in: 0 ... .max), radix: 16)
+    guard mkdir(path, 0o700) == 0 else {
+      throw BertError(.system, "cannot make a folder", file: path)
+    }
+  }
+
+  deinit {
+    for name in names { unlink(path + "/" + name) }
+    rmdir(path)
+  }
+
+  /// The names of all that is in it.
+  var names: [String] {
+    guard let folder = opendir(path) else { return [] }
+    defer { closedir(folder) }
+    var names: [String] = []
+    while let entry = readdir(folder) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+    return names.sorted()
+  }
+
+  static func / (folder: TemporaryFolder, name: String) -> String { folder.path + "/" + name }
+}
+
+/// The bytes of a file.
+func contents(_ path: String) throws -> [UInt8] {
+  guard let file = fopen(path, "rb") else { throw BertError(.notFound, "is missing", file: path) }
+  defer { fclose(file) }
+  var bytes: [UInt8] = []
+  var buffer = [UInt8](repeating: 0, count: 65_536)
+  while true {
+    let count = fread(&buffer, 1, buffer.count, file)
+    if count == 0 { return bytes }
+    bytes += buffer[..<count]
+  }
+}
+
+/// Writes a file.
+func write(_ bytes: [UInt8], to path: String) throws {
+  guard let file = fopen(path, "wb") else { throw BertError(.system, "cannot write", file: path) }
+  defer { fclose(file) }
+  guard fwrite(bytes, 1, bytes.count, file) == bytes.count else {
+    throw BertError(.system, "cannot write", file: path)
+  }
+}

@@ -1,0 +1,234 @@
+import BertErrors
+import BertqFile
+import Testing
+
+/// Headers that lie, with right checksums.
+@Suite struct BertqHostileTests {
+  typealias Change = @Sendable (inout BertqForge) -> Void
+
+  static func error(_ change: Change) throws -> BertError? {
+    var forge = BertqForge()
+    change(&forge)
+    return try ScratchBertq(forge.file()).outcome()
+  }
+
+  @Test func theForgesOwnFileIsRight() throws {
+    let file = try ScratchBertq(BertqForge().file())
+    #expect(file.outcome() == nil)
+    let opened = try BertqFile.open(file.path)
+    #expect(opened.producer == "forge")
+    #expect(opened.tensors.map(\.name) == ["t", "u"])
+    #expect(opened.description.tokenizer?.maskToken == "[MASK]")
+    #expect(try Self.error { $0.tensors = [] } == nil)
+    #expect(try Self.error { $0.tokenizer = nil } == nil)
+  }
+
+  static let lyingPrologues: [(String, BertError.Code, Change)] = [
+    ("version 0", .malformed, { $0.version = 0 }),
+    ("version 2", .unsupported, { $0.version = 2 }),
+    ("the largest version", .unsupported, { $0.version = .max }),
+    ("no header", .malformed, { $0.headerLength = 0 }),
+    ("a shorter header", .malformed, { $0.headerLength = 10 }),
+    ("a header longer than the file", .malformed, { $0.headerLength = 1 << 20 }),
+    ("a header beyond the limit", .malformed, { $0.headerLength = 1 << 25 }),
+    ("a header of 2^63 bytes", .malformed, { $0.headerLength = 1 << 63 }),
+    ("a header of 2^64 - 1 bytes", .malformed, { $0.headerLength = .max }),
+    ("a file of 0 bytes", .malformed, { $0.fileLength = 0 }),
+    ("a file of 2^64 - 1 bytes", .malformed, { $0.fileLength = .max }),
+    ("a reserved byte", .malformed, { $0.reserved[0] = 1 }),
+    ("the last reserved byte", .malformed, { $0.reserved[27] = 1 }),
+    ("LF for CR LF", .malformed, { $0.changeFile = { Array($0[..<4]) + Array($0[5...]) } }),
+    ("something appended", .malformed, { $0.changeFile = { $0 + [0] } }),
+    ("something in front", .malformed, { $0.changeFile = { [0] + $0 } }),
+  ]
+
+  static let lyingTensors: [(String, BertError.Code, Change)] = [
+    ("the same offset twice", .malformed, { $0.tensors[1].offset = 576 }),
+    ("an offset of 0", .malformed, { $0.tensors[0].offset = 0 }),
+    ("an offset off alignment", .malformed, { $0.tensors[0].offset = 577 }),
+    ("an offset of 2^64 - 64", .malformed, { $0.tensors[0].offset = .max - 63 }),
+    ("an offset beyond the file", .malformed, { $0.tensors[1].offset = 1 << 40 }),
+    ("a byte less", .malformed, { $0.tensors[0].byteLength = 99 }),
+    ("a byte more", .malformed, { $0.tensors[0].byteLength = 101 }),
+    ("2^64 - 1 bytes", .malformed, { $0.tensors[0].byteLength = .max }),
+    ("a larger shape", .malformed, { $0.tensors[1].shape = [101] }),
+    (
+      "a larger shape and length", .malformed,
+      {
+        $0.tensors[1].shape = [200]; $0.tensors[1].byteLength = 200
+      }
+    ),
+    (
+      "a tensor of a terabyte", .malformed,
+      {
+        $0.tensors[1].shape = [1 << 40]; $0.tensors[1].byteLength = 1 << 40
+      }
+    ),
+    ("no shape", .malformed, { $0.tensors[0].shape = [] }),
+    ("a dimension of 0", .malformed, { $0.tensors[0].shape = [0, 100] }),
+    ("five dimensions", .malformed, { $0.tensors[0].shape = [100, 1, 1, 1, 1] }),
+    (
+      "a thousand dimensions", .malformed,
+      { $0.tensors[0].shape = .init(repeating: 1, count: 1000) }
+    ),
+    ("a dimension of 2^64 - 1", .malformed, { $0.tensors[0].shape = [.max] }),
+    ("a product of 2^64 + 100", .malformed, { $0.tensors[0].shape = [1 << 32, 1 << 32, 100] }),
+    (
+      "a product that overflows to 100", .malformed,
+      { $0.tensors[0].shape = [25, 4, 1 << 40, 1 << 24] }
+    ),
+    ("no name", .malformed, { $0.tensors[0].name = [] }),
+    ("a name with a slash", .malformed, { $0.tensors[0].name = Array("../t".utf8) }),
+    ("a name of 256 bytes", .malformed, { $0.tensors[0].name = .init(repeating: 97, count: 256) }),
+    ("a name that is no UTF-8", .malformed, { $0.tensors[0].name = [0xFF, 0xFE] }),
+    ("a name with a zero byte", .malformed, { $0.tensors[0].name = [97, 0, 98] }),
+    ("an escape sequence for a name", .malformed, { $0.tensors[0].name = [27, 91, 50, 74] }),
+    ("one name twice", .malformed, { $0.tensors[1].name = $0.tensors[0].name }),
+    ("element type 0", .unsupported, { $0.tensors[0].elementType = 0 }),
+    ("element type 99", .unsupported, { $0.tensors[0].elementType = 99 }),
+    ("layout 99", .unsupported, { $0.tensors[0].layout = 99 }),
+    ("a negative layout", .unsupported, { $0.tensors[0].layout = .max }),
+    ("float panels of bytes", .malformed, { $0.tensors[0].layout = 2 }),
+    ("no checksums", .malformed, { $0.tensors[0].checksums = [] }),
+    ("a wrong checksum", .malformed, { $0.tensors[0].checksums = [1] }),
+    ("a checksum too many", .malformed, { $0.tensors[0].checksums = [1, 2] }),
+    (
+      "a million checksums", .malformed,
+      { $0.tensors[0].checksums = .init(repeating: 0, count: 1 << 20) }
+    ),
+    ("data after the last tensor", .malformed, { $0.tensors.append(.init(shape: [64])) }),
+    (
+      "padding that is not zero", .malformed,
+      {
+        $0.changeFile = {
+          var file = $0; file[file.count - 101] = 1; return file
+        }
+      }
+    ),
+    (
+      "65 537 tensors", .malformed,
+      {
+        $0.tensors = (0..<65_537).map {
+          .init(name: Array("\($0)".utf8), shape: [1], data: [1], checksums: [0])
+        }
+      }
+    ),
+  ]
+
+  static let lyingHeaders: [(String, BertError.Code, Change)] = [
+    ("a feature", .unsupported, { $0.features = ["sparse"] }),
+    ("numeric version 2", .unsupported, { $0.numericVersion = 2 }),
+    ("numeric version 2^32 + 1", .malformed, { $0.numericVersion = 1 << 32 + 1 }),
+    ("a NaN epsilon", .malformed, { $0.configuration = BertqForge.configuration(epsilon: .nan) }),
+    (
+      "an infinite epsilon", .malformed,
+      { $0.configuration = BertqForge.configuration(epsilon: .infinity) }
+    ),
+    (
+      "a negative epsilon", .malformed, { $0.configuration = BertqForge.configuration(epsilon: -1) }
+    ),
+    (
+      "heads that do not divide", .malformed,
+      { $0.configuration = BertqForge.configuration(sizes: [30, 8, 1, 3, 16, 12, 2]) }
+    ),
+    (
+      "a hidden size of 0", .malformed,
+      { $0.configuration = BertqForge.configuration(sizes: [30, 0, 1, 2, 16, 12, 2]) }
+    ),
+    (
+      "2^32 - 1 layers", .unsupported,
+      { $0.configuration = BertqForge.configuration(sizes: [30, 8, 0xFFFF_FFFF, 2, 16, 12, 2]) }
+    ),
+    (
+      "a size beyond 32 bits", .malformed,
+      { $0.configuration = BertqForge.configuration(sizes: [30, 8, 1 << 32 + 1, 2, 16, 12, 2]) }
+    ),
+    ("a size missing", .malformed, { $0.configuration = Array($0.configuration.dropFirst(2)) }),
+    ("no configuration", .malformed, { $0.configuration = [] }),
+    ("activation 9", .unsupported, { $0.configuration = BertqForge.configuration(activation: 9) }),
+    ("pooling 0", .unsupported, { $0.pooling = 0 }),
+    ("task 9", .unsupported, { $0.task = 9 }),
+    ("a boolean of 2", .malformed, { $0.booleans.0 = 2 }),
+    ("a label that is no UTF-8", .malformed, { $0.labels = [[0xC3]] }),
+    ("a label with a zero byte", .malformed, { $0.labels = [[65, 0]] }),
+    ("a label of 65 537 bytes", .malformed, { $0.labels = [.init(repeating: 65, count: 65_537)] }),
+    ("65 537 labels", .malformed, { $0.labels = .init(repeating: [], count: 65_537) }),
+    ("a surrogate in UTF-8", .malformed, { $0.producer = [0xED, 0xA0, 0x80] }),
+    (
+      "a token that is no UTF-8", .malformed,
+      { $0.tokenizer = BertqForge.tokenizer(tokens: []) + Wire.bytes(5, [0xFF]) }
+    ),
+    ("a token missing", .malformed, { $0.tokenizer = BertqForge.tokenizer(tokens: ["##"]) }),
+    ("a setting without a value", .malformed, { $0.settings = [Wire.text(1, "k")] }),
+    (
+      "a fingerprint of a path that is not there", .malformed,
+      { $0.floatFingerprint = "0123456789abcdef" }
+    ),
+    ("a field twice", .malformed, { $0.extra = Wire.number(9, 1) }),
+    ("a configuration twice", .malformed, { $0.extra = Wire.bytes(4, BertqForge.configuration()) }),
+    (
+      "fields out of order", .malformed,
+      {
+        let c = $0.configuration; $0.changeHeader = { $0 + Wire.bytes(4, c) }
+      }
+    ),
+    ("a group", .malformed, { $0.extra = Wire.tag(30, 3) + Wire.tag(30, 4) }),
+    ("wire type 7", .malformed, { $0.extra = Wire.tag(30, 7) }),
+    ("field number 0", .malformed, { $0.extra = Wire.number(0, 1) }),
+    ("a string field as a number", .malformed, { $0.extra = Wire.number(1, 1) }),
+    (
+      "a field longer than the header", .malformed,
+      { $0.extra = Wire.tag(30, 2) + Wire.varint(1000) }
+    ),
+    (
+      "a field of 2^64 - 1 bytes", .malformed,
+      { $0.extra = Wire.tag(30, 2) + Wire.varint(.max) }
+    ),
+    ("an endless number", .malformed, { $0.extra = .init(repeating: 0xFF, count: 1000) }),
+    ("a header of zeros", .malformed, { $0.changeHeader = { $0.map { _ in 0 } } }),
+    ("a header of ones", .malformed, { $0.changeHeader = { $0.map { _ in 255 } } }),
+    ("half a header", .malformed, { $0.changeHeader = { Array($0.prefix($0.count / 2)) } }),
+  ]
+
+  @Test(arguments: lyingPrologues.indices)
+  func refusesLyingPrologues(_ index: Int) throws { try expect(Self.lyingPrologues[index]) }
+
+  @Test(arguments: lyingTensors.indices)
+  func refusesLyingTensors(_ index: Int) throws { try expect(Self.lyingTensors[index]) }
+
+  @Test(arguments: lyingHeaders.indices)
+  func refusesLyingHeaders(_ index: Int) throws { try expect(Self.lyingHeaders[index]) }
+
+  private func expect(_ item: (name: String, code: BertError.Code, change: Change)) throws {
+    let error = try Self.error(item.change)
+    #expect(error?.code == item.code, "\(item.name): \(error?.description ?? "accepted")")
+    #expect(error?.file != nil && error?.byteOffset != nil, "\(item.name)")
+    // Messages go to terminals: nothing of a file may steer one.
+    #expect(error?.message.utf8.allSatisfy { $0 >= 32 } != false, "\(item.name)")
+    #expect(error?.tensor?.utf8.allSatisfy { $0 >= 32 } != false, "\(item.name)")
+  }
+
+  @Test func fieldsOfLaterWritersAreSkipped() throws {
+    var nested: [UInt8] = []
+    for _ in 0..<2000 { nested = Wire.bytes(1, nested) }
+    let fields = [
+      Wire.number(1000, 5), Wire.fixed32(1001, 5), Wire.fixed64(1002, 5), Wire.text(1003, "later"),
+      Wire.bytes(1004, nested),
+    ]
+    for field in fields { #expect(try Self.error { $0.extra = field } == nil) }
+    #expect(try Self.error { $0.extra = Array(fields.joined()) } == nil)
+    #expect(try Self.error { $0.tensors[0].extra = Array(fields.joined()) } == nil)
+  }
+
+  @Test func decodingNeverTakesMoreThanItsMemory() throws {
+    // Two bytes a field, forty and more of memory each: 100 MB were it allowed.
+    let label = Wire.text(10, "")
+    let unknown = Wire.number(1000, 0)
+    for piece in [label, unknown] {
+      let many = Array([[UInt8]](repeating: piece, count: 2_500_000).joined())
+      let error = try Self.error { $0.extra = many }
+      #expect(error?.code == .malformed)
+      #expect(error?.message.contains("memory") == true, "\(error?.description ?? "accepted")")
+    }
+  }
+}
