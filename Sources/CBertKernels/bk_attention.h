@@ -7,9 +7,9 @@
 
 BK_INLINE ptrdiff_t bk_round_up(ptrdiff_t n, ptrdiff_t to) { return (n + to - 1) / to * to; }
 
-BK_INLINE void *bk_take(char **at, ptrdiff_t bytes) {
-  void *p = *at;
-  *at += bk_round_up(bytes, 64);
+BK_INLINE void *bk_take(uintptr_t *at, ptrdiff_t bytes) {
+  void *p = (void *)*at;
+  *at += (uintptr_t)bk_round_up(bytes, 64);
   return p;
 }
 
@@ -24,7 +24,7 @@ typedef struct {
   float *key_scale;  // [L up to 32]
   float *weight;     // [L up to 32]: 255 * value_scale / largest value_scale
   float *scores;     // [BK_ROW_TILE][L up to 32]
-  uint8_t *shares;   // [BK_ROW_TILE][L up to 32]: 255 * p * value weight, rounded
+  uint8_t *shares;   // [BK_ROW_TILE][L up to 32]: 255 * p * value weight, rounded; first a row of 128s
   void *rows;        // what bk_prepare_rows needs
   size_t size;
 } bk_head_scratch;
@@ -32,7 +32,7 @@ typedef struct {
 BK_INLINE bk_head_scratch bk_lay_out_s8(ptrdiff_t length, ptrdiff_t head_size, void *base) {
   const ptrdiff_t padded = bk_round_up(length, 32), stride = bk_round_up(head_size, 4);
   const ptrdiff_t deepest = padded > stride ? padded : stride;
-  char *at = base;
+  uintptr_t at = (uintptr_t)base;
   bk_head_scratch s;
   s.keys = bk_take(&at, padded * stride);
   s.values = bk_take(&at, bk_round_up(head_size, 32) * bk_round_up(length, 4));
@@ -41,9 +41,9 @@ BK_INLINE bk_head_scratch bk_lay_out_s8(ptrdiff_t length, ptrdiff_t head_size, v
   s.key_scale = bk_take(&at, padded * 4);
   s.weight = bk_take(&at, padded * 4);
   s.scores = bk_take(&at, padded * 4 * BK_ROW_TILE);
-  s.shares = bk_take(&at, padded * BK_ROW_TILE);
+  s.shares = bk_take(&at, padded * BK_ROW_TILE > stride ? padded * BK_ROW_TILE : stride);
   s.rows = bk_take(&at, (ptrdiff_t)bk_rows_scratch(BK_ROW_TILE, deepest / 4));
-  s.size = (size_t)(at - (char *)base);
+  s.size = (size_t)(at - (uintptr_t)base);
   return s;
 }
 
@@ -63,7 +63,7 @@ BK_INLINE void bk_pack_keys(const bk_head_s8 *h, const bk_head_scratch *s) {
     }
     s->key_scale[j] = j < h->length ? h->key_scale[j * h->scale_stride] : 0.0f;
   }
-  // A row of 128s against the keys gives 128 times each key's sum:
+  // A row of 128s against the keys gives 128 times each key's sum, prepared as queries are:
   // at most 128 * 127 * head_size, which int32 holds for any head below 131072 wide.
   memset(s->shares, 128, (size_t)h->head_stride);
   const bk_tile_input a = bk_prepare_rows(s->shares, h->head_stride, 1, groups, s->rows);
@@ -175,9 +175,6 @@ static void bk_attend_s8(const bk_head_s8 *h, void *scratch) {
   _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL];
   bk_pack_keys(h, &s);
   const float largest = bk_pack_values(h, &s);
-  for (ptrdiff_t j = 0; j < padded; j += 32) {
-    bk_undo_preparation(s.keys + j * h->head_stride, h->head_stride / 4, s.initial + j);
-  }
   for (ptrdiff_t d = 0; d < h->head_size; d += 32) {
     memset(s.start + d, 0, 32 * sizeof(int32_t));
     bk_undo_preparation(s.values + d * groups * 4, groups, s.start + d);

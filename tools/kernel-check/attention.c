@@ -76,11 +76,12 @@ static void run_attend_f32(const bk_kernels *k, random_source *r, const ptrdiff_
 }
 
 void visit_attention(visitor visit) {
-  static const ptrdiff_t sizes[] = {1, 11, 16, 32, 64, 80, 128};
+  static const ptrdiff_t sizes[] = {1, 11, 16, 32, 64, 80, 128, 200, 768};
   static const ptrdiff_t lengths[] = {127, 128, 129, 512};
-  for (int s = 0; s < 7; s++) {
+  for (int s = 0; s < 9; s++) {
     for (ptrdiff_t i = 1; i <= 44; i++) {
       const ptrdiff_t length = i <= 40 ? i : lengths[i - 41], size = sizes[s];
+      if (size > 128 && length > 20) continue;
       if (length == 512 && size != 11 && size != 32 && size != 64) continue;
       const uint64_t seed = (uint64_t)(length * 1024 + size);
       const ptrdiff_t kind = length <= 40 && length % 3 == 0 ? length / 3 % KINDS : ORDINARY;
