@@ -92,12 +92,6 @@ BK_INLINE void bk_dequantize_tile(const int32_t *tile, ptrdiff_t rows, const bk_
   }
 }
 
-// Rows in balanced tiles: 13 rows are 7 + 6, not 12 + 1.
-BK_INLINE ptrdiff_t bk_tile_rows(ptrdiff_t rows, ptrdiff_t most) {
-  const ptrdiff_t tiles = (rows + most - 1) / most;
-  return (rows + tiles - 1) / tiles;
-}
-
 BK_INLINE void bk_linear_s8_with(const bk_linear_s8 *l, const bk_tile_input *a,
                                  const bk_row_scale *scales, ptrdiff_t rows, ptrdiff_t first,
                                  ptrdiff_t last, const bk_output *o, bk_activation activation) {

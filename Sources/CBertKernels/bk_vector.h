@@ -22,6 +22,12 @@ typedef uint8_t u8x16_u __attribute__((ext_vector_type(16), aligned(1)));
 
 #define BK_INLINE static inline __attribute__((always_inline, unused))
 
+// Rows in balanced tiles: 13 rows are 7 + 6, not 12 + 1.
+BK_INLINE ptrdiff_t bk_tile_rows(ptrdiff_t rows, ptrdiff_t most) {
+  const ptrdiff_t tiles = (rows + most - 1) / most;
+  return (rows + tiles - 1) / tiles;
+}
+
 BK_INLINE f32x16 bk_load(const float *p) { return *(const f32x16_u *)p; }
 BK_INLINE void bk_store(float *p, f32x16 v) { *(f32x16_u *)p = v; }
 BK_INLINE i32x16 bk_load_i32(const int32_t *p) { return *(const i32x16_u *)p; }

@@ -19,7 +19,8 @@
 #include "bk_vector.h"
 #include "CBertKernels.h"
 
-// Rows of 16-bit values, `stride` of them apart.
+// Tiles of rows of 16-bit values, [groups][rows of the tile][4] each, so that the loop over groups
+// finds all rows at fixed places. `stride` is what a row takes: a tile begins at its first row's.
 typedef struct {
   const int16_t *base;
   ptrdiff_t stride;
@@ -29,18 +30,30 @@ BK_INLINE size_t bk_rows_scratch(ptrdiff_t rows, ptrdiff_t groups) {
   return (size_t)rows * (size_t)groups * BK_GROUP * sizeof(int16_t);
 }
 
+BK_INLINE void bk_widen_row(const uint8_t *from, ptrdiff_t groups, ptrdiff_t rows, int16_t *to) {
+  ptrdiff_t g = 0;
+  for (; g + 4 <= groups; g += 4, from += 16, to += 16 * rows) {
+    const __m256i wide = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)from));
+    const __m128i low = _mm256_castsi256_si128(wide), high = _mm256_extracti128_si256(wide, 1);
+    _mm_storel_epi64((__m128i *)to, low);
+    _mm_storeh_pd((double *)(to + 4 * rows), _mm_castsi128_pd(low));
+    _mm_storel_epi64((__m128i *)(to + 8 * rows), high);
+    _mm_storeh_pd((double *)(to + 12 * rows), _mm_castsi128_pd(high));
+  }
+  for (; g < groups; g++, from += 4, to += 4 * rows) {
+    for (int i = 0; i < 4; i++) to[i] = from[i];
+  }
+}
+
 BK_INLINE bk_tile_input bk_prepare_rows(const uint8_t *q, ptrdiff_t stride, ptrdiff_t rows,
                                         ptrdiff_t groups, void *scratch) {
-  const ptrdiff_t depth = groups * BK_GROUP;
-  for (ptrdiff_t r = 0; r < rows; r++) {
-    const uint8_t *from = q + r * stride;
-    int16_t *to = (int16_t *)scratch + r * depth;
-    ptrdiff_t k = 0;
-    for (; k + 16 <= depth; k += 16) {
-      const __m256i wide = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(from + k)));
-      _mm256_storeu_si256((__m256i *)(to + k), wide);
+  const ptrdiff_t depth = groups * BK_GROUP, step = bk_tile_rows(rows, BK_ROW_TILE);
+  for (ptrdiff_t r = 0; r < rows; r += step) {
+    const ptrdiff_t n = rows - r < step ? rows - r : step;
+    int16_t *tile = (int16_t *)scratch + r * depth;
+    for (ptrdiff_t i = 0; i < n; i++) {
+      bk_widen_row(q + (r + i) * stride, groups, n, tile + BK_GROUP * i);
     }
-    for (; k < depth; k++) to[k] = from[k];
   }
   return (bk_tile_input){scratch, depth};
 }
@@ -59,20 +72,21 @@ BK_INLINE __m256i bk_broadcast(const int16_t *p) {
 // A vector of weights holds 4 outputs by 4 depths, an accumulator 4 outputs by 2 partial sums.
 // ROWS * VECTORS of them, VECTORS of weights, a broadcast and a product fill the 16 registers.
 #define BK_TILE(ROWS, VECTORS)                                                                    \
-  static void bk_tile_s8_##ROWS(const int16_t *a, ptrdiff_t lda, const int8_t *panel,             \
-                                ptrdiff_t groups, const int32_t *start, int32_t *tile) {          \
+  static void bk_tile_s8_##ROWS(const int16_t *a, const int8_t *panel, ptrdiff_t groups,          \
+                                const int32_t *start, int32_t *tile) {                            \
     for (int v = 0; v < 8; v += VECTORS) {                                                        \
       __m256i sum[ROWS][VECTORS];                                                                 \
       for (int r = 0; r < ROWS; r++)                                                              \
         for (int i = 0; i < VECTORS; i++) sum[r][i] = _mm256_setzero_si256();                     \
       const int8_t *w = panel + 16 * v;                                                           \
       const int16_t *x = a;                                                                       \
-      for (ptrdiff_t g = 0; g < groups; g++, x += 4, w += 128) {                                  \
+      _Pragma("clang loop unroll_count(2)")                                                       \
+      for (ptrdiff_t g = 0; g < groups; g++, x += 4 * ROWS, w += 128) {                           \
         __m256i b[VECTORS];                                                                       \
         for (int i = 0; i < VECTORS; i++)                                                         \
           b[i] = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(w + 16 * i)));            \
         _Pragma("clang loop unroll(full)") for (int r = 0; r < ROWS; r++) {                       \
-          const __m256i four = bk_broadcast(x + r * lda);                                         \
+          const __m256i four = bk_broadcast(x + 4 * r);                                           \
           for (int i = 0; i < VECTORS; i++)                                                       \
             sum[r][i] = _mm256_add_epi32(sum[r][i], _mm256_madd_epi16(four, b[i]));               \
         }                                                                                         \
@@ -98,18 +112,19 @@ BK_TILE(1, 8) BK_TILE(2, 4) BK_TILE(3, 2) BK_TILE(4, 2) BK_TILE(5, 2) BK_TILE(6,
 BK_INLINE void bk_tile_s8(const int16_t *a, ptrdiff_t lda, ptrdiff_t rows, const int8_t *panel,
                           ptrdiff_t groups, const int32_t *start, int32_t *tile) {
   switch (rows) {
-    case 1: bk_tile_s8_1(a, lda, panel, groups, start, tile); break;
-    case 2: bk_tile_s8_2(a, lda, panel, groups, start, tile); break;
-    case 3: bk_tile_s8_3(a, lda, panel, groups, start, tile); break;
-    case 4: bk_tile_s8_4(a, lda, panel, groups, start, tile); break;
-    case 5: bk_tile_s8_5(a, lda, panel, groups, start, tile); break;
-    case 6: bk_tile_s8_6(a, lda, panel, groups, start, tile); break;
+    case 1: bk_tile_s8_1(a, panel, groups, start, tile); break;
+    case 2: bk_tile_s8_2(a, panel, groups, start, tile); break;
+    case 3: bk_tile_s8_3(a, panel, groups, start, tile); break;
+    case 4: bk_tile_s8_4(a, panel, groups, start, tile); break;
+    case 5: bk_tile_s8_5(a, panel, groups, start, tile); break;
+    case 6: bk_tile_s8_6(a, panel, groups, start, tile); break;
   }
 }
 
 static uint64_t bk_peak_s8(uint64_t rounds) {
   __m256i sum[12], a = _mm256_set1_epi16(1), b = _mm256_set1_epi16(1);
   for (int i = 0; i < 12; i++) sum[i] = _mm256_set1_epi32(i);
+  BK_OPAQUE(b);
   for (uint64_t n = 0; n < rounds; n++) {
     _Pragma("clang loop unroll(full)") for (int i = 0; i < 12; i++) {
       BK_OPAQUE(a);

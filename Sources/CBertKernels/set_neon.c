@@ -26,11 +26,11 @@
       const int8_t *w = panel + 16 * v;                                                           \
       ptrdiff_t g = 0;                                                                            \
       for (; g + 2 <= groups; g += 2, w += 256) {                                                 \
-        for (int r = 0; r < ROWS; r++) {                                                          \
-          const int8x16_t x = bk_broadcast(a + r * lda + 4 * g);                                  \
-          const int8x16_t y = bk_broadcast(a + r * lda + 4 * g + 4);                              \
-          for (int i = 0; i < 2; i++) {                                                           \
-            const int8x16_t b = vld1q_s8(w + 16 * i), c = vld1q_s8(w + 16 * i + 128);             \
+        for (int i = 0; i < 2; i++) {                                                             \
+          const int8x16_t b = vld1q_s8(w + 16 * i), c = vld1q_s8(w + 16 * i + 128);               \
+          for (int r = 0; r < ROWS; r++) {                                                        \
+            const int8x16_t x = bk_broadcast(a + r * lda + 4 * g);                                \
+            const int8x16_t y = bk_broadcast(a + r * lda + 4 * g + 4);                            \
             int16x8_t low = vmull_s8(vget_low_s8(x), vget_low_s8(b));                             \
             int16x8_t high = vmull_high_s8(x, b);                                                 \
             low = vmlal_s8(low, vget_low_s8(y), vget_low_s8(c));                                  \
@@ -77,6 +77,7 @@ static uint64_t bk_peak_s8(uint64_t rounds) {
   int32x4_t sum[12];
   int8x16_t a = vdupq_n_s8(1), b = vdupq_n_s8(1);
   for (int i = 0; i < 12; i++) sum[i] = vdupq_n_s32(i);
+  BK_OPAQUE(b);
   for (uint64_t n = 0; n < rounds; n++) {
     _Pragma("clang loop unroll(full)") for (int i = 0; i < 12; i++) {
       BK_OPAQUE(a);

@@ -15,11 +15,9 @@
 
 // One group of all rows: row r's four bytes are lane LANE of x[r].
 #define BK_DOT(ROWS, LANE)                                                                        \
-  {                                                                                               \
-    int8x16_t b[4];                                                                               \
-    for (int i = 0; i < 4; i++) b[i] = vld1q_s8(w + 128 * LANE + 16 * i);                         \
-    for (int r = 0; r < ROWS; r++)                                                                \
-      for (int i = 0; i < 4; i++) sum[r][i] = vdotq_laneq_s32(sum[r][i], b[i], x[r], LANE);       \
+  for (int i = 0; i < 4; i++) {                                                                   \
+    const int8x16_t b = vld1q_s8(w + 128 * LANE + 16 * i);                                        \
+    for (int r = 0; r < ROWS; r++) sum[r][i] = vdotq_laneq_s32(sum[r][i], b, x[r], LANE);         \
   }
 
 // 24 accumulators, 6 vectors of rows and a vector of weights fill 31 of the 32 registers. A vector

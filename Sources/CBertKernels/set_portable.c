@@ -69,6 +69,12 @@ BK_INLINE i32x4 bk_multiply_pairs(s16x8 a, s16x8 b) {
   return __builtin_shufflevector(p, p, 0, 2, 4, 6) + __builtin_shufflevector(p, p, 1, 3, 5, 7);
 }
 
+BK_INLINE i32x4 bk_load_four(const int32_t *p) {
+  i32x4 four;
+  memcpy(&four, p, sizeof four);
+  return four;
+}
+
 // Rows by 4 outputs: an accumulator holds 2 outputs by 2 partial sums.
 #define BK_TILE(ROWS)                                                                             \
   static void bk_tile_s8_##ROWS(const int16_t *a, ptrdiff_t lda, const int8_t *panel,             \
@@ -88,8 +94,8 @@ BK_INLINE i32x4 bk_multiply_pairs(s16x8 a, s16x8 b) {
       for (int r = 0; r < ROWS; r++) {                                                            \
         i32x4 four = __builtin_shufflevector(sum[r][0], sum[r][1], 0, 2, 4, 6) +                  \
                      __builtin_shufflevector(sum[r][0], sum[r][1], 1, 3, 5, 7);                   \
-        for (int i = 0; i < 4; i++)                                                               \
-          tile[BK_PANEL * r + n + i] = (start ? start[n + i] : 0) + four[i];                      \
+        if (start) four += bk_load_four(start + n);                                               \
+        memcpy(tile + BK_PANEL * r + n, &four, sizeof four);                                      \
       }                                                                                           \
     }                                                                                             \
   }
@@ -110,6 +116,7 @@ static uint64_t bk_peak_s8(uint64_t rounds) {
   i32x4 sum[8];
   s16x8 a = 1, b = 1;
   for (int i = 0; i < 8; i++) sum[i] = i;
+  BK_OPAQUE(b);
   for (uint64_t n = 0; n < rounds; n++) {
     _Pragma("clang loop unroll(full)") for (int i = 0; i < 8; i++) {
       BK_OPAQUE(a);

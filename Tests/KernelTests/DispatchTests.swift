@@ -18,7 +18,8 @@ import Testing
     defer { fclose(file) }
     var line = [CChar](repeating: 0, count: 8192)
     while fgets(&line, Int32(line.count), file) != nil {
-      let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      let text = String(
+        decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
       guard text.hasPrefix("flags") || text.hasPrefix("Features") else { continue }
       return Set(text.split(whereSeparator: { $0.isWhitespace || $0 == ":" }).map(String.init))
     }

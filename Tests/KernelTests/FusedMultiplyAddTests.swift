@@ -4,51 +4,43 @@ import Testing
 /// The multiply-add of every set, emulated or not, rounds once: against the C library's.
 @Suite struct FusedMultiplyAddTests {
   /// fma(a, b, c) through a float linear of depth 2: fma(a, b, fma(c, 1, 0)) + -0.
-  private func fma(_ calls: bk_kernels, _ a: [Float], _ b: [Float], _ c: [Float]) -> [Float] {
-    let panels = (a.count + 31) / 32
+  private func fma(_ calls: bk_kernels, _ a: Float, _ b: [Float], _ c: [Float]) -> [Float] {
+    let panels = (b.count + 31) / 32
     var weights: [Float] = []
-    for i in a.indices { weights += [c[i], b[i]] }
+    for i in b.indices { weights += [c[i], b[i]] }
     let packed = GuardedMemory<Float>(count: panels * 64)
-    bk_pack_f32(weights, a.count, 2, packed.base)
-    let bias = GuardedMemory([Float](repeating: -0.0, count: a.count))
+    bk_pack_f32(weights, b.count, 2, packed.base)
+    let bias = GuardedMemory([Float](repeating: -0.0, count: b.count))
     let out = GuardedMemory<Float>(count: panels * 32)
-    var results: [Float] = []
-    var linear = bk_linear_f32(outputs: a.count, depth: 2, weights: packed.base, bias: bias.base)
+    var linear = bk_linear_f32(outputs: b.count, depth: 2, weights: packed.base, bias: bias.base)
     var output = bk_output(
       out: out.base, stride: panels * 32, residual: nil, residual_stride: 0,
       activation: BK_ACT_NONE, next: nil, range: nil)
-    // One row multiplies all outputs by one a: as many rows as there are different a.
-    for (index, value) in a.enumerated() where index == 0 || a[index - 1] != value {
-      calls.linear_f32(&linear, [1, value], 2, 1, 0, panels, &output)
-      var last = index
-      while last < a.count, a[last].bitPattern == value.bitPattern {
-        results.append(out.base[last])
-        last += 1
-      }
-    }
-    return results
+    calls.linear_f32(&linear, [1, a], 2, 1, 0, panels, &output)
+    return Array(out.elements[..<b.count])
   }
 
   static let special: [Float] = [
-    0, -0, 1, -1, 0x1p-149, -0x1p-149, 0x1p-126, -0x1p-126, 0x1.fffffcp-127, 0x1.fffffep127,
+    0, -0, 1, -1, 0x1p-149, -0x1p-149, 0x1p-126, -0x1p-126, Float.leastNormalMagnitude.nextDown,
+    0x1.fffffep127,
     -0x1.fffffep127, 0x1.000002p0, 0x1.fffffep-1, -0x1.fffffep-1, 0x1p64, -0x1p63, 0x1p-75,
     -0x1p-74, 0x1p103, 0x1p-24, -0x1p-25, 0x1.8p0, .infinity, -.infinity, .nan,
   ]
 
   private func expectOnce(_ a: Float, _ b: [Float], _ c: [Float]) {
-    let repeated = [Float](repeating: a, count: b.count)
     var expected: [Float] = []
-    for i in b.indices { expected.append((Float(0).addingProduct(c[i], 1)).addingProduct(a, b[i])) }
+    for i in b.indices { expected.append(Float(0).addingProduct(c[i], 1).addingProduct(a, b[i])) }
     for set in KernelSet.available {
-      let found = bits(fma(set.calls, repeated, b, c))
-      for i in b.indices where found[i] != bits([expected[i]])[0] {
+      let found = bits(fma(set.calls, a, b, c))
+      let wanted = bits(expected)
+      for i in b.indices where found[i] != wanted[i] {
         Issue.record("\(set.name): \(a) * \(b[i]) + \(c[i]) is not \(expected[i])")
       }
     }
   }
 
   @Test func specialValuesRoundOnce() {
-    for a in Self.special where !a.isNaN {
+    for a in Self.special {
       for b in Self.special {
         expectOnce(a, [Float](repeating: b, count: Self.special.count), Self.special)
       }
@@ -59,7 +51,8 @@ import Testing
     var random = SeededRandom(5)
     for _ in 0..<300 {
       let exponent = random.within(-90...40)
-      let a = FloatKind.ordinary.value(&random) * Float(sign: .plus, exponent: exponent, significand: 1)
+      let power = Float(sign: .plus, exponent: exponent, significand: 1)
+      let a = FloatKind.ordinary.value(&random) * power
       var b: [Float] = []
       var c: [Float] = []
       for _ in 0..<96 {

@@ -51,7 +51,9 @@ final class GuardedMemory<Element: BitwiseCopyable> {
   /// The elements as they are now.
   var elements: [Element] { Array(UnsafeBufferPointer(start: base, count: count)) }
   /// Their bytes.
-  var bytes: [UInt8] { Array(UnsafeRawBufferPointer(start: base, count: count * MemoryLayout<Element>.stride)) }
+  var bytes: [UInt8] {
+    Array(UnsafeRawBufferPointer(start: base, count: count * MemoryLayout<Element>.stride))
+  }
 }
 
 /// Scratch as the kernels want it: its first byte at a multiple of 64.

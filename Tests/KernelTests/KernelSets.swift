@@ -12,7 +12,9 @@ enum KernelSets {
   static var others: [KernelSet] { KernelSet.available.filter { $0.name != "portable" } }
 
   /// Whether to try every shape and not a sample: minutes instead of seconds.
-  static var isFullSweep: Bool { getenv("BERTQ_KERNEL_SWEEP").map { String(cString: $0) } == "full" }
+  static var isFullSweep: Bool {
+    getenv("BERTQ_KERNEL_SWEEP").map { String(cString: $0) } == "full"
+  }
 
   /// Runs `work` with every set and expects what it returns from the portable one.
   @discardableResult

@@ -19,6 +19,9 @@ import Testing
         list.append((rows, outputs, random.within(1...33)))
       }
     }
+    for _ in 0..<200 {
+      list.append((random.within(1...40), random.within(1...100), random.within(1...300)))
+    }
     guard KernelSets.isFullSweep else { return list }
     for rows in 1...40 {
       for outputs in 1...100 { list.append((rows, outputs, random.within(1...300))) }
@@ -46,7 +49,7 @@ import Testing
   }
 
   @Test func extremesStayExactAtTheLargestDepth() throws {
-    let depth = Int(BK_MAX_DEPTH.rawValue)
+    let depth = Int(BK_MAX_DEPTH)
     for weights in ByteKind.allCases {
       for rows in [ByteKind.highest, .zeros] {
         let one = LinearCase(

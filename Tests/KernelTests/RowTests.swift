@@ -24,7 +24,7 @@ import Testing
     try forEach(rows: 5) { what, width, x, stride, random in
       let gain = GuardedMemory(FloatKind.ordinary.values(width, &random))
       let bias = GuardedMemory(FloatKind.ordinary.values(width, &random))
-      try KernelSets.expectSame(what) { calls in
+      try KernelSets.expectSame(what) { calls -> [UInt32] in
         let out = GuardedMemory<Float>(count: 5 * width)
         calls.norm_rows(x.base, stride, 5, width, gain.base, bias.base, 1e-12, out.base, width)
         let inPlace = GuardedMemory(x.elements)
@@ -52,14 +52,16 @@ import Testing
       let variance = Reference.laneSumOfSquares(x.map { $0 - mean }) / Float(width)
       let inverse = 1 / (variance + 1e-5).squareRoot()
       var expected: [Float] = []
-      for i in 0..<width { expected.append(bias[i].addingProduct((x[i] - mean) * inverse, gain[i])) }
+      for i in 0..<width {
+        expected.append(bias[i].addingProduct((x[i] - mean) * inverse, gain[i]))
+      }
       #expect(bits(out.elements) == bits(expected), "width \(width)")
     }
   }
 
   @Test func everySetPoolsTheSame() throws {
     try forEach(rows: 3) { what, width, x, stride, _ in
-      try KernelSets.expectSame(what) { calls in
+      try KernelSets.expectSame(what) { calls -> [UInt32] in
         let mean = GuardedMemory<Float>(count: width)
         calls.mean_rows(x.base, stride, 3, width, mean.base)
         var result = bits(mean.elements)
@@ -118,7 +120,7 @@ import Testing
       var input = bk_input(
         depth: width, extra: extra, multiplier: multiplier.base, shift: shift.base,
         dither: dither.base, source: source.base)
-      try KernelSets.expectSame(what) { calls in
+      try KernelSets.expectSame(what) { calls -> [UInt32] in
         let bytes = (width + extra + 3) / 4 * 4
         let q = GuardedMemory<UInt8>(count: 3 * bytes)
         let scales = GuardedMemory<Float>(count: 6)
@@ -137,7 +139,7 @@ import Testing
         var random = SeededRandom(size)
         let padded = (size + 3) / 4 * 4
         let x = GuardedMemory(kind.values(6 * size, &random))
-        try KernelSets.expectSame("\(kind) \(size)") { calls in
+        try KernelSets.expectSame("\(kind) \(size)") { calls -> [UInt32] in
           let row = GuardedMemory<UInt8>(count: 6 * padded)
           let scales = GuardedMemory<Float>(count: 6)
           calls.quantize_heads(x.base, 2, size, row.base, scales.base)

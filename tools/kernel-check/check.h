@@ -76,7 +76,8 @@ typedef struct {
 
 // Called for each case in turn.
 typedef void (*visitor)(const test_case *c);
-void visit_linears(visitor visit, int full);
+void visit_linears(visitor visit);
+void visit_all_shapes(visitor visit);  // 1,200,000 of them, for linears
 void visit_rows(visitor visit);
 void visit_attention(visitor visit);
 

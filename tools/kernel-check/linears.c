@@ -166,7 +166,7 @@ static void linear(ptrdiff_t rows, ptrdiff_t outputs, ptrdiff_t depth) {
   visiting(&(test_case){"linear_f32", run_linear_f32, {rows, outputs, depth, floats}, seed});
 }
 
-void visit_linears(visitor visit, int full) {
+void visit_linears(visitor visit) {
   visiting = visit;
   random_source r = {7};
   for (ptrdiff_t n = 1; n <= 40; n++) linear(n, next_between(&r, 1, 100), next_between(&r, 1, 99));
@@ -193,7 +193,10 @@ void visit_linears(visitor visit, int full) {
     visit(&(test_case){"quantize_rows", run_quantize_rows, {2, 384, 32, kind}, 4});
     visit(&(test_case){"quantize_rows", run_quantize_rows, {2, 4096, 7, kind}, 5});
   }
-  if (!full) return;
+}
+
+void visit_all_shapes(visitor visit) {
+  visiting = visit;
   for (ptrdiff_t rows = 1; rows <= 40; rows++)
     for (ptrdiff_t outputs = 1; outputs <= 100; outputs++)
       for (ptrdiff_t depth = 1; depth <= 300; depth++) linear(rows, outputs, depth);
