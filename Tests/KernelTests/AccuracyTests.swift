@@ -19,7 +19,7 @@ import Testing
     let bytes = [Int8](repeating: 0, count: panels * 128)
     var output = bk_output(
       out: out.base, stride: panels * 32, residual: nil, residual_stride: 0,
-      activation: activation, next: nil, range: nil)
+      activation: activation)
     if int8 {
       let scratch = guardedScratch(calls.linear_s8_scratch(1, 1))
       var scales = bk_row_scale(scale: 1, offset: 0)

@@ -15,7 +15,7 @@ import Testing
     var linear = bk_linear_f32(outputs: b.count, depth: 2, weights: packed.base, bias: bias.base)
     var output = bk_output(
       out: out.base, stride: panels * 32, residual: nil, residual_stride: 0,
-      activation: BK_ACT_NONE, next: nil, range: nil)
+      activation: BK_ACT_NONE)
     calls.linear_f32(&linear, [1, a], 2, 1, 0, panels, &output)
     return Array(out.elements[..<b.count])
   }

@@ -29,23 +29,7 @@ extension LinearCase {
       y = bias.base[n].addingProduct(inner, scale.base[n])
     }
     if activation == BK_ACT_RELU { y = y > 0 ? y : 0 }
-    switch tail {
-    case .nothing: return y
-    case .residual: return y + residual.base[row * residualStride + n]
-    case .next: return nextShift.base[n].addingProduct(y, nextMultiplier.base[n])
-    }
-  }
-
-  /// Minima and maxima of one row by lane, as `range` holds them.
-  func expectedRange(_ values: [Float]) -> [Float] {
-    var low = [Float](repeating: .infinity, count: 16)
-    var high = [Float](repeating: -.infinity, count: 16)
-    for (column, value) in values.enumerated() {
-      let lane = column % 16
-      low[lane] = value < low[lane] ? value : low[lane]
-      high[lane] = value > high[lane] ? value : high[lane]
-    }
-    return low + high
+    return hasResidual ? y + residual.base[row * residualStride + n] : y
   }
 }
 

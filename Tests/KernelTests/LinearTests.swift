@@ -54,11 +54,11 @@ import Testing
       for rows in [ByteKind.highest, .zeros] {
         let one = LinearCase(
           rows: 2, outputs: 3, depth: depth, seed: 9, weightKind: weights, rowKind: rows,
-          tail: .nothing, activation: BK_ACT_NONE, withFloat: false)
+          hasResidual: false, activation: BK_ACT_NONE, withFloat: false)
         let result = try KernelSets.expectSame("\(weights) \(rows)") { one.run($0, float: false) }
         for n in 0..<3 {
           let expected = try one.expected(row: 1, output: n, float: false)
-          #expect(result.out[one.outStride + n] == expected.bitPattern)
+          #expect(result[one.outStride + n] == expected.bitPattern)
         }
       }
     }
@@ -81,38 +81,19 @@ import Testing
           values.append(try one.expected(row: row, output: n, float: float))
         }
         let start = row * one.outStride
-        #expect(Array(result.out[start..<start + one.outputs]) == bits(values))
-        guard one.tail == .next else { continue }
-        #expect(
-          Array(result.range[row * 32..<row * 32 + 32]) == bits(one.expectedRange(values)))
-        let width = (one.outputs + one.extra + 3) / 4 * 4
-        try expectQuantized(one, values, Array(result.q[row * width..<(row + 1) * width]))
+        #expect(Array(result[start..<start + one.outputs]) == bits(values))
       }
     }
   }
 
-  /// The bytes of a row within rounding of the exact quotient.
-  private func expectQuantized(_ one: LinearCase, _ v: [Float], _ q: [UInt8]) throws {
-    let low = Double(try #require(v.min()))
-    let high = Double(try #require(v.max()))
-    guard high > low else { return }
-    for column in 0..<one.outputs + one.extra {
-      let from = column < one.outputs ? column : Int(one.nextSource.base[column - one.outputs])
-      let exact = (Double(v[from]) - low) * 255 / (high - low) + Double(one.nextDither.base[column])
-      // Half a step, and what float arithmetic adds for rows of a usual range.
-      #expect(abs(Double(q[column]) - exact) < 0.5 + 1e-3, "column \(column) of \(one.outputs)")
-    }
-    #expect(q[(one.outputs + one.extra)...].allSatisfy { $0 == 0 })
-  }
-
   @Test func panelsAloneEqualAllPanels() throws {
     let one = LinearCase(
-      rows: 7, outputs: 100, depth: 37, seed: 3, tail: .residual, activation: BK_ACT_GELU)
+      rows: 7, outputs: 100, depth: 37, seed: 3, hasResidual: true, activation: BK_ACT_GELU)
     for set in KernelSet.available {
       for float in [false, true] {
-        let whole = one.run(set.calls, float: float).out
+        let whole = one.run(set.calls, float: float)
         for panel in 0..<one.panels {
-          let part = one.run(set.calls, float: float, panels: panel..<panel + 1).out
+          let part = one.run(set.calls, float: float, panels: panel..<panel + 1)
           for row in 0..<7 {
             let start = row * one.outStride
             for n in 0..<one.panels * 32 {
@@ -127,16 +108,15 @@ import Testing
   }
 
   @Test func rowsAloneEqualRowsTogether() throws {
-    for tail in LinearTail.allCases {
-      let one = LinearCase(rows: 29, outputs: 40, depth: 51, seed: 8, tail: tail)
+    for hasResidual in [false, true] {
+      let one = LinearCase(rows: 29, outputs: 40, depth: 51, seed: 8, hasResidual: hasResidual)
       for set in KernelSet.available {
         for float in [false, true] {
           let whole = one.run(set.calls, float: float)
           for row in 0..<one.rows {
             let alone = one.run(set.calls, float: float, rows: row..<row + 1)
             let start = row * one.outStride
-            #expect(alone.out == Array(whole.out[start..<start + alone.out.count]))
-            #expect(alone.q == Array(whole.q[row * alone.q.count..<(row + 1) * alone.q.count]))
+            #expect(alone == Array(whole[start..<start + alone.count]))
           }
         }
       }

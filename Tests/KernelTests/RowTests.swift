@@ -107,32 +107,6 @@ import Testing
     }
   }
 
-  @Test func everySetQuantisesTheSame() throws {
-    try forEach(rows: 3) { what, width, x, stride, random in
-      let extra = random.below(2) * random.below(20)
-      let multiplier = GuardedMemory(FloatKind.ordinary.values(width, &random))
-      let shift = GuardedMemory(FloatKind.ordinary.values(width, &random))
-      let dither = GuardedMemory(
-        FloatKind.ordinary.values(width + extra, &random).map { $0 * 0.1 })
-      var from: [Int32] = []
-      for _ in 0..<extra { from.append(Int32(random.below(width))) }
-      let source = GuardedMemory(from)
-      var input = bk_input(
-        depth: width, extra: extra, multiplier: multiplier.base, shift: shift.base,
-        dither: dither.base, source: source.base)
-      try KernelSets.expectSame(what) { calls -> [UInt32] in
-        let bytes = (width + extra + 3) / 4 * 4
-        let q = GuardedMemory<UInt8>(count: 3 * bytes)
-        let scales = GuardedMemory<Float>(count: 6)
-        let scratch = GuardedMemory<Float>(count: width)
-        scales.base.withMemoryRebound(to: bk_row_scale.self, capacity: 3) {
-          calls.quantize_rows(&input, x.base, stride, 3, q.base, bytes, $0, scratch.base)
-        }
-        return bits(scales.elements) + q.bytes.map(UInt32.init)
-      }
-    }
-  }
-
   @Test func everySetQuantisesHeadsTheSame() throws {
     for size in [1, 2, 3, 4, 5, 11, 15, 16, 17, 32, 64, 80, 128, 200] {
       for kind in FloatKind.allCases {

@@ -1,71 +1,33 @@
-// Cases of linear_s8, linear_f32 and the quantising that follows one.
+// Cases of linear_s8, linear_f32, and the rotating and quantising before one.
 #include "check.h"
-
-// MARK: What follows a linear
-
-// A linear's destination and the next linear's input.
-typedef struct {
-  bk_output output;
-  bk_input next;
-  float *out, *range;
-  ptrdiff_t out_count, rows;
-} destination;
 
 static float_kind usual_kind(random_source *r) {
   const ptrdiff_t i = next_between(r, 0, 9);
   return i < KINDS ? (float_kind)i : ORDINARY;
 }
 
-static bk_input make_input(random_source *r, ptrdiff_t depth, ptrdiff_t extra) {
-  bk_input input = {.depth = depth, .extra = extra};
-  float *multiplier = TAKE(float, depth), *shift = TAKE(float, depth);
-  float *dither = TAKE(float, depth + extra);
-  int32_t *source = TAKE(int32_t, extra);
-  fill_floats(r, ORDINARY, multiplier, depth);
-  fill_floats(r, next_between(r, 0, 1) ? ZEROS : ORDINARY, shift, depth);
-  fill_floats(r, ORDINARY, dither, depth + extra);
-  for (ptrdiff_t i = 0; i < depth + extra; i++) dither[i] *= 0.1f;
-  for (ptrdiff_t i = 0; i < extra; i++) source[i] = (int32_t)next_between(r, 0, depth - 1);
-  input.multiplier = multiplier, input.shift = shift, input.dither = dither;
-  input.source = source;
-  return input;
-}
+// Where a linear writes.
+typedef struct {
+  bk_output output;
+  float *out;
+  ptrdiff_t count;
+} destination;
 
-static destination make_destination(random_source *r, const bk_kernels *k, ptrdiff_t rows,
-                                    ptrdiff_t outputs) {
-  destination d = {.rows = rows};
+static destination make_destination(random_source *r, ptrdiff_t rows, ptrdiff_t outputs) {
+  destination d = {.count = 0};
   const ptrdiff_t padded = (outputs + 31) / 32 * 32;
   d.output.stride = padded + next_between(r, 0, 3);
-  d.out_count = (rows - 1) * d.output.stride + padded;
-  d.output.out = d.out = TAKE(float, d.out_count);
+  d.count = (rows - 1) * d.output.stride + padded;
+  d.output.out = d.out = TAKE(float, d.count);
   d.output.activation = (bk_activation)next_between(r, 0, 3);
-  const ptrdiff_t follows = next_between(r, 0, 2);
-  if (follows == 1) {
+  if (next_between(r, 0, 1)) {
     d.output.residual_stride = outputs + next_between(r, 0, 3);
     const ptrdiff_t count = (rows - 1) * d.output.residual_stride + outputs;
     float *residual = TAKE(float, count);
     fill_floats(r, usual_kind(r), residual, count);
     d.output.residual = residual;
-  } else if (follows == 2) {
-    d.next = make_input(r, outputs, next_between(r, 0, 1) ? next_between(r, 0, 40) : 0);
-    d.output.range = d.range = TAKE(float, rows * 32);
-    k->reset_ranges(d.range, rows);
   }
   return d;
-}
-
-// Records the output; quantises and records what the next linear would read.
-static void finish(destination *d, const bk_kernels *k, ptrdiff_t outputs, int all, record *out) {
-  record_floats(out, d->out, d->out_count);
-  if (!d->range) return;
-  record_floats(out, d->range, d->rows * 32);
-  if (!all) return;
-  const ptrdiff_t stride = (outputs + d->next.extra + 3) / 4 * 4;
-  uint8_t *q = TAKE(uint8_t, d->rows * stride);
-  bk_row_scale *scales = TAKE(bk_row_scale, d->rows);
-  k->quantize_ranged(&d->next, d->out, d->output.stride, d->range, d->rows, q, stride, scales);
-  record_bytes(out, q, (size_t)(d->rows * stride));
-  record_floats(out, &scales->scale, 2 * d->rows);
 }
 
 static void choose_panels(random_source *r, ptrdiff_t outputs, ptrdiff_t most, ptrdiff_t *first,
@@ -108,12 +70,12 @@ static void run_linear_s8(const bk_kernels *k, random_source *r, const ptrdiff_t
   fill_bytes(r, (byte_kind)(shape[3] / 4), q, q_count);
   bk_row_scale *scales = TAKE(bk_row_scale, rows);
   fill_floats(r, ORDINARY, &scales->scale, 2 * rows);
-  destination d = make_destination(r, k, rows, outputs);
+  destination d = make_destination(r, rows, outputs);
   ptrdiff_t first, last;
   choose_panels(r, outputs, 64, &first, &last);
   void *scratch = take_scratch(k->linear_s8_scratch(rows, groups));
   k->linear_s8(&l, q, q_stride, scales, rows, first, last, &d.output, scratch);
-  finish(&d, k, outputs, first == 0 && last == panels, out);
+  record_floats(out, d.out, d.count);
 }
 
 // shape: rows, outputs, depth, kind of the rows.
@@ -130,28 +92,32 @@ static void run_linear_f32(const bk_kernels *k, random_source *r, const ptrdiff_
   const ptrdiff_t stride = depth + next_between(r, 0, 3), count = (rows - 1) * stride + depth;
   float *x = TAKE(float, count);
   fill_floats(r, (float_kind)shape[3], x, count);
-  destination d = make_destination(r, k, rows, outputs);
+  destination d = make_destination(r, rows, outputs);
   ptrdiff_t first, last;
   choose_panels(r, outputs, 4, &first, &last);
   k->linear_f32(&l, x, stride, rows, first, last, &d.output);
-  finish(&d, k, outputs, first == 0 && last == panels, out);
+  record_floats(out, d.out, d.count);
 }
 
-// shape: rows, depth, extra, kind.
+// shape: rows, depth, rotation, kind.
 static void run_quantize_rows(const bk_kernels *k, random_source *r, const ptrdiff_t *shape,
                               record *out) {
-  const ptrdiff_t rows = shape[0], depth = shape[1], extra = shape[2];
-  const bk_input input = make_input(r, depth, extra);
+  const ptrdiff_t rows = shape[0], depth = shape[1];
+  float *multiplier = TAKE(float, depth);
+  fill_floats(r, ORDINARY, multiplier, depth);
+  const bk_input input = {.depth = depth, .multiplier = multiplier, .rotation = (int)shape[2]};
   const ptrdiff_t stride = depth + next_between(r, 0, 3), count = (rows - 1) * stride + depth;
-  float *x = TAKE(float, count), *scratch = TAKE(float, depth);
+  float *x = TAKE(float, count), *scratch = TAKE(float, depth), *v = TAKE(float, depth);
   fill_floats(r, (float_kind)shape[3], x, count);
-  const ptrdiff_t width = (depth + extra + 3) / 4 * 4, q_stride = width + 4 * next_between(r, 0, 1);
+  const ptrdiff_t width = (depth + 3) / 4 * 4, q_stride = width + 4 * next_between(r, 0, 1);
   const ptrdiff_t q_count = (rows - 1) * q_stride + width;
   uint8_t *q = TAKE(uint8_t, q_count);
   bk_row_scale *scales = TAKE(bk_row_scale, rows);
   k->quantize_rows(&input, x, stride, rows, q, q_stride, scales, scratch);
   record_bytes(out, q, (size_t)q_count);
   record_floats(out, &scales->scale, 2 * rows);
+  k->rotate_row(&input, x, v);
+  record_floats(out, v, depth);
 }
 
 // MARK: The shapes
@@ -185,13 +151,19 @@ void visit_linears(visitor visit) {
     visit(&(test_case){"linear_s8", run_linear_s8, {7, 32, 300, kind}, 2});
   }
   for (ptrdiff_t kind = 0; kind < KINDS; kind++) {
-    for (ptrdiff_t depth = 1; depth <= 40; depth++) {
-      for (ptrdiff_t extra = 0; extra <= 17; extra += depth % 5 + 1) {
-        visit(&(test_case){"quantize_rows", run_quantize_rows, {3, depth, extra, kind}, 3});
+    for (ptrdiff_t depth = 1; depth <= 70; depth++) {
+      visit(&(test_case){"quantize_rows", run_quantize_rows, {3, depth, 0, kind}, 3});
+    }
+    // Any multiple of 16 can be rotated, by any of the three parts.
+    for (ptrdiff_t depth = 16; depth <= 400; depth += 16) {
+      const ptrdiff_t rotation = 1 + (depth / 16 + kind) % 7;
+      visit(&(test_case){"quantize_rows", run_quantize_rows, {2, depth, rotation, kind}, 4});
+    }
+    for (ptrdiff_t rotation = 0; rotation < 8; rotation++) {
+      for (int i = 0; i < 7; i++) {
+        visit(&(test_case){"quantize_rows", run_quantize_rows, {2, widths[i], rotation, kind}, 5});
       }
     }
-    visit(&(test_case){"quantize_rows", run_quantize_rows, {2, 384, 32, kind}, 4});
-    visit(&(test_case){"quantize_rows", run_quantize_rows, {2, 4096, 7, kind}, 5});
   }
 }
 
