@@ -45,7 +45,8 @@ public struct DriftGate: Sendable {
   ///
   /// - Throws: `usage` for a name it does not know or a number that is not finite.
   public mutating func require(_ name: String, _ threshold: Double?) throws(BertError) {
-    let path = (Self.short[name] ?? name).split(separator: ".").map(String.init)
+    let path = (Self.short[name] ?? name).split(separator: ".", omittingEmptySubsequences: false)
+      .map(String.init)
     guard path.count == 2, Self.fields[path[0]]?.contains(path[1]) == true else {
       throw BertError(
         .usage,
