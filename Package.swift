@@ -31,26 +31,34 @@ let package = Package(
       dependencies: ["BertErrors", "BertModel", "CBertqHeader", "CBertqChecksum"]),
     .target(
       name: "BertDrift", dependencies: ["BertErrors", "JSONText", "BertModel", "BertRuntime"]),
+    .target(
+      name: "BertEngine",
+      dependencies: [
+        "BertErrors", "BertModel", "BertTokenize", "BertKernels", "BertRuntime", "BertqFile",
+      ]),
     .target(name: "CommandSupport", dependencies: ["BertErrors"]),
 
     // MARK: Executables
     .executableTarget(
       name: "bert-convert",
       dependencies: [
-        "BertErrors", "BertModel", "BertImport", "BertTokenize", "BertQuantize", "BertqFile",
+        "BertEngine", "BertKernels", "BertRuntime", "JSONText", "BertErrors", "BertModel",
+        "BertImport", "BertTokenize", "BertQuantize", "BertqFile",
         "CommandSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "bert-run",
       dependencies: [
-        "BertErrors", "BertModel", "BertQuantize", "BertTokenize", "BertKernels", "BertRuntime", "BertqFile",
+        "BertEngine", "BertErrors", "BertModel", "BertQuantize", "BertTokenize", "BertKernels",
+        "BertRuntime", "BertqFile",
         "BertDrift", "JSONText", "CommandSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "bert-bench",
       dependencies: [
-        "BertErrors", "BertModel", "BertQuantize", "BertTokenize", "BertKernels", "BertRuntime", "BertqFile",
+        "BertEngine", "BertErrors", "BertModel", "BertQuantize", "BertTokenize", "BertKernels",
+        "BertRuntime", "BertqFile",
         "JSONText", "CommandSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),

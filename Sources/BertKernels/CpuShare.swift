@@ -18,8 +18,9 @@ public enum CpuShare {
     for line in (readText("/proc/self/status") ?? "").split(separator: "\n")
     where line.hasPrefix(label) {
       var cores = 0
-      for range in line.dropFirst(label.count).split(whereSeparator: { $0 == "," || $0.isWhitespace })
-      {
+      for range in line.dropFirst(label.count).split(whereSeparator: {
+        $0 == "," || $0.isWhitespace
+      }) {
         let ends = range.split(separator: "-").compactMap { Int($0) }
         if let first = ends.first, let last = ends.last, last >= first { cores += last - first + 1 }
       }

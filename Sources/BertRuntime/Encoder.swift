@@ -14,7 +14,7 @@ public final class Encoder {
   public let kernels: KernelSet
   /// The threads it runs on.
   public let team: ThreadTeam
-  /// The most tokens computed in one pass; longer batches take several. Bounds the memory used.
+  /// The most tokens computed in one pass; longer batches take several, so this bounds the memory.
   public let tokenBudget: Int
 
   let weights: EncoderWeights
@@ -59,8 +59,9 @@ public final class Encoder {
     }
   }
 
-  /// Runs the encoder over a batch, handing out the last layer's hidden states pass by pass, in
-  /// order. The states are valid only during the call of `body`.
+  /// Runs the encoder over a batch and hands out the last layer's hidden states, pass by pass.
+  ///
+  /// Passes come in the order of the batch; the states are valid only during the call of `body`.
   public func encode(
     _ batch: TokenBatch, observer: (any EncoderObserver)? = nil,
     _ body: (HiddenStates) throws(BertError) -> Void

@@ -58,7 +58,8 @@ extension LinearStep {
     let extra = found.shape.count == 2 ? found.shape[1] - inputs : -1
     guard extra >= 0, inputs + extra <= Int(BK_MAX_DEPTH) else {
       throw BertError(
-        .malformed, "has shape \(found.shape); expected \(outputs) outputs and \(inputs) or more"
+        .malformed,
+        "has shape \(found.shape); expected \(outputs) outputs and \(inputs) or more"
           + " inputs, at most \(BK_MAX_DEPTH)", tensor: found.name)
     }
     func floats(_ part: String, _ count: Int) throws(BertError) -> UnsafePointer<Float> {

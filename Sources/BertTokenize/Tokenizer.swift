@@ -31,9 +31,9 @@ public final class Tokenizer: Sendable {
   public init(
     vocabulary: VocabularyTable, settings: WordPieceSettings = WordPieceSettings()
   ) throws(BertError) {
-    guard 1...65_536 ~= settings.maximumWordLength else {
+    guard 1...1024 ~= settings.maximumWordLength else {
       throw BertError(
-        .unsupported, "a maximum word length of \(settings.maximumWordLength), expected 1 to 65536")
+        .unsupported, "a maximum word length of \(settings.maximumWordLength), expected 1 to 1024")
     }
     let prefix = Array(settings.continuationPrefix.utf8)
     guard prefix.count <= 64 else {

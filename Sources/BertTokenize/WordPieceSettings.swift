@@ -8,7 +8,9 @@ public struct WordPieceSettings: Equatable, Sendable {
   public var stripAccents: Bool?
   /// Put spaces around CJK ideographs.
   public var spaceChinese = true
-  /// Words of more Unicode scalars than this become the unknown token; 1 to 65,536.
+  /// Words of more Unicode scalars than this become the unknown token; 1 to 1,024.
+  ///
+  /// The limit bounds the time a word can take, whatever file the settings come from.
   public var maximumWordLength = 100
   /// What a piece that continues a word starts with; at most 64 bytes.
   public var continuationPrefix = "##"

@@ -184,7 +184,7 @@ struct SourceSpan: Equatable {
   var start: Int32 = 0
   var end: Int32 = 0
 
-  /// Goes on to the next scalar. Wraps beyond 2^31 scalars, which callers refuse.
+  /// Goes on to the next scalar; callers refuse texts of more than 2^31 - 1 bytes.
   @inline(__always)
   mutating func advance() {
     start = end

@@ -21,10 +21,13 @@ final class OutputFile {
 
   /// Makes room for a file of `size` bytes, all zero so far.
   ///
+  /// `usesNamed` takes a temporary with a name at once, as where there are none without.
+  ///
   /// - Throws: `cannotWrite` when the folder is missing or closed to us, when the target is a
   ///   folder or a device, or when the disk has no room.
   init(
-    path: String, size: Int, write: @escaping Write = { pwrite($0, $1, $2, $3) }
+    path: String, size: Int, usesNamed: Bool = false,
+    write: @escaping Write = { pwrite($0, $1, $2, $3) }
   ) throws(BertError) {
     self.path = path
     self.size = size
@@ -36,7 +39,7 @@ final class OutputFile {
     folder = Glibc.open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard folder >= 0 else { throw failure("its folder cannot be opened", errno) }
     do throws(BertError) {
-      try create()
+      try create(usesNamed: usesNamed)
       try reserve()
     } catch {
       discard()
@@ -61,9 +64,9 @@ final class OutputFile {
     }
   }
 
-  private func create() throws(BertError) {
+  private func create(usesNamed: Bool) throws(BertError) {
     let flags = O_RDWR | O_CLOEXEC
-    file = openat(folder, ".", flags | __O_TMPFILE | O_DIRECTORY, 0o666)
+    if !usesNamed { file = openat(folder, ".", flags | __O_TMPFILE | O_DIRECTORY, 0o666) }
     if file >= 0 {
       // Giving it a name later goes through /proc; without that, a name is needed from the start.
       if access("/proc/self/fd/\(file)", F_OK) == 0 { return }

@@ -38,11 +38,21 @@ struct HostileTextTests {
         == Array(repeating: [5, 6] + Array(repeating: 14, count: 93), count: 1000).flatMap { $0 })
   }
 
+  /// A vocabulary with one endless token makes every prefix of a word worth a look.
+  @Test func hostileVocabulariesCostBoundedTime() throws {
+    let endless = String(repeating: "a", count: 100_000)
+    let tokenizer = try makeTokenizer(smallVocabulary + [endless, "##a"]) {
+      $0.maximumWordLength = 1024
+    }
+    let word = String(repeating: "a", count: 256)
+    let ids = try tokenizer.encode(word + " " + word + "x", addsSpecials: false).ids
+    #expect(ids == [13] + Array(repeating: 25, count: 255) + [1])
+  }
+
   static let invalid: [[UInt8]] = [
     [0x80], [0xC0, 0xAF], [0xC1], [0xE0, 0x80, 0x80], [0xED, 0xA0, 0x80], [0xF0, 0x8F, 0xBF, 0xBF],
     [0xF4, 0x90, 0x80, 0x80], [0xF5], [0xFF], [0xC3], [0xE2, 0x82], [0xF0, 0x9F, 0x98],
-    [0xE2, 0x28],
-    [0xC3, 0x61], [0xF0, 0x9F, 0x20],
+    [0xE2, 0x28], [0xC3, 0x61], [0xF0, 0x9F, 0x20],
   ]
 
   /// Swift's own decoder says how many U+FFFD there are; the reference drops them.

@@ -4,7 +4,8 @@ import Fixtures
 import Glibc
 import Testing
 
-/// `tools/bertq-list.py` shares no code with the package: where both agree, the specification holds.
+/// `tools/bertq-list.py` shares no code with the package: where both agree, the specification
+/// holds.
 @Suite struct PythonReaderTests {
   /// The output and exit code of a shell command.
   static func run(_ command: String) -> (text: String, code: Int32) {

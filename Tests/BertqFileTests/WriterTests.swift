@@ -78,6 +78,19 @@ import Testing
     #expect(folder.names == ["file"])
   }
 
+  @Test func aTemporaryWithANameIsGoneInTheEnd() throws {
+    let folder = try TemporaryFolder()
+    for path in [folder / "a", folder / "a", folder / "b"] {
+      let output = try OutputFile(path: path, size: 3, usesNamed: true)
+      #expect(folder.names.count { $0.hasSuffix(".tmp") } == 1)
+      try [UInt8]([4, 5, 6]).withUnsafeBytes { try output.put($0, at: 0) }
+      try output.commit()
+      #expect(try contents(path) == [4, 5, 6])
+    }
+    _ = try OutputFile(path: folder / "c", size: 3, usesNamed: true)
+    #expect(folder.names == ["a", "b"])
+  }
+
   /// A disk that takes so many bytes and then fails.
   final class Disk {
     var left: Int
@@ -95,8 +108,8 @@ import Testing
     }
   }
 
-  @Test(arguments: [ENOSPC, EIO, EDQUOT])
-  func aDiskThatFailsAtAnyPointLeavesTheOldFile(_ code: CInt) throws {
+  @Test(arguments: [(ENOSPC, false), (EIO, false), (EDQUOT, true)])
+  func aDiskThatFailsAtAnyPointLeavesTheOldFile(_ code: CInt, _ usesNamed: Bool) throws {
     let folder = try TemporaryFolder()
     try write([1, 2, 3], to: folder / "a.bertq")
     let model = TinyModel()
@@ -108,7 +121,8 @@ import Testing
           path: folder / "a.bertq", description: model.description, tensors: model.tensors,
           quantizer: [], producer: "tests"
         ) { (size) throws(BertError) in
-          try OutputFile(path: folder / "a.bertq", size: size, write: disk.write)
+          try OutputFile(
+            path: folder / "a.bertq", size: size, usesNamed: usesNamed, write: disk.write)
         }
         for tensor in model.tensors { try model.append(tensor, to: writer) }
         _ = try writer.finish()

@@ -225,8 +225,9 @@ import Testing
     let label = Wire.text(10, "")
     let unknown = Wire.number(1000, 0)
     for piece in [label, unknown] {
-      let many = Array([[UInt8]](repeating: piece, count: 2_500_000).joined())
-      let error = try Self.error { $0.extra = many }
+      var many = piece
+      while many.count < 4 << 20 { many += many }
+      let error = try Self.error { [many] in $0.extra = many }
       #expect(error?.code == .malformed)
       #expect(error?.message.contains("memory") == true, "\(error?.description ?? "accepted")")
     }

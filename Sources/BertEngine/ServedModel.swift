@@ -1,0 +1,84 @@
+import BertErrors
+import BertKernels
+import BertModel
+import BertRuntime
+import BertTokenize
+import BertqFile
+
+/// A `.bertq` file opened for use: its tokenizer, and encoders over its weights.
+public final class ServedModel: Sendable {
+  /// The mapped file.
+  public let file: BertqFile
+  /// All of the model except its tensors.
+  public var description: ModelDescription { file.description }
+  /// The tokenizer, nil when the file holds no vocabulary.
+  public let tokenizer: Tokenizer?
+
+  /// The name of the tensor that holds the vocabulary's table.
+  public static let vocabularyTensor = "tokenizer.vocabulary"
+
+  /// Opens a file and checks what is needed to read text; weights are checked by `encoder`.
+  ///
+  /// - Throws: `notFound`, `malformed` or `unsupported`, with file, tensor and offset.
+  public init(path: String) throws(BertError) {
+    file = try BertqFile.open(path)
+    guard let settings = file.description.tokenizer, let view = file.find(Self.vocabularyTensor)
+    else {
+      tokenizer = nil
+      return
+    }
+    do throws(BertError) {
+      try file.verify(view, bytes: 0..<view.bytes.count)
+      let table = try VocabularyTable(bytes: view.bytes, owner: file)
+      guard table.count <= file.description.configuration.vocabularySize else {
+        throw BertError(
+          .malformed,
+          "the vocabulary has \(table.count) tokens, the embeddings have "
+            + "\(file.description.configuration.vocabularySize) rows", tensor: view.name)
+      }
+      tokenizer = try Tokenizer(vocabulary: table, settings: WordPieceSettings(settings))
+    } catch {
+      throw error.inFile(path)
+    }
+  }
+
+  /// Whether the file holds weights of a precision.
+  public func holds(_ precision: Precision) -> Bool {
+    fingerprint(precision) != nil
+  }
+
+  /// What identifies vectors of a precision: only equal fingerprints may be compared.
+  public func fingerprint(_ precision: Precision) -> String? {
+    precision == .int8 ? file.fingerprints.int8 : file.fingerprints.float
+  }
+
+  /// An encoder over the file's weights, which are verified now.
+  public func encoder(
+    _ precision: Precision, kernels: KernelSet, team: ThreadTeam,
+    tokenBudget: Int = Encoder.defaultTokenBudget
+  ) throws(BertError) -> Encoder {
+    do throws(BertError) {
+      return try Encoder(
+        source: file, precision: precision, kernels: kernels, team: team, tokenBudget: tokenBudget)
+    } catch {
+      throw error.inFile(file.path)
+    }
+  }
+}
+
+extension WordPieceSettings {
+  /// The tokenizer's settings as a model states them.
+  public init(_ settings: TokenizerSettings) {
+    self.init()
+    lowercase = settings.lowercase
+    stripAccents = settings.stripAccents
+    spaceChinese = settings.spaceChinese
+    maximumWordLength = settings.maximumWordLength
+    continuationPrefix = settings.continuationPrefix
+    unknownToken = settings.unknownToken
+    classToken = settings.classToken
+    separatorToken = settings.separatorToken
+    padToken = settings.padToken
+    maskToken = settings.maskToken
+  }
+}

@@ -1,0 +1,73 @@
+import BertErrors
+import BertModel
+import BertRuntime
+import BertTokenize
+
+/// One text to be encoded: words, or token ids that somebody else made.
+public struct TextInput: Sendable {
+  /// The text as UTF-8; bytes that are not UTF-8 count as U+FFFD.
+  public var text: [UInt8] = []
+  /// A second text, which gets token type 1.
+  public var pair: [UInt8]?
+  /// Token ids to use as they are, instead of the text.
+  public var ids: [Int32]?
+  /// Token types of `ids`; all 0 when absent.
+  public var types: [UInt8]?
+
+  /// A single text.
+  public init(text: [UInt8] = [], pair: [UInt8]? = nil, ids: [Int32]? = nil, types: [UInt8]? = nil)
+  {
+    self.text = text
+    self.pair = pair
+    self.ids = ids
+    self.types = types
+  }
+}
+
+extension ServedModel {
+  /// The most tokens of a text: what the publisher says, at most the position embeddings.
+  public var tokenLimit: Int {
+    let positions = description.configuration.maximumPositions
+    return min(description.tokenizer?.maximumTokens ?? positions, positions)
+  }
+
+  /// Tokenizes an input and adds it to a batch.
+  ///
+  /// - Parameter truncates: cuts what is too long instead of refusing it.
+  /// - Returns: how many tokens were cut off.
+  /// - Throws: `usage` for a text that is too long, with both counts, or ids outside the model;
+  ///   `unsupported` for text when the file has no vocabulary.
+  @discardableResult
+  public func append(
+    _ input: TextInput, to batch: inout TokenBatch, truncates: Bool
+  ) throws(BertError) -> Int {
+    if let ids = input.ids {
+      try batch.append(ids: ids, types: input.types, for: description.configuration)
+      return 0
+    }
+    guard let tokenizer else {
+      throw BertError(
+        .unsupported, "the file holds no vocabulary; give token ids ({\"ids\":[...]}) instead",
+        file: file.path)
+    }
+    var encoding = Encoding()
+    let limit = truncates ? TokenLimit(tokenLimit) : nil
+    let made = try input.text.withUnsafeBufferPointer { text throws(BertError) in
+      guard let pair = input.pair else {
+        return try tokenizer.encode(text, limit: limit, appendingTo: &encoding)
+      }
+      return try pair.withUnsafeBufferPointer { pair throws(BertError) in
+        try tokenizer.encode(text, pair: pair, limit: limit, appendingTo: &encoding)
+      }
+    }
+    if made.count > tokenLimit {
+      throw BertError(
+        .usage,
+        "a text has \(made.count) tokens; the model takes \(tokenLimit): shorten it, or "
+          + "pass --truncate to cut it")
+    }
+    try batch.append(
+      ids: encoding.ids, types: encoding.typeIDs, for: description.configuration)
+    return made.fullCount - made.count
+  }
+}

@@ -1,0 +1,77 @@
+import BertErrors
+import BertKernels
+import BertModel
+
+/// Makes one vector of a text's hidden states.
+public struct Pooler {
+  private let source: any WeightSource
+  private let configuration: BertConfiguration
+  private let kernels: KernelSet
+  private let linear: bk_linear_f32?
+
+  /// Prepares for a kind of pooling; only `.pooler` needs weights.
+  ///
+  /// - Throws: `unsupported` when the model has no pooler and one is asked for.
+  public init(
+    _ pooling: Pooling, source: any WeightSource, kernels: KernelSet
+  ) throws(BertError) {
+    self.pooling = pooling
+    self.source = source
+    self.kernels = kernels
+    let c = source.description.configuration
+    configuration = c
+    guard pooling == .pooler else {
+      linear = nil
+      return
+    }
+    guard source.find(CanonicalName.pooler + ".weight") != nil else {
+      throw BertError(
+        .unsupported, "the model has no pooler; ask for its tokens or its embedding instead")
+    }
+    let size = c.hiddenSize
+    let weight = try source.require(
+      CanonicalName.pooler + ".weight", .float32, [size, size], .floatPanels)
+    let bias = try source.require(CanonicalName.pooler + ".bias", .float32, [size])
+    linear = bk_linear_f32(outputs: size, depth: size, weights: weight.floats, bias: bias.floats)
+  }
+
+  /// How the vector is made.
+  public let pooling: Pooling
+
+  /// The vector of a text.
+  ///
+  /// - Parameters:
+  ///   - states: the pass that computed the text.
+  ///   - tokens: the text's tokens in the batch.
+  ///   - normalizes: scales the vector to length 1.
+  /// - Throws: `malformed` when a value is NaN or infinite: the weights overflow.
+  public func vector(
+    _ states: Encoder.HiddenStates, tokens: Range<Int>, normalizes: Bool
+  ) throws(BertError) -> [Float] {
+    let width = configuration.hiddenSize
+    let first = states.row(tokens.lowerBound)
+    let calls = kernels.calls
+    var vector = [Float](repeating: 0, count: roundUp(width, to: 32))
+    vector.withUnsafeMutableBufferPointer { buffer in
+      guard let out = buffer.baseAddress else { return }
+      switch pooling {
+      case .mean: calls.mean_rows(first, states.stride, tokens.count, width, out)
+      case .cls: out.update(from: first, count: width)
+      case .pooler:
+        guard var linear else { return }
+        var output = bk_output(
+          out: out, stride: buffer.count, residual: nil, residual_stride: 0,
+          activation: BK_ACT_NONE, next: nil, range: nil)
+        calls.linear_f32(&linear, first, states.stride, 1, 0, buffer.count / 32, &output)
+        calls.tanh_row(out, width)
+      }
+      if normalizes { calls.normalize_row(out, width) }
+    }
+    vector.removeLast(vector.count - width)
+    if !vector.allSatisfy(\.isFinite) {
+      throw BertError(
+        .malformed, "the result holds NaN or infinity: the model's weights overflow float32")
+    }
+    return vector
+  }
+}

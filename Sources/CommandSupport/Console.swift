@@ -1,0 +1,65 @@
+import BertErrors
+import Glibc
+
+/// Standard error and the end of a command.
+public enum Console {
+  /// Writes a line on standard error.
+  public static func note(_ text: String) { write(text + "\n") }
+
+  static func write(_ text: String) {
+    var text = text
+    text.withUTF8 { bytes in
+      var rest = UnsafeRawBufferPointer(bytes)
+      while let base = rest.baseAddress, !rest.isEmpty {
+        let count = Glibc.write(2, base, rest.count)
+        if count <= 0 { return }
+        rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
+      }
+    }
+  }
+
+  /// Runs a command's body; an error becomes a message and its exit code.
+  public static func run(_ name: String, _ body: () throws -> Void) {
+    // A closed pipe ends the process by the signal's default, as users of `| head` expect.
+    signal(SIGPIPE, SIG_DFL)
+    do {
+      try body()
+    } catch let error as BertError {
+      note("\(name): error: \(error)")
+      exit(error.code.exitCode)
+    } catch {
+      note("\(name): error: \(error)")
+      exit(BertError.Code.system.exitCode)
+    }
+  }
+}
+
+/// A bar on standard error, on a terminal only.
+public struct ProgressBar {
+  private let label: String
+  private let isShown: Bool
+  private var shown = -1
+
+  /// A bar with a word in front of it.
+  public init(_ label: String) {
+    self.label = label
+    isShown = isatty(2) != 0
+  }
+
+  /// Shows how much is done; call it often.
+  public mutating func update(_ done: Int, of total: Int) {
+    guard isShown, total > 0 else { return }
+    let percent = min(100, done * 100 / total)
+    guard percent != shown else { return }
+    shown = percent
+    let filled = percent * 40 / 100
+    let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: 40 - filled)
+    Console.write("\r\(label) [\(bar)] \(percent)%")
+  }
+
+  /// Removes the bar.
+  public mutating func finish() {
+    if isShown, shown >= 0 { Console.write("\r\u{1B}[K") }
+    shown = -1
+  }
+}

@@ -1,0 +1,165 @@
+import BertErrors
+import Glibc
+
+/// A file read line by line, whatever its size.
+public final class LineReader {
+  private let descriptor: Int32
+  private let name: String
+  private var buffer: [UInt8]
+  private var start = 0
+  private var end = 0
+  private var isAtEnd = false
+  /// Bytes handed out so far.
+  public private(set) var bytesRead = 0
+  /// Bytes of the file, 0 when unknown.
+  public let size: Int
+
+  /// The longest line that is read.
+  public static let longestLine = 64 << 20
+
+  /// Opens a file; `-` or nil is standard input.
+  ///
+  /// - Throws: `notFound` when it cannot be opened or is a folder.
+  public init(path: String?) throws(BertError) {
+    name = path ?? "standard input"
+    if let path, path != "-" {
+      descriptor = open(path, O_RDONLY | O_CLOEXEC)
+      if descriptor < 0 {
+        throw BertError(
+          .notFound, "cannot be opened: \(String(cString: strerror(errno)))", file: path)
+      }
+    } else {
+      descriptor = 0
+    }
+    var status = stat()
+    let isKnown = fstat(descriptor, &status) == 0
+    if isKnown, status.st_mode & S_IFMT == S_IFDIR {
+      throw BertError(.notFound, "is a folder; expected a file of texts", file: name)
+    }
+    size = isKnown && status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) : 0
+    buffer = [UInt8](repeating: 0, count: 1 << 16)
+  }
+
+  deinit {
+    if descriptor != 0 { close(descriptor) }
+  }
+
+  /// The next line without its end (LF or CR LF), nil after the last.
+  ///
+  /// - Throws: `notFound` when reading fails, `unsupported` for a line beyond the limit.
+  public func next() throws(BertError) -> [UInt8]? {
+    var searched = start
+    while true {
+      if let newline = buffer[searched..<end].firstIndex(of: 0x0A) {
+        let line = take(newline)
+        start = newline + 1
+        bytesRead += 1
+        return line
+      }
+      searched = end
+      if isAtEnd {
+        guard start < end else { return nil }
+        let line = take(end)
+        start = end
+        return line
+      }
+      searched -= start
+      try fill()
+      searched += start
+    }
+  }
+
+  private func take(_ stop: Int) -> [UInt8] {
+    bytesRead += stop - start
+    let isCarriage = stop > start && buffer[stop - 1] == 0x0D
+    return Array(buffer[start..<(isCarriage ? stop - 1 : stop)])
+  }
+
+  /// Moves what is left to the front and reads more behind it.
+  private func fill() throws(BertError) {
+    if start > 0 {
+      buffer.replaceSubrange(0..<(end - start), with: Array(buffer[start..<end]))
+      end -= start
+      start = 0
+    }
+    if end == buffer.count {
+      guard buffer.count < Self.longestLine else {
+        throw BertError(
+          .unsupported, "a line is longer than \(Self.longestLine) bytes", file: name,
+          byteOffset: bytesRead)
+      }
+      buffer += [UInt8](repeating: 0, count: buffer.count)
+    }
+    let count = buffer.withUnsafeMutableBytes { bytes in
+      read(descriptor, bytes.baseAddress.map { $0 + end }, bytes.count - end)
+    }
+    if count < 0 {
+      if errno == EINTR { return }
+      throw BertError(
+        .notFound, "cannot be read: \(String(cString: strerror(errno)))", file: name)
+    }
+    if count == 0 { isAtEnd = true }
+    end += count
+  }
+}
+
+/// Standard output, in pieces of a whole write.
+public struct OutputStream: ~Copyable {
+  /// Bytes that wait to be written.
+  public var buffer: [UInt8] = []
+
+  /// Nothing waits.
+  public init() { buffer.reserveCapacity(1 << 17) }
+
+  /// Writes what waits, when that is much or `force` says so.
+  ///
+  /// - Throws: `cannotWrite` with the system's reason.
+  public mutating func flush(force: Bool = true) throws(BertError) {
+    if !force && buffer.count < 1 << 16 { return }
+    var done = 0
+    while done < buffer.count {
+      let count = buffer.withUnsafeBytes { bytes in
+        write(1, bytes.baseAddress.map { $0 + done }, bytes.count - done)
+      }
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw BertError(
+          .cannotWrite, "standard output: \(String(cString: strerror(errno)))")
+      }
+      done += count
+    }
+    buffer.removeAll(keepingCapacity: true)
+  }
+}
+
+/// Writes a small file whole: to a temporary beside it, then renamed.
+///
+/// - Throws: `cannotWrite` with the system's reason.
+public func writeFile(_ path: String, _ bytes: [UInt8]) throws(BertError) {
+  func fail(_ what: String) -> BertError {
+    BertError(.cannotWrite, "\(what): \(String(cString: strerror(errno)))", file: path)
+  }
+  let temporary = "\(path).\(getpid()).partial"
+  let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+  if descriptor < 0 { throw fail("cannot be created") }
+  var done = 0
+  while done < bytes.count {
+    let count = bytes.withUnsafeBytes { buffer in
+      write(descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done)
+    }
+    if count < 0 && errno == EINTR { continue }
+    if count <= 0 {
+      let error = fail("cannot be written")
+      close(descriptor)
+      unlink(temporary)
+      throw error
+    }
+    done += count
+  }
+  close(descriptor)
+  if rename(temporary, path) != 0 {
+    let error = fail("cannot be renamed into place")
+    unlink(temporary)
+    throw error
+  }
+}

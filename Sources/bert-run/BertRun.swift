@@ -1,0 +1,164 @@
+import ArgumentParser
+import BertDrift
+import BertEngine
+import BertErrors
+import BertKernels
+import BertModel
+import BertRuntime
+import CommandSupport
+
+extension Task: ExpressibleByArgument {}
+
+/// How results are written.
+enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
+  case jsonl
+  case npy
+}
+
+/// `bert-run [--int8|--float] MODEL.bertq [TEXT ...]`.
+@main
+struct BertRun: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bert-run",
+    abstract: "Runs a .bertq model over texts and writes a result for each.",
+    discussion: """
+      Texts come from the arguments, --input, or standard input, one a line; results go to standard \
+      output in the same order, everything else to standard error.
+      """)
+
+  @Argument(help: "The model.")
+  var model: String?
+
+  @Argument(help: "Texts to encode.")
+  var texts: [String] = []
+
+  @Flag(help: "Use the int8 weights (the default where the file has them).")
+  var int8 = false
+
+  @Flag(help: "Use the float32 weights.")
+  var float = false
+
+  @Option(help: ArgumentHelp("Read texts from a file, one a line.", valueName: "file"))
+  var input: String?
+
+  @Flag(help: "Input lines are JSON objects with text and optionally pair or id, or ids.")
+  var jsonl = false
+
+  @Option(help: "What to answer (default: what the file is for).")
+  var task: Task?
+
+  @Option(help: "How results are written.")
+  var format = OutputFormat.jsonl
+
+  @Option(help: "Threads to use (default: this process's share of the cores).")
+  var threads: Int?
+
+  @Option(help: "The most tokens in memory at once; results do not depend on it.")
+  var tokenBudget = Encoder.defaultTokenBudget
+
+  @Option(help: "Force a kernel set; --cpu lists them.")
+  var kernels: String?
+
+  @Flag(help: "Cut texts that are too long instead of refusing them.")
+  var truncate = false
+
+  @Flag(help: "List the kernel sets, mark the choice, and end.")
+  var cpu = false
+
+  @Flag(help: "Check every byte of the file and end.")
+  var verify = false
+
+  @Flag(help: "Run the other path too and report the drift.")
+  var drift = false
+
+  @Option(help: ArgumentHelp("Write the drift report as JSON.", valueName: "file"))
+  var driftReport: String?
+
+  @Option(help: "Fail with exit code 3 unless the drift keeps to NAME=NUMBER,...")
+  var require: String?
+
+  func validate() throws {
+    if model == nil && !cpu { throw ValidationError("Missing expected argument '<model>'") }
+    if int8 && float { throw ValidationError("--int8 and --float exclude each other") }
+    if let threads, threads < 1 {
+      throw ValidationError("--threads is \(threads); it must be at least 1")
+    }
+    if tokenBudget < 1 {
+      throw ValidationError("--token-budget is \(tokenBudget); it must be at least 1")
+    }
+    if let driftReport, !driftReport.hasSuffix(".json") {
+      throw ValidationError("--drift-report takes a file name that ends in .json")
+    }
+    if input != nil && !texts.isEmpty {
+      throw ValidationError("texts come from the arguments or from --input, not from both")
+    }
+  }
+
+  func run() {
+    Console.run("bert-run") {
+      let kernels = try KernelSet.choose(kernels)
+      if cpu { return Self.list(chosen: kernels) }
+      guard let path = model else { return }
+      let gate = try require.map { text throws(BertError) in try DriftGate.parse(text) }
+      let served = try ServedModel(path: path)
+      if verify { return try Self.verify(served) }
+      let session = try Session(
+        model: served, precision: try precision(of: served), task: task, kernels: kernels,
+        threads: threadCount,
+        tokenBudget: measuresDrift ? min(tokenBudget, DriftMeter.tokenBudget) : tokenBudget,
+        truncates: truncate)
+      let source = try TextSource(texts: texts, input: input, isJSON: jsonl)
+      var run = try TextRun(
+        session: session, source: source, format: format,
+        drift: measuresDrift)
+      try run.perform()
+      try Self.conclude(run, reportPath: driftReport, gate: gate)
+    }
+  }
+
+  private var measuresDrift: Bool { drift || driftReport != nil || require != nil }
+
+  private var threadCount: Int {
+    guard let threads else { return CpuShare.threads }
+    if threads > CpuShare.limit {
+      Console.note("note: --threads \(threads) is more than \(CpuShare.limit); using that")
+    }
+    return min(threads, CpuShare.limit)
+  }
+
+  private func precision(of model: ServedModel) throws(BertError) -> Precision {
+    if float { return .float32 }
+    if int8 { return .int8 }
+    return model.holds(.int8) ? .int8 : .float32
+  }
+
+  private static func list(chosen: KernelSet) {
+    for listing in KernelSet.all {
+      let mark = listing.name == chosen.name ? "*" : " "
+      let state = listing.set == nil ? "not on this CPU" : "available"
+      print("\(mark) \(listing.name)  \(state); needs \(listing.requires)")
+    }
+  }
+
+  private static func verify(_ model: ServedModel) throws(BertError) {
+    var bar = ProgressBar("verifying")
+    defer { bar.finish() }
+    try model.file.verifyAll { bar.update($0, of: $1) }
+    Console.note("\(model.file.path): every byte is as it was written")
+  }
+
+  /// Reports the drift and applies the gate.
+  private static func conclude(
+    _ run: borrowing TextRun, reportPath: String?, gate: DriftGate?
+  ) throws(BertError) {
+    guard let report = run.driftReport() else { return }
+    Console.note(report.summary)
+    if let reportPath {
+      try writeFile(reportPath, Array((report.json.text(pretty: true) + "\n").utf8))
+    }
+    let failures = gate?.failures(report) ?? []
+    if !failures.isEmpty {
+      throw BertError(.driftGate, "the drift gate failed: " + failures.joined(separator: "; "))
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import BertErrors
+import BertModel
+import BertRuntime
+import CommandSupport
+import JSONText
+
+/// Writes results to standard output as JSON Lines, or as one NumPy array at the end.
+struct ResultWriter: ~Copyable {
+  private let session: Session
+  private let format: OutputFormat
+  private var output = OutputStream()
+  /// Rows of the array, kept until their number is known.
+  private var rows: [Float] = []
+
+  init(session: Session, format: OutputFormat) {
+    self.session = session
+    self.format = format
+  }
+
+  private var width: Int { session.model.description.configuration.hiddenSize }
+
+  mutating func write(
+    _ item: Item, _ states: Encoder.HiddenStates, _ batch: TokenBatch, _ text: Int
+  ) throws(BertError) {
+    let tokens = batch.range(text)
+    if session.task == .tokens {
+      try writeTokens(item, states, batch.ids[tokens], tokens)
+      return
+    }
+    let vector: [Float]
+    do throws(BertError) {
+      vector = try session.pooler.vector(states, tokens: tokens, normalizes: session.normalizes)
+    } catch {
+      var error = error
+      error.message = "text \(item.index): " + error.message
+      throw error
+    }
+    if format == .npy {
+      rows += vector
+      return
+    }
+    start(item)
+    output.buffer += session.task == .pooled ? ",\"pooled\":".utf8 : ",\"embedding\":".utf8
+    JSON.write(vector, into: &output.buffer)
+    output.buffer += "}\n".utf8
+  }
+
+  private mutating func writeTokens(
+    _ item: Item, _ states: Encoder.HiddenStates, _ ids: ArraySlice<Int32>, _ tokens: Range<Int>
+  ) throws(BertError) {
+    let vectors = tokens.map { UnsafeBufferPointer(start: states.row($0), count: width) }
+    guard vectors.allSatisfy({ $0.allSatisfy(\.isFinite) }) else {
+      throw BertError(
+        .malformed,
+        "text \(item.index): the result holds NaN or infinity: the model's weights "
+          + "overflow float32")
+    }
+    if format == .npy {
+      for vector in vectors { rows += vector }
+      return
+    }
+    start(item)
+    output.buffer += ",\"tokens\":[".utf8
+    for (index, id) in ids.enumerated() {
+      if index > 0 { output.buffer.append(UInt8(ascii: ",")) }
+      let token = session.model.tokenizer?.vocabulary.token(Int(id))
+      if let token {
+        JSON.write(String(decoding: token, as: UTF8.self), into: &output.buffer)
+      } else {
+        output.buffer += String(id).utf8
+      }
+    }
+    output.buffer += "],\"vectors\":[".utf8
+    for (index, vector) in vectors.enumerated() {
+      if index > 0 { output.buffer.append(UInt8(ascii: ",")) }
+      JSON.write(vector, into: &output.buffer)
+      try output.flush(force: false)
+    }
+    output.buffer += "]}\n".utf8
+  }
+
+  private mutating func start(_ item: Item) {
+    output.buffer += "{\"index\":\(item.index)".utf8
+    if let id = item.id {
+      output.buffer += ",\"id\":".utf8
+      id.write(into: &output.buffer)
+    }
+  }
+
+  /// Hands what is complete to whoever reads standard output.
+  mutating func flush() throws(BertError) { try output.flush() }
+
+  mutating func finish() throws(BertError) {
+    if format == .npy {
+      output.buffer += Self.header(rows: rows.count / width, width: width)
+      rows.withUnsafeBytes { output.buffer += $0 }
+    }
+    try output.flush()
+  }
+
+  /// The header of version 1.0 of NumPy's format: padded so that the data starts at a multiple of 64.
+  private static func header(rows: Int, width: Int) -> [UInt8] {
+    var text = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(rows), \(width)), }"
+    let length = (10 + text.utf8.count + 1 + 63) / 64 * 64 - 10
+    text += String(repeating: " ", count: length - text.utf8.count - 1) + "\n"
+    return [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(length & 0xFF), UInt8(length >> 8)]
+      + Array(text.utf8)
+  }
+}
