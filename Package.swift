@@ -57,7 +57,7 @@ let package = Package(
     .executableTarget(
       name: "bert-bench",
       dependencies: [
-        "BertEngine", "BertErrors", "BertModel", "BertQuantize", "BertTokenize", "BertKernels",
+        "BertEngine", "BertErrors", "BertModel", "BertTokenize", "BertKernels",
         "BertRuntime", "BertqFile",
         "JSONText", "CommandSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -98,7 +98,7 @@ struct TensorPlan {
       let isHead = part.canonical.hasPrefix("head.")
       let full = (isHead ? prefix.root : prefix.encoder) + part.name
       report.missing.append(.init(canonical: part.canonical, published: full))
-      problems.append(ImportProblem(code: .malformed, text: "'\(full)' is missing"))
+      problems.append(ImportProblem(code: .malformed, name: full, text: "is missing"))
       return
     }
     let isMatrix = part.shape.count == 2
@@ -209,7 +209,7 @@ struct TensorPlan {
           elementTypes: Set(parts.map(\.info.type.rawValue)).sorted(),
           isTransposed: parts.contains { $0.isTransposed }))
     }
-    report.problems = problems.map(\.text)
+    report.problems = problems.map(\.sentence)
   }
 
   private mutating func ignore(_ name: String, _ reason: String, _ file: String) {
@@ -227,37 +227,6 @@ struct TensorPlan {
   private mutating func problem(
     _ info: TensorInfo, _ text: String, _ code: BertError.Code = .malformed
   ) {
-    problems.append(
-      ImportProblem(code: code, text: "'\(info.name.prefix(200))' " + text, tensor: info))
+    problems.append(ImportProblem(code: code, name: info.name, text: text, tensor: info))
   }
-}
-
-/// One reason why an import fails.
-struct ImportProblem {
-  var code: BertError.Code
-  var text: String
-  var tensor: TensorInfo?
-
-  /// All problems as one error; nil when there is none.
-  static func error(_ problems: [ImportProblem], file: String) -> BertError? {
-    guard let first = problems.first else { return nil }
-    let code = problems.contains { $0.code == .malformed } ? BertError.Code.malformed : first.code
-    if problems.count == 1 {
-      return BertError(
-        code, first.text, file: first.tensor?.file ?? file, byteOffset: first.tensor?.byteOffset)
-    }
-    let shown = problems.prefix(mostShown).map { problem in
-      let place = problem.tensor.map { " (\(Folder.name(of: $0.file)), byte \($0.byteOffset))" }
-      return "\n  " + problem.text + (place ?? "")
-    }
-    let rest =
-      problems.count > mostShown
-      ? "\n  ... and \(problems.count - mostShown) more (the report lists all)" : ""
-    return BertError(
-      code,
-      "the checkpoint and its configuration do not fit; \(problems.count) problems:"
-        + shown.joined() + rest, file: file)
-  }
-
-  private static let mostShown = 500
 }

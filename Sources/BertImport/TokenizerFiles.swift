@@ -77,6 +77,11 @@ struct TokenizerFiles {
       model["continuing_subword_prefix"]?.stringValue ?? settings.continuationPrefix
     settings.maximumWordLength =
       model["max_input_chars_per_word"]?.integerValue ?? settings.maximumWordLength
+    if settings.maximumWordLength < 1 {
+      throw BertError(
+        .malformed,
+        "its max_input_chars_per_word is \(settings.maximumWordLength); it must be at least 1")
+    }
   }
 
   /// Compares `tokenizer.json` with the `vocab.txt` that is used.

@@ -17,6 +17,9 @@ public final class Encoder {
   /// The most tokens computed in one pass; longer batches take several, so this bounds the memory.
   public let tokenBudget: Int
 
+  /// Sums up the time of each stage when set.
+  public var clock: StageClock?
+
   let weights: EncoderWeights
   private var space: Workspace?
   private var longest = 0
@@ -100,7 +103,7 @@ public final class Encoder {
           order: lengths.indices.sorted { (lengths[$0], $1) > (lengths[$1], $0) },
           positions: lengths.flatMap { 0..<Int32($0) },
           blocks: ForwardPass.blockCount(tokens: tokens, workers: team.count), counters: counters,
-          observer: observer)
+          observer: observer, clock: clock)
         team.run { pass.work($0) }
       }
     }

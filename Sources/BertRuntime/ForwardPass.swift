@@ -31,6 +31,7 @@ struct ForwardPass {
   let blocks: Int
   let counters: [WorkCounter]
   let observer: (any EncoderObserver)?
+  let clock: StageClock?
 
   var tokens: Int { starts[starts.count - 1] }
   var configuration: BertConfiguration { weights.configuration }
@@ -48,15 +49,15 @@ struct ForwardPass {
   func work(_ worker: Int) {
     let scratch = space.scratches[worker]
     eachBlock(counters[0]) { rows in
-      embed(rows)
+      timed(.embed, scratch) { embed(rows) }
       observer?.hidden(
         layer: -1, rows: rows, values: hidden(rows.lowerBound), stride: space.hiddenStride)
       projectHeads(0, rows, scratch)
     }
-    team.barrier()
+    wait(scratch)
     for layer in 0..<configuration.layerCount {
-      attend(counters[2 * layer + 1], scratch)
-      team.barrier()
+      timed(.attention, scratch) { attend(counters[2 * layer + 1], scratch) }
+      wait(scratch)
       eachBlock(counters[2 * layer + 2]) { rows in
         finishAttention(layer, rows, scratch)
         feedForward(layer, rows, scratch)
@@ -64,8 +65,18 @@ struct ForwardPass {
           layer: layer, rows: rows, values: hidden(rows.lowerBound), stride: space.hiddenStride)
         if layer + 1 < configuration.layerCount { projectHeads(layer + 1, rows, scratch) }
       }
-      team.barrier()
+      wait(scratch)
     }
+  }
+
+  private func wait(_ scratch: WorkerScratch) { timed(.wait, scratch) { team.barrier() } }
+
+  @inline(__always)
+  private func timed(_ stage: Stage, _ scratch: WorkerScratch, _ body: () -> Void) {
+    guard let clock else { return body() }
+    let start = StageClock.now()
+    body()
+    clock.add(stage, worker: scratch.worker, since: start)
   }
 
   private func eachBlock(_ counter: WorkCounter, _ body: (Range<Int>) -> Void) {
@@ -116,10 +127,13 @@ struct ForwardPass {
       layer, .queryKeyValue, hidden(rows.lowerBound), space.hiddenStride, rows, scratch,
       destination(out, stride))
     guard isInt8 else { return }
-    for (index, row) in rows.enumerated() {
-      calls.quantize_heads(
-        out + index * stride, c.headCount, c.headSize, space.heads.bytes + row * space.headBytes,
-        space.headScales.floats + row * 3 * c.headCount)
+    timed(.quantizeHeads, scratch) {
+      for (index, row) in rows.enumerated() {
+        calls.quantize_heads(
+          out + index * stride, c.headCount, c.headSize,
+          space.heads.bytes + row * space.headBytes,
+          space.headScales.floats + row * 3 * c.headCount)
+      }
     }
   }
 
@@ -129,7 +143,7 @@ struct ForwardPass {
     run(
       layer, .attentionOutput, context(rows.lowerBound), space.hiddenStride, rows, scratch,
       destination(x, space.hiddenStride, residual: x))
-    norm(weights.layers[layer].attentionNorm, x, rows.count)
+    timed(.norm, scratch) { norm(weights.layers[layer].attentionNorm, x, rows.count) }
   }
 
   /// Both linears of the feed-forward block, residual and norm.
@@ -141,39 +155,13 @@ struct ForwardPass {
       case .geluTanh: BK_ACT_GELU_TANH
       case .relu: BK_ACT_RELU
       }
-    let out = destination(x, space.hiddenStride, residual: x)
-    let up = destination(scratch.wide.floats, scratch.wideStride, activation: activation)
-    if case .int8(let linear, let input) = weights.layers[layer][.feedForwardDown],
-      case .int8 = weights.layers[layer][.feedForwardUp], observer == nil
-    {
-      runUpInto(linear, input, layer, x, rows, scratch, up, out)
-    } else {
-      run(layer, .feedForwardUp, x, space.hiddenStride, rows, scratch, up)
-      run(
-        layer, .feedForwardDown, scratch.wide.floats, scratch.wideStride, rows, scratch, out)
-    }
-    norm(weights.layers[layer].feedForwardNorm, x, rows.count)
-  }
-
-  /// Up and down with the down's quantising begun in the up's epilogue.
-  private func runUpInto(
-    _ linear: bk_linear_s8, _ input: bk_input, _ layer: Int, _ x: UnsafeMutablePointer<Float>,
-    _ rows: Range<Int>, _ scratch: WorkerScratch, _ up: bk_output, _ out: bk_output
-  ) {
-    var (linear, up, out) = (linear, up, out)
-    withUnsafePointer(to: input) { next in
-      up.next = next
-      up.range = scratch.ranges.floats
-      calls.reset_ranges(scratch.ranges.floats, rows.count)
-      run(layer, .feedForwardUp, x, space.hiddenStride, rows, scratch, up)
-      let rowBytes = roundUp(linear.groups * 4, to: 64)
-      calls.quantize_ranged(
-        next, scratch.wide.floats, scratch.wideStride, scratch.ranges.floats, rows.count,
-        scratch.bytes.bytes, rowBytes, scratch.rowScales)
-      calls.linear_s8(
-        &linear, scratch.bytes.bytes, rowBytes, scratch.rowScales, rows.count, 0,
-        (linear.outputs + 31) / 32, &out, scratch.kernel.base)
-    }
+    run(
+      layer, .feedForwardUp, x, space.hiddenStride, rows, scratch,
+      destination(scratch.wide.floats, scratch.wideStride, activation: activation))
+    run(
+      layer, .feedForwardDown, scratch.wide.floats, scratch.wideStride, rows, scratch,
+      destination(x, space.hiddenStride, residual: x))
+    timed(.norm, scratch) { norm(weights.layers[layer].feedForwardNorm, x, rows.count) }
   }
 
   private func destination(
@@ -182,7 +170,7 @@ struct ForwardPass {
   ) -> bk_output {
     bk_output(
       out: out, stride: stride, residual: residual, residual_stride: stride,
-      activation: activation, next: nil, range: nil)
+      activation: activation)
   }
 
   /// One linear over a block of rows, quantising them first when it is an int8 one.
@@ -194,16 +182,22 @@ struct ForwardPass {
     var output = output
     switch weights.layers[layer][site] {
     case .float(var linear):
-      calls.linear_f32(
-        &linear, x, stride, rows.count, 0, (linear.outputs + 31) / 32, &output)
+      timed(site.stage, scratch) {
+        calls.linear_f32(
+          &linear, x, stride, rows.count, 0, (linear.outputs + 31) / 32, &output)
+      }
     case .int8(var linear, var input):
       let rowBytes = roundUp(linear.groups * 4, to: 64)
-      calls.quantize_rows(
-        &input, x, stride, rows.count, scratch.bytes.bytes, rowBytes, scratch.rowScales,
-        scratch.row.floats)
-      calls.linear_s8(
-        &linear, scratch.bytes.bytes, rowBytes, scratch.rowScales, rows.count, 0,
-        (linear.outputs + 31) / 32, &output, scratch.kernel.base)
+      timed(.quantize, scratch) {
+        calls.quantize_rows(
+          &input, x, stride, rows.count, scratch.bytes.bytes, rowBytes, scratch.rowScales,
+          scratch.row.floats)
+      }
+      timed(site.stage, scratch) {
+        calls.linear_s8(
+          &linear, scratch.bytes.bytes, rowBytes, scratch.rowScales, rows.count, 0,
+          (linear.outputs + 31) / 32, &output, scratch.kernel.base)
+      }
     }
   }
 
@@ -257,5 +251,16 @@ struct ForwardPass {
 extension WorkerScratch {
   var rowScales: UnsafeMutablePointer<bk_row_scale> {
     scales.base.assumingMemoryBound(to: bk_row_scale.self)
+  }
+}
+
+extension LinearSite {
+  var stage: Stage {
+    switch self {
+    case .queryKeyValue: .queryKeyValue
+    case .attentionOutput: .attentionOutput
+    case .feedForwardUp: .feedForwardUp
+    case .feedForwardDown: .feedForwardDown
+    }
   }
 }

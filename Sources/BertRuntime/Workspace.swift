@@ -26,8 +26,8 @@ final class Workspace {
     heads = AlignedBuffer(bytes: tokens * headBytes)
     headScales = AlignedBuffer(
       floats: weights.precision == .int8 ? tokens * 3 * c.headCount : 0)
-    scratches = (0..<workers).map { _ in
-      WorkerScratch(weights: weights, longest: longest, kernels: kernels)
+    scratches = (0..<workers).map {
+      WorkerScratch(worker: $0, weights: weights, longest: longest, kernels: kernels)
     }
   }
 }
@@ -38,19 +38,20 @@ final class WorkerScratch {
   /// widest float rows stay in a second-level cache.
   static let blockRows = 48
 
+  let worker: Int
   /// [blockRows] rows of the widest float matrix between two linears.
   let wide: AlignedBuffer
   let wideStride: Int
   /// [blockRows] quantised rows of the deepest linear.
   let bytes: AlignedBuffer
   let scales: AlignedBuffer
-  let ranges: AlignedBuffer
   /// One float row, for quantising.
   let row: AlignedBuffer
   /// For the linear and attention kernels.
   let kernel: AlignedBuffer
 
-  init(weights: EncoderWeights, longest: Int, kernels: KernelSet) {
+  init(worker: Int, weights: EncoderWeights, longest: Int, kernels: KernelSet) {
+    self.worker = worker
     let c = weights.configuration
     let calls = kernels.calls
     let steps = weights.layers.flatMap(\.linears)
@@ -58,7 +59,6 @@ final class WorkerScratch {
     wide = AlignedBuffer(floats: Self.blockRows * wideStride)
     bytes = AlignedBuffer(bytes: Self.blockRows * (steps.map(\.rowBytes).max() ?? 0))
     scales = AlignedBuffer(bytes: Self.blockRows * MemoryLayout<bk_row_scale>.stride)
-    ranges = AlignedBuffer(floats: Self.blockRows * 32)
     row = AlignedBuffer(floats: wideStride)
     var most =
       weights.precision == .int8

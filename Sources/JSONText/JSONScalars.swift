@@ -94,14 +94,14 @@ extension JSONParser {
 
   private func text(_ range: Range<Int>) throws(BertError) -> String {
     let slice = UnsafeRawBufferPointer(rebasing: bytes[range])
-    guard let text = String(validating: slice, as: UTF8.self) else {
+    guard let text = String(exactly: slice) else {
       throw error("a string is not valid UTF-8", at: range.lowerBound)
     }
     return text
   }
 
   private func text(of copy: [UInt8], at offset: Int) throws(BertError) -> String {
-    guard let text = String(validating: copy, as: UTF8.self) else {
+    guard let text = copy.withUnsafeBytes({ String(exactly: $0) }) else {
       throw error("a string is not valid UTF-8", at: offset)
     }
     return text
@@ -198,4 +198,17 @@ private struct Digits {
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
     1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
   ]
+}
+
+extension String {
+  /// The string of these bytes; nil when they are not valid UTF-8.
+  ///
+  /// Decoding repairs what is invalid, so bytes that come out unchanged were valid; this is several
+  /// times faster than the generic validating initialiser.
+  fileprivate init?(exactly bytes: UnsafeRawBufferPointer) {
+    self = bytes.withMemoryRebound(to: UInt8.self) { String(decoding: $0, as: UTF8.self) }
+    guard utf8.count == bytes.count else { return nil }
+    let isSame = utf8.withContiguousStorageIfAvailable { $0.elementsEqual(bytes) }
+    if isSame != true { return nil }
+  }
 }

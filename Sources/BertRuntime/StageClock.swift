@@ -1,0 +1,76 @@
+import Glibc
+
+/// Parts of a forward pass, as a profile names them.
+public enum Stage: Int, CaseIterable, Sendable {
+  /// Looking up and adding embeddings, and their norm.
+  case embed
+  /// Float rows to u8 rows, before each linear.
+  case quantize
+  /// The query, key and value linear.
+  case queryKeyValue
+  /// Queries, keys and values to int8.
+  case quantizeHeads
+  /// Scores, softmax and weighted values.
+  case attention
+  /// The attention's output linear with its residual.
+  case attentionOutput
+  /// The first feed-forward linear with its nonlinearity.
+  case feedForwardUp
+  /// The second feed-forward linear with its residual.
+  case feedForwardDown
+  /// Layer norms.
+  case norm
+  /// Waiting for other workers.
+  case wait
+
+  /// The name in tables and JSON.
+  public var name: String {
+    switch self {
+    case .embed: "embed"
+    case .quantize: "quantize"
+    case .queryKeyValue: "qkv"
+    case .quantizeHeads: "quantize_heads"
+    case .attention: "attention"
+    case .attentionOutput: "attention_output"
+    case .feedForwardUp: "feed_forward_up"
+    case .feedForwardDown: "feed_forward_down"
+    case .norm: "norm"
+    case .wait: "wait"
+    }
+  }
+}
+
+/// Sums up the time each worker spends in each stage.
+///
+/// Safety: a worker writes its own row only; read it between passes.
+public final class StageClock: @unchecked Sendable {
+  private let workers: Int
+  private let seconds: UnsafeMutablePointer<Double>
+  /// Doubles between workers' rows: whole cache lines, so that workers do not share one.
+  private static let stride = 32
+
+  /// Starts at zero.
+  public init(workers: Int) {
+    self.workers = workers
+    seconds = .allocate(capacity: workers * Self.stride)
+    seconds.initialize(repeating: 0, count: workers * Self.stride)
+  }
+
+  deinit { seconds.deallocate() }
+
+  /// Seconds in a stage, of all workers together.
+  public func total(_ stage: Stage) -> Double {
+    (0..<workers).reduce(0) { $0 + seconds[$1 * Self.stride + stage.rawValue] }
+  }
+
+  func add(_ stage: Stage, worker: Int, since start: Double) {
+    seconds[worker * Self.stride + stage.rawValue] += Self.now() - start
+  }
+
+  /// Seconds of the monotonic clock.
+  public static func now() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+  }
+}

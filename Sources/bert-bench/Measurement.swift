@@ -1,0 +1,108 @@
+import BertErrors
+import BertKernels
+import BertModel
+import BertRuntime
+import JSONText
+
+/// One measured cell.
+struct Cell {
+  let workload: Workload
+  let precision: Precision
+  let threads: Int
+  let milliseconds: [Double]
+  /// The ceiling of one thread, in multiply-adds a second, beside each round.
+  let ceilings: [Double]
+  let stages: [(stage: Stage, share: Double)]
+  let multiplyAdds: Int
+
+  var median: Double { Self.median(milliseconds) }
+  var tokensPerSecond: Double { Double(workload.tokens.tokenCount) / median * 1e3 }
+  var ceilingFraction: Double {
+    Self.median(
+      zip(milliseconds, ceilings).map {
+        Double(multiplyAdds) / ($0 * 1e-3) / ($1 * Double(threads))
+      })
+  }
+
+  static func median(_ values: [Double]) -> Double {
+    let sorted = values.sorted()
+    guard !sorted.isEmpty else { return .nan }
+    return (sorted[sorted.count / 2] + sorted[(sorted.count - 1) / 2]) / 2
+  }
+
+  var json: JSON {
+    [
+      "workload": .string(workload.kind), "precision": .string(precision.rawValue),
+      "threads": .integer(threads), "batch": .integer(workload.batch),
+      "length": .integer(workload.length), "tokens": .integer(workload.tokens.tokenCount),
+      "ms_median": .number(median), "ms_min": .number(milliseconds.min() ?? .nan),
+      "ms_max": .number(milliseconds.max() ?? .nan), "rounds": .integer(milliseconds.count),
+      "tokens_per_s": .number(tokensPerSecond),
+      "gmac_s": .number(Double(multiplyAdds) / median / 1e6),
+      "ceiling_gmac_s": .number(Self.median(ceilings) / 1e9),
+      "ceiling_fraction": .number(ceilingFraction),
+      "stages": .object(JSONObject(stages.map { ($0.stage.name, .number($0.share)) })),
+    ]
+  }
+}
+
+/// Runs a workload again and again beside a register-only loop.
+struct Measurement {
+  let encoder: Encoder
+  let rounds: Int
+  let seconds: Double
+
+  func run(_ workload: Workload) throws(BertError) -> Cell {
+    try once(workload)
+    let start = StageClock.now()
+    try once(workload)
+    let repeats = max(1, Int(seconds / max(1e-6, StageClock.now() - start)))
+    var milliseconds: [Double] = []
+    var ceilings: [Double] = []
+    for _ in 0..<rounds {
+      ceilings.append(ceiling())
+      let start = StageClock.now()
+      for _ in 0..<repeats { try once(workload) }
+      milliseconds.append((StageClock.now() - start) / Double(repeats) * 1e3)
+    }
+    return Cell(
+      workload: workload, precision: encoder.precision, threads: encoder.team.count,
+      milliseconds: milliseconds, ceilings: ceilings, stages: try profile(workload),
+      multiplyAdds: workload.multiplyAdds(encoder.configuration))
+  }
+
+  private func once(_ workload: Workload) throws(BertError) {
+    try encoder.encode(workload.tokens) { _ in }
+  }
+
+  /// Multiply-adds a second of one thread while all are busy with nothing else.
+  private func ceiling() -> Double {
+    let calls = encoder.kernels.calls
+    let team = encoder.team
+    let rates = AlignedBuffer(bytes: team.count * 64)
+    team.run { worker in
+      let start = StageClock.now()
+      let done =
+        encoder.precision == .int8 ? calls.peak_s8(200_000) : calls.peak_f32(200_000)
+      rates.base.storeBytes(
+        of: Double(done) / (StageClock.now() - start), toByteOffset: worker * 64, as: Double.self)
+    }
+    let sum = (0..<team.count).reduce(0.0) {
+      $0 + rates.base.load(fromByteOffset: $1 * 64, as: Double.self)
+    }
+    return sum / Double(team.count)
+  }
+
+  /// Each stage's share of all workers' time, from runs of their own.
+  private func profile(
+    _ workload: Workload
+  ) throws(BertError) -> [(stage: Stage, share: Double)] {
+    let clock = StageClock(workers: encoder.team.count)
+    encoder.clock = clock
+    defer { encoder.clock = nil }
+    let start = StageClock.now()
+    repeat { try once(workload) } while StageClock.now() - start < seconds
+    let total = Stage.allCases.reduce(0) { $0 + clock.total($1) }
+    return Stage.allCases.map { (stage: $0, share: clock.total($0) / total) }
+  }
+}

@@ -1,0 +1,139 @@
+import BertErrors
+import BertImport
+import BertModel
+import JSONText
+import Testing
+
+@Suite struct ConfigurationTests {
+  static let unsupported: [(String, JSON, [String])] = [
+    ("model_type", "roberta", ["model_type", "'roberta'"]),
+    ("model_type", "distilbert", ["'distilbert'"]),
+    ("position_embedding_type", "relative_key", ["position_embedding_type", "relative_key"]),
+    ("is_decoder", true, ["is_decoder", "true"]),
+    ("add_cross_attention", true, ["add_cross_attention"]),
+    ("hidden_act", "silu", ["hidden_act", "\"silu\""]),
+    ("pruned_heads", ["0": [1]], ["pruned_heads"]),
+    ("quantization_config", ["bits": 8], ["quantization_config"]),
+    ("embedding_size", 2, ["embedding_size"]),
+    ("architectures", ["BertLMHeadModel"], ["BertLMHeadModel"]),
+  ]
+
+  @Test(arguments: unsupported)
+  func namesTheFeatureThatIsNotSupported(key: String, value: JSON, words: [String]) throws {
+    var model = try SmallModel()
+    model.config[key] = value
+    try model.expectError(.unsupported, words + ["config.json"])
+  }
+
+  static let malformed: [(String, JSON?, [String])] = [
+    ("hidden_size", nil, ["hidden_size is missing"]), ("vocab_size", "5", ["vocab_size", "\"5\""]),
+    ("hidden_size", 0, ["hidden_size is 0"]), ("num_attention_heads", 3, ["multiple"]),
+    ("hidden_size", 4.0, ["hidden_size", "4.0"]), ("layer_norm_eps", "x", ["layer_norm_eps"]),
+    ("layer_norm_eps", -1, ["layer_norm_eps"]), ("num_hidden_layers", -1, ["num_hidden_layers"]),
+    ("id2label", ["0": "a", "2": "b"], ["id2label"]),
+  ]
+
+  @Test(arguments: malformed)
+  func saysWhatIsWrongWithAValue(key: String, value: JSON?, words: [String]) throws {
+    var model = try SmallModel()
+    model.config[key] = value
+    try model.expectError(.malformed, words + ["config.json"])
+  }
+
+  @Test func refusesRobertaEvenWithoutAModelType() throws {
+    var model = try SmallModel()
+    model.config["model_type"] = nil
+    model.config["architectures"] = ["RobertaModel"]
+    try model.expectError(.unsupported, ["RobertaModel"])
+  }
+
+  @Test(arguments: [
+    ("gelu", Activation.gelu), ("gelu_new", .geluTanh), ("gelu_pytorch_tanh", .geluTanh),
+    ("relu", .relu),
+  ])
+  func knowsTheNonlinearities(name: String, activation: Activation) throws {
+    var model = try SmallModel()
+    model.config["hidden_act"] = .string(name)
+    #expect(try model.read().description.configuration.activation == activation)
+  }
+
+  @Test func mentionsKeysItDoesNotKnow() throws {
+    var model = try SmallModel()
+    model.config["window_size"] = 3
+    #expect(try model.read().report.notices.contains { $0.contains("window_size") })
+  }
+
+  @Test func findsTheConfigurationWhereTheUserSays() throws {
+    let model = try SmallModel()
+    let folder = try TemporaryFolder()
+    let checkpoint = try folder.write("deep/below/m.safetensors", safetensors(model.tensors))
+    let error = #expect(throws: BertError.self) { try ModelImport.read(input: checkpoint) }
+    #expect(error?.code == .notFound && error?.message.contains("--config") == true)
+    let config = try folder.write("c.json", JSON.object(model.config).text())
+    let bare = try ModelImport.read(input: checkpoint, config: config)
+    #expect(bare.vocabulary.isEmpty && bare.description.tokenizer == nil)
+    let words = try folder.write("words.txt", model.vocabulary)
+    let full = try ModelImport.read(input: checkpoint, config: config, vocabulary: words)
+    #expect(full.vocabulary.count == 5)
+    let absent = #expect(throws: BertError.self) {
+      try ModelImport.read(input: checkpoint, config: folder.path + "/none.json")
+    }
+    #expect(absent?.code == .notFound)
+  }
+
+  static let poolings: [(JSON, Pooling?)] = [
+    (["pooling_mode_mean_tokens": true, "pooling_mode_cls_token": false], .mean),
+    (["pooling_mode_mean_tokens": false, "pooling_mode_cls_token": true], .cls),
+    (["pooling_mode": "cls"], .cls), (["pooling_mode_max_tokens": true], nil),
+    (["pooling_mode_mean_sqrt_len_tokens": true], nil),
+    (["pooling_mode_mean_tokens": true, "pooling_mode_max_tokens": true], nil),
+  ]
+
+  @Test(arguments: poolings)
+  func readsThePublishedPooling(file: JSON, pooling: Pooling?) throws {
+    let model = try SmallModel()
+    try model.folder.write("pool/config.json", file.text())
+    let modules: JSON = [
+      ["idx": 0, "path": "", "type": "sentence_transformers.models.Transformer"],
+      ["idx": 1, "path": "pool", "type": "sentence_transformers.models.Pooling"],
+      ["idx": 2, "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"],
+    ]
+    try model.folder.write("modules.json", modules.text())
+    if let pooling {
+      let description = try model.read().description
+      #expect(description.pooling == pooling && description.poolingIsPublished)
+      #expect(description.normalizes && description.task == .embedding)
+    } else {
+      try model.expectError(.unsupported, ["pooling mode", "pool/config.json"])
+    }
+  }
+
+  @Test(arguments: [
+    ("Dense", "3_Dense", "Dense", BertError.Code.unsupported),
+    ("Pooling", "../x", "leaves the folder", .malformed),
+    ("Pooling", "absent", "no such file", .notFound),
+  ])
+  func refusesOtherModules(type: String, path: String, word: String, code: BertError.Code) throws {
+    let model = try SmallModel()
+    let modules: JSON = [
+      ["path": "", "type": "x.Transformer"], ["path": .string(path), "type": .string("x." + type)],
+    ]
+    try model.folder.write("modules.json", modules.text())
+    try model.expectError(code, [word])
+  }
+
+  @Test func findsATransformerInAFolderOfItsOwn() throws {
+    let model = try SmallModel()
+    let folder = try TemporaryFolder()
+    let modules: JSON = [
+      ["path": "0_Transformer", "type": "x.Transformer"], ["path": "1_P", "type": "x.Pooling"],
+    ]
+    try folder.write("modules.json", modules.text())
+    try folder.write("1_P/config.json", "{\"pooling_mode_cls_token\":true}")
+    try folder.write("0_Transformer/model.safetensors", safetensors(model.tensors))
+    try folder.write("0_Transformer/config.json", JSON.object(model.config).text())
+    for input in [folder.path, folder.path + "/0_Transformer"] {
+      #expect(try ModelImport.read(input: input).description.pooling == .cls)
+    }
+  }
+}
