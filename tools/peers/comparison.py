@@ -65,14 +65,24 @@ class Model:
 
     def expected(self, batches):
         """The last hidden state of all tokens, [tokens, hidden]."""
-        parts = []
-        for batch in batches:
-            for sequence in batch:
-                key = tuple(sequence)
-                if key not in self.known:
-                    self.known[key] = self.reference.encode(sequence)[-1]
-                parts.append(self.known[key])
-        return numpy.concatenate(parts)
+        sequences = [tuple(sequence) for batch in batches for sequence in batch]
+        missing = sorted({sequence for sequence in sequences if sequence not in self.known})
+        if missing:
+            self.known.update(zip(missing, self.computed(missing)))
+        return numpy.concatenate([self.known[sequence] for sequence in sequences])
+
+    def computed(self, sequences):
+        """The reference's last hidden state of each sequence; kept on disk, for it takes longer than what it judges."""
+        weights = os.stat(os.path.join(self.folder, "model.safetensors"))
+        key = json.dumps([weights.st_size, weights.st_mtime_ns, sequences]).encode()
+        path = os.path.join(self.cache, f"reference-{hashlib.sha256(key).hexdigest()[:16]}.npy")
+        if os.path.exists(path):
+            return numpy.split(numpy.load(path), numpy.cumsum([len(sequence) for sequence in sequences])[:-1])
+        print(f"Computing the float32 reference of {len(sequences)} sequences", file=sys.stderr)
+        states = [self.reference.encode(sequence)[-1] for sequence in sequences]
+        numpy.save(path + ".partial.npy", numpy.concatenate(states))
+        os.rename(path + ".partial.npy", path)
+        return states
 
     def converted(self, runtime, calibration):
         """The folder of the model for a peer, converted when it is not there or the converter has changed."""
