@@ -13,7 +13,7 @@ class WorkerFailed(Exception):
 
 # What limits each runtime to AVX2.
 AVX2_SWITCHES = {
-    "bertq": {}, "ctranslate2": {"CT2_FORCE_CPU_ISA": "AVX2", "DNNL_MAX_CPU_ISA": "AVX2"},
+    "bertq": {"BERTQ_KERNELS": "avx2"}, "ctranslate2": {"CT2_FORCE_CPU_ISA": "AVX2", "DNNL_MAX_CPU_ISA": "AVX2"},
     "openvino": {"ONEDNN_MAX_CPU_ISA": "AVX2"}, "onnxruntime": {},
 }
 
