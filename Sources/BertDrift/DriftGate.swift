@@ -24,6 +24,7 @@ public struct DriftGate: Sendable {
   private static let short = [
     "cosine": "embedding.cosine_worst", "sqnr": "hidden.sqnr_db", "spearman": "ranking.spearman",
     "top1": "ranking.top1_agreement", "top10": "ranking.top10_agreement",
+    "flips": "head.flips",
   ]
   private static let vectorFields = [
     "sqnr_db", "cosine_mean", "cosine_worst", "cosine_p1", "max_abs",
@@ -31,7 +32,10 @@ public struct DriftGate: Sendable {
   private static let fields: [String: [String]] = [
     "hidden": vectorFields.filter { $0 != "cosine_p1" }, "embedding": vectorFields,
     "ranking": ["spearman", "top1_agreement", "top10_agreement"],
+    "head": ["flips", "max_probability_change", "top1_agreement", "top5_agreement"],
   ]
+
+  private static let lessIsBetter: Set = ["max_abs", "flips", "max_probability_change"]
 
   /// Every name that may be required.
   public static var names: [String] {
@@ -45,7 +49,8 @@ public struct DriftGate: Sendable {
   ///
   /// - Throws: `usage` for a name it does not know or a number that is not finite.
   public mutating func require(_ name: String, _ threshold: Double?) throws(BertError) {
-    let path = (Self.short[name] ?? name).split(separator: ".").map(String.init)
+    let path = (Self.short[name] ?? name).split(separator: ".", omittingEmptySubsequences: false)
+      .map(String.init)
     guard path.count == 2, Self.fields[path[0]]?.contains(path[1]) == true else {
       throw BertError(
         .usage,
@@ -55,7 +60,9 @@ public struct DriftGate: Sendable {
       throw BertError(.usage, "the threshold of '\(name)' is not a number")
     }
     requirements.append(
-      Requirement(name: name, path: path, threshold: threshold, isMinimum: path[1] != "max_abs"))
+      Requirement(
+        name: name, path: path, threshold: threshold,
+        isMinimum: !Self.lessIsBetter.contains(path[1])))
   }
 
   /// Adds the thresholds of `cosine=0.999,sqnr=28`.

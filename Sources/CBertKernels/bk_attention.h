@@ -176,7 +176,7 @@ BK_INLINE float bk_share_row(const bk_head_scratch *s, const float *scores, ptrd
                              float most, uint8_t *shares) {
   f32x16 sum = 0.0f;
   for (ptrdiff_t j = 0; j < length; j += 16) {
-    f32x16 w = bk_exp2_coarse(bk_max(bk_load(scores + j) - most, -126.0f));
+    f32x16 w = bk_exp2_coarse(bk_max(bk_load(scores + j) - most, -125.0f));
     sum = bk_fma(w, bk_load(s->value_inverse + j), sum);
     bk_store_u8(shares + j, bk_low_bytes(bk_fma(w, 255.0f, BK_MAGIC)));
   }

@@ -158,8 +158,8 @@ struct BertRun: ParsableCommand {
   private static func list(chosen: KernelSet) {
     for listing in KernelSet.all {
       let mark = listing.name == chosen.name ? "*" : " "
-      let state = listing.set == nil ? "not on this CPU" : "available"
-      print("\(mark) \(listing.name)  \(state); needs \(listing.requires)")
+      let state = listing.obstacle.map { "not available: \($0)" } ?? "available"
+      print("\(mark) \(listing.name): \(state) (needs \(listing.requires))")
     }
   }
 
