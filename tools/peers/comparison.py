@@ -18,7 +18,7 @@ import report  # noqa: E402
 from checkpoint_files import load_checkpoint  # noqa: E402
 from convert import CONVERTERS  # noqa: E402
 from reference_bert import ReferenceBert  # noqa: E402
-from workers import Worker, WorkerFailed, start_worker  # noqa: E402
+from workers import AVX2_SWITCHES, WorkerFailed, start_worker  # noqa: E402
 from workloads import CELLS, RAGGED, Stream, batches_of, multiply_adds  # noqa: E402
 
 # The least SQNR in dB of a result that counts: far under what each precision gives, far over what a mistake gives.
@@ -125,6 +125,8 @@ class Comparison:
             if unknown:
                 sys.exit(f"error: no runtime here is called {', '.join(sorted(unknown))}; there are {', '.join(runtimes)}")
             runtimes = [name for name in runtimes if name in arguments.runtimes]
+        if arguments.avx2:
+            runtimes = [name for name in runtimes if name.split("-")[0] in AVX2_SWITCHES and "bf16" not in name]
         self.runtimes = runtimes
 
     def run(self):
@@ -137,6 +139,7 @@ class Comparison:
                 for group in GROUPS.values():
                     members = [runtime for runtime in self.runtimes if precision(runtime) in group]
                     self.measure(model, threads, members)
+                    self.save()
             if name == "minilm":
                 self.measure_drift(model)
                 self.measure_start(model)
