@@ -236,9 +236,8 @@ class Encoder:
             return x[0]
         return arithmetic.tanh(FloatLinear(self.load, "pooler")(x[:1]))[0]
 
-    def answer(self, task, ids, types=None):
-        """What bert-run answers: rows of floats."""
-        x = self.encode(ids, types)
+    def answer(self, task, x):
+        """What bert-run answers for a text's hidden states: rows of floats."""
         if task == "tokens":
             return x
         if task == "pooled":
@@ -261,7 +260,7 @@ def main():
         encoder = Encoder(open_file(arguments.model), arguments.path)
         with open(arguments.input, encoding="utf-8") as lines:
             texts = [json.loads(line) for line in lines]
-        rows = [encoder.answer(arguments.task, text["ids"], text.get("types")) for text in texts]
+        rows = [encoder.answer(arguments.task, encoder.encode(text["ids"], text.get("types"))) for text in texts]
     except OSError as error:
         print("%s: %s" % (error.filename, error.strerror), file=sys.stderr)
         return 66
