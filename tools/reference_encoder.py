@@ -6,7 +6,8 @@ Written from formats/bertq.md, whose chapter 'Numeric contract' it proves comple
     reference_encoder.py MODEL.bertq INPUT.jsonl OUT.npy [--int8|--float] [--task embedding|tokens|pooled]
 
 INPUT.jsonl holds objects with "ids" and, where wanted, "types", one a line; OUT.npy is what bert-run writes with
---jsonl --format npy. int8 and embedding unless told otherwise. As a module: Encoder(open_file(PATH), "int8").encode(ids).
+--jsonl --format npy. int8 and embedding unless told otherwise.
+As a module: Encoder(open_file(PATH), "int8").encode(ids).
 """
 import argparse
 import json
