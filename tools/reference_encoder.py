@@ -79,8 +79,7 @@ class QuantizedLinear:
         span = high - low
         wide = span > LEAST_RANGE
         inverse = numpy.where(wide, F32(255) / span, F32(0))
-        start = numpy.where(wide, -(low * inverse), F32(0))
-        q = low_bytes(fma(v, inverse[:, None], start[:, None]) + MAGIC)
+        q = low_bytes(fma(v - low[:, None], inverse[:, None], MAGIC))
         return q, (span * PER_255)[:, None], low[:, None]
 
 
@@ -143,7 +142,7 @@ def attend_int8(query, key, value):
 
     x = exact_product(query, key.swapaxes(-1, -2)).astype(F32) * key_scale[:, None]
     x = fma(x, (query_scale * score_scale)[..., None], arithmetic.log2(ratio))
-    x = arithmetic.most(x - arithmetic.most_of(x)[..., None], F32(-126))
+    x = arithmetic.most(x - arithmetic.most_of(x)[..., None], F32(-125))
     weight = arithmetic.exp2_coarse(x)
     total = arithmetic.sum_of_products(weight, numpy.broadcast_to(F32(1) / ratio, weight.shape))
     shares = low_bytes(fma(weight, F32(255), MAGIC))
