@@ -64,7 +64,9 @@ let package = Package(
       ]),
 
     // MARK: Tests
-    .target(name: "Fixtures", dependencies: ["JSONText"], path: "Tests/Fixtures"),
+    .target(
+      name: "Fixtures", dependencies: ["JSONText"], path: "Tests/Fixtures",
+      exclude: ["tiny"]),
     .testTarget(name: "BertModelTests", dependencies: ["BertErrors", "BertModel", "Fixtures"]),
     .testTarget(name: "JSONTextTests", dependencies: ["BertErrors", "JSONText", "Fixtures"]),
     .testTarget(
