@@ -49,7 +49,8 @@ public struct DriftGate: Sendable {
             + names.joined(separator: ", "))
       }
       let name = String(sides[0])
-      let path = (short[name] ?? name).split(separator: ".").map(String.init)
+      let path = (short[name] ?? name).split(separator: ".", omittingEmptySubsequences: false)
+        .map(String.init)
       guard path.count == 2, fields[path[0]]?.contains(path[1]) == true else {
         throw BertError(
           .usage,

@@ -32,19 +32,20 @@ public struct VectorDrift: Sendable {
       qq += q * q
       fq += f * q
       nn += (q - f) * (q - f)
-      most = max(most, abs(q - f))
+      // Also takes a NaN, which compares with nothing, and then keeps it.
+      if !(abs(q - f) <= most) && !most.isNaN { most = abs(q - f) }
     }
     // Two zero vectors are the same vector.
     let cosine = ff == 0 && qq == 0 ? 1 : fq / (ff * qq).squareRoot()
     signal += ff
     noise += nn
     cosineSum += cosine
-    // A NaN must not pass for a good value.
-    if !(cosine >= cosineWorst) {
+    // A NaN must not pass for a good value, nor a good one after it.
+    if !cosineWorst.isNaN && !(cosine >= cosineWorst) {
       cosineWorst = cosine
       worstIndex = count
     }
-    if !(most <= largestDifference) { largestDifference = most }
+    if !largestDifference.isNaN && !(most <= largestDifference) { largestDifference = most }
     if keepsCosines { cosines.append(Float(cosine)) }
     count += 1
   }
@@ -57,6 +58,7 @@ public struct VectorDrift: Sendable {
   /// The cosine that one in a hundred vectors falls short of.
   public var cosineFirstPercentile: Double? {
     guard !cosines.isEmpty else { return nil }
+    if cosineWorst.isNaN { return .nan }
     return Double(cosines.sorted()[cosines.count / 100])
   }
 }
