@@ -155,43 +155,13 @@ struct ForwardPass {
       case .geluTanh: BK_ACT_GELU_TANH
       case .relu: BK_ACT_RELU
       }
-    let out = destination(x, space.hiddenStride, residual: x)
-    let up = destination(scratch.wide.floats, scratch.wideStride, activation: activation)
-    if case .int8(let linear, let input) = weights.layers[layer][.feedForwardDown],
-      case .int8 = weights.layers[layer][.feedForwardUp], observer == nil
-    {
-      runUpInto(linear, input, layer, x, rows, scratch, up, out)
-    } else {
-      run(layer, .feedForwardUp, x, space.hiddenStride, rows, scratch, up)
-      run(
-        layer, .feedForwardDown, scratch.wide.floats, scratch.wideStride, rows, scratch, out)
-    }
+    run(
+      layer, .feedForwardUp, x, space.hiddenStride, rows, scratch,
+      destination(scratch.wide.floats, scratch.wideStride, activation: activation))
+    run(
+      layer, .feedForwardDown, scratch.wide.floats, scratch.wideStride, rows, scratch,
+      destination(x, space.hiddenStride, residual: x))
     timed(.norm, scratch) { norm(weights.layers[layer].feedForwardNorm, x, rows.count) }
-  }
-
-  /// Up and down with the down's quantising begun in the up's epilogue.
-  private func runUpInto(
-    _ linear: bk_linear_s8, _ input: bk_input, _ layer: Int, _ x: UnsafeMutablePointer<Float>,
-    _ rows: Range<Int>, _ scratch: WorkerScratch, _ up: bk_output, _ out: bk_output
-  ) {
-    var (linear, up, out) = (linear, up, out)
-    withUnsafePointer(to: input) { next in
-      up.next = next
-      up.range = scratch.ranges.floats
-      calls.reset_ranges(scratch.ranges.floats, rows.count)
-      run(layer, .feedForwardUp, x, space.hiddenStride, rows, scratch, up)
-      let rowBytes = roundUp(linear.groups * 4, to: 64)
-      timed(.quantize, scratch) {
-        calls.quantize_ranged(
-          next, scratch.wide.floats, scratch.wideStride, scratch.ranges.floats, rows.count,
-          scratch.bytes.bytes, rowBytes, scratch.rowScales)
-      }
-      timed(.feedForwardDown, scratch) {
-        calls.linear_s8(
-          &linear, scratch.bytes.bytes, rowBytes, scratch.rowScales, rows.count, 0,
-          (linear.outputs + 31) / 32, &out, scratch.kernel.base)
-      }
-    }
   }
 
   private func destination(
@@ -200,7 +170,7 @@ struct ForwardPass {
   ) -> bk_output {
     bk_output(
       out: out, stride: stride, residual: residual, residual_stride: stride,
-      activation: activation, next: nil, range: nil)
+      activation: activation)
   }
 
   /// One linear over a block of rows, quantising them first when it is an int8 one.

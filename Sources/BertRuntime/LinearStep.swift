@@ -20,22 +20,18 @@ enum LinearStep {
 
 /// The names of the tensors of a quantised linear, after the linear's own name.
 public enum QuantizedPart {
-  /// `[N, K + E]`, int8 panels.
+  /// `[N, K]`, int8 panels, rotated as the inputs are.
   public static let weight = ".int8.weight"
   /// `[N]`: what one step of an output's int8 weights is worth.
   public static let scale = ".int8.scale"
   /// `[N]`: the sum of an output's int8 weights.
   public static let columnSum = ".int8.column_sum"
-  /// `[N]`: the bias, with the shift folded in.
+  /// `[N]`.
   public static let bias = ".int8.bias"
-  /// `[K]`: multiplies each input before it is quantised.
+  /// `[K]`: multiplies each input before it is rotated and quantised.
   public static let multiplier = ".int8.multiplier"
-  /// `[K]`: added to each input after that.
-  public static let shift = ".int8.shift"
-  /// `[K + E]`: added before rounding, so that the copies of a wide input round differently.
-  public static let dither = ".int8.dither"
-  /// `[E]`: which input each extra column copies; absent when there are none.
-  public static let source = ".int8.source"
+  /// `[1]`: which parts of the rotation apply, `bk_rotation` or-ed.
+  public static let rotation = ".int8.rotation"
 }
 
 extension LinearStep {
@@ -54,40 +50,38 @@ extension LinearStep {
   static func loadInt8(
     _ name: String, outputs: Int, inputs: Int, from source: any WeightSource
   ) throws(BertError) -> LinearStep? {
-    guard let found = source.find(name + QuantizedPart.weight) else { return nil }
-    let extra = found.shape.count == 2 ? found.shape[1] - inputs : -1
-    guard extra >= 0, inputs + extra <= Int(BK_MAX_DEPTH) else {
-      throw BertError(
-        .malformed,
-        "has shape \(found.shape); expected \(outputs) outputs and \(inputs) or more"
-          + " inputs, at most \(BK_MAX_DEPTH)", tensor: found.name)
-    }
+    guard source.find(name + QuantizedPart.weight) != nil else { return nil }
     func floats(_ part: String, _ count: Int) throws(BertError) -> UnsafePointer<Float> {
       try source.require(name + part, .float32, [count]).floats
     }
     let weight = try source.require(
-      name + QuantizedPart.weight, .int8, [outputs, inputs + extra], .int8Panels)
-    var columns: UnsafePointer<Int32>?
-    if extra > 0 {
-      let view = try source.require(name + QuantizedPart.source, .int32, [extra])
-      let pointer = view.bytes.assumingMemoryBound(to: Int32.self)
-      if let bad = pointer.first(where: { $0 < 0 || Int($0) >= inputs }) {
-        throw BertError(.malformed, "names input \(bad) of \(inputs)", tensor: view.name)
-      }
-      columns = pointer.baseAddress
-    }
+      name + QuantizedPart.weight, .int8, [outputs, inputs], .int8Panels)
     let linear = bk_linear_s8(
-      outputs: outputs, groups: (inputs + extra + 3) / 4,
+      outputs: outputs, groups: (inputs + 3) / 4,
       weights: weight.bytes.assumingMemoryBound(to: Int8.self).baseAddress,
       scale: try floats(QuantizedPart.scale, outputs),
       column_sum: try floats(QuantizedPart.columnSum, outputs),
       bias: try floats(QuantizedPart.bias, outputs))
     let input = bk_input(
-      depth: inputs, extra: extra,
-      multiplier: try floats(QuantizedPart.multiplier, inputs),
-      shift: try floats(QuantizedPart.shift, inputs),
-      dither: try floats(QuantizedPart.dither, inputs + extra), source: columns)
+      depth: inputs, multiplier: try floats(QuantizedPart.multiplier, inputs),
+      rotation: try loadRotation(name, inputs: inputs, from: source))
     return .int8(linear, input)
+  }
+
+  private static func loadRotation(
+    _ name: String, inputs: Int, from source: any WeightSource
+  ) throws(BertError) -> Int32 {
+    let view = try source.require(name + QuantizedPart.rotation, .int32, [1])
+    let rotation = view.bytes.loadUnaligned(as: Int32.self)
+    let known = Int32(
+      BK_ROTATE_VECTORS.rawValue | BK_ROTATE_THIRDS.rawValue | BK_ROTATE_LANES.rawValue)
+    guard rotation & ~known == 0, rotation == 0 || inputs % Int(BK_LANES) == 0 else {
+      throw BertError(
+        .malformed,
+        "is \(rotation) for \(inputs) inputs; expected a combination of the bits "
+          + "\(known), and 0 unless the inputs are a multiple of \(BK_LANES)", tensor: view.name)
+    }
+    return rotation
   }
 }
 

@@ -63,7 +63,7 @@ public struct Pooler {
         guard var linear else { return }
         var output = bk_output(
           out: out, stride: buffer.count, residual: nil, residual_stride: 0,
-          activation: BK_ACT_NONE, next: nil, range: nil)
+          activation: BK_ACT_NONE)
         calls.linear_f32(&linear, first, states.stride, 1, 0, buffer.count / 32, &output)
         calls.tanh_row(out, width)
       }

@@ -45,7 +45,6 @@ final class WorkerScratch {
   /// [blockRows] quantised rows of the deepest linear.
   let bytes: AlignedBuffer
   let scales: AlignedBuffer
-  let ranges: AlignedBuffer
   /// One float row, for quantising.
   let row: AlignedBuffer
   /// For the linear and attention kernels.
@@ -60,7 +59,6 @@ final class WorkerScratch {
     wide = AlignedBuffer(floats: Self.blockRows * wideStride)
     bytes = AlignedBuffer(bytes: Self.blockRows * (steps.map(\.rowBytes).max() ?? 0))
     scales = AlignedBuffer(bytes: Self.blockRows * MemoryLayout<bk_row_scale>.stride)
-    ranges = AlignedBuffer(floats: Self.blockRows * 32)
     row = AlignedBuffer(floats: wideStride)
     var most =
       weights.precision == .int8

@@ -21,9 +21,10 @@ typedef struct {
   int8_t *values;    // panels [ceil(d/32)][ceil(L/4)][32][4]
   int32_t *initial;  // [L up to 32]: -128 * sum of the key, undoing the query's + 128
   float *key_scale;  // [L up to 32]
-  float *weight;     // [L up to 32]: 255 * value_scale / largest value_scale
+  float *value_log;      // [L up to 32]: log2 of the value's scale over the largest one
+  float *value_inverse;  // [L up to 32]: the largest value scale over the value's
   float *scores;     // [BK_ROW_TILE][L up to 32]
-  uint8_t *shares;   // [BK_ROW_TILE][L up to 32]: 255 * p * value weight, rounded
+  uint8_t *shares;   // [BK_ROW_TILE][L up to 32]: 255 * weight, rounded
   void *rows;        // what bk_prepare_rows needs
   size_t size;
 } bk_head_scratch;
@@ -37,7 +38,8 @@ BK_INLINE bk_head_scratch bk_lay_out_s8(ptrdiff_t length, ptrdiff_t head_size, v
   s.values = bk_take(&at, bk_round_up(head_size, 32) * bk_round_up(length, 4));
   s.initial = bk_take(&at, padded * 4);
   s.key_scale = bk_take(&at, padded * 4);
-  s.weight = bk_take(&at, padded * 4);
+  s.value_log = bk_take(&at, padded * 4);
+  s.value_inverse = bk_take(&at, padded * 4);
   s.scores = bk_take(&at, padded * 4 * BK_ROW_TILE);
   s.shares = bk_take(&at, padded * BK_ROW_TILE);
   s.rows = bk_take(&at, (ptrdiff_t)bk_rows_scratch(BK_ROW_TILE, deepest / 4));
@@ -93,6 +95,28 @@ BK_INLINE u8x16 bk_load_bytes(const int8_t *p, ptrdiff_t n) {
   return v;
 }
 
+// Each value's scale relative to the largest, which is returned. Scales below 1/4096 of it count as
+// that: such values are below what the largest's 8 bits resolve.
+BK_INLINE float bk_weigh_values(const bk_head_s8 *h, const bk_head_scratch *s) {
+  float largest = 0.0f;
+  for (ptrdiff_t j = 0; j < h->length; j++) {
+    const float scale = h->value_scale[j * h->scale_stride];
+    largest = largest > scale ? largest : scale;
+  }
+  const ptrdiff_t padded = bk_round_up(h->length, 32);
+  for (ptrdiff_t j = 0; j < padded; j++) {
+    float ratio = 1.0f;
+    if (j < h->length && largest > 0.0f) ratio = h->value_scale[j * h->scale_stride] / largest;
+    s->value_inverse[j] = ratio > 0x1p-12f ? ratio : 0x1p-12f;
+  }
+  for (ptrdiff_t j = 0; j < padded; j += 16) {
+    const f32x16 ratio = bk_load(s->value_inverse + j);
+    bk_store(s->value_log + j, bk_only(bk_log2(ratio), h->length - j, -__builtin_inff()));
+    bk_store(s->value_inverse + j, bk_only(1.0f / ratio, h->length - j, 0.0f));
+  }
+  return largest;
+}
+
 BK_INLINE float bk_pack_values(const bk_head_s8 *h, const bk_head_scratch *s) {
   const ptrdiff_t groups = (h->length + 3) / 4, width = bk_round_up(h->head_size, 32);
   for (ptrdiff_t g = 0; g < groups; g++) {
@@ -106,63 +130,53 @@ BK_INLINE float bk_pack_values(const bk_head_s8 *h, const bk_head_scratch *s) {
                     (uint8_t *)s->values + ((d / 32 * groups + g) * 32 + d % 32) * 4);
     }
   }
-  float largest = 0.0f;
-  for (ptrdiff_t j = 0; j < h->length; j++) {
-    const float scale = h->value_scale[j * h->scale_stride];
-    largest = largest > scale ? largest : scale;
-  }
-  const float inverse = largest > 0.0f ? 255.0f / largest : 0.0f;
-  for (ptrdiff_t j = 0; j < bk_round_up(h->length, 32); j++) {
-    s->weight[j] = j < h->length ? h->value_scale[j * h->scale_stride] * inverse : 0.0f;
-  }
-  return largest;
+  return bk_weigh_values(h, s);
 }
 
-// Two vectors of one query's scores, scaled by key; keys past the end count for nothing.
-BK_INLINE f32x16 bk_scale_scores(const int32_t *sums, const float *key_scale, ptrdiff_t left,
-                                 float *scores, f32x16 high) {
-  f32x16 x0 = bk_float(bk_load_i32(sums)) * bk_load(key_scale);
-  f32x16 x1 = bk_float(bk_load_i32(sums + 16)) * bk_load(key_scale + 16);
-  if (left < 32) {
-    x0 = bk_only(x0, left, -__builtin_inff());
-    x1 = bk_only(x1, left - 16, -__builtin_inff());
-  }
+// Two vectors of one query's scores. A value's scale counts as part of its key's score, so that the
+// products of shares and values need no scale of their own; keys past the end score -infinity.
+BK_INLINE f32x16 bk_scale_scores(const bk_head_scratch *s, const int32_t *sums, ptrdiff_t j,
+                                 f32x16 scale, float *scores, f32x16 high) {
+  f32x16 x0 = bk_float(bk_load_i32(sums)) * bk_load(s->key_scale + j);
+  f32x16 x1 = bk_float(bk_load_i32(sums + 16)) * bk_load(s->key_scale + j + 16);
+  x0 = bk_fma(x0, scale, bk_load(s->value_log + j));
+  x1 = bk_fma(x1, scale, bk_load(s->value_log + j + 16));
   bk_store(scores, x0), bk_store(scores + 16, x1);
   return bk_max(bk_max(x0, x1), high);
 }
 
-// The scores of a few queries, before the query's scale, and each row's largest.
+// The scores of a few queries, as powers of 2, and each row's largest.
 BK_INLINE void bk_score_rows(const bk_head_s8 *h, const bk_head_scratch *s, ptrdiff_t row,
                              ptrdiff_t rows, float *most) {
   _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL];
   const ptrdiff_t groups = h->head_stride / 4, padded = bk_round_up(h->length, 32);
   f32x16 high[BK_ROW_TILE];
-  for (ptrdiff_t r = 0; r < rows; r++) high[r] = -__builtin_inff();
+  float scale[BK_ROW_TILE];
+  for (ptrdiff_t r = 0; r < rows; r++) {
+    high[r] = -__builtin_inff();
+    scale[r] = h->query_scale[(row + r) * h->scale_stride] * h->score_scale;
+  }
   const bk_tile_input a =
       bk_prepare_rows(h->query + row * h->stride, h->stride, rows, groups, s->rows);
   for (ptrdiff_t j = 0; j < padded; j += 32) {
     bk_tile_s8(bk_tile_row(&a, 0), a.stride, rows, s->keys + j * h->head_stride, groups,
                s->initial + j, tile);
     for (ptrdiff_t r = 0; r < rows; r++) {
-      high[r] = bk_scale_scores(tile + 32 * r, s->key_scale + j, h->length - j,
-                                s->scores + r * padded + j, high[r]);
+      high[r] = bk_scale_scores(s, tile + 32 * r, j, scale[r], s->scores + r * padded + j, high[r]);
     }
   }
   for (ptrdiff_t r = 0; r < rows; r++) most[r] = bk_max_lanes(high[r]);
 }
 
-// p = 2^(score * scale - most) and its rounded share of each value; returns the sum of p.
-// Scores past the end are -infinity: 2^-126 there, which rounds to no share and adds nothing a
-// float could hold beside the largest p, which is 1.
+// w = 2^(score - most), rounded to shares of 255; returns the sum of w / value scale, which is the
+// softmax's own sum. The largest share is exactly 255.
 BK_INLINE float bk_share_row(const bk_head_scratch *s, const float *scores, ptrdiff_t length,
-                             float scale, float most, uint8_t *shares) {
-  const f32x16 factor = scale, start = -(most * scale);
+                             float most, uint8_t *shares) {
   f32x16 sum = 0.0f;
   for (ptrdiff_t j = 0; j < length; j += 16) {
-    f32x16 t = bk_fma(bk_load(scores + j), factor, start);
-    f32x16 p = bk_exp2_coarse(bk_max(t, -126.0f));
-    sum += p;
-    bk_store_u8(shares + j, bk_low_bytes(bk_fma(p, bk_load(s->weight + j), BK_MAGIC)));
+    f32x16 w = bk_exp2_coarse(bk_max(bk_load(scores + j) - most, -126.0f));
+    sum = bk_fma(w, bk_load(s->value_inverse + j), sum);
+    bk_store_u8(shares + j, bk_low_bytes(bk_fma(w, 255.0f, BK_MAGIC)));
   }
   return bk_sum_lanes(sum);
 }
@@ -179,9 +193,8 @@ static void bk_attend_s8(const bk_head_s8 *h, void *scratch) {
     float most[BK_ROW_TILE], factor[BK_ROW_TILE];
     bk_score_rows(h, &s, row, rows, most);
     for (ptrdiff_t r = 0; r < rows; r++) {
-      const float scale = h->query_scale[(row + r) * h->scale_stride] * h->score_scale;
-      const float sum = bk_share_row(&s, s.scores + r * padded, h->length, scale, most[r],
-                                     s.shares + r * padded);
+      const float sum =
+          bk_share_row(&s, s.scores + r * padded, h->length, most[r], s.shares + r * padded);
       factor[r] = largest / (255.0f * sum);
     }
     const bk_tile_input a = bk_prepare_rows(s.shares, padded, rows, groups, s.rows);

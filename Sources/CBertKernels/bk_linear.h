@@ -9,7 +9,7 @@
 
 // MARK: After the products
 
-// Two vectors of one row of a panel: activation, then residual or the next input's transform.
+// Two vectors of one row of a panel: activation, then residual.
 BK_INLINE void bk_finish(const bk_output *o, bk_activation activation, int coarse, ptrdiff_t row,
                          ptrdiff_t column, ptrdiff_t outputs, f32x16 y0, f32x16 y1) {
   switch (activation) {
@@ -30,25 +30,6 @@ BK_INLINE void bk_finish(const bk_output *o, bk_activation activation, int coars
       y0 += bk_load_upto(x, n, 0.0f);
       if (n > 16) y1 += bk_load_some(x + 16, n - 16, 0.0f);
     }
-  }
-  if (o->next) {
-    const float *m = o->next->multiplier + column, *s = o->next->shift + column;
-    float *range = o->range + 32 * row;
-    f32x16 low = bk_load(range), high = bk_load(range + 16);
-    if (n >= 32) {
-      y0 = bk_fma(y0, bk_load(m), bk_load(s)), y1 = bk_fma(y1, bk_load(m + 16), bk_load(s + 16));
-      low = bk_min(y1, bk_min(y0, low)), high = bk_max(y1, bk_max(y0, high));
-    } else {
-      y0 = bk_fma(y0, bk_load_upto(m, n, 0.0f), bk_load_upto(s, n, 0.0f));
-      low = bk_min(bk_only(y0, n, __builtin_inff()), low);
-      high = bk_max(bk_only(y0, n, -__builtin_inff()), high);
-      if (n > 16) {
-        y1 = bk_fma(y1, bk_load_some(m + 16, n - 16, 0.0f), bk_load_some(s + 16, n - 16, 0.0f));
-        low = bk_min(bk_only(y1, n - 16, __builtin_inff()), low);
-        high = bk_max(bk_only(y1, n - 16, -__builtin_inff()), high);
-      }
-    }
-    bk_store(range, low), bk_store(range + 16, high);
   }
   float *out = o->out + row * o->stride + column;
   bk_store(out, y0), bk_store(out + 16, y1);

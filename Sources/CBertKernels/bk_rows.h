@@ -5,6 +5,7 @@
 
 #include "CBertKernels.h"
 #include "bk_math.h"
+#include "bk_rotate.h"
 
 // Below this range (or at NaN) a row counts as constant: 255 / range must stay finite.
 #define BK_LEAST_RANGE 1e-30f
@@ -96,85 +97,100 @@ BK_INLINE bk_range_scale bk_scale_of_range(float low, float high) {
   return s;
 }
 
-// One row of v to u8. The dither is below 1/2 in magnitude and v lies within the row's range, so
-// the rounded value lies in 0...255 and its low byte is all of it.
-BK_INLINE void bk_quantize_row(const bk_input *input, const float *v, float low, float high,
-                               uint8_t *q, bk_row_scale *scale) {
+// One row of v to u8. v lies within the row's range, so the rounded value lies in 0...255 and its
+// low byte is all of it.
+BK_INLINE bk_row_scale bk_quantize_row(const float *v, ptrdiff_t depth, float low, float high,
+                                       uint8_t *q) {
   const bk_range_scale s = bk_scale_of_range(low, high);
   const f32x16 inverse = s.inverse, start = s.start;
-  const ptrdiff_t depth = input->depth, total = depth + input->extra;
-  ptrdiff_t i = 0;
-  for (; i + 16 <= depth; i += 16) {
-    f32x16 w = bk_fma(bk_load(v + i), inverse, start) + bk_load(input->dither + i);
-    bk_store_u8(q + i, bk_low_bytes(w + BK_MAGIC));
+  const ptrdiff_t whole = depth / 16 * 16, rest = depth - whole;
+  for (ptrdiff_t i = 0; i < whole; i += 16) {
+    bk_store_u8(q + i, bk_low_bytes(bk_fma(bk_load(v + i), inverse, start) + BK_MAGIC));
   }
-  for (; i < total; i += 16) {
-    float gathered[16] = {0}, dither[16] = {0};
-    const ptrdiff_t n = total - i < 16 ? total - i : 16;
-    for (ptrdiff_t j = 0; j < n; j++) {
-      gathered[j] = v[i + j < depth ? i + j : input->source[i + j - depth]];
-      dither[j] = input->dither[i + j];
-    }
-    f32x16 w = bk_fma(bk_load(gathered), inverse, start) + bk_load(dither);
-    u8x16 bytes = bk_low_bytes(w + BK_MAGIC);
-    memcpy(q + i, &bytes, (size_t)n);
+  if (rest) {
+    u8x16 bytes = bk_low_bytes(bk_fma(bk_load_some(v + whole, rest, 0.0f), inverse, start) +
+                               BK_MAGIC);
+    memcpy(q + whole, &bytes, (size_t)rest);
+    for (ptrdiff_t i = depth; i % BK_GROUP != 0; i++) q[i] = 0;
   }
-  for (i = total; i % BK_GROUP != 0; i++) q[i] = 0;
-  scale->scale = s.scale;
-  scale->offset = low;
+  return (bk_row_scale){s.scale, low};
+}
+
+// v = R (x * multiplier) and its lanes' minima and maxima.
+BK_INLINE void bk_transform_row(const bk_input *input, const float *x, float *v, f32x16 *least,
+                                f32x16 *most) {
+  if (input->rotation) {
+    bk_mix_row(input, x, v, least, most);
+    return;
+  }
+  const ptrdiff_t depth = input->depth, whole = depth / 16 * 16, rest = depth - whole;
+  f32x16 low = *least, high = *most;
+  for (ptrdiff_t i = 0; i < whole; i += 16) {
+    f32x16 y = bk_load(x + i) * bk_load(input->multiplier + i);
+    bk_store(v + i, y);
+    low = bk_min(y, low);
+    high = bk_max(y, high);
+  }
+  if (rest) {
+    f32x16 y = bk_load_some(x + whole, rest, 0.0f) *
+               bk_load_some(input->multiplier + whole, rest, 0.0f);
+    bk_store_upto(v + whole, y, rest);
+    low = bk_min(bk_only(y, rest, __builtin_inff()), low);
+    high = bk_max(bk_only(y, rest, -__builtin_inff()), high);
+  }
+  *least = low, *most = high;
+}
+
+static void bk_rotate_row(const bk_input *input, const float *x, float *v) {
+  f32x16 low = 0.0f, high = 0.0f;
+  bk_transform_row(input, x, v, &low, &high);
 }
 
 static void bk_quantize_rows(const bk_input *input, const float *x, ptrdiff_t x_stride,
                              ptrdiff_t rows, uint8_t *q, ptrdiff_t q_stride, bk_row_scale *scales,
                              float *v) {
-  const ptrdiff_t whole = input->depth / 16 * 16, rest = input->depth - whole;
   for (ptrdiff_t r = 0; r < rows; r++, x += x_stride, q += q_stride) {
     f32x16 low = __builtin_inff(), high = -__builtin_inff();
-    for (ptrdiff_t i = 0; i < whole; i += 16) {
-      f32x16 y = bk_fma(bk_load(x + i), bk_load(input->multiplier + i), bk_load(input->shift + i));
-      bk_store(v + i, y);
-      low = bk_min(y, low);
-      high = bk_max(y, high);
-    }
-    if (rest) {
-      f32x16 y = bk_fma(bk_load_some(x + whole, rest, 0.0f),
-                        bk_load_some(input->multiplier + whole, rest, 0.0f),
-                        bk_load_some(input->shift + whole, rest, 0.0f));
-      bk_store_upto(v + whole, y, rest);
-      low = bk_min(bk_only(y, rest, __builtin_inff()), low);
-      high = bk_max(bk_only(y, rest, -__builtin_inff()), high);
-    }
-    bk_quantize_row(input, v, bk_min_lanes(low), bk_max_lanes(high), q, scales + r);
-  }
-}
-
-static void bk_quantize_ranged(const bk_input *input, const float *v, ptrdiff_t v_stride,
-                               const float *range, ptrdiff_t rows, uint8_t *q, ptrdiff_t q_stride,
-                               bk_row_scale *scales) {
-  for (ptrdiff_t r = 0; r < rows; r++) {
-    bk_quantize_row(input, v + r * v_stride, bk_min_lanes(bk_load(range + 32 * r)),
-                    bk_max_lanes(bk_load(range + 32 * r + 16)), q + r * q_stride, scales + r);
-  }
-}
-
-static void bk_reset_ranges(float *range, ptrdiff_t rows) {
-  for (ptrdiff_t r = 0; r < rows; r++) {
-    bk_store(range + 32 * r, (f32x16)__builtin_inff());
-    bk_store(range + 32 * r + 16, (f32x16)-__builtin_inff());
+    bk_transform_row(input, x, v, &low, &high);
+    scales[r] = bk_quantize_row(v, input->depth, bk_min_lanes(low), bk_max_lanes(high), q);
   }
 }
 
 // MARK: Quantising the attention's inputs
 
-// n floats to int8 + bias, symmetric, and zeros up to `padded`; returns the scale.
-BK_INLINE float bk_quantize_slice(const float *x, ptrdiff_t n, ptrdiff_t padded, float bias,
-                                  uint8_t *q) {
+// Lane i of the result is the largest lane of v[i].
+BK_INLINE f32x16 bk_max_of_each(f32x16 *v) {
+#define BK_MERGE(N, STEP, ...)                                                      \
+  for (int i = 0; i < N; i++) {                                                     \
+    const f32x16 a = v[2 * i], b = v[2 * i + 1];                                    \
+    const f32x16 low = __builtin_shufflevector(a, b, __VA_ARGS__);                  \
+    const f32x16 high = __builtin_shufflevector(a, b, BK_PLUS##STEP(__VA_ARGS__));  \
+    v[i] = bk_max(low, high);                                                       \
+  }
+#define BK_PLUS(S, A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P)                       \
+  A + S, B + S, C + S, D + S, E + S, F + S, G + S, H + S, I + S, J + S, K + S, L + S, M + S, \
+      N + S, O + S, P + S
+#define BK_PLUS8(...) BK_PLUS(8, __VA_ARGS__)
+#define BK_PLUS4(...) BK_PLUS(4, __VA_ARGS__)
+#define BK_PLUS2(...) BK_PLUS(2, __VA_ARGS__)
+#define BK_PLUS1(...) BK_PLUS(1, __VA_ARGS__)
+  BK_MERGE(8, 8, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)
+  BK_MERGE(4, 4, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)
+  BK_MERGE(2, 2, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29)
+  BK_MERGE(1, 1, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
+#undef BK_MERGE
+#undef BK_PLUS
+#undef BK_PLUS8
+#undef BK_PLUS4
+#undef BK_PLUS2
+#undef BK_PLUS1
+  return v[0];
+}
+
+// n floats times `inverse`, rounded, plus `bias`, as bytes, and zeros up to `padded`.
+BK_INLINE void bk_round_slice(const float *x, ptrdiff_t n, ptrdiff_t padded, f32x16 inverse,
+                              float bias, uint8_t *q) {
   const ptrdiff_t whole = n / 16 * 16, rest = n - whole;
-  f32x16 most = 0.0f;
-  for (ptrdiff_t i = 0; i < whole; i += 16) most = bk_max(bk_abs(bk_load(x + i)), most);
-  if (rest) most = bk_max(bk_abs(bk_load_some(x + whole, rest, 0.0f)), most);
-  const float largest = bk_max_lanes(most);
-  const float inverse = largest > BK_LEAST_RANGE ? 127.0f / largest : 0.0f;
   for (ptrdiff_t i = 0; i < whole; i += 16) {
     bk_store_u8(q + i, bk_low_bytes((bk_load(x + i) * inverse + BK_MAGIC) + bias));
   }
@@ -184,18 +200,42 @@ BK_INLINE float bk_quantize_slice(const float *x, ptrdiff_t n, ptrdiff_t padded,
     memcpy(q + whole, &bytes, (size_t)rest);
     for (ptrdiff_t i = n; i < padded; i++) q[i] = 0;
   }
-  return largest * (1.0f / 127.0f);
 }
 
+// 16 slices at a time, so that their largest values are found and inverted together.
+BK_INLINE void bk_quantize_slices(const float *x, ptrdiff_t heads, ptrdiff_t head_size,
+                                  uint8_t *row, float *scales) {
+  const ptrdiff_t padded = (head_size + 3) / 4 * 4, slices = 3 * heads;
+  const ptrdiff_t whole = head_size / 16 * 16, rest = head_size - whole;
+  for (ptrdiff_t first = 0; first < slices; first += 16) {
+    const ptrdiff_t count = slices - first < 16 ? slices - first : 16;
+    f32x16 most[16];
+    float inverses[16];
+    for (ptrdiff_t i = 0; i < 16; i++) most[i] = 0.0f;
+    for (ptrdiff_t i = 0; i < count; i++) {
+      const float *slice = x + (first + i) * head_size;
+      for (ptrdiff_t j = 0; j < whole; j += 16) most[i] = bk_max(bk_abs(bk_load(slice + j)), most[i]);
+      if (rest) most[i] = bk_max(bk_abs(bk_load_some(slice + whole, rest, 0.0f)), most[i]);
+    }
+    const f32x16 largest = bk_max_of_each(most);
+    const f32x16 inverse = 127.0f / largest;
+    bk_store(inverses, largest > BK_LEAST_RANGE ? inverse : (f32x16)0.0f);
+    bk_store_upto(scales + first, largest * (1.0f / 127.0f), count);
+    for (ptrdiff_t i = 0; i < count; i++) {
+      const ptrdiff_t slice = first + i;
+      bk_round_slice(x + slice * head_size, head_size, padded, inverses[i],
+                     slice < heads ? 128.0f : 0.0f, row + slice * padded);
+    }
+  }
+}
+
+// The usual head sizes as constants: the loops over a slice are short.
 static void bk_quantize_heads(const float *x, ptrdiff_t heads, ptrdiff_t head_size, uint8_t *row,
                               float *scales) {
-  const ptrdiff_t padded = (head_size + 3) / 4 * 4;
-  for (ptrdiff_t part = 0; part < 3; part++) {
-    for (ptrdiff_t h = 0; h < heads; h++) {
-      const ptrdiff_t slice = part * heads + h;
-      scales[slice] = bk_quantize_slice(x + slice * head_size, head_size, padded,
-                                        part == 0 ? 128.0f : 0.0f, row + slice * padded);
-    }
+  switch (head_size) {
+    case 32: bk_quantize_slices(x, heads, 32, row, scales); break;
+    case 64: bk_quantize_slices(x, heads, 64, row, scales); break;
+    default: bk_quantize_slices(x, heads, head_size, row, scales); break;
   }
 }
 

@@ -97,7 +97,7 @@ struct Conversion {
 
   private func quantizedTensors(_ name: String, _ site: LinearSite) -> [BertqTensor] {
     QuantizedLinear.tensors(
-      name, outputs: site.outputs(configuration), inputs: site.inputs(configuration), extra: 0
+      name, outputs: site.outputs(configuration), inputs: site.inputs(configuration)
     ).map {
       BertqTensor($0.requirement.name, $0.elementType, $0.requirement.layout, $0.requirement.shape)
     }
@@ -106,9 +106,11 @@ struct Conversion {
   private func quantize(_ name: String, _ site: LinearSite) throws(BertError) -> QuantizedLinear {
     let weight = try model.readTensor(name + ".weight")
     let bias = try model.readTensor(name + ".bias")
+    let inputs = site.inputs(configuration)
     return QuantizedLinear.roundToNearest(
-      weight: weight, bias: bias, outputs: site.outputs(configuration),
-      inputs: site.inputs(configuration))
+      weight: weight, bias: bias, outputs: site.outputs(configuration), inputs: inputs,
+      balance: Rotation.signs(inputs), rotation: Rotation.standard(site, inputs: inputs),
+      kernels: try KernelSet.choose())
   }
 
   private var quantizerSettings: [BertqSetting] {

@@ -12,7 +12,7 @@
 // Outputs of a linear come in panels of 32; the depth of an int8 linear in groups of 4.
 enum { BK_PANEL = 32, BK_GROUP = 4, BK_LANES = 16 };
 
-// The largest depth (inputs, extra columns included) of an int8 linear.
+// The largest depth of an int8 linear.
 // 65536 * 255 * 127 = 2122383360 < 2^31, so the int32 sum can not overflow.
 enum { BK_MAX_DEPTH = 65536 };
 
@@ -24,16 +24,26 @@ typedef enum {
   BK_ACT_RELU = 3,
 } bk_activation;
 
-// How float rows become the u8 rows of one int8 linear: v = x * multiplier + shift per column, then
-// q = rint((v - min) * 255 / (max - min) + dither) per row. Columns depth..depth+extra copy the
-// columns named in `source`, which spreads a wide channel over several columns.
+// Which parts of the rotation of bk_input apply.
+typedef enum {
+  BK_ROTATE_VECTORS = 1,  // across vectors
+  BK_ROTATE_THIRDS = 2,   // across three neighbouring vectors
+  BK_ROTATE_LANES = 4,    // within each vector
+} bk_rotation;
+
+// How float rows become the u8 rows of one int8 linear: v = R (x * multiplier) per row, then
+// q = rint((v - min) * 255 / (max - min)).
+//
+// R mixes the inputs so that no few of them are much wider than the rest; the weights hold its
+// inverse. With depth = 16 * m * 2^a, m odd, and vectors of 16 numbered from 0:
+//   VECTORS: a Hadamard transform of 2^a points over vectors i * m + r, for each r below m;
+//   THIRDS (m = 3): of vectors 3 i, 3 i + 1 and 3 i + 2 each less two thirds of their sum;
+//   LANES: a Hadamard transform of the 16 lanes of each vector.
+// None is scaled: the multiplier holds 1 / sqrt(points). All need depth to be a multiple of 16.
 typedef struct {
   ptrdiff_t depth;
-  ptrdiff_t extra;
   const float *multiplier;  // [depth]
-  const float *shift;       // [depth]
-  const float *dither;      // [depth + extra]
-  const int32_t *source;    // [extra], each below depth
+  int rotation;             // bk_rotation, or-ed
 } bk_input;
 
 // A quantised row stands for scale * q + offset.
@@ -45,7 +55,7 @@ typedef struct {
 // An int8 linear: y = (scale_row * sum(q * w) + offset_row * sum_w) * scale_w + bias.
 typedef struct {
   ptrdiff_t outputs;
-  ptrdiff_t groups;         // ceil((depth + extra) / 4)
+  ptrdiff_t groups;         // ceil(depth / 4)
   const int8_t *weights;    // [ceil(outputs/32)][groups][32][4], each -127...127
   const float *scale;       // [outputs]
   const float *column_sum;  // [outputs]: the sum of the int8 weights, as float
@@ -60,15 +70,13 @@ typedef struct {
   const float *bias;     // [outputs]
 } bk_linear_f32;
 
-// The destination of a linear over `rows` rows. At most one of `residual` and `next` is set.
+// The destination of a linear over `rows` rows.
 typedef struct {
   float *out;             // [rows][stride]; the first ceil(outputs/32)*32 floats of a row are written
   ptrdiff_t stride;       // >= ceil(outputs/32)*32
   const float *residual;  // null, or [rows][residual_stride], added to the result
   ptrdiff_t residual_stride;
   bk_activation activation;
-  const bk_input *next;   // null, or: store v = x * multiplier + shift of the next linear's input
-  float *range;           // with next: [rows][2][16], running minima and maxima of v by lane
 } bk_output;
 
 // One head of one sequence in the int8 path. Row i of a matrix starts at base + i * stride.
@@ -120,16 +128,12 @@ typedef struct bk_kernels {
                      ptrdiff_t rows, ptrdiff_t first_panel, ptrdiff_t last_panel,
                      const bk_output *output);
 
-  // Rows of x to rows of q with their scales; depth + extra bytes of a row, rounded up to 4, are
-  // written. scratch: depth floats.
+  // Rows of x to rows of q with their scales; depth bytes of a row, rounded up to 4, are written.
+  // scratch: depth floats.
   void (*quantize_rows)(const bk_input *input, const float *x, ptrdiff_t x_stride, ptrdiff_t rows,
                         uint8_t *q, ptrdiff_t q_stride, bk_row_scale *scales, float *scratch);
-  // The same when x already holds v and range its minima and maxima (from linear_*'s next).
-  void (*quantize_ranged)(const bk_input *input, const float *v, ptrdiff_t v_stride,
-                          const float *range, ptrdiff_t rows, uint8_t *q, ptrdiff_t q_stride,
-                          bk_row_scale *scales);
-  // Starts the ranges of so many rows.
-  void (*reset_ranges)(float *range, ptrdiff_t rows);
+  // v = R (x * multiplier), as quantize_rows has it before it rounds. v is not x.
+  void (*rotate_row)(const bk_input *input, const float *x, float *v);
 
   // Layer norm of each row; out may be x. Widths up to the stated bound of a configuration.
   void (*norm_rows)(const float *x, ptrdiff_t x_stride, ptrdiff_t rows, ptrdiff_t width,

@@ -1,0 +1,85 @@
+import BertKernels
+import BertModel
+
+/// The fixed orthogonal mix of a linear's inputs, which spreads a few wide inputs over all.
+///
+/// The kernels compute it without its scale (`bk_input`), so multipliers carry that.
+public struct Rotation: OptionSet, Hashable, Sendable {
+  /// `bk_rotation`, or-ed.
+  public let rawValue: Int32
+
+  /// A combination of parts.
+  public init(rawValue: Int32) { self.rawValue = rawValue }
+
+  /// Across 16-lane vectors.
+  public static let vectors = Rotation(rawValue: Int32(BK_ROTATE_VECTORS.rawValue))
+  /// Across three neighbouring vectors.
+  public static let thirds = Rotation(rawValue: Int32(BK_ROTATE_THIRDS.rawValue))
+  /// Within each vector.
+  public static let lanes = Rotation(rawValue: Int32(BK_ROTATE_LANES.rawValue))
+
+  /// All parts that `inputs` allows; none when it is no whole number of vectors.
+  public static func full(inputs: Int) -> Rotation {
+    let lanes = Int(BK_LANES)
+    guard inputs % lanes == 0 else { return [] }
+    var odd = inputs / lanes
+    while odd % 2 == 0 { odd /= 2 }
+    return odd == 3 ? [.vectors, .thirds, .lanes] : [.vectors, .lanes]
+  }
+
+  /// What a linear's inputs are mixed by: lanes cost most where rows are widest, and there the
+  /// mix across vectors alone reaches far enough.
+  public static func standard(_ site: LinearSite, inputs: Int) -> Rotation {
+    let full = full(inputs: inputs)
+    switch site {
+    case .queryKeyValue, .feedForwardUp: return full
+    case .attentionOutput, .feedForwardDown: return full.subtracting(.lanes)
+    }
+  }
+
+  /// The square of what the unscaled mix multiplies every length by.
+  func squaredGain(inputs: Int) -> Int {
+    var gain = 1
+    if contains(.vectors) { gain *= (inputs / 16) & -(inputs / 16) }
+    if contains(.lanes) { gain *= 16 }
+    return gain
+  }
+
+  /// The multiplier for inputs: balance over the gain, so that the mixed row keeps its length.
+  public func inputMultiplier(_ balance: [Float]) -> [Float] {
+    let scale = 1 / Float(squaredGain(inputs: balance.count)).squareRoot()
+    return balance.map { $0 * scale }
+  }
+
+  /// The multiplier for a row of weights, which undoes the inputs' balance.
+  public func weightMultiplier(_ balance: [Float]) -> [Float] {
+    let scale = 1 / Float(squaredGain(inputs: balance.count)).squareRoot()
+    return balance.map { scale / $0 }
+  }
+
+  /// Writes the mix of `row` times `multiplier`.
+  func apply(
+    _ row: UnsafePointer<Float>, multiplier: [Float], to result: inout [Float],
+    _ kernels: KernelSet
+  ) {
+    multiplier.withUnsafeBufferPointer { multiplier in
+      var input = bk_input(
+        depth: multiplier.count, multiplier: multiplier.baseAddress, rotation: rawValue)
+      result.withUnsafeMutableBufferPointer { result in
+        kernels.calls.rotate_row(&input, row, result.baseAddress)
+      }
+    }
+  }
+
+  /// Fixed signs, half of them negative without pattern: they keep inputs that rise and fall
+  /// together from adding up in the mix.
+  public static func signs(_ count: Int) -> [Float] {
+    (0..<count).map { index in
+      var hash = UInt32(truncatingIfNeeded: index + 1) &* 0x9E37_79B1
+      hash ^= hash >> 15
+      hash = hash &* 0x85EB_CA77
+      hash ^= hash >> 13
+      return hash >> 31 == 1 ? -1 : 1
+    }
+  }
+}
