@@ -10,8 +10,10 @@ import Testing
 struct RoundToNearestTests {
   private func round(_ weight: [Float], outputs: Int = 1) -> QuantizedLinear {
     let bias = (0..<outputs).map { Float($0) + 0.5 }
+    let inputs = weight.count / outputs
     return .roundToNearest(
-      weight: weight, bias: bias, outputs: outputs, inputs: weight.count / outputs)
+      weight: weight, bias: bias, outputs: outputs, inputs: inputs,
+      balance: [Float](repeating: 1, count: inputs), rotation: [], kernels: KernelSet.available[0])
   }
 
   static let rows: [(weights: [Float], levels: [Int8], scale: Float)] = [
@@ -57,8 +59,7 @@ struct RoundToNearestTests {
   @Test func inputsAndBiasStayAsTheyAre() {
     let found = round([1, 2, 3, 4, 5, 6], outputs: 2)
     #expect(found.bias == [0.5, 1.5])
-    #expect(found.multiplier == [1, 1, 1] && found.shift == [0, 0, 0])
-    #expect(found.dither == [0, 0, 0] && found.source == [] && found.extra == 0)
+    #expect(found.multiplier == [1, 1, 1] && found.rotation == [])
   }
 
   @Test func columnSumsAreThoseOfTheLevels() {
@@ -88,18 +89,67 @@ struct RoundToNearestTests {
   }
 
   @Test(arguments: [false, true])
-  func theStoredTensorsAreThoseThatAreAnnounced(_ spreads: Bool) throws {
+  func theStoredTensorsAreThoseThatAreAnnounced(_ rotates: Bool) throws {
     let model = GeneratedModel(configuration)
     for site in LinearSite.allCases {
-      let linear = spreads ? model.spread(1, site) : model.rounded(1, site)
+      let linear = rotates ? model.rotated(1, site) : model.rounded(1, site)
       let store = TensorStore(description: ModelDescription(configuration: configuration))
       try linear.add(to: store, named: "x")
       let announced = QuantizedLinear.tensors(
-        "x", outputs: linear.outputs, inputs: linear.inputs, extra: linear.extra)
+        "x", outputs: linear.outputs, inputs: linear.inputs)
       #expect(store.names == announced.map(\.requirement.name).sorted())
       for (requirement, type) in announced {
         _ = try store.require(requirement.name, type, requirement.shape, requirement.layout)
       }
+    }
+  }
+
+  // MARK: Rotation
+
+  static let rotations: [(inputs: Int, rotation: Rotation)] = [
+    (7, []), (15, []), (16, [.vectors, .lanes]), (24, []), (48, [.vectors, .thirds, .lanes]),
+    (80, [.vectors, .lanes]), (384, [.vectors, .thirds, .lanes]), (1024, [.vectors, .lanes]),
+    (1536, [.vectors, .thirds, .lanes]),
+  ]
+
+  @Test(arguments: rotations.indices)
+  func widthsAllowTheRotationsOfTheFormat(_ index: Int) {
+    #expect(Rotation.full(inputs: Self.rotations[index].inputs) == Self.rotations[index].rotation)
+  }
+
+  /// Weights are mixed by the inverse of what mixes the inputs: products stay what they were.
+  @Test(arguments: [16, 32, 48, 80, 96, 384, 1536], 0..<Int32(8))
+  func productsStayWhatTheyWere(_ inputs: Int, _ parts: Int32) {
+    let rotation = Rotation(rawValue: parts)
+    // Thirds exist for three times a power of two only.
+    if rotation.contains(.thirds), !Rotation.full(inputs: inputs).contains(.thirds) { return }
+    var random = SeededGenerator(seed: UInt64(inputs))
+    let weight = (0..<inputs).map { _ in random.normal() }
+    let x = (0..<inputs).map { _ in random.normal() }
+    let balance = Rotation.signs(inputs).map { $0 * Float.random(in: 0.5...2, using: &random) }
+    let kernels = KernelSet.available[0]
+    let linear = QuantizedLinear.roundToNearest(
+      weight: weight, bias: [0], outputs: 1, inputs: inputs, balance: balance, rotation: rotation,
+      kernels: kernels)
+    var mixed = [Float](repeating: 0, count: inputs)
+    linear.multiplier.withUnsafeBufferPointer { multiplier in
+      var input = bk_input(depth: inputs, multiplier: multiplier.baseAddress, rotation: parts)
+      kernels.calls.rotate_row(&input, x, &mixed)
+    }
+    let found = zip(mixed, linear.weights).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+    let wanted = zip(x, weight).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+    // Each weight is off by at most half a step, at random; four deviations are never seen.
+    let deviation = Double(linear.scale[0]) * (mixed.reduce(0.0) { $0 + Double($1 * $1) } / 12).squareRoot()
+    #expect(abs(found * Double(linear.scale[0]) - wanted) < 4 * deviation)
+  }
+
+  @Test func signsAreFixedAndWithoutPattern() {
+    let signs = Rotation.signs(4096)
+    #expect(Array(signs.prefix(100)) == Rotation.signs(100))
+    #expect(signs.allSatisfy { abs($0) == 1 })
+    for lag in 0..<40 {
+      let sum = (0..<4000).reduce(0) { $0 + signs[$1] * (lag == 0 ? 1 : signs[$1 + lag]) }
+      #expect(abs(sum) < 256, "lag \(lag)")
     }
   }
 

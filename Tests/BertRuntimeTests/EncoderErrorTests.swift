@@ -82,27 +82,30 @@ struct EncoderErrorTests {
     #expect(found?.code == .unsupported)
   }
 
-  @Test(arguments: [Int32(-1), 16, .max, .min])
-  func extraColumnsThatNameNoInputAreRefused(_ bad: Int32) throws {
-    let name = CanonicalName.linear(0, .attentionOutput)
-    let store = try Self.model.store { layer, site in Self.model.spread(layer, site) }
-    let source = name + QuantizedPart.source
-    let count = try #require(store.find(source)).shape[0]
-    try store.add(source, .int32, [count], (1..<Int32(count)) + [bad])
-    let found = error { () throws(BertError) in _ = try Self.model.encoder(store, .int8) }
-    #expect(found?.code == .malformed && found?.tensor == source)
+  /// 16 inputs allow every part of the rotation, 52 none.
+  @Test(arguments: [Int32(-1), 8, 9, .max, .min])
+  func unknownRotationsAreRefused(_ bad: Int32) throws {
+    let name = CanonicalName.linear(0, .attentionOutput) + QuantizedPart.rotation
+    let found = try loading(.int8) { try $0.add(name, .int32, [1], [bad]) }
+    #expect(found?.code == .malformed && found?.tensor == name)
   }
 
-  @Test func depthBeyondTheBoundIsRefused() throws {
+  @Test(arguments: Int32(0)...7)
+  func rotationsNeedWholeVectors(_ parts: Int32) throws {
+    for (site, allows) in [(LinearSite.attentionOutput, true), (.feedForwardDown, false)] {
+      let name = CanonicalName.linear(0, site) + QuantizedPart.rotation
+      let found = try loading(.int8) { try $0.add(name, .int32, [1], [parts]) }
+      #expect((found == nil) == (allows || parts == 0), "\(name)")
+    }
+  }
+
+  @Test(arguments: [15, 17, 65_537])
+  func otherDepthsAreRefused(_ depth: Int) throws {
     let name = CanonicalName.linear(0, .attentionOutput) + QuantizedPart.weight
     let found = try loading(.int8) { store in
-      try store.add(name, .int8, [16, 65_537], .int8Panels) { _ in }
+      try store.add(name, .int8, [16, depth], .int8Panels) { _ in }
     }
     #expect(found?.code == .malformed && found?.tensor == name)
-    let fewer = try loading(.int8) { store in
-      try store.add(name, .int8, [16, 15], .int8Panels) { _ in }
-    }
-    #expect(fewer?.code == .malformed && fewer?.tensor == name)
   }
 
   static let badTexts: [(what: String, ids: [Int32], types: [UInt8]?)] = [

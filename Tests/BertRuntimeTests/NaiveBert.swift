@@ -101,21 +101,44 @@ struct NaiveBert {
   }
 
   private static func linear(_ linear: QuantizedLinear, _ x: Row) -> Row {
-    let v = x.indices.map { x[$0] * Double(linear.multiplier[$0]) + Double(linear.shift[$0]) }
+    let v = rotate(x.indices.map { x[$0] * Double(linear.multiplier[$0]) }, linear.rotation)
     let (low, high) = (v.min() ?? 0, v.max() ?? 0)
     let scale = (high - low) / 255
-    let columns = v + linear.source.map { v[Int($0)] }
-    let q = columns.indices.map {
-      scale == 0
-        ? 0
-        : Int(((columns[$0] - low) / scale + Double(linear.dither[$0])).rounded(.toNearestOrEven))
-    }
+    let q = v.map { scale == 0 ? 0 : Int((($0 - low) / scale).rounded(.toNearestOrEven)) }
     return (0..<linear.outputs).map { n in
       let row = linear.weights[(n * q.count)..<((n + 1) * q.count)]
       let products = zip(q, row).reduce(0) { $0 + $1.0 * Int($1.1) }
       let total = row.reduce(0) { $0 + Int($1) }
       return (scale * Double(products) + low * Double(total)) * Double(linear.scale[n])
         + Double(linear.bias[n])
+    }
+  }
+
+  /// The rotation, part by part, each as a matrix over vectors of 16 or over their lanes.
+  private static func rotate(_ x: Row, _ rotation: Rotation) -> Row {
+    guard !rotation.isEmpty else { return x }
+    let vectors = x.count / 16
+    var odd = vectors
+    while odd % 2 == 0 { odd /= 2 }
+    func hadamard(_ i: Int, _ j: Int) -> Double { (i & j).nonzeroBitCount % 2 == 0 ? 1 : -1 }
+    var y = x
+    if rotation.contains(.vectors) {
+      y = x.indices.map { at in
+        let (vector, lane) = (at / 16, at % 16)
+        return (0..<(vectors / odd)).reduce(0) {
+          $0 + hadamard(vector / odd, $1) * x[($1 * odd + vector % odd) * 16 + lane]
+        }
+      }
+    }
+    if rotation.contains(.thirds), odd == 3 {
+      y = y.indices.map { at in
+        let first = at / 48 * 48 + at % 16
+        return y[at] - (y[first] + y[first + 16] + y[first + 32]) * 2 / 3
+      }
+    }
+    guard rotation.contains(.lanes) else { return y }
+    return y.indices.map { at in
+      (0..<16).reduce(0) { $0 + hadamard(at % 16, $1) * y[at / 16 * 16 + $1] }
     }
   }
 
@@ -162,6 +185,8 @@ struct NaiveBert {
   private func attendBytes(_ query: [Row], _ key: [Row], _ value: [Row]) -> [Row] {
     let (keys, values) = (key.map(signedBytes), value.map(signedBytes))
     let widest = values.reduce(0) { max($0, $1.scale) }
+    // A value's scale is a factor of its share; below 1/4096 of the widest it counts as that.
+    let ratios = values.map { max(widest == 0 ? 1 : $0.scale / widest, 1.0 / 4096) }
     return query.map { row in
       let query = signedBytes(row)
       let scores = keys.map {
@@ -169,12 +194,12 @@ struct NaiveBert {
       }
       let most = scores.max() ?? 0
       let shares = scores.map { exp($0 - most) }
-      let total = shares.reduce(0, +)
-      let levels = zip(shares, values).map { share, value in
-        widest == 0 ? 0 : (255 * share * value.scale / widest).rounded(.toNearestOrEven)
-      }
+      let weights = zip(shares, ratios).map { $0 * $1 }
+      let largest = weights.max() ?? 1
+      let levels = weights.map { (255 * $0 / largest).rounded(.toNearestOrEven) }
       return row.indices.map { i in
-        widest / (255 * total) * zip(levels, values).reduce(0) { $0 + $1.0 * $1.1.bytes[i] }
+        widest * largest / (255 * shares.reduce(0, +))
+          * zip(levels, values).reduce(0) { $0 + $1.0 * $1.1.bytes[i] }
       }
     }
   }

@@ -37,13 +37,15 @@ struct RandomBatchTests {
   private static func firstDifference(
     _ random: inout SeededGenerator, _ precision: Precision, batches: Int
   ) throws -> String? {
+    let rotates = Bool.random(using: &random)
     let shape = configuration(
-      heads: .random(in: 1...4, using: &random), headSize: .random(in: 1...40, using: &random),
-      layers: .random(in: 1...2, using: &random), intermediate: .random(in: 1...80, using: &random),
+      heads: .random(in: 1...4, using: &random),
+      headSize: rotates ? 16 * .random(in: 1...3, using: &random) : .random(in: 1...40, using: &random),
+      layers: .random(in: 1...2, using: &random),
+      intermediate: rotates ? 16 * .random(in: 1...7, using: &random) : .random(in: 1...80, using: &random),
       activation: Activation.allCases.randomElement(using: &random) ?? .gelu)
     let model = GeneratedModel(shape, seed: random.next())
-    let spreads = Bool.random(using: &random)
-    let store = try model.store { spreads ? model.spread($0, $1) : model.rounded($0, $1) }
+    let store = try model.store { rotates ? model.rotated($0, $1) : model.rounded($0, $1) }
     let sets = KernelSet.available
     let single = try model.encoder(store, precision)
     for batch in 0..<batches {

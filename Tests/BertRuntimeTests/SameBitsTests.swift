@@ -13,6 +13,7 @@ struct SameBitsTests {
     configuration(heads: 3, headSize: 11),
     configuration(heads: 2, headSize: 32, intermediate: 100, positions: 130, activation: .geluTanh),
     configuration(heads: 1, headSize: 80, layers: 1, intermediate: 33, activation: .relu),
+    configuration(heads: 3, headSize: 16, layers: 1, intermediate: 192),
   ]
 
   /// A model with both paths, 32 texts of mixed lengths, and the states of each computed alone.
@@ -27,7 +28,7 @@ struct SameBitsTests {
       self.precision = precision
       model = GeneratedModel(SameBitsTests.shapes[shape], seed: UInt64(shape + 1))
       store = try model.store { [model] in
-        shape == 0 ? model.rounded($0, $1) : model.spread($0, $1)
+        shape == 0 ? model.rounded($0, $1) : model.rotated($0, $1)
       }
       let longest = model.configuration.maximumPositions
       texts = model.texts((0..<32).map { $0 == 5 ? longest : 1 + ($0 * 13 + $0 * $0) % 47 })

@@ -60,44 +60,29 @@ public struct GeneratedModel: Sendable {
     return store
   }
 
-  /// A linear rounded to the nearest levels.
+  /// A linear rounded to the nearest levels, its inputs as they are.
   public func rounded(_ layer: Int, _ site: LinearSite) -> QuantizedLinear {
+    let inputs = site.inputs(configuration)
+    return quantized(layer, site, [Float](repeating: 1, count: inputs), [])
+  }
+
+  /// A linear that uses all the format allows: inputs balanced, with signs, and rotated where their
+  /// number lets them be.
+  public func rotated(_ layer: Int, _ site: LinearSite) -> QuantizedLinear {
+    let inputs = site.inputs(configuration)
+    var random = SeededGenerator(seed: seed ^ UInt64(layer * 4 + site.rawValue + 99))
+    let balance = Rotation.signs(inputs).map { $0 * Float.random(in: 0.5...2, using: &random) }
+    return quantized(layer, site, balance, .full(inputs: inputs))
+  }
+
+  private func quantized(
+    _ layer: Int, _ site: LinearSite, _ balance: [Float], _ rotation: Rotation
+  ) -> QuantizedLinear {
     let name = CanonicalName.linear(layer, site)
     return QuantizedLinear.roundToNearest(
       weight: values[name + ".weight"] ?? [], bias: values[name + ".bias"] ?? [],
-      outputs: site.outputs(configuration), inputs: site.inputs(configuration))
-  }
-
-  /// A linear that uses all the format allows: inputs scaled and shifted, some of them spread over
-  /// two columns that round differently.
-  public func spread(_ layer: Int, _ site: LinearSite) -> QuantizedLinear {
-    let name = CanonicalName.linear(layer, site)
-    let (n, k) = (site.outputs(configuration), site.inputs(configuration))
-    let (weight, bias) = (values[name + ".weight"] ?? [], values[name + ".bias"] ?? [])
-    var random = SeededGenerator(seed: seed ^ UInt64(layer * 4 + site.rawValue + 99))
-    let multiplier = (0..<k).map { _ in Float.random(in: 0.5...2, using: &random) }
-    let shift = (0..<k).map { _ in Float.random(in: -0.5...0.5, using: &random) }
-    let source = (0..<(k / 5 + 1)).map { Int32($0 * 5 % k) }
-    let depth = k + source.count
-    let copies = (0..<k).map { input in source.filter { Int($0) == input }.count + 1 }
-    let columns = Array(0..<k) + source.map { Int($0) }
-    var spread = [Float](repeating: 0, count: n * depth)
-    var folded = bias
-    for row in 0..<n {
-      for (column, input) in columns.enumerated() {
-        spread[row * depth + column] =
-          weight[row * k + input] / multiplier[input] / Float(copies[input])
-      }
-      for input in 0..<k { folded[row] -= weight[row * k + input] / multiplier[input] * shift[input] }
-    }
-    var made = QuantizedLinear.roundToNearest(
-      weight: spread, bias: folded, outputs: n, inputs: depth)
-    made.inputs = k
-    made.multiplier = multiplier
-    made.shift = shift
-    made.source = source
-    made.dither = columns.indices.map { copies[columns[$0]] == 1 ? 0 : $0 < k ? 0.25 : -0.25 }
-    return made
+      outputs: site.outputs(configuration), inputs: site.inputs(configuration), balance: balance,
+      rotation: rotation, kernels: KernelSet.available[0])
   }
 
   /// Token ids that are random but in range.
