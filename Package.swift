@@ -67,7 +67,8 @@ let package = Package(
     .target(
       name: "Fixtures",
       dependencies: [
-        "BertErrors", "BertModel", "TensorFiles", "BertKernels", "BertQuantize", "BertEngine", "JSONText",
+        "BertErrors", "BertModel", "TensorFiles", "BertKernels", "BertRuntime", "BertQuantize",
+        "BertEngine", "JSONText",
       ], path: "Tests/Fixtures", exclude: ["tiny"]),
     .testTarget(name: "BertModelTests", dependencies: ["BertErrors", "BertModel", "Fixtures"]),
     .testTarget(name: "JSONTextTests", dependencies: ["BertErrors", "JSONText", "Fixtures"]),
@@ -127,7 +128,7 @@ let package = Package(
       dependencies: [
         "BertErrors", "BertqFile", "BertKernels", "bert-convert", "bert-run", "bert-bench", "JSONText",
         "Fixtures",
-      ]),
+      ], exclude: ["Snapshots"]),
 
     // MARK: C modules
     .target(name: "CBertKernels"),

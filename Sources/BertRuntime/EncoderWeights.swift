@@ -59,6 +59,7 @@ final class EncoderWeights: @unchecked Sendable {
       CanonicalName.tokenTypeEmbeddings, .float32, [c.tokenTypeCount, c.hiddenSize]
     ).floats
     embeddingNorm = try norm(CanonicalName.embeddingNorm)
+    if precision == .float32, Self.isInt8Only(source) { throw Self.absent("float32", "float") }
     var layers: [LayerWeights] = []
     var quantized = 0
     for layer in 0..<c.layerCount {
@@ -80,11 +81,24 @@ final class EncoderWeights: @unchecked Sendable {
           linears: steps, attentionNorm: try norm(CanonicalName.attentionNorm(layer)),
           feedForwardNorm: try norm(CanonicalName.feedForwardNorm(layer))))
     }
-    if precision == .int8 && quantized == 0 {
-      throw BertError(
-        .unsupported,
-        "the file holds no int8 weights; convert it again with --weights both or int8")
-    }
+    if precision == .int8 && quantized == 0 { throw Self.absent("int8", "int8") }
     self.layers = layers
+  }
+
+  private static func absent(_ path: String, _ option: String) -> BertError {
+    BertError(
+      .unsupported,
+      "the file holds no \(path) weights; convert it again with --weights both or \(option)")
+  }
+
+  /// Whether no linear has float weights because all have int8 ones: a whole file, for another path.
+  private static func isInt8Only(_ source: any WeightSource) -> Bool {
+    (0..<source.description.configuration.layerCount).allSatisfy { layer in
+      LinearSite.allCases.allSatisfy { site in
+        let name = CanonicalName.linear(layer, site)
+        return source.find(name + ".weight") == nil
+          && source.find(name + QuantizedPart.weight) != nil
+      }
+    }
   }
 }

@@ -15,7 +15,10 @@ struct DriftGateTests {
       [0.999, 28, 0.99]
     ),
     ("hidden.max_abs=1e-3", [["hidden", "max_abs"]], [0.001]),
-    ("hidden.cosine_mean=0,embedding.cosine_mean=-1", [["hidden", "cosine_mean"], ["embedding", "cosine_mean"]], [0, -1]),
+    (
+      "hidden.cosine_mean=0,embedding.cosine_mean=-1",
+      [["hidden", "cosine_mean"], ["embedding", "cosine_mean"]], [0, -1]
+    ),
   ]
 
   @Test(arguments: accepted.indices)
@@ -53,7 +56,8 @@ struct DriftGateTests {
   // MARK: Against a report
 
   /// A report of one layer of two vectors: SQNR 10·log₁₀(29/5), worst cosine 1/√2.
-  private func report(texts: Int = 3, spearman: Double? = 0.5, _ b: [Float] = [2, 2]) -> DriftReport {
+  private func report(texts: Int = 3, spearman: Double? = 0.5, _ b: [Float] = [2, 2]) -> DriftReport
+  {
     var drift = VectorDrift(keepsCosines: true)
     drift.add(reference: [3, 4], other: [4, 4], width: 2)
     drift.add(reference: [2, 0], other: b, width: 2)
@@ -93,7 +97,8 @@ struct DriftGateTests {
     let report = DriftReport(
       fingerprint: "", texts: 3, tokens: 3, hidden: same, embedding: same, spearman: 1,
       layers: [same], settings: .init(kernels: "", quantizer: [], date: ""))
-    #expect(try DriftGate.parse("sqnr=200,cosine=1,spearman=1,hidden.max_abs=0").failures(report) == [])
+    #expect(
+      try DriftGate.parse("sqnr=200,cosine=1,spearman=1,hidden.max_abs=0").failures(report) == [])
     #expect(report.summary.contains("no drift"))
   }
 
@@ -107,7 +112,7 @@ struct DriftGateTests {
         "quantizer", "date",
       ])
     for (group, first) in [
-      ("hidden", ["sqnr_db", "cosine_mean", "cosine_worst", "max_abs"]),
+      ("hidden", ["sqnr_db", "cosine_mean", "cosine_worst", "max_abs"])
     ] {
       #expect(json[group]?.objectValue?.keys.starts(with: first) == true)
     }
@@ -115,7 +120,9 @@ struct DriftGateTests {
     #expect(keys.contains("cosine_mean") && keys.contains("cosine_worst"))
     #expect(abs((json["hidden"]?["cosine_mean"]?.numberValue ?? 0) - cosine) < 1e-12)
     #expect(json["ranking"]?.objectValue?.keys == ["spearman"])
-    #expect(json["layers"]?.arrayValue?.first?.objectValue?.keys.starts(with: ["layer", "sqnr_db"]) == true)
+    #expect(
+      json["layers"]?.arrayValue?.first?.objectValue?.keys.starts(with: ["layer", "sqnr_db"])
+        == true)
     #expect(json["quantizer"]?["rounding"]?.stringValue == "nearest")
     #expect(report(texts: 2, spearman: nil).json["ranking"]?["spearman"]?.isNull == true)
   }

@@ -26,7 +26,10 @@ struct RoundToNearestTests {
     // Too small for the reciprocal of their step to be finite.
     ([1e-38, -1e-37], [0, 0], 1),
     ([.leastNonzeroMagnitude], [0], 1),
-    ([.greatestFiniteMagnitude, -.greatestFiniteMagnitude], [127, -127], .greatestFiniteMagnitude / 127),
+    (
+      [.greatestFiniteMagnitude, -.greatestFiniteMagnitude], [127, -127],
+      .greatestFiniteMagnitude / 127
+    ),
     ([1e-20, -5.1e-21], [127, -65], 1e-20 / 127),
   ]
 
@@ -139,7 +142,8 @@ struct RoundToNearestTests {
     let found = zip(mixed, linear.weights).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
     let wanted = zip(x, weight).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
     // Each weight is off by at most half a step, at random; four deviations are never seen.
-    let deviation = Double(linear.scale[0]) * (mixed.reduce(0.0) { $0 + Double($1 * $1) } / 12).squareRoot()
+    let deviation =
+      Double(linear.scale[0]) * (mixed.reduce(0.0) { $0 + Double($1 * $1) } / 12).squareRoot()
     #expect(abs(found * Double(linear.scale[0]) - wanted) < 4 * deviation)
   }
 

@@ -76,10 +76,14 @@ struct EncoderErrorTests {
     #expect(types?.code == .malformed)
   }
 
-  @Test func aFileWithoutInt8WeightsIsUnsupported() throws {
+  @Test func aFileWithoutWeightsOfThePathIsUnsupported() throws {
     let store = try Self.model.store()
     let found = error { () throws(BertError) in _ = try Self.model.encoder(store, .int8) }
     #expect(found?.code == .unsupported)
+    let int8 = try loading(.float32) { store in
+      for tensor in Self.model.configuration.floatLinearTensors { store.remove(tensor.name) }
+    }
+    #expect(int8?.code == .unsupported)
   }
 
   /// 16 inputs allow every part of the rotation, 52 none.

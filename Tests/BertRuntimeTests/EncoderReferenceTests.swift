@@ -90,7 +90,8 @@ struct EncoderReferenceTests {
     let model = GeneratedModel(
       configuration(heads: 2, headSize: 16, layers: 1, intermediate: 40, positions: 512))
     let text = model.texts([length])
-    let float = try model.encoder(model.store(), .float32, threads: 2).hiddenStates(model.batch(text))
+    let float = try model.encoder(model.store(), .float32, threads: 2).hiddenStates(
+      model.batch(text))
     let naive = NaiveBert(model: model).hidden(text[0].ids, text[0].types)[1].flatMap { $0 }
     #expect(largestDifference(float[0], naive) <= Self.floatTolerance)
     try expectScheme(model, [length], model.rounded)
@@ -128,32 +129,4 @@ struct EncoderReferenceTests {
       .hiddenStates(model.batch(model.texts([4])))
     #expect(found[0].allSatisfy { $0 == 0.25 })
   }
-}
-
-/// Copies every layer's states of one pass.
-///
-/// Safety: workers write disjoint rows.
-private final class LayerRecorder: EncoderObserver, @unchecked Sendable {
-  private let width: Int
-  private let layers: [UnsafeMutableBufferPointer<Float>]
-
-  init(layers count: Int, tokens: Int, width: Int) {
-    self.width = width
-    layers = (0...count).map { _ in .allocate(capacity: tokens * width) }
-    for layer in layers { layer.initialize(repeating: .nan) }
-  }
-
-  deinit { for layer in layers { layer.deallocate() } }
-
-  func states(_ layer: Int) -> [Float] { Array(layers[layer + 1]) }
-
-  func hidden(layer: Int, rows: Range<Int>, values: UnsafePointer<Float>, stride: Int) {
-    for (index, row) in rows.enumerated() {
-      for i in 0..<width { layers[layer + 1][row * width + i] = values[index * stride + i] }
-    }
-  }
-
-  func input(
-    layer: Int, site: LinearSite, rows: Range<Int>, values: UnsafePointer<Float>, stride: Int
-  ) {}
 }

@@ -82,8 +82,10 @@ struct NaiveBert {
     case .mean: rows[0].indices.map { i in rows.reduce(0) { $0 + $1[i] } / Double(rows.count) }
     case .cls: rows[0]
     case .pooler:
-      linear(values(CanonicalName.pooler + ".weight"), values(CanonicalName.pooler + ".bias"), rows[0])
-        .map { tanh($0) }
+      linear(
+        values(CanonicalName.pooler + ".weight"), values(CanonicalName.pooler + ".bias"), rows[0]
+      )
+      .map { tanh($0) }
     }
   }
 

@@ -40,9 +40,11 @@ struct RandomBatchTests {
     let rotates = Bool.random(using: &random)
     let shape = configuration(
       heads: .random(in: 1...4, using: &random),
-      headSize: rotates ? 16 * .random(in: 1...3, using: &random) : .random(in: 1...40, using: &random),
+      headSize: rotates
+        ? 16 * .random(in: 1...3, using: &random) : .random(in: 1...40, using: &random),
       layers: .random(in: 1...2, using: &random),
-      intermediate: rotates ? 16 * .random(in: 1...7, using: &random) : .random(in: 1...80, using: &random),
+      intermediate: rotates
+        ? 16 * .random(in: 1...7, using: &random) : .random(in: 1...80, using: &random),
       activation: Activation.allCases.randomElement(using: &random) ?? .gelu)
     let model = GeneratedModel(shape, seed: random.next())
     let store = try model.store { rotates ? model.rotated($0, $1) : model.rounded($0, $1) }

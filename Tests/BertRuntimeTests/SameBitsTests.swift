@@ -94,7 +94,8 @@ struct SameBitsTests {
     for kernels in KernelSet.available {
       let encoder = try fixture.model.encoder(
         fixture.store, precision, kernels: kernels, threads: 2)
-      #expect(try fixture.differences(encoder, Array(fixture.texts.indices)) == 0, "\(kernels.name)")
+      #expect(
+        try fixture.differences(encoder, Array(fixture.texts.indices)) == 0, "\(kernels.name)")
     }
     print("kernel sets compared: \(KernelSet.available.map(\.name).joined(separator: ", "))")
   }

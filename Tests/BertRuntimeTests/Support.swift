@@ -61,7 +61,9 @@ extension Encoder {
     try encode(batch) { states in
       for text in states.texts {
         all.append(
-          batch.range(text).flatMap { Array(UnsafeBufferPointer(start: states.row($0), count: width)) })
+          batch.range(text).flatMap {
+            Array(UnsafeBufferPointer(start: states.row($0), count: width))
+          })
       }
     }
     return all

@@ -18,10 +18,12 @@ public struct Program: Sendable {
   public init(_ name: String) {
     var buffer = [CChar](repeating: 0, count: 4096)
     let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
-    let own = String(decoding: buffer[..<max(0, count)].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    let candidates = [own, CommandLine.arguments.first ?? ""].map { Self.folder(of: $0) } + [
-      SharedData.packageRoot + "/.build/release", SharedData.packageRoot + "/.build/debug",
-    ]
+    let own = String(
+      decoding: buffer[..<max(0, count)].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    let candidates =
+      [own, CommandLine.arguments.first ?? ""].map { Self.folder(of: $0) } + [
+        SharedData.packageRoot + "/.build/release", SharedData.packageRoot + "/.build/debug",
+      ]
     let found = candidates.first { exists($0 + "/" + name) } ?? candidates[0]
     path = found + "/" + name
   }
@@ -95,7 +97,8 @@ public struct Program: Sendable {
     var process = pid_t()
     let result = posix_spawn(&process, path, &files, nil, &list, &settings)
     if result != 0 {
-      throw BertError(.system, "cannot be started: \(String(cString: strerror(result)))", file: path)
+      throw BertError(
+        .system, "cannot be started: \(String(cString: strerror(result)))", file: path)
     }
     return process
   }

@@ -11,9 +11,10 @@ public enum PublishedCheckpoint {
   public static let miniLM: String? = {
     let environment = ProcessInfo.processInfo.environment
     let cache = environment["BERTQ_CACHE"] ?? (environment["HOME"] ?? "") + "/.cache/bertq"
-    let places = environment["BERTQ_MINILM"].map { [$0] } ?? [
-      cache + "/all-MiniLM-L6-v2", SharedData.packageRoot + "/../.cache/minilm",
-    ]
+    let places =
+      environment["BERTQ_MINILM"].map { [$0] } ?? [
+        cache + "/all-MiniLM-L6-v2", SharedData.packageRoot + "/../.cache/minilm",
+      ]
     return places.first { exists($0 + "/model.safetensors") }
   }()
 

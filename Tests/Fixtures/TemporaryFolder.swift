@@ -29,9 +29,10 @@ public final class TemporaryFolder: Sendable {
     folder.path + "/" + name
   }
 
-  /// Copies every file of another folder into this one.
-  public func copy(filesOf other: String) throws {
-    for name in try FileManager.default.contentsOfDirectory(atPath: other) {
+  /// Copies all that is in another folder into this one.
+  public func copy(filesOf other: String, except omitted: [String] = []) throws {
+    for name in try FileManager.default.contentsOfDirectory(atPath: other)
+    where !omitted.contains(name) {
       try FileManager.default.copyItem(atPath: other + "/" + name, toPath: path + "/" + name)
     }
   }
