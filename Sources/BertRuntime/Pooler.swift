@@ -52,7 +52,9 @@ public struct Pooler {
     let first = states.row(tokens.lowerBound)
     let calls = kernels.calls
     // The pooler's tanh would turn an infinity into a plausible 1.
-    if pooling == .pooler { try Self.requireFinite(UnsafeBufferPointer(start: first, count: width)) }
+    if pooling == .pooler {
+      try Self.requireFinite(UnsafeBufferPointer(start: first, count: width))
+    }
     var vector = [Float](repeating: 0, count: roundUp(width, to: 32))
     vector.withUnsafeMutableBufferPointer { buffer in
       guard let out = buffer.baseAddress else { return }

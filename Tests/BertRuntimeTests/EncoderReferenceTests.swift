@@ -11,8 +11,9 @@ struct EncoderReferenceTests {
   /// What a float32 path may differ from double precision: states are of about unit size, a sum
   /// of some hundred products rounds to a few millionths, and layers add up.
   static let floatTolerance = 2e-5
-  /// What the int8 path must agree to with the scheme, in dB, layer by layer: both compute the same
-  /// integers but for a value here and there on a rounding edge. A wrong sum or scale falls far below.
+  /// What the int8 path must agree to with the scheme, in dB, layer by layer.
+  ///
+  /// Both compute the same integers but for a value here and there on a rounding edge. A wrong sum or scale falls far below.
   static let int8Agreement = 42.0
 
   static let shapes: [BertConfiguration] = [

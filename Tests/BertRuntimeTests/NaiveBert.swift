@@ -3,8 +3,9 @@ import BertQuantize
 import Fixtures
 import Glibc
 
-/// BERT's forward pass written as plainly as it can be, in double precision, one text at a time:
-/// what the encoder is compared with. It shares nothing with the encoder but the weights.
+/// BERT's forward pass written as plainly as it can be, in double precision, one text at a time.
+///
+/// It is what the encoder is compared with, and shares nothing with it but the weights.
 ///
 /// With `quantized` set it follows the int8 scheme as `CBertKernels.h` words it: rows to unsigned
 /// bytes by their own minimum and maximum, heads to signed bytes by their largest magnitude.
