@@ -16,9 +16,33 @@ struct NormWeights {
   let bias: UnsafePointer<Float>
 }
 
+/// A place in a layer where the int8 path differs from float32.
+public enum QuantizedSite: Hashable, Sendable {
+  /// One of the four linears.
+  case linear(LinearSite)
+  /// The attention's two products.
+  case attention
+
+  /// Every place of a layer, in the order of the computation.
+  public static let all: [QuantizedSite] = [
+    .linear(.queryKeyValue), .attention, .linear(.attentionOutput), .linear(.feedForwardUp),
+    .linear(.feedForwardDown),
+  ]
+
+  /// The name in reports.
+  public var name: String {
+    switch self {
+    case .linear(let site): site.name
+    case .attention: "attention.products"
+    }
+  }
+}
+
 /// One encoder layer's weights.
 struct LayerWeights {
   let linears: [LinearStep]
+  /// Whether attention's products are in int8.
+  let hasInt8Attention: Bool
   let attentionNorm: NormWeights
   let feedForwardNorm: NormWeights
 
@@ -38,7 +62,11 @@ final class EncoderWeights: @unchecked Sendable {
   let layers: [LayerWeights]
   let precision: Precision
 
-  init(source: any WeightSource, precision: Precision) throws(BertError) {
+  /// Takes the weights of every place that `quantizes` names in int8, where the source has them.
+  init(
+    source: any WeightSource, precision: Precision,
+    quantizes: (Int, QuantizedSite) -> Bool = { _, _ in true }
+  ) throws(BertError) {
     let c = source.description.configuration
     self.source = source
     self.precision = precision
@@ -59,7 +87,12 @@ final class EncoderWeights: @unchecked Sendable {
       CanonicalName.tokenTypeEmbeddings, .float32, [c.tokenTypeCount, c.hiddenSize]
     ).floats
     embeddingNorm = try norm(CanonicalName.embeddingNorm)
-    if precision == .float32, Self.isInt8Only(source) { throw Self.absent("float32", "float") }
+    // A file that is whole, but for the other path only.
+    if precision == .float32, !Self.holds(.some, ".weight", source),
+      Self.holds(.all, QuantizedPart.weight, source)
+    {
+      throw Self.absent("float32", "float")
+    }
     var layers: [LayerWeights] = []
     var quantized = 0
     for layer in 0..<c.layerCount {
@@ -67,7 +100,7 @@ final class EncoderWeights: @unchecked Sendable {
       for site in LinearSite.allCases {
         let name = CanonicalName.linear(layer, site)
         let (n, k) = (site.outputs(c), site.inputs(c))
-        if precision == .int8,
+        if precision == .int8, quantizes(layer, .linear(site)),
           let step = try LinearStep.loadInt8(name, outputs: n, inputs: k, from: source)
         {
           steps.append(step)
@@ -78,10 +111,14 @@ final class EncoderWeights: @unchecked Sendable {
       }
       layers.append(
         LayerWeights(
-          linears: steps, attentionNorm: try norm(CanonicalName.attentionNorm(layer)),
+          linears: steps,
+          hasInt8Attention: precision == .int8 && quantizes(layer, .attention),
+          attentionNorm: try norm(CanonicalName.attentionNorm(layer)),
           feedForwardNorm: try norm(CanonicalName.feedForwardNorm(layer))))
     }
-    if precision == .int8 && quantized == 0 { throw Self.absent("int8", "int8") }
+    if precision == .int8 && quantized == 0 && !Self.holds(.some, QuantizedPart.weight, source) {
+      throw Self.absent("int8", "int8")
+    }
     self.layers = layers
   }
 
@@ -91,14 +128,18 @@ final class EncoderWeights: @unchecked Sendable {
       "the file holds no \(path) weights; convert it again with --weights both or \(option)")
   }
 
-  /// Whether no linear has float weights because all have int8 ones: a whole file, for another path.
-  private static func isInt8Only(_ source: any WeightSource) -> Bool {
-    (0..<source.description.configuration.layerCount).allSatisfy { layer in
-      LinearSite.allCases.allSatisfy { site in
-        let name = CanonicalName.linear(layer, site)
-        return source.find(name + ".weight") == nil
-          && source.find(name + QuantizedPart.weight) != nil
-      }
+  private enum Quantity { case some, all }
+
+  /// Whether some or all linears have a weight of this kind.
+  private static func holds(
+    _ quantity: Quantity, _ part: String, _ source: any WeightSource
+  ) -> Bool {
+    var found = 0
+    let count = source.description.configuration.layerCount
+    for layer in 0..<count {
+      for site in LinearSite.allCases
+      where source.find(CanonicalName.linear(layer, site) + part) != nil { found += 1 }
     }
+    return quantity == .all ? found == count * LinearSite.allCases.count : found > 0
   }
 }

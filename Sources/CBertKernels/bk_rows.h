@@ -82,38 +82,23 @@ BK_INLINE u8x16 bk_low_bytes(f32x16 shifted) {
   return __builtin_convertvector((u32x16)shifted & 0xff, u8x16);
 }
 
-typedef struct {
-  float scale, inverse, start;
-} bk_range_scale;
-
-// From a row's minimum and maximum to q = v * inverse + start in 0...255.
-BK_INLINE bk_range_scale bk_scale_of_range(float low, float high) {
-  const float range = high - low;
-  bk_range_scale s = {range * (1.0f / 255.0f), 0.0f, 0.0f};
-  if (range > BK_LEAST_RANGE) {
-    s.inverse = 255.0f / range;
-    s.start = -(low * s.inverse);
-  }
-  return s;
-}
-
-// One row of v to u8. v lies within the row's range, so the rounded value lies in 0...255 and its
-// low byte is all of it.
+// One row of v to u8: q = rint((v - low) * inverse). v lies within the row's range, so q lies in
+// 0...255 and its low byte is all of it.
 BK_INLINE bk_row_scale bk_quantize_row(const float *v, ptrdiff_t depth, float low, float high,
                                        uint8_t *q) {
-  const bk_range_scale s = bk_scale_of_range(low, high);
-  const f32x16 inverse = s.inverse, start = s.start;
+  const float range = high - low;
+  const f32x16 least = low, inverse = range > BK_LEAST_RANGE ? 255.0f / range : 0.0f;
   const ptrdiff_t whole = depth / 16 * 16, rest = depth - whole;
   for (ptrdiff_t i = 0; i < whole; i += 16) {
-    bk_store_u8(q + i, bk_low_bytes(bk_fma(bk_load(v + i), inverse, start) + BK_MAGIC));
+    bk_store_u8(q + i, bk_low_bytes(bk_fma(bk_load(v + i) - least, inverse, BK_MAGIC)));
   }
   if (rest) {
-    u8x16 bytes = bk_low_bytes(bk_fma(bk_load_some(v + whole, rest, 0.0f), inverse, start) +
-                               BK_MAGIC);
+    f32x16 x = bk_load_some(v + whole, rest, 0.0f) - least;
+    u8x16 bytes = bk_low_bytes(bk_fma(x, inverse, BK_MAGIC));
     memcpy(q + whole, &bytes, (size_t)rest);
     for (ptrdiff_t i = depth; i % BK_GROUP != 0; i++) q[i] = 0;
   }
-  return (bk_row_scale){s.scale, low};
+  return (bk_row_scale){range * (1.0f / 255.0f), low};
 }
 
 // v = R (x * multiplier) and its lanes' minima and maxima.

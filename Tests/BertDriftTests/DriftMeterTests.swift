@@ -35,16 +35,14 @@ struct DriftMeterTests {
   }
 
   private func report(
-    _ store: TensorStore, _ batches: [TokenBatch], budget: Int = DriftMeter.tokenBudget,
-    other: Precision = .int8
+    _ store: TensorStore, _ batches: [TokenBatch], attributes: Bool = false
   ) throws -> DriftReport {
-    let meter = DriftMeter(
-      reference: try encoder(store, .float32, budget: budget),
-      other: try encoder(store, other, budget: budget),
-      pooler: try Pooler(.mean, source: store, kernels: .choose()), normalizes: true)
+    let meter = try DriftMeter(
+      source: store, kernels: .choose(), team: ThreadTeam(count: 2),
+      pooler: Pooler(.mean, source: store, kernels: .choose()), normalizes: true,
+      attributes: attributes)
     for batch in batches { try meter.add(batch) }
-    return meter.report(
-      fingerprint: "x", settings: .init(kernels: "k", quantizer: [], date: ""))
+    return try meter.report(settings: noSettings)
   }
 
   private func states(_ encoder: Encoder, _ batch: TokenBatch) throws -> [[Double]] {
@@ -63,7 +61,7 @@ struct DriftMeterTests {
   }
 
   @Test func numbersAreThoseOfTheEncodersOutputs() throws {
-    let store = try Self.model.store { Self.model.rounded($0, $1) }
+    let store = try Self.model.store(int8: Self.model.rounded)
     let batch = try batch(Self.lengths)
     let found = try report(store, [batch])
     let (a, b) = (
@@ -88,32 +86,54 @@ struct DriftMeterTests {
     func pairs(_ v: [[Double]]) -> [Double] {
       v.indices.flatMap { i in (0..<i).map { cosine(v[i], v[$0]) } }
     }
-    #expect(abs((found.spearman ?? 0) - (Ranking.spearman(pairs(p), pairs(q)) ?? 9)) < 1e-12)
+    #expect(
+      abs((found.ranking.spearman ?? 0) - (Ranking.spearman(pairs(p), pairs(q)) ?? 9)) < 1e-12)
     #expect(found.texts == 7 && found.tokens == 109 && found.layers.count == 3)
     #expect(found.layers[2].sqnr == found.hidden.sqnr)
   }
 
-  /// Passes are an affair of memory: what is measured does not depend on them.
-  @Test(arguments: [1, 20, 64])
-  func budgetsAndBatchesDoNotChangeTheNumbers(_ budget: Int) throws {
-    let store = try Self.model.store { Self.model.rounded($0, $1) }
-    let whole = try report(store, [batch(Self.lengths)])
-    let passes = try report(store, [batch(Self.lengths)], budget: budget)
-    #expect(whole.json == passes.json)
+  /// Batches are an affair of memory: what is measured does not depend on them.
+  @Test func batchesDoNotChangeTheNumbers() throws {
+    let store = try Self.model.store(int8: Self.model.rounded)
+    // 1 400 tokens are three passes.
+    let lengths = (0..<35).map { _ in 40 } + Self.lengths
+    var parts: [TokenBatch] = []
+    for (index, length) in lengths.enumerated() {
+      var part = TokenBatch()
+      try part.append(
+        ids: Self.model.ids(length, seed: UInt64(index)), for: Self.model.configuration)
+      parts.append(part)
+    }
+    #expect(try report(store, parts).json == report(store, [batch(lengths)]).json)
   }
 
-  @Test func aPathHasNoDriftAgainstItself() throws {
-    let store = try Self.model.store()
-    let found = try report(store, [batch([5, 9]), batch([7])], other: .float32)
-    #expect(found.hidden.sqnr == .infinity && found.hidden.largestDifference == 0)
-    #expect(abs(found.hidden.cosineWorst - 1) < 1e-12)
-    #expect(found.spearman == 1)
-    #expect(found.json["hidden"]?["sqnr_db"]?.numberValue == .greatestFiniteMagnitude)
+  @Test func everyPlaceIsBlamedForItsOwnPart() throws {
+    let store = try Self.model.store(int8: Self.model.rounded)
+    let found = try report(store, [batch(Self.lengths)], attributes: true)
+    #expect(found.linears.count == 3 * 4 && found.sites.count == 5)
+    for linear in found.linears { #expect(10..<60 ~= linear.outputs.sqnr, "\(linear)") }
+    for site in found.sites {
+      #expect(site.alone.sqnr > found.hidden.sqnr, "\(site.site.name)")
+      #expect(site.without.sqnr > found.hidden.sqnr - 1, "\(site.site.name)")
+    }
+    let none = try report(store, [batch(Self.lengths)])
+    #expect(none.linears.isEmpty && none.sites.isEmpty)
+    #expect(none.hidden.sqnr == found.hidden.sqnr)
   }
 
   @Test func fewTextsHaveNoRanking() throws {
-    let store = try Self.model.store { Self.model.rounded($0, $1) }
-    #expect(try report(store, [batch([5, 9])]).spearman == nil)
+    let store = try Self.model.store(int8: Self.model.rounded)
+    #expect(try report(store, [batch([5, 9])]).ranking.spearman == nil)
     #expect(try report(store, []).json["texts"] == 0)
   }
+
+  @Test func bothPathsAreNeeded() throws {
+    #expect(throws: BertError(.unsupported, "")) {
+      _ = try report(Self.model.store(), [])
+    }
+  }
 }
+
+/// Nothing is known of how it was measured.
+let noSettings = DriftReport.Settings(
+  fingerprint: "f", model: "m", kernels: "k", quantizer: [("rounding", "nearest")], date: "d")

@@ -19,7 +19,7 @@ struct DriftCommandTests {
     #expect(outcome.errors.contains("SQNR"))
     let json = try JSON.parse(readBytes(path))
     #expect(
-      json.objectValue?.keys.prefix(7) == [
+      json.objectValue?.keys.filter { $0 != "head" }.prefix(7) == [
         "fingerprint", "texts", "tokens", "hidden", "embedding", "ranking", "layers",
       ])
     #expect(json["fingerprint"]?.stringValue == (try BertqFile.open(shop.model).fingerprints.int8))
@@ -49,6 +49,27 @@ struct DriftCommandTests {
       #expect(exists(path))
       if !passes { #expect(outcome.errors.contains("required at ")) }
     }
+  }
+
+  @Test func gatesAndReportsComeInFiles() throws {
+    let shop = try Workshop.converted()
+    try writeBytes(
+      Array("cosine = 0.9\n[hidden]\nsqnr_db = 200\n".utf8), to: shop.folder / "g.toml")
+    try writeBytes(Array("{\"cosine\": 0.9}".utf8), to: shop.folder / "g.json")
+    try writeBytes(Array("accuracy = 1\n".utf8), to: shop.folder / "bad.toml")
+    func run(_ gate: String, _ options: String...) throws -> Program.Outcome {
+      try Program.run.run(
+        ["--require-file", shop.folder / gate] + options + [shop.model] + Self.texts)
+    }
+    let page = shop.folder / "drift.html"
+    #expect(
+      try run("g.toml", "--drift-report", page, "--drift-report", shop.folder / "d.json").code == 3)
+    let html = try String(decoding: readBytes(page), as: UTF8.self)
+    #expect(html.hasPrefix("<!") && html.contains("</html>"))
+    #expect(exists(shop.folder / "d.json"))
+    #expect(try run("g.json").code == 0)
+    expectFailure(try run("bad.toml"), .usage, ["accuracy", "bad.toml"])
+    expectFailure(try run("absent.toml"), .notFound, ["absent.toml"])
   }
 
   /// Two texts have one similarity: there is no ranking, and what is not measured does not pass.

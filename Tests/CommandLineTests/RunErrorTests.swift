@@ -16,7 +16,7 @@ struct RunErrorTests {
     (["--kernels", "mmx"], ["mmx"]),
     (["--require", "accuracy=1"], ["accuracy", "cosine"]),
     (["--require", "cosine"], ["cosine"]),
-    (["--require", "cosine=high"], ["cosine=high"]),
+    (["--require", "cosine=high"], ["cosine"]),
     (["--drift-report", "report.txt"], [".json"]),
     (["--input", "x.txt"], ["--input"]),
     (["--no-such-option"], ["--no-such-option"]),

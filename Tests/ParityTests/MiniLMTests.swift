@@ -136,14 +136,9 @@ struct MiniLMTests {
     let sentences = try SharedData.bytes("eval/ud/en.txt").split(separator: 10).prefix(600)
     #expect(sentences.count >= 500)
     let kernels = try KernelSet.choose()
-    let team = ThreadTeam(count: 2)
-    func encoder(_ precision: Precision) throws -> Encoder {
-      try model.encoder(
-        precision, kernels: kernels, team: team, tokenBudget: DriftMeter.tokenBudget)
-    }
-    let meter = DriftMeter(
-      reference: try encoder(.float32), other: try encoder(.int8),
-      pooler: try Pooler(.mean, source: model.file, kernels: kernels), normalizes: true)
+    let meter = try DriftMeter(
+      source: model.file, kernels: kernels, team: ThreadTeam(count: 2),
+      pooler: Pooler(.mean, source: model.file, kernels: kernels), normalizes: true)
     var batch = TokenBatch()
     for sentence in sentences {
       try model.append(TextInput(text: Array(sentence)), to: &batch, truncates: true)
@@ -153,8 +148,8 @@ struct MiniLMTests {
       }
     }
     try meter.add(batch)
-    let report = meter.report(
-      fingerprint: "", settings: .init(kernels: kernels.name, quantizer: [], date: ""))
+    let report = try meter.report(
+      settings: .init(fingerprint: "", model: "", kernels: kernels.name, quantizer: [], date: ""))
     print(report.summary)
     #expect(report.texts == sentences.count)
     #expect(report.hidden.sqnr >= 25)
