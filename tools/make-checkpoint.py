@@ -86,7 +86,7 @@ def parse():
     parser.add_argument("--shards", type=int, default=1)
     parser.add_argument("--npz", action="store_true")
     parser.add_argument("--npz-compressed", action="store_true")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     if arguments.dtype == "bf16" and (arguments.npz or arguments.npz_compressed):
         parser.error("an npz archive has no bfloat16")
     if arguments.shards < 1 or (arguments.shards > 1 and (arguments.npz or arguments.npz_compressed)):
