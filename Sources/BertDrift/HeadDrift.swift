@@ -41,7 +41,9 @@ public struct HeadDrift: Sendable {
 
   private mutating func add(_ reference: ArraySlice<Float>, _ other: ArraySlice<Float>) {
     let (a, b) = (Self.probabilities(reference), Self.probabilities(other))
-    for (x, y) in zip(a, b) where !(abs(x - y) <= largestProbabilityChange) {
+    // A NaN must not pass for a small change, nor a small one after it.
+    for (x, y) in zip(a, b)
+    where !largestProbabilityChange.isNaN && !(abs(x - y) <= largestProbabilityChange) {
       largestProbabilityChange = abs(x - y)
     }
     answers += 1
