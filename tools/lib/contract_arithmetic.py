@@ -178,7 +178,7 @@ def gelu(x):
     a = numpy.abs(x)
     t = ONE / fma(a, GELU_SLOPE, ONE)
     tail = exp(a * a * -HALF) * (polynomial(GELU, t) * t)
-    return most(x, F32(0)) - a * tail
+    return most(F32(0), x) - a * tail
 
 
 def gelu_coarse(x):
@@ -193,4 +193,4 @@ def gelu_tanh(x):
 
 
 def relu(x):
-    return most(x, F32(0))
+    return most(F32(0), x)
