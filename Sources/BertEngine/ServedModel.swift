@@ -55,7 +55,7 @@ public final class ServedModel: Sendable {
   /// An encoder over the file's weights, which are verified now.
   public func encoder(
     _ precision: Precision, kernels: KernelSet, team: ThreadTeam,
-    tokenBudget: Int = Encoder.defaultTokenBudget
+    tokenBudget: Int? = nil
   ) throws(BertError) -> Encoder {
     do throws(BertError) {
       return try Encoder(

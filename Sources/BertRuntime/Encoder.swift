@@ -26,8 +26,13 @@ public final class Encoder {
   private let counters: [WorkCounter]
   private var verifiedRows: [Bool]
 
-  /// A budget that keeps a pass of BERT-base under 20 MB.
-  public static let defaultTokenBudget = 2048
+  /// Tokens whose states fit the second-level caches of the cores at work, for the next stage to
+  /// find them there; at least enough for every core to have full blocks of rows.
+  public static func defaultTokenBudget(_ c: BertConfiguration, threads: Int) -> Int {
+    // Hidden states and context in float, query, key and value in int8.
+    let bytesPerToken = 11 * c.hiddenSize
+    return threads * max(2 * WorkerScratch.blockRows, (5 << 18) / bytesPerToken)
+  }
 
   /// Loads an encoder; the weights it will use are verified now, embedding rows when looked up.
   ///
@@ -37,13 +42,16 @@ public final class Encoder {
   ///   hold this precision.
   public init(
     source: any WeightSource, precision: Precision, kernels: KernelSet, team: ThreadTeam,
-    tokenBudget: Int = Encoder.defaultTokenBudget,
+    tokenBudget: Int? = nil,
     quantizes: (Int, QuantizedSite) -> Bool = { _, _ in true }
   ) throws(BertError) {
     weights = try EncoderWeights(source: source, precision: precision, quantizes: quantizes)
     self.kernels = kernels
     self.team = team
-    self.tokenBudget = max(1, tokenBudget)
+    self.tokenBudget = max(
+      1,
+      tokenBudget
+        ?? Self.defaultTokenBudget(weights.configuration, threads: team.count))
     counters = (0...(2 * weights.configuration.layerCount)).map { _ in WorkCounter() }
     verifiedRows = [Bool](repeating: false, count: weights.configuration.vocabularySize)
   }

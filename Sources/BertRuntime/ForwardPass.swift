@@ -127,8 +127,8 @@ struct ForwardPass {
       for (index, row) in rows.enumerated() {
         calls.quantize_heads(
           out + index * stride, c.headCount, c.headSize,
-          space.heads.bytes + row * space.int8HeadBytes,
-          space.headScales.floats + row * 3 * c.headCount)
+          space.heads.bytes + row * space.int8HeadStride, space.tokens * space.int8HeadStride,
+          space.headScales.floats + row, space.tokens)
       }
     }
   }
@@ -211,18 +211,17 @@ struct ForwardPass {
 
   private func attendInt8(_ start: Int, _ length: Int, head: Int, _ scratch: WorkerScratch) {
     let c = configuration
-    let padded = roundUp(c.headSize, to: 4)
-    let base = space.heads.bytes + start * space.int8HeadBytes + head * padded
+    let stride = space.int8HeadStride
+    // A head's slices of all tokens lie together, so that attention reads whole cache lines.
+    let base = space.heads.bytes + (head * space.tokens + start) * stride
     let signed = UnsafeMutableRawPointer(base).assumingMemoryBound(to: Int8.self)
-    let part = c.headCount * padded
-    let scales = space.headScales.floats + start * 3 * c.headCount + head
+    let part = c.headCount * space.tokens
+    let scales = space.headScales.floats + head * space.tokens + start
     var arguments = bk_head_s8(
-      length: length, head_size: c.headSize, head_stride: padded, query: base,
-      key: signed + part, value: signed + 2 * part, stride: space.int8HeadBytes,
-      query_scale: scales,
-      key_scale: scales + c.headCount, value_scale: scales + 2 * c.headCount,
-      scale_stride: 3 * c.headCount,
-      score_scale: 0x1.715476p+0 / Float(c.headSize).squareRoot(),
+      length: length, head_size: c.headSize, head_stride: stride, query: base,
+      key: signed + part * stride, value: signed + 2 * part * stride, stride: stride,
+      query_scale: scales, key_scale: scales + part, value_scale: scales + 2 * part,
+      scale_stride: 1, score_scale: 0x1.715476p+0 / Float(c.headSize).squareRoot(),
       out: context(start) + head * c.headSize, out_stride: space.hiddenStride)
     calls.attend_s8(&arguments, scratch.kernel.base)
   }

@@ -10,8 +10,8 @@ final class Workspace {
   let context: AlignedBuffer
   /// Query, key and value of every token: int8 slices, or floats.
   let heads: AlignedBuffer
-  /// Bytes of a token's slices.
-  let int8HeadBytes: Int
+  /// Bytes of one head's slice of a token; int8 slices lie as `[3][heads][tokens]`.
+  let int8HeadStride: Int
   /// Floats of a token's query, key and value.
   let floatHeadStride: Int
   let headScales: AlignedBuffer
@@ -23,13 +23,14 @@ final class Workspace {
     hiddenStride = roundUp(c.hiddenSize, to: 32)
     hidden = AlignedBuffer(floats: tokens * hiddenStride)
     context = AlignedBuffer(floats: tokens * hiddenStride)
-    int8HeadBytes = 3 * c.headCount * roundUp(c.headSize, to: 4)
+    int8HeadStride = roundUp(c.headSize, to: 4)
+    let int8Bytes = 3 * c.headCount * int8HeadStride
     floatHeadStride = roundUp(3 * c.hiddenSize, to: 32)
     let kinds = Set(weights.layers.map(\.hasInt8Attention))
     heads = AlignedBuffer(
       bytes: tokens
         * max(
-          kinds.contains(true) ? int8HeadBytes : 0, kinds.contains(false) ? floatHeadStride * 4 : 0)
+          kinds.contains(true) ? int8Bytes : 0, kinds.contains(false) ? floatHeadStride * 4 : 0)
     )
     headScales = AlignedBuffer(floats: kinds.contains(true) ? tokens * 3 * c.headCount : 0)
     scratches = (0..<workers).map {

@@ -71,7 +71,8 @@ BK_INLINE void bk_pack_keys(const bk_head_s8 *h, const bk_head_scratch *s) {
   const bk_tile_input a = bk_prepare_rows(s->shares, h->head_stride, 1, groups, s->rows);
   for (ptrdiff_t j = 0; j < padded; j += 32) {
     int32_t *initial = s->initial + j;
-    bk_tile_s8(bk_tile_row(&a, 0), a.stride, 1, s->keys + j * h->head_stride, groups, 0, initial);
+    bk_tile_s8(bk_tile_row(&a, 0), a.stride, 1, s->keys + j * h->head_stride, groups, 0,
+               (bk_ahead){s->keys, 0}, initial);
     for (int i = 0; i < 32; i++) initial[i] = -initial[i];
   }
 }
@@ -135,18 +136,6 @@ BK_INLINE float bk_pack_values(const bk_head_s8 *h, const bk_head_scratch *s) {
   return bk_weigh_values(h, s);
 }
 
-// Two vectors of one query's scores. A value's scale counts as part of its key's score, so that the
-// products of shares and values need no scale of their own; keys past the end score -infinity.
-BK_INLINE f32x16 bk_scale_scores(const bk_head_scratch *s, const int32_t *sums, ptrdiff_t j,
-                                 f32x16 scale, float *scores, f32x16 high) {
-  f32x16 x0 = bk_float(bk_load_i32(sums)) * bk_load(s->key_scale + j);
-  f32x16 x1 = bk_float(bk_load_i32(sums + 16)) * bk_load(s->key_scale + j + 16);
-  x0 = bk_fma(x0, scale, bk_load(s->value_log + j));
-  x1 = bk_fma(x1, scale, bk_load(s->value_log + j + 16));
-  bk_store(scores, x0), bk_store(scores + 16, x1);
-  return bk_max(bk_max(x0, x1), high);
-}
-
 // The scores of a few queries, as powers of 2, and each row's largest.
 BK_INLINE void bk_score_rows(const bk_head_s8 *h, const bk_head_scratch *s, ptrdiff_t row,
                              ptrdiff_t rows, float *most) {
@@ -162,9 +151,19 @@ BK_INLINE void bk_score_rows(const bk_head_s8 *h, const bk_head_scratch *s, ptrd
       bk_prepare_rows(h->query + row * h->stride, h->stride, rows, groups, s->rows);
   for (ptrdiff_t j = 0; j < padded; j += 32) {
     bk_tile_s8(bk_tile_row(&a, 0), a.stride, rows, s->keys + j * h->head_stride, groups,
-               s->initial + j, tile);
+               s->initial + j, (bk_ahead){s->keys, 0}, tile);
+    // A value's scale counts as part of its key's score, so that the products of shares and values
+    // need no scale of their own; keys past the end score -infinity.
+    const f32x16 scale0 = bk_load(s->key_scale + j), scale1 = bk_load(s->key_scale + j + 16);
+    const f32x16 log0 = bk_load(s->value_log + j), log1 = bk_load(s->value_log + j + 16);
     for (ptrdiff_t r = 0; r < rows; r++) {
-      high[r] = bk_scale_scores(s, tile + 32 * r, j, scale[r], s->scores + r * padded + j, high[r]);
+      const f32x16 sum0 = bk_float(bk_load_i32(tile + 32 * r));
+      const f32x16 sum1 = bk_float(bk_load_i32(tile + 32 * r + 16));
+      const f32x16 x0 = bk_fma(sum0 * scale0, scale[r], log0);
+      const f32x16 x1 = bk_fma(sum1 * scale1, scale[r], log1);
+      float *scores = s->scores + r * padded + j;
+      bk_store(scores, x0), bk_store(scores + 16, x1);
+      high[r] = bk_max(bk_max(x0, x1), high[r]);
     }
   }
   for (ptrdiff_t r = 0; r < rows; r++) most[r] = bk_max_lanes(high[r]);
@@ -207,7 +206,7 @@ static void bk_attend_s8(const bk_head_s8 *h, void *scratch) {
     for (ptrdiff_t d = 0; d < h->head_size; d += 32) {
       // 255 * 127 * length: exact up to BK_MAX_DEPTH tokens.
       bk_tile_s8(bk_tile_row(&a, 0), a.stride, rows, s.values + d * groups * 4, groups, s.start + d,
-                 tile);
+                 (bk_ahead){s.values, 0}, tile);
       for (ptrdiff_t r = 0; r < rows; r++) {
         float *out = h->out + (row + r) * h->out_stride + d;
         const f32x16 y0 = bk_float(bk_load_i32(tile + 32 * r)) * factor[r];

@@ -59,15 +59,17 @@ BK_INLINE void bk_load_panel_constants(const bk_linear_s8 *l, ptrdiff_t column,
 
 // A tile's int32 sums, 32 a row, to outputs.
 BK_INLINE void bk_dequantize_tile(const int32_t *tile, ptrdiff_t rows, const bk_row_scale *scales,
-                                  const bk_panel_constants *c, const bk_output *o,
+                                  const bk_panel_constants *constants, const bk_output *o,
                                   bk_activation activation, ptrdiff_t row, ptrdiff_t column,
                                   ptrdiff_t outputs) {
+  // A copy, so that stores to the output need not be feared to change it.
+  const bk_panel_constants c = *constants;
   for (ptrdiff_t r = 0; r < rows; r++) {
     const f32x16 scale = scales[r].scale, offset = scales[r].offset;
     f32x16 y[2];
     for (int h = 0; h < 2; h++) {
       f32x16 sum = bk_float(bk_load_i32(tile + 32 * r + 16 * h));
-      y[h] = bk_fma(bk_fma(sum, scale, offset * c->column_sum[h]), c->scale[h], c->bias[h]);
+      y[h] = bk_fma(bk_fma(sum, scale, offset * c.column_sum[h]), c.scale[h], c.bias[h]);
     }
     bk_finish(o, activation, 1, row + r, column, outputs, y[0], y[1]);
   }
@@ -77,16 +79,19 @@ BK_INLINE void bk_linear_s8_with(const bk_linear_s8 *l, const bk_tile_input *a,
                                  const bk_row_scale *scales, ptrdiff_t rows, ptrdiff_t first,
                                  ptrdiff_t last, const bk_output *o, bk_activation activation) {
   _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL], start[BK_PANEL];
-  const ptrdiff_t step = bk_tile_rows(rows, BK_ROW_TILE);
+  const ptrdiff_t step = bk_tile_rows(rows, BK_ROW_TILE), tiles = (rows + step - 1) / step;
+  const ptrdiff_t panel_bytes = l->groups * (BK_PANEL * BK_GROUP);
   for (ptrdiff_t p = first; p < last; p++) {
-    const int8_t *panel = l->weights + p * l->groups * (BK_PANEL * BK_GROUP);
+    const int8_t *panel = l->weights + p * panel_bytes;
+    bk_ahead ahead = {panel + (p + 1 < last ? panel_bytes : 0), panel_bytes / l->groups / tiles};
     bk_panel_constants c;
     bk_load_panel_constants(l, p * BK_PANEL, &c);
     memset(start, 0, sizeof start);
     bk_undo_preparation(panel, l->groups, start);
     for (ptrdiff_t r = 0; r < rows; r += step) {
       const ptrdiff_t n = rows - r < step ? rows - r : step;
-      bk_tile_s8(bk_tile_row(a, r), a->stride, n, panel, l->groups, start, tile);
+      bk_tile_s8(bk_tile_row(a, r), a->stride, n, panel, l->groups, start, ahead, tile);
+      ahead.at += l->groups * ahead.step;
       bk_dequantize_tile(tile, n, scales + r, &c, o, activation, r, p * BK_PANEL, l->outputs);
     }
   }

@@ -79,8 +79,8 @@ typedef struct {
   int lanes;
 } bk_last_mix;
 
-// The last pass: points, thirds, lanes, minima and maxima of points * width vectors at a time, where
-// width is 3 with thirds and 1 without. `stride` is the distance between points.
+// The last pass: points, thirds, lanes, minima and maxima of points * width vectors at a time,
+// where width is 3 with thirds and 1 without. `stride` is the distance between points.
 BK_INLINE void bk_finish_mix(bk_last_mix last, const float *x, const float *multiplier, float *v,
                              ptrdiff_t depth, ptrdiff_t stride, f32x16 *least, f32x16 *most) {
   const int width = last.thirds ? 3 : 1;

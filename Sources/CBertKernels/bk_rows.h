@@ -192,7 +192,8 @@ BK_INLINE void bk_round_slice(const float *x, ptrdiff_t n, ptrdiff_t padded, f32
 
 // 16 slices at a time, so that their largest values are found and inverted together.
 BK_INLINE void bk_quantize_slices(const float *x, ptrdiff_t heads, ptrdiff_t head_size,
-                                  uint8_t *row, float *scales) {
+                                  uint8_t *q, ptrdiff_t q_stride, float *scales,
+                                  ptrdiff_t scale_stride) {
   const ptrdiff_t padded = (head_size + 3) / 4 * 4, slices = 3 * heads;
   const ptrdiff_t whole = head_size / 16 * 16, rest = head_size - whole;
   for (ptrdiff_t first = 0; first < slices; first += 16) {
@@ -202,28 +203,32 @@ BK_INLINE void bk_quantize_slices(const float *x, ptrdiff_t heads, ptrdiff_t hea
     for (ptrdiff_t i = 0; i < 16; i++) most[i] = 0.0f;
     for (ptrdiff_t i = 0; i < count; i++) {
       const float *slice = x + (first + i) * head_size;
-      for (ptrdiff_t j = 0; j < whole; j += 16) most[i] = bk_max(bk_abs(bk_load(slice + j)), most[i]);
+      for (ptrdiff_t j = 0; j < whole; j += 16) {
+        most[i] = bk_max(bk_abs(bk_load(slice + j)), most[i]);
+      }
       if (rest) most[i] = bk_max(bk_abs(bk_load_some(slice + whole, rest, 0.0f)), most[i]);
     }
     const f32x16 largest = bk_max_of_each(most);
     const f32x16 inverse = 127.0f / largest;
     bk_store(inverses, largest > BK_LEAST_RANGE ? inverse : (f32x16)0.0f);
-    bk_store_upto(scales + first, largest * (1.0f / 127.0f), count);
+    float found[16];
+    bk_store(found, largest * (1.0f / 127.0f));
     for (ptrdiff_t i = 0; i < count; i++) {
       const ptrdiff_t slice = first + i;
+      scales[slice * scale_stride] = found[i];
       bk_round_slice(x + slice * head_size, head_size, padded, inverses[i],
-                     slice < heads ? 128.0f : 0.0f, row + slice * padded);
+                     slice < heads ? 128.0f : 0.0f, q + slice * q_stride);
     }
   }
 }
 
 // The usual head sizes as constants: the loops over a slice are short.
-static void bk_quantize_heads(const float *x, ptrdiff_t heads, ptrdiff_t head_size, uint8_t *row,
-                              float *scales) {
+static void bk_quantize_heads(const float *x, ptrdiff_t heads, ptrdiff_t head_size, uint8_t *q,
+                              ptrdiff_t q_stride, float *scales, ptrdiff_t scale_stride) {
   switch (head_size) {
-    case 32: bk_quantize_slices(x, heads, 32, row, scales); break;
-    case 64: bk_quantize_slices(x, heads, 64, row, scales); break;
-    default: bk_quantize_slices(x, heads, head_size, row, scales); break;
+    case 32: bk_quantize_slices(x, heads, 32, q, q_stride, scales, scale_stride); break;
+    case 64: bk_quantize_slices(x, heads, 64, q, q_stride, scales, scale_stride); break;
+    default: bk_quantize_slices(x, heads, head_size, q, q_stride, scales, scale_stride); break;
   }
 }
 

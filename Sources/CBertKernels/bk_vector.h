@@ -22,6 +22,13 @@ typedef uint8_t u8x16_u __attribute__((ext_vector_type(16), aligned(1)));
 
 #define BK_INLINE static inline __attribute__((always_inline, unused))
 
+// What a tile brings into the cache while it computes, `step` bytes for each group of depth: its
+// share of the next panel, which it would otherwise wait for.
+typedef struct {
+  const int8_t *at;
+  ptrdiff_t step;
+} bk_ahead;
+
 // Rows in balanced tiles: 13 rows are 7 + 6, not 12 + 1.
 BK_INLINE ptrdiff_t bk_tile_rows(ptrdiff_t rows, ptrdiff_t most) {
   const ptrdiff_t tiles = (rows + most - 1) / most;

@@ -110,7 +110,8 @@ BK_INLINE void bk_store_pairs(__m256i low, __m256i high, const int32_t *start, p
 BK_TILE(1, 8) BK_TILE(2, 4) BK_TILE(3, 2) BK_TILE(4, 2) BK_TILE(5, 2) BK_TILE(6, 2)
 
 BK_INLINE void bk_tile_s8(const int16_t *a, ptrdiff_t lda, ptrdiff_t rows, const int8_t *panel,
-                          ptrdiff_t groups, const int32_t *start, int32_t *tile) {
+                          ptrdiff_t groups, const int32_t *start, bk_ahead ahead,
+                          int32_t *tile) {
   switch (rows) {
     case 1: bk_tile_s8_1(a, panel, groups, start, tile); break;
     case 2: bk_tile_s8_2(a, panel, groups, start, tile); break;

@@ -43,7 +43,8 @@ BK_INLINE __m512i bk_broadcast(const uint8_t *p) {
 // 24 accumulators, two vectors of weights and one broadcast fill 27 of the 32 registers.
 #define BK_TILE(ROWS)                                                                             \
   static void bk_tile_s8_##ROWS(const uint8_t *a, ptrdiff_t lda, const int8_t *panel,             \
-                                ptrdiff_t groups, const int32_t *initial, int32_t *tile) {        \
+                                ptrdiff_t groups, const int32_t *initial, bk_ahead ahead,         \
+                                int32_t *tile) {                                                  \
     __m512i sum[ROWS][2];                                                                         \
     for (int h = 0; h < 2; h++) {                                                                 \
       const __m512i start =                                                                       \
@@ -51,6 +52,8 @@ BK_INLINE __m512i bk_broadcast(const uint8_t *p) {
       for (int r = 0; r < ROWS; r++) sum[r][h] = start;                                           \
     }                                                                                             \
     for (ptrdiff_t g = 0; g < groups; g++, a += 4, panel += 128) {                                \
+      _mm_prefetch((const char *)ahead.at, _MM_HINT_T0);                                          \
+      ahead.at += ahead.step;                                                                     \
       const __m512i w0 = _mm512_loadu_si512(panel), w1 = _mm512_loadu_si512(panel + 64);          \
       _Pragma("clang loop unroll(full)") for (int r = 0; r < ROWS; r++) {                         \
         const __m512i x = bk_broadcast(a + r * lda);                                              \
@@ -68,20 +71,21 @@ BK_TILE(1) BK_TILE(2) BK_TILE(3) BK_TILE(4) BK_TILE(5) BK_TILE(6)
 BK_TILE(7) BK_TILE(8) BK_TILE(9) BK_TILE(10) BK_TILE(11) BK_TILE(12)
 
 BK_INLINE void bk_tile_s8(const uint8_t *a, ptrdiff_t lda, ptrdiff_t rows, const int8_t *panel,
-                          ptrdiff_t groups, const int32_t *initial, int32_t *tile) {
+                          ptrdiff_t groups, const int32_t *initial, bk_ahead ahead,
+                          int32_t *tile) {
   switch (rows) {
-    case 1: bk_tile_s8_1(a, lda, panel, groups, initial, tile); break;
-    case 2: bk_tile_s8_2(a, lda, panel, groups, initial, tile); break;
-    case 3: bk_tile_s8_3(a, lda, panel, groups, initial, tile); break;
-    case 4: bk_tile_s8_4(a, lda, panel, groups, initial, tile); break;
-    case 5: bk_tile_s8_5(a, lda, panel, groups, initial, tile); break;
-    case 6: bk_tile_s8_6(a, lda, panel, groups, initial, tile); break;
-    case 7: bk_tile_s8_7(a, lda, panel, groups, initial, tile); break;
-    case 8: bk_tile_s8_8(a, lda, panel, groups, initial, tile); break;
-    case 9: bk_tile_s8_9(a, lda, panel, groups, initial, tile); break;
-    case 10: bk_tile_s8_10(a, lda, panel, groups, initial, tile); break;
-    case 11: bk_tile_s8_11(a, lda, panel, groups, initial, tile); break;
-    case 12: bk_tile_s8_12(a, lda, panel, groups, initial, tile); break;
+    case 1: bk_tile_s8_1(a, lda, panel, groups, initial, ahead, tile); break;
+    case 2: bk_tile_s8_2(a, lda, panel, groups, initial, ahead, tile); break;
+    case 3: bk_tile_s8_3(a, lda, panel, groups, initial, ahead, tile); break;
+    case 4: bk_tile_s8_4(a, lda, panel, groups, initial, ahead, tile); break;
+    case 5: bk_tile_s8_5(a, lda, panel, groups, initial, ahead, tile); break;
+    case 6: bk_tile_s8_6(a, lda, panel, groups, initial, ahead, tile); break;
+    case 7: bk_tile_s8_7(a, lda, panel, groups, initial, ahead, tile); break;
+    case 8: bk_tile_s8_8(a, lda, panel, groups, initial, ahead, tile); break;
+    case 9: bk_tile_s8_9(a, lda, panel, groups, initial, ahead, tile); break;
+    case 10: bk_tile_s8_10(a, lda, panel, groups, initial, ahead, tile); break;
+    case 11: bk_tile_s8_11(a, lda, panel, groups, initial, ahead, tile); break;
+    case 12: bk_tile_s8_12(a, lda, panel, groups, initial, ahead, tile); break;
   }
 }
 

@@ -50,7 +50,8 @@
 BK_TILE(1) BK_TILE(2) BK_TILE(3) BK_TILE(4) BK_TILE(5) BK_TILE(6)
 
 BK_INLINE void bk_tile_s8(const int8_t *a, ptrdiff_t lda, ptrdiff_t rows, const int8_t *panel,
-                          ptrdiff_t groups, const int32_t *start, int32_t *tile) {
+                          ptrdiff_t groups, const int32_t *start, bk_ahead ahead,
+                          int32_t *tile) {
   switch (rows) {
     case 1: bk_tile_s8_1(a, lda, panel, groups, start, tile); break;
     case 2: bk_tile_s8_2(a, lda, panel, groups, start, tile); break;

@@ -53,8 +53,11 @@ struct BertRun: ParsableCommand {
   @Option(help: "Threads to use (default: this process's share of the cores).")
   var threads: Int?
 
-  @Option(help: "The most tokens in memory at once; results do not depend on it.")
-  var tokenBudget = Encoder.defaultTokenBudget
+  @Option(
+    help: ArgumentHelp(
+      "The most tokens computed at once, which bounds memory; results do not depend on it.",
+      valueName: "tokens"))
+  var tokenBudget: Int?
 
   @Option(help: "Force a kernel set; --cpu lists them.")
   var kernels: String?
@@ -89,7 +92,7 @@ struct BertRun: ParsableCommand {
     if let threads, threads < 1 {
       throw ValidationError("--threads is \(threads); it must be at least 1")
     }
-    if tokenBudget < 1 {
+    if let tokenBudget, tokenBudget < 1 {
       throw ValidationError("--token-budget is \(tokenBudget); it must be at least 1")
     }
     for path in driftReport where !path.hasSuffix(".json") && !path.hasSuffix(".html") {
@@ -111,7 +114,8 @@ struct BertRun: ParsableCommand {
       let session = try Session(
         model: served, precision: try precision(of: served), task: task, kernels: kernels,
         threads: threadCount,
-        tokenBudget: measuresDrift ? min(tokenBudget, DriftMeter.tokenBudget) : tokenBudget,
+        tokenBudget: measuresDrift
+          ? min(tokenBudget ?? DriftMeter.tokenBudget, DriftMeter.tokenBudget) : tokenBudget,
         truncates: truncate)
       let source = try TextSource(texts: texts, input: input, isJSON: jsonl)
       var run = try TextRun(

@@ -17,7 +17,7 @@ struct Session {
 
   init(
     model: ServedModel, precision: Precision, task: Task?, kernels: KernelSet, threads: Int,
-    tokenBudget: Int, truncates: Bool
+    tokenBudget: Int?, truncates: Bool
   ) throws(BertError) {
     self.model = model
     self.precision = precision

@@ -40,7 +40,7 @@ extension GeneratedModel {
   /// An encoder over a store.
   func encoder(
     _ store: TensorStore, _ precision: Precision, kernels: KernelSet? = nil, threads: Int = 1,
-    tokenBudget: Int = Encoder.defaultTokenBudget
+    tokenBudget: Int? = nil
   ) throws(BertError) -> Encoder {
     try Encoder(
       source: store, precision: precision, kernels: kernels ?? KernelSet.available[0],

@@ -31,7 +31,8 @@ import Testing
       let calls = try KernelSets.portable
       for token in 0..<length {
         calls.quantize_heads(
-          x.base + token * 3 * size, 1, size, q.base + token * 3 * padded, scales.base + token * 3)
+          x.base + token * 3 * size, 1, size, q.base + token * 3 * padded, padded,
+          scales.base + token * 3, 1)
       }
     }
 

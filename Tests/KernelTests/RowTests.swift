@@ -116,7 +116,7 @@ import Testing
         try KernelSets.expectSame("\(kind) \(size)") { calls -> [UInt32] in
           let row = GuardedMemory<UInt8>(count: 6 * padded)
           let scales = GuardedMemory<Float>(count: 6)
-          calls.quantize_heads(x.base, 2, size, row.base, scales.base)
+          calls.quantize_heads(x.base, 2, size, row.base, padded, scales.base, 1)
           return bits(scales.elements) + row.bytes.map(UInt32.init)
         }
       }
@@ -129,7 +129,7 @@ import Testing
     let x = FloatKind.ordinary.values(3 * 33, &random)
     let row = GuardedMemory<UInt8>(count: 3 * 36)
     let scales = GuardedMemory<Float>(count: 3)
-    calls.quantize_heads(x, 1, 33, row.base, scales.base)
+    calls.quantize_heads(x, 1, 33, row.base, 36, scales.base, 1)
     for part in 0..<3 {
       let slice = Array(x[part * 33..<(part + 1) * 33])
       let largest = try #require(slice.map(\.magnitude).max())

@@ -20,7 +20,7 @@ static void run_attend_s8(const bk_kernels *k, random_source *r, const ptrdiff_t
     if (shape[2] == ORDINARY) {
       for (ptrdiff_t j = 0; j < size; j++) x[j] *= 0.25f;
     }
-    k->quantize_heads(x, 1, size, rows + i * stride, scales + i * 3);
+    k->quantize_heads(x, 1, size, rows + i * stride, padded, scales + i * 3, 1);
     if (shape[3] == 0) continue;
     for (ptrdiff_t j = 0; j < size; j++) {
       rows[i * stride + j] = shape[3] == 1 ? 255 : 1;

@@ -52,7 +52,7 @@ static void run_quantize_heads(const bk_kernels *k, random_source *r, const ptrd
   float *x = TAKE(float, slices * size), *scales = TAKE(float, slices);
   uint8_t *row = TAKE(uint8_t, slices * padded);
   fill_floats(r, (float_kind)shape[2], x, slices * size);
-  k->quantize_heads(x, shape[0], size, row, scales);
+  k->quantize_heads(x, shape[0], size, row, padded, scales, 1);
   record_bytes(out, row, (size_t)(slices * padded));
   record_floats(out, scales, slices);
 }

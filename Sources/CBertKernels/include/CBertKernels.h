@@ -142,10 +142,11 @@ typedef struct bk_kernels {
   void (*embed_row)(const float *word, const float *position, const float *type, ptrdiff_t width,
                     float *out);
 
-  // One row of query, key and value (3 * heads * head_size floats) to int8 slices with a scale
-  // each: row [3][heads][head_stride] bytes (query is stored + 128), scales [3][heads].
-  void (*quantize_heads)(const float *x, ptrdiff_t heads, ptrdiff_t head_size, uint8_t *row,
-                         float *scales);
+  // One row of query, key and value (3 * heads * head_size floats) to 3 * heads slices of int8
+  // (query's + 128), zero padded to a multiple of 4 bytes and q_stride bytes apart, with a scale
+  // each, scale_stride floats apart.
+  void (*quantize_heads)(const float *x, ptrdiff_t heads, ptrdiff_t head_size, uint8_t *q,
+                         ptrdiff_t q_stride, float *scales, ptrdiff_t scale_stride);
   size_t (*attend_s8_scratch)(ptrdiff_t length, ptrdiff_t head_size);
   void (*attend_s8)(const bk_head_s8 *head, void *scratch);
   size_t (*attend_f32_scratch)(ptrdiff_t length, ptrdiff_t head_size);
