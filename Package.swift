@@ -110,12 +110,14 @@ let package = Package(
     .testTarget(
       name: "BertDriftTests",
       dependencies: [
-        "BertErrors", "BertDrift", "BertRuntime", "BertModel", "BertKernels", "JSONText", "Fixtures",
+        "BertErrors", "BertDrift", "BertRuntime", "BertModel", "BertKernels", "JSONText",
+        "Fixtures",
       ]),
     .testTarget(
       name: "ParityTests",
       dependencies: [
-        "BertErrors", "BertEngine", "BertModel", "BertKernels", "BertRuntime", "BertDrift", "BertqFile",
+        "BertErrors", "BertEngine", "BertModel", "BertKernels", "BertRuntime", "BertDrift",
+        "BertqFile",
         "JSONText", "bert-convert", "Fixtures",
       ]),
     .testTarget(
@@ -126,7 +128,8 @@ let package = Package(
     .testTarget(
       name: "CommandLineTests",
       dependencies: [
-        "BertErrors", "BertqFile", "BertKernels", "bert-convert", "bert-run", "bert-bench", "JSONText",
+        "BertErrors", "BertqFile", "BertKernels", "bert-convert", "bert-run", "bert-bench",
+        "JSONText",
         "Fixtures",
       ], exclude: ["Snapshots"]),
 
