@@ -16,18 +16,24 @@ public struct DriftGate: Sendable {
   }
 
   /// All thresholds.
-  public private(set) var requirements: [Requirement]
+  public private(set) var requirements: [Requirement] = []
+
+  /// A gate that everything passes.
+  public init() {}
 
   private static let short = [
     "cosine": "embedding.cosine_worst", "sqnr": "hidden.sqnr_db", "spearman": "ranking.spearman",
+    "top1": "ranking.top1_agreement", "top10": "ranking.top10_agreement",
+  ]
+  private static let vectorFields = [
+    "sqnr_db", "cosine_mean", "cosine_worst", "cosine_p1", "max_abs",
   ]
   private static let fields: [String: [String]] = [
-    "hidden": ["sqnr_db", "cosine_mean", "cosine_worst", "max_abs"],
-    "embedding": ["sqnr_db", "cosine_mean", "cosine_worst", "cosine_p1", "max_abs"],
-    "ranking": ["spearman"],
+    "hidden": vectorFields.filter { $0 != "cosine_p1" }, "embedding": vectorFields,
+    "ranking": ["spearman", "top1_agreement", "top10_agreement"],
   ]
 
-  /// Every name that `parse` takes.
+  /// Every name that may be required.
   public static var names: [String] {
     short.keys.sorted()
       + fields.sorted { $0.key < $1.key }.flatMap { group, names in
@@ -35,38 +41,82 @@ public struct DriftGate: Sendable {
       }
   }
 
-  /// Reads `cosine=0.999,sqnr=28`.
+  /// Adds a threshold.
+  ///
+  /// - Throws: `usage` for a name it does not know or a number that is not finite.
+  public mutating func require(_ name: String, _ threshold: Double?) throws(BertError) {
+    let path = (Self.short[name] ?? name).split(separator: ".", omittingEmptySubsequences: false)
+      .map(String.init)
+    guard path.count == 2, Self.fields[path[0]]?.contains(path[1]) == true else {
+      throw BertError(
+        .usage,
+        "no metric is called '\(name)'; names are: " + Self.names.joined(separator: ", "))
+    }
+    guard let threshold, threshold.isFinite else {
+      throw BertError(.usage, "the threshold of '\(name)' is not a number")
+    }
+    requirements.append(
+      Requirement(name: name, path: path, threshold: threshold, isMinimum: path[1] != "max_abs"))
+  }
+
+  /// Adds the thresholds of `cosine=0.999,sqnr=28`.
   ///
   /// - Throws: `usage` for a name or number it does not know.
-  public static func parse(_ text: String) throws(BertError) -> DriftGate {
-    var list: [Requirement] = []
-    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+  public mutating func add(list: String) throws(BertError) {
+    for part in list.split(separator: ",", omittingEmptySubsequences: false) {
       let sides = part.split(separator: "=", omittingEmptySubsequences: false)
-      guard sides.count == 2, let threshold = Double(sides[1]), threshold.isFinite else {
-        throw BertError(
-          .usage,
-          "'\(part)' in --require is not NAME=NUMBER; names are: "
-            + names.joined(separator: ", "))
+      guard sides.count == 2 else {
+        throw BertError(.usage, "'\(part)' is not NAME=NUMBER")
       }
-      let name = String(sides[0])
-      let path = (short[name] ?? name).split(separator: ".").map(String.init)
-      guard path.count == 2, fields[path[0]]?.contains(path[1]) == true else {
-        throw BertError(
-          .usage,
-          "--require knows no metric '\(name)'; names are: "
-            + names.joined(separator: ", "))
-      }
-      list.append(
-        Requirement(
-          name: name, path: path, threshold: threshold, isMinimum: path[1] != "max_abs"))
+      try require(String(sides[0]), Double(sides[1]))
     }
-    return DriftGate(requirements: list)
+  }
+
+  /// Adds the thresholds of a JSON object, `{"cosine": 0.999, "hidden": {"sqnr_db": 28}}`.
+  ///
+  /// - Throws: `malformed` or `usage`.
+  public mutating func add(json bytes: [UInt8]) throws(BertError) {
+    guard let object = try JSON.parse(bytes).objectValue else {
+      throw BertError(.malformed, "the thresholds are no JSON object")
+    }
+    for (name, value) in object {
+      if let group = value.objectValue {
+        for (field, threshold) in group {
+          try require("\(name).\(field)", threshold.numberValue)
+        }
+      } else {
+        try require(name, value.numberValue)
+      }
+    }
+  }
+
+  /// Adds the thresholds of TOML text: `name = number` lines, `[group]` headings, `#` comments.
+  ///
+  /// - Throws: `malformed` for anything else, with the line.
+  public mutating func add(toml bytes: [UInt8]) throws(BertError) {
+    var group = ""
+    let lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false)
+    for (index, line) in lines.enumerated() {
+      let code = String(decoding: line.prefix { $0 != UInt8(ascii: "#") }, as: UTF8.self)
+      let text = code.filter { !$0.isWhitespace && $0 != "\"" }
+      if text.isEmpty { continue }
+      if text.hasPrefix("["), text.hasSuffix("]") {
+        group = String(text.dropFirst().dropLast()) + "."
+        continue
+      }
+      let sides = text.split(separator: "=", omittingEmptySubsequences: false)
+      guard sides.count == 2 else {
+        throw BertError(.malformed, "line \(index + 1), '\(code)', is not NAME = NUMBER")
+      }
+      try require(group + sides[0], Double(sides[1].filter { $0 != "_" }))
+    }
   }
 
   /// What the report falls short of, a sentence each; empty when it passes.
   public func failures(_ report: DriftReport) -> [String] {
-    requirements.compactMap { requirement in
-      guard let value = report.json[requirement.path[0]]?[requirement.path[1]]?.numberValue else {
+    let json = report.json
+    return requirements.compactMap { requirement in
+      guard let value = json[requirement.path[0]]?[requirement.path[1]]?.numberValue else {
         return "\(requirement.name) could not be measured on these texts"
       }
       let passes =

@@ -1,4 +1,5 @@
 import BertErrors
+import BertKernels
 import BertModel
 import BertRuntime
 
@@ -8,31 +9,48 @@ public final class DriftMeter {
   private let other: Encoder
   private let pooler: Pooler
   private let normalizes: Bool
+  private let attribution: SiteAttribution?
   private var layers: [VectorDrift]
   private var embeddings = VectorDrift(keepsCosines: true)
   private var texts = 0
   private var tokens = 0
+  private var worstText = ""
   /// Both paths' embeddings of the first texts, for the ranking.
   private var kept: (reference: [[Float]], other: [[Float]]) = ([], [])
+  /// The first texts, for the attribution.
+  private var sample = TokenBatch()
 
   /// Texts whose pairwise similarities are ranked: their number grows with the square.
   public static let mostRankedTexts = 1500
   /// Tokens of a pass: both paths keep the hidden states of every layer of so many.
   public static let tokenBudget = 512
 
-  /// Compares `other` with `reference`: two encoders of the same model.
-  public init(reference: Encoder, other: Encoder, pooler: Pooler, normalizes: Bool) {
-    self.reference = reference
-    self.other = other
+  /// Compares the float32 and the int8 path of one source.
+  ///
+  /// - Parameter attributes: also finds out which linears and places cause the drift, on the first
+  ///   texts.
+  public init(
+    source: any WeightSource, kernels: KernelSet, team: ThreadTeam, pooler: Pooler,
+    normalizes: Bool, attributes: Bool = false
+  ) throws(BertError) {
+    func encoder(_ precision: Precision) throws(BertError) -> Encoder {
+      try Encoder(
+        source: source, precision: precision, kernels: kernels, team: team,
+        tokenBudget: Self.tokenBudget)
+    }
+    reference = try encoder(.float32)
+    other = try encoder(.int8)
     self.pooler = pooler
     self.normalizes = normalizes
+    attribution =
+      attributes ? SiteAttribution(source: source, kernels: kernels, team: team) : nil
     layers = (0..<reference.configuration.layerCount).map { _ in VectorDrift() }
   }
 
-  /// Adds a batch.
+  /// Adds a batch; `labels` are the texts, to quote the one that drifts most.
   ///
   /// - Throws: `malformed` when a path gives NaN or infinity.
-  public func add(_ batch: TokenBatch) throws(BertError) {
+  public func add(_ batch: TokenBatch, labels: [String] = []) throws(BertError) {
     let expected = try trace(reference, batch)
     let found = try trace(other, batch)
     let width = reference.configuration.hiddenSize
@@ -47,41 +65,40 @@ public final class DriftMeter {
         }
       }
     }
-    for (a, b) in zip(expected.embeddings, found.embeddings) {
+    for (text, (a, b)) in zip(expected.embeddings, found.embeddings).enumerated() {
       embeddings.add(reference: a, other: b, width: width)
+      if embeddings.worstIndex == embeddings.count - 1, text < labels.count {
+        worstText = labels[text]
+      }
       if kept.reference.count < Self.mostRankedTexts {
         kept.reference.append(a)
         kept.other.append(b)
       }
     }
+    try addToSample(batch)
     texts += batch.count
     tokens += batch.tokenCount
   }
 
-  /// What was measured so far.
-  public func report(fingerprint: String, settings: DriftReport.Settings) -> DriftReport {
-    DriftReport(
-      fingerprint: fingerprint, texts: texts, tokens: tokens,
-      hidden: layers.last ?? VectorDrift(), embedding: embeddings,
-      spearman: Ranking.spearman(similarities(kept.reference), similarities(kept.other)),
-      layers: layers, settings: settings)
+  private func addToSample(_ batch: TokenBatch) throws(BertError) {
+    guard attribution != nil else { return }
+    for text in 0..<batch.count
+    where sample.tokenCount + batch.range(text).count <= SiteAttribution.mostTokens {
+      let range = batch.range(text)
+      try sample.append(
+        ids: Array(batch.ids[range]), types: Array(batch.types[range]),
+        for: reference.configuration)
+    }
   }
 
-  /// Cosines of every pair of texts.
-  private func similarities(_ vectors: [[Float]]) -> [Double] {
-    let lengths = vectors.map { vector in
-      vector.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
-    }
-    var list: [Double] = []
-    list.reserveCapacity(vectors.count * (vectors.count - 1) / 2)
-    for i in vectors.indices {
-      for j in 0..<i {
-        var dot = 0.0
-        for k in vectors[i].indices { dot += Double(vectors[i][k]) * Double(vectors[j][k]) }
-        list.append(dot / max(lengths[i] * lengths[j], .leastNormalMagnitude))
-      }
-    }
-    return list
+  /// What was measured so far.
+  public func report(settings: DriftReport.Settings) throws(BertError) -> DriftReport {
+    DriftReport(
+      texts: texts, tokens: tokens, hidden: layers.last ?? VectorDrift(), embedding: embeddings,
+      worstText: worstText,
+      ranking: RankingDrift(reference: kept.reference, other: kept.other), layers: layers,
+      linears: try attribution?.linears(sample) ?? [], sites: try attribution?.sites(sample) ?? [],
+      settings: settings)
   }
 
   private func trace(
@@ -106,14 +123,12 @@ public final class DriftMeter {
 /// Safety: workers write disjoint rows; `firstToken` changes only between passes.
 private final class HiddenRecorder: EncoderObserver, @unchecked Sendable {
   private let width: Int
-  private let tokens: Int
   private let layers: [UnsafeMutableBufferPointer<Float>]
   /// The token of the batch that is row 0 of the pass.
   var firstToken = 0
 
   init(layers count: Int, tokens: Int, width: Int) {
     self.width = width
-    self.tokens = tokens
     layers = (0..<count).map { _ in .allocate(capacity: tokens * width) }
     for layer in layers { layer.initialize(repeating: 0) }
   }

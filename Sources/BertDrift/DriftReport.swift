@@ -4,6 +4,10 @@ import JSONText
 public struct DriftReport: Sendable {
   /// How it was measured.
   public struct Settings: Sendable {
+    /// The fingerprint of the int8 vectors.
+    public var fingerprint: String
+    /// The model's file.
+    public var model: String
     /// The kernels that ran.
     public var kernels: String
     /// What the quantiser was told and chose.
@@ -12,15 +16,18 @@ public struct DriftReport: Sendable {
     public var date: String
 
     /// Describes a measurement.
-    public init(kernels: String, quantizer: [(key: String, value: String)], date: String) {
+    public init(
+      fingerprint: String, model: String, kernels: String,
+      quantizer: [(key: String, value: String)], date: String
+    ) {
+      self.fingerprint = fingerprint
+      self.model = model
       self.kernels = kernels
       self.quantizer = quantizer
       self.date = date
     }
   }
 
-  /// The fingerprint of the int8 vectors.
-  public let fingerprint: String
   /// Texts compared.
   public let texts: Int
   /// Tokens compared.
@@ -29,37 +36,59 @@ public struct DriftReport: Sendable {
   public let hidden: VectorDrift
   /// The pooled vectors, text by text.
   public let embedding: VectorDrift
-  /// Rank correlation of the similarities of every pair of texts; nil for fewer than three texts.
-  public let spearman: Double?
+  /// The text whose pooled vector drifts most; empty when the texts are unknown.
+  public let worstText: String
+  /// Whether similarities order the texts alike.
+  public let ranking: RankingDrift
   /// Every layer's hidden states.
   public let layers: [VectorDrift]
+  /// Every linear's own error; empty when it was not asked for.
+  public let linears: [LinearDrift]
+  /// What each kind of place causes; empty when it was not asked for.
+  public let sites: [SiteDrift]
   /// How it was measured.
   public let settings: Settings
 
   /// The report as JSON, in the order that the format promises.
   public var json: JSON {
-    [
-      "fingerprint": .string(fingerprint),
+    var embedding = Self.members(embedding)
+    embedding.append(("worst_text", .string(worstText)))
+    return [
+      "fingerprint": .string(settings.fingerprint),
       "texts": .integer(texts),
       "tokens": .integer(tokens),
-      "hidden": Self.json(hidden),
-      "embedding": Self.json(embedding),
-      "ranking": ["spearman": Self.number(spearman)],
+      "hidden": Self.object(hidden),
+      "embedding": .object(JSONObject(embedding)),
+      "ranking": [
+        "spearman": Self.number(ranking.spearman), "top1_agreement": Self.number(ranking.top1),
+        "top10_agreement": Self.number(ranking.top10),
+      ],
       "layers": .array(
         layers.enumerated().map { index, layer in
-          var members: [(String, JSON)] = [("layer", .integer(index))]
-          if let object = Self.json(layer).objectValue {
-            members += object.map { ($0.key, $0.value) }
-          }
-          return .object(JSONObject(members))
+          .object(JSONObject([("layer", .integer(index))] + Self.members(layer)))
         }),
+      "linears": .array(
+        linears.map {
+          .object(
+            JSONObject(
+              [("layer", .integer($0.layer)), ("site", .string($0.site.name))]
+                + Self.members($0.outputs)))
+        }),
+      "sites": .array(
+        sites.map {
+          [
+            "site": .string($0.site.name), "alone": Self.object($0.alone),
+            "without": Self.object($0.without),
+          ]
+        }),
+      "model": .string(settings.model),
       "kernels": .string(settings.kernels),
       "quantizer": .object(JSONObject(settings.quantizer.map { ($0.key, .string($0.value)) })),
       "date": .string(settings.date),
     ]
   }
 
-  private static func json(_ drift: VectorDrift) -> JSON {
+  private static func members(_ drift: VectorDrift) -> [(String, JSON)] {
     var members: [(String, JSON)] = [
       ("sqnr_db", number(drift.sqnr)), ("cosine_mean", number(drift.cosineMean)),
       ("cosine_worst", number(drift.cosineWorst)), ("max_abs", number(drift.largestDifference)),
@@ -67,7 +96,11 @@ public struct DriftReport: Sendable {
     if let percentile = drift.cosineFirstPercentile {
       members.append(("cosine_p1", number(percentile)))
     }
-    return .object(JSONObject(members))
+    return members
+  }
+
+  private static func object(_ drift: VectorDrift) -> JSON {
+    .object(JSONObject(members(drift)))
   }
 
   /// JSON has no infinity or NaN: no difference at all is the largest number, NaN is null.
@@ -78,24 +111,27 @@ public struct DriftReport: Sendable {
 
   /// A few lines for people.
   public var summary: String {
-    func fixed(_ value: Double?, _ digits: Int) -> String {
-      guard let value else { return "n/a" }
-      guard value.isFinite, abs(value) < 1e15 else { return value.isInfinite ? "no drift" : "NaN" }
-      var scale = 1.0
-      for _ in 0..<digits { scale *= 10 }
-      let units = Int((abs(value) * scale).rounded())
-      let fraction = String(units % Int(scale))
-      let sign = value < 0 ? "-" : ""
-      return "\(sign)\(units / Int(scale))."
-        + String(repeating: "0", count: digits - fraction.count) + fraction
-    }
-    return """
-      drift of int8 against float32 over \(texts) texts, \(tokens) tokens
-        hidden states   SQNR \(fixed(hidden.sqnr, 2)) dB   cosine mean \(fixed(hidden.cosineMean, 6)) \
-      worst \(fixed(hidden.cosineWorst, 6))   largest difference \(fixed(hidden.largestDifference, 5))
-        embeddings      cosine mean \(fixed(embedding.cosineMean, 6)) \
-      worst \(fixed(embedding.cosineWorst, 6))
-        ranking         Spearman of pairwise similarities \(fixed(spearman, 6))
-      """
+    """
+    drift of int8 against float32 over \(texts) texts, \(tokens) tokens
+      hidden states   SQNR \(fixed(hidden.sqnr, 2)) dB   cosine mean \(fixed(hidden.cosineMean, 6)) \
+    worst \(fixed(hidden.cosineWorst, 6))   largest difference \(fixed(hidden.largestDifference, 5))
+      embeddings      cosine mean \(fixed(embedding.cosineMean, 6)) \
+    worst \(fixed(embedding.cosineWorst, 6))
+      ranking         Spearman of pairwise similarities \(fixed(ranking.spearman, 6))   \
+    nearest text kept \(fixed(ranking.top1.map { $0 * 100 }, 2)) %
+    """
   }
+}
+
+/// A number with so many digits behind the point.
+func fixed(_ value: Double?, _ digits: Int) -> String {
+  guard let value else { return "n/a" }
+  guard value.isFinite, abs(value) < 1e15 else { return value.isInfinite ? "∞" : "NaN" }
+  let scale = (0..<digits).reduce(1.0) { scale, _ in scale * 10 }
+  let units = Int((abs(value) * scale).rounded())
+  let sign = value < 0 && units > 0 ? "-" : ""
+  if digits == 0 { return "\(sign)\(units)" }
+  let fraction = String(units % Int(scale))
+  return "\(sign)\(units / Int(scale))."
+    + String(repeating: "0", count: digits - fraction.count) + fraction
 }

@@ -13,7 +13,8 @@ public struct VectorDrift: Sendable {
   public private(set) var worstIndex = 0
   /// The largest difference of any element.
   public private(set) var largestDifference = 0.0
-  private var cosines: [Float] = []
+  /// Each cosine, when they are kept.
+  public private(set) var cosines: [Float] = []
   private let keepsCosines: Bool
 
   /// Nothing compared yet.
@@ -32,21 +33,38 @@ public struct VectorDrift: Sendable {
       qq += q * q
       fq += f * q
       nn += (q - f) * (q - f)
-      most = max(most, abs(q - f))
+      // Also takes a NaN, which compares with nothing, and then keeps it.
+      if !(abs(q - f) <= most) && !most.isNaN { most = abs(q - f) }
     }
     // Two zero vectors are the same vector.
     let cosine = ff == 0 && qq == 0 ? 1 : fq / (ff * qq).squareRoot()
     signal += ff
     noise += nn
     cosineSum += cosine
-    // A NaN must not pass for a good value.
-    if !(cosine >= cosineWorst) {
+    // A NaN must not pass for a good value, nor a good one after it.
+    if !cosineWorst.isNaN && !(cosine >= cosineWorst) {
       cosineWorst = cosine
       worstIndex = count
     }
-    if !(most <= largestDifference) { largestDifference = most }
+    if !largestDifference.isNaN && !(most <= largestDifference) { largestDifference = most }
     if keepsCosines { cosines.append(Float(cosine)) }
     count += 1
+  }
+
+  /// Adds what another sum compared.
+  mutating func add(_ other: VectorDrift) {
+    signal += other.signal
+    noise += other.noise
+    cosineSum += other.cosineSum
+    if other.count > 0, !cosineWorst.isNaN, !(other.cosineWorst >= cosineWorst) {
+      cosineWorst = other.cosineWorst
+      worstIndex = count + other.worstIndex
+    }
+    if !largestDifference.isNaN && !(other.largestDifference <= largestDifference) {
+      largestDifference = other.largestDifference
+    }
+    cosines += other.cosines
+    count += other.count
   }
 
   /// 10·log₁₀(Σ reference² / Σ difference²); infinite when there is no difference.
@@ -57,12 +75,78 @@ public struct VectorDrift: Sendable {
   /// The cosine that one in a hundred vectors falls short of.
   public var cosineFirstPercentile: Double? {
     guard !cosines.isEmpty else { return nil }
+    if cosineWorst.isNaN { return .nan }
     return Double(cosines.sorted()[cosines.count / 100])
+  }
+}
+
+/// Whether similarities order texts alike: ranks, rank correlation and neighbours.
+public struct RankingDrift: Sendable {
+  /// Rank correlation of the similarities of every pair; nil for fewer than three texts.
+  public let spearman: Double?
+  /// The share of texts whose nearest other text stays the same; nil for fewer than three texts.
+  public let top1: Double?
+  /// The mean share of a text's ten nearest that stay among them; nil for fewer than twelve texts.
+  public let top10: Double?
+
+  /// Compares the embeddings of the same texts.
+  init(reference: [[Float]], other: [[Float]]) {
+    let a = Ranking.similarities(reference)
+    let b = Ranking.similarities(other)
+    let count = reference.count
+    var lower: ([Double], [Double]) = ([], [])
+    for i in 0..<count {
+      lower.0 += a[(i * count)..<(i * count + i)]
+      lower.1 += b[(i * count)..<(i * count + i)]
+    }
+    spearman = count > 2 ? Ranking.spearman(lower.0, lower.1) : nil
+    func agreement(_ k: Int) -> Double {
+      var shared = 0
+      for i in 0..<count {
+        let row = (i * count)..<((i + 1) * count)
+        let x = Ranking.nearest(a[row], k, but: i)
+        shared += Set(x).intersection(Ranking.nearest(b[row], k, but: i)).count
+      }
+      return Double(shared) / Double(count * k)
+    }
+    top1 = count > 2 ? agreement(1) : nil
+    top10 = count > 11 ? agreement(10) : nil
   }
 }
 
 /// Ranks and rank correlation.
 enum Ranking {
+  /// Cosines of every text with every other, row by row.
+  static func similarities(_ vectors: [[Float]]) -> [Double] {
+    let units = vectors.map { vector -> [Float] in
+      let length = vector.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+      return length > 0 ? vector.map { Float(Double($0) / length) } : vector
+    }
+    let count = vectors.count
+    var all = [Double](repeating: 1, count: count * count)
+    for i in 0..<count {
+      for j in 0..<i {
+        var sum = 0.0
+        for k in units[i].indices { sum += Double(units[i][k]) * Double(units[j][k]) }
+        all[i * count + j] = sum
+        all[j * count + i] = sum
+      }
+    }
+    return all
+  }
+
+  /// The `k` most similar, without the text itself; of equal ones the first.
+  static func nearest(_ row: ArraySlice<Double>, _ k: Int, but own: Int) -> [Int] {
+    var best: [(index: Int, value: Double)] = []
+    for (index, value) in row.enumerated() where index != own {
+      if best.count == k, let last = best.last, value <= last.value { continue }
+      let place = best.firstIndex { $0.value < value } ?? best.count
+      best.insert((index: index, value: value), at: place)
+      if best.count > k { best.removeLast() }
+    }
+    return best.map(\.index)
+  }
+
   /// Ranks of values from 1, ties sharing their mean.
   static func ranks(_ values: [Double]) -> [Double] {
     let order = values.indices.sorted { values[$0] < values[$1] }

@@ -24,18 +24,21 @@ public struct KernelSet: @unchecked Sendable {
     public let requires: String
     /// The set itself, when this CPU can run it.
     public let set: KernelSet?
+    /// Why it cannot.
+    public let obstacle: String?
   }
 
-  /// All sets this program was built with, best first.
+  /// All sets, best first, those of other architectures included.
   public static let all: [Listing] = {
     var list: [Listing] = []
     var index: Int32 = 0
     while let table = bk_kernels_at(index) {
+      let obstacle = bk_kernels_obstacle(index).map { String(cString: $0) }
       list.append(
         Listing(
           name: String(cString: table.pointee.name),
           requires: String(cString: table.pointee.requires),
-          set: bk_kernels_supported(index) != 0 ? KernelSet(table: table) : nil))
+          set: obstacle == nil ? KernelSet(table: table) : nil, obstacle: obstacle))
       index += 1
     }
     return list
@@ -61,7 +64,8 @@ public struct KernelSet: @unchecked Sendable {
     }
     guard let set = listing.set else {
       throw BertError(
-        .unsupported, "the kernel set '\(wanted)' needs \(listing.requires); this CPU lacks it")
+        .unsupported, "the kernel set '\(wanted)' cannot run here: \(listing.obstacle ?? "unknown"); it needs "
+          + listing.requires)
     }
     return set
   }

@@ -31,13 +31,16 @@ public final class Encoder {
 
   /// Loads an encoder; the weights it will use are verified now, embedding rows when looked up.
   ///
+  /// - Parameter quantizes: which places of which layers the int8 path computes in int8; where it
+  ///   says no, or the file has no int8 weights, they are computed in float32.
   /// - Throws: `malformed` for missing or damaged tensors, `unsupported` when the file does not
   ///   hold this precision.
   public init(
     source: any WeightSource, precision: Precision, kernels: KernelSet, team: ThreadTeam,
-    tokenBudget: Int = Encoder.defaultTokenBudget
+    tokenBudget: Int = Encoder.defaultTokenBudget,
+    quantizes: (Int, QuantizedSite) -> Bool = { _, _ in true }
   ) throws(BertError) {
-    weights = try EncoderWeights(source: source, precision: precision)
+    weights = try EncoderWeights(source: source, precision: precision, quantizes: quantizes)
     self.kernels = kernels
     self.team = team
     self.tokenBudget = max(1, tokenBudget)

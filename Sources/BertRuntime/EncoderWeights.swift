@@ -16,9 +16,33 @@ struct NormWeights {
   let bias: UnsafePointer<Float>
 }
 
+/// A place in a layer where the int8 path differs from float32.
+public enum QuantizedSite: Hashable, Sendable {
+  /// One of the four linears.
+  case linear(LinearSite)
+  /// The attention's two products.
+  case attention
+
+  /// Every place of a layer, in the order of the computation.
+  public static let all: [QuantizedSite] = [
+    .linear(.queryKeyValue), .attention, .linear(.attentionOutput), .linear(.feedForwardUp),
+    .linear(.feedForwardDown),
+  ]
+
+  /// The name in reports.
+  public var name: String {
+    switch self {
+    case .linear(let site): site.name
+    case .attention: "attention.products"
+    }
+  }
+}
+
 /// One encoder layer's weights.
 struct LayerWeights {
   let linears: [LinearStep]
+  /// Whether attention's products are in int8.
+  let hasInt8Attention: Bool
   let attentionNorm: NormWeights
   let feedForwardNorm: NormWeights
 
@@ -38,7 +62,11 @@ final class EncoderWeights: @unchecked Sendable {
   let layers: [LayerWeights]
   let precision: Precision
 
-  init(source: any WeightSource, precision: Precision) throws(BertError) {
+  /// Takes the weights of every place that `quantizes` names in int8, where the source has them.
+  init(
+    source: any WeightSource, precision: Precision,
+    quantizes: (Int, QuantizedSite) -> Bool = { _, _ in true }
+  ) throws(BertError) {
     let c = source.description.configuration
     self.source = source
     self.precision = precision
@@ -66,7 +94,7 @@ final class EncoderWeights: @unchecked Sendable {
       for site in LinearSite.allCases {
         let name = CanonicalName.linear(layer, site)
         let (n, k) = (site.outputs(c), site.inputs(c))
-        if precision == .int8,
+        if precision == .int8, quantizes(layer, .linear(site)),
           let step = try LinearStep.loadInt8(name, outputs: n, inputs: k, from: source)
         {
           steps.append(step)
@@ -77,14 +105,24 @@ final class EncoderWeights: @unchecked Sendable {
       }
       layers.append(
         LayerWeights(
-          linears: steps, attentionNorm: try norm(CanonicalName.attentionNorm(layer)),
+          linears: steps,
+          hasInt8Attention: precision == .int8 && quantizes(layer, .attention),
+          attentionNorm: try norm(CanonicalName.attentionNorm(layer)),
           feedForwardNorm: try norm(CanonicalName.feedForwardNorm(layer))))
     }
-    if precision == .int8 && quantized == 0 {
+    if precision == .int8 && quantized == 0 && !Self.holdsInt8(source) {
       throw BertError(
         .unsupported,
         "the file holds no int8 weights; convert it again with --weights both or int8")
     }
     self.layers = layers
+  }
+
+  private static func holdsInt8(_ source: any WeightSource) -> Bool {
+    (0..<source.description.configuration.layerCount).contains { layer in
+      LinearSite.allCases.contains {
+        source.find(CanonicalName.linear(layer, $0) + QuantizedPart.weight) != nil
+      }
+    }
   }
 }

@@ -58,7 +58,7 @@ struct ForwardPass {
     }
     wait(scratch)
     for layer in 0..<configuration.layerCount {
-      timed(.attention, scratch) { attend(counters[2 * layer + 1], scratch) }
+      timed(.attention, scratch) { attend(layer, counters[2 * layer + 1], scratch) }
       wait(scratch)
       eachBlock(counters[2 * layer + 2]) { rows in
         finishAttention(layer, rows, scratch)
@@ -124,13 +124,9 @@ struct ForwardPass {
   /// Hidden states to the queries, keys and values of a layer's attention.
   private func projectHeads(_ layer: Int, _ rows: Range<Int>, _ scratch: WorkerScratch) {
     let c = configuration
-    let isInt8 = weights.precision == .int8
-    let stride = isInt8 ? scratch.wideStride : space.headBytes / 4
-    let out =
-      isInt8
-      ? scratch.wide.floats
-      : (space.heads.base + rows.lowerBound * space.headBytes)
-        .assumingMemoryBound(to: Float.self)
+    let isInt8 = weights.layers[layer].hasInt8Attention
+    let stride = isInt8 ? scratch.wideStride : space.floatHeadStride
+    let out = isInt8 ? scratch.wide.floats : space.heads.floats + rows.lowerBound * stride
     run(
       layer, .queryKeyValue, hidden(rows.lowerBound), space.hiddenStride, rows, scratch,
       destination(out, stride))
@@ -139,7 +135,7 @@ struct ForwardPass {
       for (index, row) in rows.enumerated() {
         calls.quantize_heads(
           out + index * stride, c.headCount, c.headSize,
-          space.heads.bytes + row * space.headBytes,
+          space.heads.bytes + row * space.int8HeadBytes,
           space.headScales.floats + row * 3 * c.headCount)
       }
     }
@@ -211,14 +207,14 @@ struct ForwardPass {
 
   // MARK: Attention
 
-  private func attend(_ counter: WorkCounter, _ scratch: WorkerScratch) {
+  private func attend(_ layer: Int, _ counter: WorkCounter, _ scratch: WorkerScratch) {
     let heads = configuration.headCount
     while true {
       let task = counter.take()
       if task >= order.count * heads { return }
       let sequence = order[task / heads]
       let (start, length) = (starts[sequence], starts[sequence + 1] - starts[sequence])
-      if weights.precision == .int8 {
+      if weights.layers[layer].hasInt8Attention {
         attendInt8(start, length, head: task % heads, scratch)
       } else {
         attendFloat(start, length, head: task % heads, scratch)
@@ -229,13 +225,14 @@ struct ForwardPass {
   private func attendInt8(_ start: Int, _ length: Int, head: Int, _ scratch: WorkerScratch) {
     let c = configuration
     let padded = roundUp(c.headSize, to: 4)
-    let base = space.heads.bytes + start * space.headBytes + head * padded
+    let base = space.heads.bytes + start * space.int8HeadBytes + head * padded
     let signed = UnsafeMutableRawPointer(base).assumingMemoryBound(to: Int8.self)
     let part = c.headCount * padded
     let scales = space.headScales.floats + start * 3 * c.headCount + head
     var arguments = bk_head_s8(
       length: length, head_size: c.headSize, head_stride: padded, query: base,
-      key: signed + part, value: signed + 2 * part, stride: space.headBytes, query_scale: scales,
+      key: signed + part, value: signed + 2 * part, stride: space.int8HeadBytes,
+      query_scale: scales,
       key_scale: scales + c.headCount, value_scale: scales + 2 * c.headCount,
       scale_stride: 3 * c.headCount,
       score_scale: 0x1.715476p+0 / Float(c.headSize).squareRoot(),
@@ -245,7 +242,7 @@ struct ForwardPass {
 
   private func attendFloat(_ start: Int, _ length: Int, head: Int, _ scratch: WorkerScratch) {
     let c = configuration
-    let stride = space.headBytes / 4
+    let stride = space.floatHeadStride
     let base = space.heads.floats + start * stride + head * c.headSize
     var arguments = bk_head_f32(
       length: length, head_size: c.headSize, query: base, key: base + c.hiddenSize,

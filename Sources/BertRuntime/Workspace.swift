@@ -10,7 +10,10 @@ final class Workspace {
   let context: AlignedBuffer
   /// Query, key and value of every token: int8 slices, or floats.
   let heads: AlignedBuffer
-  let headBytes: Int
+  /// Bytes of a token's slices.
+  let int8HeadBytes: Int
+  /// Floats of a token's query, key and value.
+  let floatHeadStride: Int
   let headScales: AlignedBuffer
   let scratches: [WorkerScratch]
 
@@ -20,12 +23,15 @@ final class Workspace {
     hiddenStride = roundUp(c.hiddenSize, to: 32)
     hidden = AlignedBuffer(floats: tokens * hiddenStride)
     context = AlignedBuffer(floats: tokens * hiddenStride)
-    headBytes =
-      weights.precision == .int8
-      ? 3 * c.headCount * roundUp(c.headSize, to: 4) : roundUp(3 * c.hiddenSize, to: 32) * 4
-    heads = AlignedBuffer(bytes: tokens * headBytes)
-    headScales = AlignedBuffer(
-      floats: weights.precision == .int8 ? tokens * 3 * c.headCount : 0)
+    int8HeadBytes = 3 * c.headCount * roundUp(c.headSize, to: 4)
+    floatHeadStride = roundUp(3 * c.hiddenSize, to: 32)
+    let kinds = Set(weights.layers.map(\.hasInt8Attention))
+    heads = AlignedBuffer(
+      bytes: tokens
+        * max(
+          kinds.contains(true) ? int8HeadBytes : 0, kinds.contains(false) ? floatHeadStride * 4 : 0)
+    )
+    headScales = AlignedBuffer(floats: kinds.contains(true) ? tokens * 3 * c.headCount : 0)
     scratches = (0..<workers).map {
       WorkerScratch(worker: $0, weights: weights, longest: longest, kernels: kernels)
     }
@@ -60,10 +66,8 @@ final class WorkerScratch {
     bytes = AlignedBuffer(bytes: Self.blockRows * (steps.map(\.rowBytes).max() ?? 0))
     scales = AlignedBuffer(bytes: Self.blockRows * MemoryLayout<bk_row_scale>.stride)
     row = AlignedBuffer(floats: wideStride)
-    var most =
-      weights.precision == .int8
-      ? calls.attend_s8_scratch(longest, c.headSize)
-      : calls.attend_f32_scratch(longest, c.headSize)
+    var most = max(
+      calls.attend_s8_scratch(longest, c.headSize), calls.attend_f32_scratch(longest, c.headSize))
     for step in steps {
       if case .int8(let linear, _) = step {
         most = max(most, calls.linear_s8_scratch(Self.blockRows, linear.groups))

@@ -7,9 +7,9 @@
 
 BK_INLINE ptrdiff_t bk_round_up(ptrdiff_t n, ptrdiff_t to) { return (n + to - 1) / to * to; }
 
-BK_INLINE void *bk_take(char **at, ptrdiff_t bytes) {
-  void *p = *at;
-  *at += bk_round_up(bytes, 64);
+BK_INLINE void *bk_take(uintptr_t *at, ptrdiff_t bytes) {
+  void *p = (void *)*at;
+  *at += (uintptr_t)bk_round_up(bytes, 64);
   return p;
 }
 
@@ -20,11 +20,12 @@ typedef struct {
   int8_t *keys;      // panels [ceil(L/32)][head_stride/4][32][4]
   int8_t *values;    // panels [ceil(d/32)][ceil(L/4)][32][4]
   int32_t *initial;  // [L up to 32]: -128 * sum of the key, undoing the query's + 128
+  int32_t *start;    // [d up to 32]: what the sums over values start from
   float *key_scale;  // [L up to 32]
   float *value_log;      // [L up to 32]: log2 of the value's scale over the largest one
   float *value_inverse;  // [L up to 32]: the largest value scale over the value's
   float *scores;     // [BK_ROW_TILE][L up to 32]
-  uint8_t *shares;   // [BK_ROW_TILE][L up to 32]: 255 * weight, rounded
+  uint8_t *shares;   // [BK_ROW_TILE][L up to 32]: 255 * weight, rounded; first, a row of 128s
   void *rows;        // what bk_prepare_rows needs
   size_t size;
 } bk_head_scratch;
@@ -32,18 +33,19 @@ typedef struct {
 BK_INLINE bk_head_scratch bk_lay_out_s8(ptrdiff_t length, ptrdiff_t head_size, void *base) {
   const ptrdiff_t padded = bk_round_up(length, 32), stride = bk_round_up(head_size, 4);
   const ptrdiff_t deepest = padded > stride ? padded : stride;
-  char *at = base;
+  uintptr_t at = (uintptr_t)base;
   bk_head_scratch s;
   s.keys = bk_take(&at, padded * stride);
   s.values = bk_take(&at, bk_round_up(head_size, 32) * bk_round_up(length, 4));
   s.initial = bk_take(&at, padded * 4);
+  s.start = bk_take(&at, bk_round_up(head_size, 32) * 4);
   s.key_scale = bk_take(&at, padded * 4);
   s.value_log = bk_take(&at, padded * 4);
   s.value_inverse = bk_take(&at, padded * 4);
   s.scores = bk_take(&at, padded * 4 * BK_ROW_TILE);
-  s.shares = bk_take(&at, padded * BK_ROW_TILE);
+  s.shares = bk_take(&at, padded * BK_ROW_TILE > stride ? padded * BK_ROW_TILE : stride);
   s.rows = bk_take(&at, (ptrdiff_t)bk_rows_scratch(BK_ROW_TILE, deepest / 4));
-  s.size = (size_t)(at - (char *)base);
+  s.size = (size_t)(at - (uintptr_t)base);
   return s;
 }
 
@@ -63,7 +65,7 @@ BK_INLINE void bk_pack_keys(const bk_head_s8 *h, const bk_head_scratch *s) {
     }
     s->key_scale[j] = j < h->length ? h->key_scale[j * h->scale_stride] : 0.0f;
   }
-  // A row of 128s against the keys gives 128 times each key's sum:
+  // A row of 128s against the keys gives 128 times each key's sum, prepared as queries are:
   // at most 128 * 127 * head_size, which int32 holds for any head below 131072 wide.
   memset(s->shares, 128, (size_t)h->head_stride);
   const bk_tile_input a = bk_prepare_rows(s->shares, h->head_stride, 1, groups, s->rows);
@@ -174,7 +176,7 @@ BK_INLINE float bk_share_row(const bk_head_scratch *s, const float *scores, ptrd
                              float most, uint8_t *shares) {
   f32x16 sum = 0.0f;
   for (ptrdiff_t j = 0; j < length; j += 16) {
-    f32x16 w = bk_exp2_coarse(bk_max(bk_load(scores + j) - most, -126.0f));
+    f32x16 w = bk_exp2_coarse(bk_max(bk_load(scores + j) - most, -125.0f));
     sum = bk_fma(w, bk_load(s->value_inverse + j), sum);
     bk_store_u8(shares + j, bk_low_bytes(bk_fma(w, 255.0f, BK_MAGIC)));
   }
@@ -187,6 +189,10 @@ static void bk_attend_s8(const bk_head_s8 *h, void *scratch) {
   _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL];
   bk_pack_keys(h, &s);
   const float largest = bk_pack_values(h, &s);
+  for (ptrdiff_t d = 0; d < h->head_size; d += 32) {
+    memset(s.start + d, 0, 32 * sizeof(int32_t));
+    bk_undo_preparation(s.values + d * groups * 4, groups, s.start + d);
+  }
   const ptrdiff_t step = bk_tile_rows(h->length, BK_ROW_TILE);
   for (ptrdiff_t row = 0; row < h->length; row += step) {
     const ptrdiff_t rows = h->length - row < step ? h->length - row : step;
@@ -200,7 +206,8 @@ static void bk_attend_s8(const bk_head_s8 *h, void *scratch) {
     const bk_tile_input a = bk_prepare_rows(s.shares, padded, rows, groups, s.rows);
     for (ptrdiff_t d = 0; d < h->head_size; d += 32) {
       // 255 * 127 * length: exact up to BK_MAX_DEPTH tokens.
-      bk_tile_s8(bk_tile_row(&a, 0), a.stride, rows, s.values + d * groups * 4, groups, 0, tile);
+      bk_tile_s8(bk_tile_row(&a, 0), a.stride, rows, s.values + d * groups * 4, groups, s.start + d,
+                 tile);
       for (ptrdiff_t r = 0; r < rows; r++) {
         float *out = h->out + (row + r) * h->out_stride + d;
         const f32x16 y0 = bk_float(bk_load_i32(tile + 32 * r)) * factor[r];

@@ -1,7 +1,11 @@
 // The loops of a linear around a tile of integer or float products, and what follows it.
 //
-// The including file defines bk_tile_s8(a, lda, rows, panel, groups, init, tile), which writes the
-// exact int32 sums of `rows` (1...BK_ROW_TILE) rows by 32 outputs; everything else is shared.
+// The including file defines, for its instruction set:
+//   bk_prepare_rows      the rows as its products want them, in bk_rows_scratch bytes
+//   bk_undo_preparation  adds to 32 starting sums what makes sums over prepared rows those of rows
+//   bk_tile_s8           from `start` (null for zeros), the exact int32 sums of `rows`
+//                        (1...BK_ROW_TILE) prepared rows by the 32 outputs of a panel
+// Everything else is shared.
 #ifndef BK_LINEAR_H
 #define BK_LINEAR_H
 
@@ -69,24 +73,20 @@ BK_INLINE void bk_dequantize_tile(const int32_t *tile, ptrdiff_t rows, const bk_
   }
 }
 
-// Rows in balanced tiles: 13 rows are 7 + 6, not 12 + 1.
-BK_INLINE ptrdiff_t bk_tile_rows(ptrdiff_t rows, ptrdiff_t most) {
-  const ptrdiff_t tiles = (rows + most - 1) / most;
-  return (rows + tiles - 1) / tiles;
-}
-
 BK_INLINE void bk_linear_s8_with(const bk_linear_s8 *l, const bk_tile_input *a,
                                  const bk_row_scale *scales, ptrdiff_t rows, ptrdiff_t first,
                                  ptrdiff_t last, const bk_output *o, bk_activation activation) {
-  _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL];
+  _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL], start[BK_PANEL];
   const ptrdiff_t step = bk_tile_rows(rows, BK_ROW_TILE);
   for (ptrdiff_t p = first; p < last; p++) {
     const int8_t *panel = l->weights + p * l->groups * (BK_PANEL * BK_GROUP);
     bk_panel_constants c;
     bk_load_panel_constants(l, p * BK_PANEL, &c);
+    memset(start, 0, sizeof start);
+    bk_undo_preparation(panel, l->groups, start);
     for (ptrdiff_t r = 0; r < rows; r += step) {
       const ptrdiff_t n = rows - r < step ? rows - r : step;
-      bk_tile_s8(bk_tile_row(a, r), a->stride, n, panel, l->groups, 0, tile);
+      bk_tile_s8(bk_tile_row(a, r), a->stride, n, panel, l->groups, start, tile);
       bk_dequantize_tile(tile, n, scales + r, &c, o, activation, r, p * BK_PANEL, l->outputs);
     }
   }

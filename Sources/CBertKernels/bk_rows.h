@@ -82,38 +82,23 @@ BK_INLINE u8x16 bk_low_bytes(f32x16 shifted) {
   return __builtin_convertvector((u32x16)shifted & 0xff, u8x16);
 }
 
-typedef struct {
-  float scale, inverse, start;
-} bk_range_scale;
-
-// From a row's minimum and maximum to q = v * inverse + start in 0...255.
-BK_INLINE bk_range_scale bk_scale_of_range(float low, float high) {
-  const float range = high - low;
-  bk_range_scale s = {range * (1.0f / 255.0f), 0.0f, 0.0f};
-  if (range > BK_LEAST_RANGE) {
-    s.inverse = 255.0f / range;
-    s.start = -(low * s.inverse);
-  }
-  return s;
-}
-
-// One row of v to u8. v lies within the row's range, so the rounded value lies in 0...255 and its
-// low byte is all of it.
+// One row of v to u8: q = rint((v - low) * inverse). v lies within the row's range, so q lies in
+// 0...255 and its low byte is all of it.
 BK_INLINE bk_row_scale bk_quantize_row(const float *v, ptrdiff_t depth, float low, float high,
                                        uint8_t *q) {
-  const bk_range_scale s = bk_scale_of_range(low, high);
-  const f32x16 inverse = s.inverse, start = s.start;
+  const float range = high - low;
+  const f32x16 least = low, inverse = range > BK_LEAST_RANGE ? 255.0f / range : 0.0f;
   const ptrdiff_t whole = depth / 16 * 16, rest = depth - whole;
   for (ptrdiff_t i = 0; i < whole; i += 16) {
-    bk_store_u8(q + i, bk_low_bytes(bk_fma(bk_load(v + i), inverse, start) + BK_MAGIC));
+    bk_store_u8(q + i, bk_low_bytes(bk_fma(bk_load(v + i) - least, inverse, BK_MAGIC)));
   }
   if (rest) {
-    u8x16 bytes = bk_low_bytes(bk_fma(bk_load_some(v + whole, rest, 0.0f), inverse, start) +
-                               BK_MAGIC);
+    f32x16 x = bk_load_some(v + whole, rest, 0.0f) - least;
+    u8x16 bytes = bk_low_bytes(bk_fma(x, inverse, BK_MAGIC));
     memcpy(q + whole, &bytes, (size_t)rest);
     for (ptrdiff_t i = depth; i % BK_GROUP != 0; i++) q[i] = 0;
   }
-  return (bk_row_scale){s.scale, low};
+  return (bk_row_scale){range * (1.0f / 255.0f), low};
 }
 
 // v = R (x * multiplier) and its lanes' minima and maxima.
@@ -158,15 +143,39 @@ static void bk_quantize_rows(const bk_input *input, const float *x, ptrdiff_t x_
 
 // MARK: Quantising the attention's inputs
 
-// n floats to int8 + bias, symmetric, and zeros up to `padded`; returns the scale.
-BK_INLINE float bk_quantize_slice(const float *x, ptrdiff_t n, ptrdiff_t padded, float bias,
-                                  uint8_t *q) {
+// Lane i of the result is the largest lane of v[i].
+BK_INLINE f32x16 bk_max_of_each(f32x16 *v) {
+#define BK_MERGE(N, STEP, ...)                                                      \
+  for (int i = 0; i < N; i++) {                                                     \
+    const f32x16 a = v[2 * i], b = v[2 * i + 1];                                    \
+    const f32x16 low = __builtin_shufflevector(a, b, __VA_ARGS__);                  \
+    const f32x16 high = __builtin_shufflevector(a, b, BK_PLUS##STEP(__VA_ARGS__));  \
+    v[i] = bk_max(low, high);                                                       \
+  }
+#define BK_PLUS(S, A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P)                       \
+  A + S, B + S, C + S, D + S, E + S, F + S, G + S, H + S, I + S, J + S, K + S, L + S, M + S, \
+      N + S, O + S, P + S
+#define BK_PLUS8(...) BK_PLUS(8, __VA_ARGS__)
+#define BK_PLUS4(...) BK_PLUS(4, __VA_ARGS__)
+#define BK_PLUS2(...) BK_PLUS(2, __VA_ARGS__)
+#define BK_PLUS1(...) BK_PLUS(1, __VA_ARGS__)
+  BK_MERGE(8, 8, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)
+  BK_MERGE(4, 4, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)
+  BK_MERGE(2, 2, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29)
+  BK_MERGE(1, 1, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
+#undef BK_MERGE
+#undef BK_PLUS
+#undef BK_PLUS8
+#undef BK_PLUS4
+#undef BK_PLUS2
+#undef BK_PLUS1
+  return v[0];
+}
+
+// n floats times `inverse`, rounded, plus `bias`, as bytes, and zeros up to `padded`.
+BK_INLINE void bk_round_slice(const float *x, ptrdiff_t n, ptrdiff_t padded, f32x16 inverse,
+                              float bias, uint8_t *q) {
   const ptrdiff_t whole = n / 16 * 16, rest = n - whole;
-  f32x16 most = 0.0f;
-  for (ptrdiff_t i = 0; i < whole; i += 16) most = bk_max(bk_abs(bk_load(x + i)), most);
-  if (rest) most = bk_max(bk_abs(bk_load_some(x + whole, rest, 0.0f)), most);
-  const float largest = bk_max_lanes(most);
-  const float inverse = largest > BK_LEAST_RANGE ? 127.0f / largest : 0.0f;
   for (ptrdiff_t i = 0; i < whole; i += 16) {
     bk_store_u8(q + i, bk_low_bytes((bk_load(x + i) * inverse + BK_MAGIC) + bias));
   }
@@ -176,18 +185,42 @@ BK_INLINE float bk_quantize_slice(const float *x, ptrdiff_t n, ptrdiff_t padded,
     memcpy(q + whole, &bytes, (size_t)rest);
     for (ptrdiff_t i = n; i < padded; i++) q[i] = 0;
   }
-  return largest * (1.0f / 127.0f);
 }
 
+// 16 slices at a time, so that their largest values are found and inverted together.
+BK_INLINE void bk_quantize_slices(const float *x, ptrdiff_t heads, ptrdiff_t head_size,
+                                  uint8_t *row, float *scales) {
+  const ptrdiff_t padded = (head_size + 3) / 4 * 4, slices = 3 * heads;
+  const ptrdiff_t whole = head_size / 16 * 16, rest = head_size - whole;
+  for (ptrdiff_t first = 0; first < slices; first += 16) {
+    const ptrdiff_t count = slices - first < 16 ? slices - first : 16;
+    f32x16 most[16];
+    float inverses[16];
+    for (ptrdiff_t i = 0; i < 16; i++) most[i] = 0.0f;
+    for (ptrdiff_t i = 0; i < count; i++) {
+      const float *slice = x + (first + i) * head_size;
+      for (ptrdiff_t j = 0; j < whole; j += 16) most[i] = bk_max(bk_abs(bk_load(slice + j)), most[i]);
+      if (rest) most[i] = bk_max(bk_abs(bk_load_some(slice + whole, rest, 0.0f)), most[i]);
+    }
+    const f32x16 largest = bk_max_of_each(most);
+    const f32x16 inverse = 127.0f / largest;
+    bk_store(inverses, largest > BK_LEAST_RANGE ? inverse : (f32x16)0.0f);
+    bk_store_upto(scales + first, largest * (1.0f / 127.0f), count);
+    for (ptrdiff_t i = 0; i < count; i++) {
+      const ptrdiff_t slice = first + i;
+      bk_round_slice(x + slice * head_size, head_size, padded, inverses[i],
+                     slice < heads ? 128.0f : 0.0f, row + slice * padded);
+    }
+  }
+}
+
+// The usual head sizes as constants: the loops over a slice are short.
 static void bk_quantize_heads(const float *x, ptrdiff_t heads, ptrdiff_t head_size, uint8_t *row,
                               float *scales) {
-  const ptrdiff_t padded = (head_size + 3) / 4 * 4;
-  for (ptrdiff_t part = 0; part < 3; part++) {
-    for (ptrdiff_t h = 0; h < heads; h++) {
-      const ptrdiff_t slice = part * heads + h;
-      scales[slice] = bk_quantize_slice(x + slice * head_size, head_size, padded,
-                                        part == 0 ? 128.0f : 0.0f, row + slice * padded);
-    }
+  switch (head_size) {
+    case 32: bk_quantize_slices(x, heads, 32, row, scales); break;
+    case 64: bk_quantize_slices(x, heads, 64, row, scales); break;
+    default: bk_quantize_slices(x, heads, head_size, row, scales); break;
   }
 }
 

@@ -22,6 +22,12 @@ typedef uint8_t u8x16_u __attribute__((ext_vector_type(16), aligned(1)));
 
 #define BK_INLINE static inline __attribute__((always_inline, unused))
 
+// Rows in balanced tiles: 13 rows are 7 + 6, not 12 + 1.
+BK_INLINE ptrdiff_t bk_tile_rows(ptrdiff_t rows, ptrdiff_t most) {
+  const ptrdiff_t tiles = (rows + most - 1) / most;
+  return (rows + tiles - 1) / tiles;
+}
+
 BK_INLINE f32x16 bk_load(const float *p) { return *(const f32x16_u *)p; }
 BK_INLINE void bk_store(float *p, f32x16 v) { *(f32x16_u *)p = v; }
 BK_INLINE i32x16 bk_load_i32(const int32_t *p) { return *(const i32x16_u *)p; }
@@ -74,25 +80,32 @@ BK_INLINE f32x16 bk_fma(f32x16 a, f32x16 b, f32x16 c) { return __builtin_element
 #else
 typedef double f64x16 __attribute__((ext_vector_type(16)));
 typedef int64_t i64x16 __attribute__((ext_vector_type(16)));
-// Without the instruction: the product of two floats is exact in double; the sum is rounded to odd
-// (the last bit set when inexact), after which rounding to float can not round twice wrongly,
-// because 53 >= 2 * 24 + 2 (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums").
+// Without the instruction: the product of two floats is exact in double, and so is the error of its
+// sum with the third (Knuth's two-sum). The sum is rounded to odd: truncated toward zero, the last
+// bit set when inexact. Rounding that to float can not round twice wrongly, because 53 >= 2 * 24 + 2
+// (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums").
 BK_INLINE f32x16 bk_fma(f32x16 a, f32x16 b, f32x16 c) {
-  f64x16 p = __builtin_convertvector(a, f64x16) * __builtin_convertvector(b, f64x16);
-  f64x16 d = __builtin_convertvector(c, f64x16);
-  f64x16 s = p + d;
-  f64x16 t = s - p;
-  f64x16 error = (p - (s - t)) + (d - t);
-  i64x16 bits = (i64x16)s;
-  // Inexact and even: step one ulp toward the error, away from or toward zero. NaN and infinity
-  // make the error NaN, which compares false.
-  i64x16 inexact = (error < 0.0) | (error > 0.0);
-  i64x16 even = (bits & 1) == 0;
-  i64x16 away = (error > 0.0) == (s > 0.0);
-  i64x16 step = away ? (i64x16)1 : (i64x16)-1;
-  bits += inexact & even & step;
+  const f64x16 p = __builtin_convertvector(a, f64x16) * __builtin_convertvector(b, f64x16);
+  const f64x16 d = __builtin_convertvector(c, f64x16);
+  const f64x16 s = p + d;
+  const f64x16 t = s - p;
+  const f64x16 error = (p - (s - t)) + (d - t);
+  // Sum and error are zero or within 2^-298...2^257, so their product neither underflows nor
+  // overflows. It is below zero when the sum was rounded away from zero; NaN compares false.
+  const f64x16 side = error * s;
+  const i64x16 beyond = side < 0.0, inside = side > 0.0;
+  const i64x16 bits = ((i64x16)s + beyond) | ((beyond | inside) & 1);
   return __builtin_convertvector((f64x16)bits, f32x16);
 }
+#endif
+
+// Hides from the compiler where v comes from, so that a loop that measures is not folded.
+#if defined(__x86_64__)
+#define BK_OPAQUE(v) __asm__ volatile("" : "+x"(v))
+#elif defined(__aarch64__)
+#define BK_OPAQUE(v) __asm__ volatile("" : "+w"(v))
+#else
+#define BK_OPAQUE(v) __asm__ volatile("" : "+m"(v))
 #endif
 
 // Adding this rounds a float of magnitude below 2^21 to the nearest integer, ties to even, and

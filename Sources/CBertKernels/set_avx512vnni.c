@@ -1,4 +1,8 @@
 // AVX-512 with VNNI: vpdpbusd adds four u8 x s8 products to an int32, exactly.
+#define BK_SET bk_set_avx512vnni
+#define BK_SET_NAME "avx512vnni"
+#define BK_SET_REQUIRES "x86-64 with AVX-512 F, BW, DQ, VL and VNNI"
+
 #if defined(__x86_64__)
 #pragma clang attribute push(                                                          \
     __attribute__((target("avx,avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), \
@@ -7,9 +11,6 @@
 #include <immintrin.h>
 
 #define BK_HAS_FMA 1
-#define BK_SET bk_set_avx512vnni
-#define BK_SET_NAME "avx512vnni"
-#define BK_SET_REQUIRES "AVX-512 F, BW, DQ, VL and VNNI"
 #define BK_ROW_TILE 12
 #define BK_FLOAT_ROWS 12
 #define BK_FLOAT_VECTORS 2
@@ -30,6 +31,8 @@ BK_INLINE bk_tile_input bk_prepare_rows(const uint8_t *q, ptrdiff_t stride, ptrd
 BK_INLINE const uint8_t *bk_tile_row(const bk_tile_input *a, ptrdiff_t row) {
   return a->base + row * a->stride;
 }
+
+BK_INLINE void bk_undo_preparation(const int8_t *panel, ptrdiff_t groups, int32_t *start) {}
 
 BK_INLINE __m512i bk_broadcast(const uint8_t *p) {
   int32_t four;
@@ -100,4 +103,6 @@ static uint64_t bk_peak_s8(uint64_t rounds) {
 #include "bk_set.h"
 
 #pragma clang attribute pop
+#else
+#include "bk_absent.h"
 #endif

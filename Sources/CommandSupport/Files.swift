@@ -132,6 +132,21 @@ public struct OutputStream: ~Copyable {
   }
 }
 
+/// Reads a small file whole.
+///
+/// - Throws: `notFound` when it cannot be read, `unsupported` beyond `limit` bytes.
+public func readFile(_ path: String, limit: Int) throws(BertError) -> [UInt8] {
+  let reader = try LineReader(path: path)
+  var bytes: [UInt8] = []
+  while let line = try reader.next() {
+    bytes += line + [0x0A]
+    if bytes.count > limit {
+      throw BertError(.unsupported, "is larger than \(limit) bytes", file: path)
+    }
+  }
+  return bytes
+}
+
 /// Writes a small file whole: to a temporary beside it, then renamed.
 ///
 /// - Throws: `cannotWrite` with the system's reason.

@@ -86,9 +86,7 @@ struct EarlierRun {
   private let cells: [JSON]
 
   init(path: String) throws(BertError) {
-    let reader = try LineReader(path: path)
-    var bytes: [UInt8] = []
-    while let line = try reader.next() { bytes += line + [0x0A] }
+    let bytes = try readFile(path, limit: 64 << 20)
     let json: JSON
     do throws(BertError) { json = try JSON.parse(bytes) } catch { throw error.inFile(path) }
     guard let cells = json["cells"]?.arrayValue else {

@@ -71,11 +71,17 @@ struct BertRun: ParsableCommand {
   @Flag(help: "Run the other path too and report the drift.")
   var drift = false
 
-  @Option(help: ArgumentHelp("Write the drift report as JSON.", valueName: "file"))
-  var driftReport: String?
+  @Option(
+    help: ArgumentHelp(
+      "Write the drift report, with what causes it, as .json or .html.", valueName: "file"))
+  var driftReport: [String] = []
 
   @Option(help: "Fail with exit code 3 unless the drift keeps to NAME=NUMBER,...")
   var require: String?
+
+  @Option(
+    help: ArgumentHelp("Read such thresholds from a .json or .toml file.", valueName: "file"))
+  var requireFile: String?
 
   func validate() throws {
     if model == nil && !cpu { throw ValidationError("Missing expected argument '<model>'") }
@@ -86,8 +92,8 @@ struct BertRun: ParsableCommand {
     if tokenBudget < 1 {
       throw ValidationError("--token-budget is \(tokenBudget); it must be at least 1")
     }
-    if let driftReport, !driftReport.hasSuffix(".json") {
-      throw ValidationError("--drift-report takes a file name that ends in .json")
+    for path in driftReport where !path.hasSuffix(".json") && !path.hasSuffix(".html") {
+      throw ValidationError("--drift-report takes file names that end in .json or .html")
     }
     if input != nil && !texts.isEmpty {
       throw ValidationError("texts come from the arguments or from --input, not from both")
@@ -99,7 +105,7 @@ struct BertRun: ParsableCommand {
       let kernels = try KernelSet.choose(kernels)
       if cpu { return Self.list(chosen: kernels) }
       guard let path = model else { return }
-      let gate = try require.map { text throws(BertError) in try DriftGate.parse(text) }
+      let gate = try gate()
       let served = try ServedModel(path: path)
       if verify { return try Self.verify(served) }
       let session = try Session(
@@ -110,13 +116,30 @@ struct BertRun: ParsableCommand {
       let source = try TextSource(texts: texts, input: input, isJSON: jsonl)
       var run = try TextRun(
         session: session, source: source, format: format,
-        drift: measuresDrift)
+        drift: !measuresDrift ? .none : driftReport.isEmpty ? .summary : .attribution)
       try run.perform()
-      try Self.conclude(run, reportPath: driftReport, gate: gate)
+      try conclude(run, gate)
     }
   }
 
-  private var measuresDrift: Bool { drift || driftReport != nil || require != nil }
+  private var measuresDrift: Bool {
+    drift || !driftReport.isEmpty || require != nil || requireFile != nil
+  }
+
+  private func gate() throws(BertError) -> DriftGate? {
+    guard require != nil || requireFile != nil else { return nil }
+    var gate = DriftGate()
+    if let path = requireFile {
+      let bytes = try readFile(path, limit: 1 << 20)
+      do throws(BertError) {
+        if path.hasSuffix(".json") { try gate.add(json: bytes) } else { try gate.add(toml: bytes) }
+      } catch {
+        throw error.inFile(path)
+      }
+    }
+    if let require { try gate.add(list: require) }
+    return gate
+  }
 
   private var threadCount: Int {
     guard let threads else { return CpuShare.threads }
@@ -135,8 +158,8 @@ struct BertRun: ParsableCommand {
   private static func list(chosen: KernelSet) {
     for listing in KernelSet.all {
       let mark = listing.name == chosen.name ? "*" : " "
-      let state = listing.set == nil ? "not on this CPU" : "available"
-      print("\(mark) \(listing.name)  \(state); needs \(listing.requires)")
+      let state = listing.obstacle.map { "not available: \($0)" } ?? "available"
+      print("\(mark) \(listing.name): \(state) (needs \(listing.requires))")
     }
   }
 
@@ -148,16 +171,17 @@ struct BertRun: ParsableCommand {
   }
 
   /// Reports the drift and applies the gate.
-  private static func conclude(
-    _ run: borrowing TextRun, reportPath: String?, gate: DriftGate?
-  ) throws(BertError) {
-    guard let report = run.driftReport() else { return }
+  private func conclude(_ run: borrowing TextRun, _ gate: DriftGate?) throws(BertError) {
+    guard let report = try run.driftReport() else { return }
     Console.note(report.summary)
-    if let reportPath {
-      try writeFile(reportPath, Array((report.json.text(pretty: true) + "\n").utf8))
+    let failures = gate?.failures(report)
+    for path in driftReport {
+      let text =
+        path.hasSuffix(".html")
+        ? DriftPage(report, failures: failures).html : report.json.text(pretty: true) + "\n"
+      try writeFile(path, Array(text.utf8))
     }
-    let failures = gate?.failures(report) ?? []
-    if !failures.isEmpty {
+    if let failures, !failures.isEmpty {
       throw BertError(.driftGate, "the drift gate failed: " + failures.joined(separator: "; "))
     }
   }

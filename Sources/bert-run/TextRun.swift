@@ -7,6 +7,13 @@ import CommandSupport
 import Glibc
 import JSONText
 
+/// How much to find out about the drift.
+enum DriftDepth {
+  case none
+  case summary
+  case attribution
+}
+
 /// Texts in, results out, a pass at a time: memory does not grow with the number of texts.
 struct TextRun: ~Copyable {
   private let session: Session
@@ -16,29 +23,27 @@ struct TextRun: ~Copyable {
   private var cut = 0
 
   init(
-    session: Session, source: TextSource, format: OutputFormat, drift: Bool
+    session: Session, source: TextSource, format: OutputFormat, drift: DriftDepth
   ) throws(BertError) {
     self.session = session
     self.source = source
     writer = ResultWriter(session: session, format: format)
-    meter = drift ? try Self.meter(session) : nil
+    meter = drift == .none ? nil : try Self.meter(session, drift)
   }
 
-  private static func meter(_ session: Session) throws(BertError) -> DriftMeter {
+  private static func meter(
+    _ session: Session, _ depth: DriftDepth
+  ) throws(BertError) -> DriftMeter {
     for precision in [Precision.float32, .int8] where !session.model.holds(precision) {
       throw BertError(
         .unsupported,
         "drift needs both paths, and the file holds no \(precision.rawValue) "
           + "weights: convert it again with --weights both", file: session.model.file.path)
     }
-    func encoder(_ precision: Precision) throws(BertError) -> Encoder {
-      try session.model.encoder(
-        precision, kernels: session.kernels, team: session.encoder.team,
-        tokenBudget: DriftMeter.tokenBudget)
-    }
-    return DriftMeter(
-      reference: try encoder(.float32), other: try encoder(.int8), pooler: session.pooler,
-      normalizes: session.normalizes)
+    return try DriftMeter(
+      source: session.model.file, kernels: session.kernels, team: session.encoder.team,
+      pooler: session.pooler, normalizes: session.normalizes,
+      attributes: depth == .attribution)
   }
 
   mutating func perform() throws(BertError) {
@@ -80,16 +85,16 @@ struct TextRun: ~Copyable {
     }
     if let failure { throw failure }
     try writer.flush()
-    try meter?.add(done)
+    try meter?.add(done, labels: ready.map { String(decoding: $0.input.text, as: UTF8.self) })
     batch.removeAll()
     items.removeAll(keepingCapacity: true)
   }
 
   /// What the drift was, when it was measured.
-  func driftReport() -> DriftReport? {
-    meter?.report(
-      fingerprint: session.model.fingerprint(.int8) ?? "",
+  borrowing func driftReport() throws(BertError) -> DriftReport? {
+    try meter?.report(
       settings: DriftReport.Settings(
+        fingerprint: session.model.fingerprint(.int8) ?? "", model: session.model.file.path,
         kernels: session.kernels.name,
         quantizer: session.model.file.quantizer.map { (key: $0.key, value: $0.value) },
         date: Self.now()))

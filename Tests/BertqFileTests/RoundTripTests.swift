@@ -22,7 +22,7 @@ import Testing
     #expect(file.tensors.map(\.name) == model.tensors.map(\.name))
     for tensor in model.tensors {
       let view = try file.require(
-        tensor.name, tensor.elementType, tensor.layout, tensor.shape, verifying: true)
+        tensor.name, tensor.elementType, tensor.shape, tensor.layout)
       #expect(try view.bytes.elementsEqual(TinyModel.bytes(tensor)), "\(tensor.name)")
       #expect(UInt(bitPattern: view.bytes.baseAddress) % 64 == 0)
     }
@@ -80,7 +80,7 @@ import Testing
     let file = try BertqFile.open(folder / "a.bertq")
     try file.verifyAll()
     for tensor in model.tensors {
-      let view = try file.require(tensor.name, .uint8, .rowMajor, tensor.shape)
+      let view = try file.require(tensor.name, .uint8, tensor.shape)
       #expect(try view.bytes.elementsEqual(TinyModel.bytes(tensor)))
     }
   }

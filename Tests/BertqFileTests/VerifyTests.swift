@@ -27,12 +27,12 @@ import Testing
   @Test func damageIsFoundWhereItIsUsedAndOnlyThere() throws {
     let folder = try TemporaryFolder()
     let file = try Self.make(folder, damage: [100_000])  // in the second chunk
-    let big = try file.require("big", .float32, .rowMajor, [1000, 60], verifying: false)
+    let big = try file.require("big", .float32, [1000, 60], verifying: false)
     let start = try contents(file.path).count - 240_000 - 5
     try file.verify(big, bytes: 0..<65_536)
     try file.verify(big, bytes: 131_072..<240_000)
     try file.verify(big, bytes: 5..<5)
-    _ = try file.require("after", .int8, .rowMajor, [5])
+    _ = try file.require("after", .int8, [5])
     for range in [0..<65_537, 65_536..<65_537, 131_071..<131_072, 0..<240_000] {
       do {
         try file.verify(big, bytes: range)
@@ -50,7 +50,7 @@ import Testing
   @Test func whatWasCheckedOnceIsNotCheckedAgainButByVerifyAll() throws {
     let folder = try TemporaryFolder()
     let file = try Self.make(folder)
-    let big = try file.require("big", .float32, .rowMajor, [1000, 60])
+    let big = try file.require("big", .float32, [1000, 60])
     // Changed under the mapping, as nobody should: seen only by what looks again.
     let offset = try contents(file.path).count - 100
     let descriptor = open(file.path, O_WRONLY)
@@ -63,7 +63,7 @@ import Testing
   @Test func refusesRangesAndViewsThatAreNotItsOwn() throws {
     let folder = try TemporaryFolder()
     let file = try Self.make(folder)
-    let big = try file.require("big", .float32, .rowMajor, [1000, 60])
+    let big = try file.require("big", .float32, [1000, 60])
     for range in [0..<240_001, -1..<5, 240_000..<Int.max] {
       #expect(throws: BertError(.usage, "")) { try file.verify(big, bytes: range) }
     }
@@ -80,7 +80,7 @@ import Testing
   @Test func manyThreadsMayVerifyAtOnce() async throws {
     let folder = try TemporaryFolder()
     let file = try Self.make(folder, damage: [200_000])
-    let big = try file.require("big", .float32, .rowMajor, [1000, 60], verifying: false)
+    let big = try file.require("big", .float32, [1000, 60], verifying: false)
     let failures = await withTaskGroup(of: Int.self) { group in
       for task in 0..<16 {
         group.addTask {
@@ -101,7 +101,7 @@ import Testing
   @Test func prefaultingIsOnlyAHint() throws {
     let folder = try TemporaryFolder()
     let file = try Self.make(folder)
-    let big = try file.require("big", .float32, .rowMajor, [1000, 60])
+    let big = try file.require("big", .float32, [1000, 60])
     file.prefault(big)
     file.prefault(big, bytes: 70_000..<900_000)
     file.prefault(big, bytes: -5 ..< -1)

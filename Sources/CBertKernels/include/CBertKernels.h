@@ -110,14 +110,13 @@ typedef struct {
   ptrdiff_t out_stride;
 } bk_head_f32;
 
-// The kernels of one instruction set. Only bk_kernels_at gives one out, and says whether this CPU
-// and its operating system can run it.
+// The kernels of one instruction set.
 typedef struct bk_kernels {
   const char *name;      // as in BERTQ_KERNELS
   const char *requires;  // the CPU features, for people
   ptrdiff_t row_tile;    // rows that one pass over a panel serves best
 
-  // Bytes of scratch, 64-byte aligned, that linear_s8 needs for so many rows and groups.
+  // Bytes of scratch that linear_s8 needs for so many rows and groups, 64-byte aligned.
   size_t (*linear_s8_scratch)(ptrdiff_t rows, ptrdiff_t groups);
   // Panels first_panel..<last_panel of a linear over rows of q, q_stride bytes apart (a multiple
   // of 4, at least 4 * groups).
@@ -165,9 +164,13 @@ typedef struct bk_kernels {
   uint64_t (*peak_f32)(uint64_t rounds);
 } bk_kernels;
 
-// The kernel sets this program was built with, best first; null past the last one.
+// Every kernel set that there is, best first, on every architecture; null past the last one. The
+// functions of a set may be called only when bk_kernels_obstacle of its index is null; a set of
+// another architecture has a name and none.
 const bk_kernels *bk_kernels_at(int index);
-// Whether this CPU can run a set and the operating system saves the registers it uses.
+// Why this program, CPU and operating system can not run a set, for people; null when they can.
+const char *bk_kernels_obstacle(int index);
+// Whether there is no obstacle.
 int bk_kernels_supported(int index);
 
 // Lays float weights [outputs][depth] out in panels, for bk_linear_f32.

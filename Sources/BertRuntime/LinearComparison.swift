@@ -1,0 +1,56 @@
+import BertErrors
+import BertKernels
+import BertModel
+
+/// Runs both forms of a linear over the same float rows.
+///
+/// Where the int8 path itself goes, errors of earlier layers come along; here each linear stands
+/// alone.
+public final class LinearComparison: Sendable {
+  private let float: EncoderWeights
+  private let int8: EncoderWeights
+  private let kernels: KernelSet
+
+  /// Takes both forms of a model's linears.
+  ///
+  /// - Throws: `malformed` for missing or damaged tensors.
+  public init(source: any WeightSource, kernels: KernelSet) throws(BertError) {
+    float = try EncoderWeights(source: source, precision: .float32)
+    int8 = try EncoderWeights(source: source, precision: .int8)
+    self.kernels = kernels
+  }
+
+  /// Hands out, for each row, the float and the int8 linear's outputs; nothing where the linear is
+  /// float in the int8 path too.
+  ///
+  /// Safe to call from several threads.
+  public func compare(
+    layer: Int, site: LinearSite, rows: Int, values: UnsafePointer<Float>, stride: Int,
+    _ body: (_ float: UnsafePointer<Float>, _ int8: UnsafePointer<Float>, _ width: Int) -> Void
+  ) {
+    guard case .float(var reference) = float.layers[layer][site],
+      case .int8(var linear, var input) = int8.layers[layer][site]
+    else { return }
+    let calls = kernels.calls
+    let panels = (linear.outputs + 31) / 32
+    let outputs = (
+      AlignedBuffer(floats: panels * 32), AlignedBuffer(floats: panels * 32)
+    )
+    let bytes = AlignedBuffer(bytes: roundUp(linear.groups * 4, to: 64))
+    let row = AlignedBuffer(floats: input.depth)
+    let scratch = AlignedBuffer(bytes: calls.linear_s8_scratch(1, linear.groups))
+    for index in 0..<rows {
+      let x = values + index * stride
+      var output = bk_output(
+        out: outputs.0.floats, stride: panels * 32, residual: nil, residual_stride: 0,
+        activation: BK_ACT_NONE)
+      calls.linear_f32(&reference, x, stride, 1, 0, panels, &output)
+      output.out = outputs.1.floats
+      var scale = bk_row_scale()
+      calls.quantize_rows(&input, x, stride, 1, bytes.bytes, bytes.count, &scale, row.floats)
+      calls.linear_s8(
+        &linear, bytes.bytes, bytes.count, &scale, 1, 0, panels, &output, scratch.base)
+      body(outputs.0.floats, outputs.1.floats, linear.outputs)
+    }
+  }
+}

@@ -1,0 +1,96 @@
+// kernel-check [--list | --full] [--digest HEX] [--require NAME]...
+//
+// Runs every kernel set that this CPU has over the same cases and prints one digest a set; with
+// --full, then over every shape of a linear up to 40 rows, 100 outputs and a depth of 300. Exits 1
+// when a bit differs from the portable set, when the digest is not the one given, or when a set
+// named by --require did not run.
+#include "check.h"
+
+enum { MOST_SETS = 16 };
+
+static const bk_kernels *sets[MOST_SETS];
+static uint64_t digest[MOST_SETS];
+static record results[MOST_SETS];
+static int count;
+static long cases, failures;
+
+static void add_to_digest(uint64_t *hash, const record *r) {
+  for (size_t i = 0; i < r->size; i++) *hash = (*hash ^ r->bytes[i]) * 0x100000001b3u;
+}
+
+static void report(const test_case *c, int set, const record *a, const record *b) {
+  size_t at = 0;
+  while (at < a->size && at < b->size && a->bytes[at] == b->bytes[at]) at++;
+  fprintf(stderr, "%s of %s differs from %s at byte %zu of %zu (shape %td %td %td %td, seed %llu)\n",
+          c->what, sets[set]->name, sets[count - 1]->name, at, b->size, c->shape[0], c->shape[1],
+          c->shape[2], c->shape[3], (unsigned long long)c->seed);
+}
+
+// The last set is the portable one; it goes first.
+static void check(const test_case *c) {
+  cases++;
+  for (int i = count - 1; i >= 0; i--) {
+    random_source r = {c->seed};
+    results[i].size = 0;
+    c->run(sets[i], &r, c->shape, results + i);
+    release_all();
+    add_to_digest(digest + i, results + i);
+    const record *expected = results + count - 1;
+    if (results[i].size == expected->size &&
+        memcmp(results[i].bytes, expected->bytes, expected->size) == 0)
+      continue;
+    if (failures++ < 20) report(c, i, results + i, expected);
+  }
+}
+
+static int ran(const char *name) {
+  for (int i = 0; i < count; i++)
+    if (strcmp(sets[i]->name, name) == 0) return 1;
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  for (int i = 0; bk_kernels_at(i) && count < MOST_SETS; i++) {
+    const char *obstacle = bk_kernels_obstacle(i);
+    printf("%-12s %s\n", bk_kernels_at(i)->name, obstacle ? obstacle : "runs");
+    if (obstacle) continue;
+    digest[count] = 0xcbf29ce484222325u;
+    sets[count++] = bk_kernels_at(i);
+  }
+  int full = 0, list = 0;
+  const char *expected = 0;
+  for (int i = 1; i < argc; i++) {
+    if (strcmp(argv[i], "--full") == 0) {
+      full = 1;
+    } else if (strcmp(argv[i], "--list") == 0) {
+      list = 1;
+    } else if (strcmp(argv[i], "--digest") == 0 && i + 1 < argc) {
+      expected = argv[++i];
+    } else if (strcmp(argv[i], "--require") == 0 && i + 1 < argc) {
+      if (!ran(argv[++i])) {
+        fprintf(stderr, "kernel-check: the set %s did not run\n", argv[i]);
+        failures++;
+      }
+    } else {
+      fprintf(stderr, "usage: kernel-check [--list | --full] [--digest HEX] [--require NAME]...\n");
+      return 64;
+    }
+  }
+  if (list) return failures ? 1 : 0;
+  failures += check_emulated_fma();
+  visit_rows(check);
+  visit_attention(check);
+  visit_linears(check);
+  char text[17] = "";
+  for (int i = 0; i < count; i++) {
+    snprintf(text, sizeof text, "%016llx", (unsigned long long)digest[i]);
+    printf("digest %s %s\n", text, sets[i]->name);
+    if (expected && strcmp(text, expected) != 0) {
+      fprintf(stderr, "kernel-check: the digest of %s is not %s\n", sets[i]->name, expected);
+      failures++;
+    }
+  }
+  if (full) visit_all_shapes(check);
+  printf("%ld cases, %d sets, %ld failures\n", cases, count, failures);
+  return failures ? 1 : 0;
+}
