@@ -27,6 +27,9 @@ public final class CalibratedQuantizer {
     public let damping: Double?
   }
 
+  /// What is added to the diagonal of an input's moments, as a part of its mean.
+  public static let damping = RoundingProblem.damping
+
   private static let tokensOfPass = 1024
 
   private let configuration: BertConfiguration
