@@ -64,7 +64,12 @@ let package = Package(
       ]),
 
     // MARK: Tests
-    .target(name: "Fixtures", dependencies: ["JSONText"], path: "Tests/Fixtures"),
+    .target(
+      name: "Fixtures",
+      dependencies: [
+        "BertErrors", "BertModel", "TensorFiles", "BertKernels", "BertRuntime", "BertQuantize",
+        "BertEngine", "JSONText",
+      ], path: "Tests/Fixtures", exclude: ["tiny"]),
     .testTarget(name: "BertModelTests", dependencies: ["BertErrors", "BertModel", "Fixtures"]),
     .testTarget(name: "JSONTextTests", dependencies: ["BertErrors", "JSONText", "Fixtures"]),
     .testTarget(
@@ -95,7 +100,7 @@ let package = Package(
     .testTarget(
       name: "BertRuntimeTests",
       dependencies: [
-        "BertErrors", "BertRuntime", "BertModel", "BertKernels", "Fixtures",
+        "BertErrors", "BertRuntime", "BertQuantize", "BertModel", "BertKernels", "Fixtures",
       ]),
     .testTarget(
       name: "BertQuantizeTests",
@@ -105,13 +110,13 @@ let package = Package(
     .testTarget(
       name: "BertDriftTests",
       dependencies: [
-        "BertErrors", "BertDrift", "BertRuntime", "BertModel", "JSONText", "Fixtures",
+        "BertErrors", "BertDrift", "BertRuntime", "BertModel", "BertKernels", "JSONText", "Fixtures",
       ]),
     .testTarget(
       name: "ParityTests",
       dependencies: [
-        "BertErrors", "BertImport", "TensorFiles", "BertModel", "BertKernels", "BertRuntime",
-        "BertQuantize", "BertTokenize", "BertqFile", "JSONText", "Fixtures",
+        "BertErrors", "BertEngine", "BertModel", "BertKernels", "BertRuntime", "BertDrift", "BertqFile",
+        "JSONText", "bert-convert", "Fixtures",
       ]),
     .testTarget(
       name: "HostileFileTests",
@@ -121,8 +126,9 @@ let package = Package(
     .testTarget(
       name: "CommandLineTests",
       dependencies: [
-        "BertErrors", "bert-convert", "bert-run", "bert-bench", "JSONText", "Fixtures",
-      ]),
+        "BertErrors", "BertqFile", "BertKernels", "bert-convert", "bert-run", "bert-bench", "JSONText",
+        "Fixtures",
+      ], exclude: ["Snapshots"]),
 
     // MARK: C modules
     .target(name: "CBertKernels"),

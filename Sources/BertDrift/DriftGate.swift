@@ -24,6 +24,7 @@ public struct DriftGate: Sendable {
   private static let short = [
     "cosine": "embedding.cosine_worst", "sqnr": "hidden.sqnr_db", "spearman": "ranking.spearman",
     "top1": "ranking.top1_agreement", "top10": "ranking.top10_agreement",
+    "flips": "head.flips",
   ]
   private static let vectorFields = [
     "sqnr_db", "cosine_mean", "cosine_worst", "cosine_p1", "max_abs",
@@ -31,7 +32,10 @@ public struct DriftGate: Sendable {
   private static let fields: [String: [String]] = [
     "hidden": vectorFields.filter { $0 != "cosine_p1" }, "embedding": vectorFields,
     "ranking": ["spearman", "top1_agreement", "top10_agreement"],
+    "head": ["flips", "max_probability_change", "top1_agreement", "top5_agreement"],
   ]
+
+  private static let lessIsBetter: Set = ["max_abs", "flips", "max_probability_change"]
 
   /// Every name that may be required.
   public static var names: [String] {
@@ -56,7 +60,9 @@ public struct DriftGate: Sendable {
       throw BertError(.usage, "the threshold of '\(name)' is not a number")
     }
     requirements.append(
-      Requirement(name: name, path: path, threshold: threshold, isMinimum: path[1] != "max_abs"))
+      Requirement(
+        name: name, path: path, threshold: threshold,
+        isMinimum: !Self.lessIsBetter.contains(path[1])))
   }
 
   /// Adds the thresholds of `cosine=0.999,sqnr=28`.

@@ -10,6 +10,8 @@ public final class DriftMeter {
   private let pooler: Pooler
   private let normalizes: Bool
   private let attribution: SiteAttribution?
+  private let head: HeadLogits?
+  private var headDrift: HeadDrift?
   private var layers: [VectorDrift]
   private var embeddings = VectorDrift(keepsCosines: true)
   private var texts = 0
@@ -44,6 +46,8 @@ public final class DriftMeter {
     self.normalizes = normalizes
     attribution =
       attributes ? SiteAttribution(source: source, kernels: kernels, team: team) : nil
+    head = try HeadLogits(source: source, kernels: kernels)
+    headDrift = head.map { HeadDrift(head: $0.head) }
     layers = (0..<reference.configuration.layerCount).map { _ in VectorDrift() }
   }
 
@@ -75,6 +79,9 @@ public final class DriftMeter {
         kept.other.append(b)
       }
     }
+    for (a, b) in zip(expected.logits, found.logits) {
+      headDrift?.add(reference: a, other: b, width: head?.width ?? 1)
+    }
     try addToSample(batch)
     texts += batch.count
     tokens += batch.tokenCount
@@ -95,7 +102,7 @@ public final class DriftMeter {
   public func report(settings: DriftReport.Settings) throws(BertError) -> DriftReport {
     DriftReport(
       texts: texts, tokens: tokens, hidden: layers.last ?? VectorDrift(), embedding: embeddings,
-      worstText: worstText,
+      worstText: worstText, head: headDrift,
       ranking: RankingDrift(reference: kept.reference, other: kept.other), layers: layers,
       linears: try attribution?.linears(sample) ?? [], sites: try attribution?.sites(sample) ?? [],
       settings: settings)
@@ -103,18 +110,27 @@ public final class DriftMeter {
 
   private func trace(
     _ encoder: Encoder, _ batch: TokenBatch
-  ) throws(BertError) -> (states: [[Float]], embeddings: [[Float]]) {
+  ) throws(BertError) -> Trace {
     let recorder = HiddenRecorder(
       layers: layers.count, tokens: batch.tokenCount, width: encoder.configuration.hiddenSize)
     var embeddings: [[Float]] = []
+    var logits: [[Float]] = []
     try encoder.encode(batch, observer: recorder) { states throws(BertError) in
       for text in states.texts {
         embeddings.append(
           try pooler.vector(states, tokens: batch.range(text), normalizes: normalizes))
+        if let head { logits.append(try head.logits(states, tokens: batch.range(text))) }
       }
       recorder.firstToken = states.tokens.upperBound
     }
-    return (recorder.states(), embeddings)
+    return Trace(states: recorder.states(), embeddings: embeddings, logits: logits)
+  }
+
+  /// One path's results for a batch: hidden states by layer, vectors and scores by text.
+  private struct Trace {
+    let states: [[Float]]
+    let embeddings: [[Float]]
+    let logits: [[Float]]
   }
 }
 

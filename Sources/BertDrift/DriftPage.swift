@@ -54,7 +54,7 @@ public struct DriftPage {
 
   private var answer: String {
     let ranking = report.ranking
-    let rows = [
+    var rows = [
       ["embeddings", "cosine, mean", fixed(report.embedding.cosineMean, 6)],
       ["", "cosine, 1 in 100 below", fixed(report.embedding.cosineFirstPercentile, 6)],
       ["", "cosine, worst", fixed(report.embedding.cosineWorst, 6)],
@@ -66,6 +66,13 @@ public struct DriftPage {
       ["", "nearest text the same", percent(ranking.top1)],
       ["", "ten nearest texts shared", percent(ranking.top10)],
     ]
+    if let head = report.head {
+      rows += [
+        ["\(head.head.rawValue) head", "best answer changed", percent(head.flips)],
+        ["", "five best shared", percent(head.top5)],
+        ["", "largest probability change", fixed(head.largestProbabilityChange, 5)],
+      ]
+    }
     let quote =
       report.worstText.isEmpty
       ? ""

@@ -38,6 +38,8 @@ public struct DriftReport: Sendable {
   public let embedding: VectorDrift
   /// The text whose pooled vector drifts most; empty when the texts are unknown.
   public let worstText: String
+  /// How the head's answers differ; nil for a model without a head.
+  public let head: HeadDrift?
   /// Whether similarities order the texts alike.
   public let ranking: RankingDrift
   /// Every layer's hidden states.
@@ -63,6 +65,7 @@ public struct DriftReport: Sendable {
         "spearman": Self.number(ranking.spearman), "top1_agreement": Self.number(ranking.top1),
         "top10_agreement": Self.number(ranking.top10),
       ],
+      "head": headJSON,
       "layers": .array(
         layers.enumerated().map { index, layer in
           .object(JSONObject([("layer", .integer(index))] + Self.members(layer)))
@@ -85,6 +88,16 @@ public struct DriftReport: Sendable {
       "kernels": .string(settings.kernels),
       "quantizer": .object(JSONObject(settings.quantizer.map { ($0.key, .string($0.value)) })),
       "date": .string(settings.date),
+    ]
+  }
+
+  private var headJSON: JSON {
+    guard let head else { return .null }
+    return [
+      "kind": .string(head.head.rawValue), "answers": .integer(head.answers),
+      "flips": .number(head.flips),
+      "max_probability_change": Self.number(head.largestProbabilityChange),
+      "top1_agreement": .number(head.top1), "top5_agreement": Self.number(head.top5),
     ]
   }
 
@@ -118,8 +131,17 @@ public struct DriftReport: Sendable {
       embeddings      cosine mean \(fixed(embedding.cosineMean, 6)) \
     worst \(fixed(embedding.cosineWorst, 6))
       ranking         Spearman of pairwise similarities \(fixed(ranking.spearman, 6))   \
-    nearest text kept \(fixed(ranking.top1.map { $0 * 100 }, 2)) %
+    nearest text kept \(fixed(ranking.top1.map { $0 * 100 }, 2)) %\(headSummary)
     """
+  }
+
+  private var headSummary: String {
+    guard let head else { return "" }
+    return """
+
+        head            \(head.head.rawValue): best answer changed in \(fixed(head.flips * 100, 2)) %, \
+      largest probability change \(fixed(head.largestProbabilityChange, 5))
+      """
   }
 }
 

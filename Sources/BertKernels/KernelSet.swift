@@ -64,8 +64,9 @@ public struct KernelSet: @unchecked Sendable {
     }
     guard let set = listing.set else {
       throw BertError(
-        .unsupported, "the kernel set '\(wanted)' cannot run here: \(listing.obstacle ?? "unknown"); it needs "
-          + listing.requires)
+        .unsupported,
+        "the kernel set '\(wanted)' cannot run here: \(listing.obstacle ?? "unknown"); "
+          + "it needs \(listing.requires)")
     }
     return set
   }

@@ -46,11 +46,13 @@ public enum Layout: String, Sendable, CaseIterable {
     case .rowMajor:
       return product(shape)
     case .floatPanels:
-      guard shape.count == 2, elementType == .float32, shape[0] <= Int.max - 31 else { return nil }
+      guard shape.count == 2, elementType == .float32, 0...(Int.max - 31) ~= shape[0] else {
+        return nil
+      }
       return product([(shape[0] + 31) / 32, shape[1], 32])
     case .int8Panels:
-      guard shape.count == 2, elementType == .int8, shape[0] <= Int.max - 31,
-        shape[1] <= Int.max - 3
+      guard shape.count == 2, elementType == .int8, 0...(Int.max - 31) ~= shape[0],
+        0...(Int.max - 3) ~= shape[1]
       else { return nil }
       return product([(shape[0] + 31) / 32, (shape[1] + 3) / 4, 128])
     }

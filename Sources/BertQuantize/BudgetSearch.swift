@@ -51,8 +51,9 @@ public struct BudgetSearch {
     }
     gains.sort {
       let (a, b) = ($0.gain / Double(cost($0.linear)), $1.gain / Double(cost($1.linear)))
-      return a == b ? ($0.linear.layer, $0.linear.site.rawValue)
-        < ($1.linear.layer, $1.linear.site.rawValue) : a > b
+      return a == b
+        ? ($0.linear.layer, $0.linear.site.rawValue)
+          < ($1.linear.layer, $1.linear.site.rawValue) : a > b
     }
     var kept: Set<LinearName> = []
     var after = before

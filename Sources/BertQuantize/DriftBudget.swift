@@ -39,7 +39,8 @@ public struct DriftBudget: Equatable, Sendable {
       switch sides[0] {
       case "cosine":
         guard value < 1 else {
-          throw BertError(.usage, "--max-drift cosine=\(value): int8 cannot keep it; ask for less than 1")
+          throw BertError(
+            .usage, "--max-drift cosine=\(value): int8 cannot keep it; ask for less than 1")
         }
         budget.cosine = value
       case "sqnr": budget.sqnr = value

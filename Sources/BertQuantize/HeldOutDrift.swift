@@ -51,7 +51,9 @@ public final class HeldOutDrift {
     states.reserveCapacity(batch.tokenCount * width)
     try run(encoder) { row, _ in
       states += UnsafeBufferPointer(start: row, count: width)
-    } vector: { vectors.append($0) }
+    } vector: {
+      vectors.append($0)
+    }
   }
 
   /// The drift with these linears in float.
@@ -70,7 +72,9 @@ public final class HeldOutDrift {
           signal += expected * expected
           noise += difference * difference
         }
-      } vector: { cosines.append(Self.cosine(vectors[cosines.count], $0)) }
+      } vector: {
+        cosines.append(Self.cosine(vectors[cosines.count], $0))
+      }
     }
     return Measurement(signal: signal, noise: noise, cosines: cosines)
   }

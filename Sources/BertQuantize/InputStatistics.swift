@@ -73,7 +73,8 @@ final class InputStatistics: @unchecked Sendable {
         team.barrier()
         counters[2].each(below: blockCount(inputs)) { index in
           // The longest rows of the triangle first, so that no worker is left with them.
-          addProducts(blockOfRows(blockCount(inputs) - 1 - index, of: inputs), count, scratch, product)
+          addProducts(
+            blockOfRows(blockCount(inputs) - 1 - index, of: inputs), count, scratch, product)
         }
       }
     }

@@ -87,6 +87,12 @@ final class EncoderWeights: @unchecked Sendable {
       CanonicalName.tokenTypeEmbeddings, .float32, [c.tokenTypeCount, c.hiddenSize]
     ).floats
     embeddingNorm = try norm(CanonicalName.embeddingNorm)
+    // A file that is whole, but for the other path only.
+    if precision == .float32, !Self.holds(.some, ".weight", source),
+      Self.holds(.all, QuantizedPart.weight, source)
+    {
+      throw Self.absent("float32", "float")
+    }
     var layers: [LayerWeights] = []
     var quantized = 0
     for layer in 0..<c.layerCount {
@@ -110,19 +116,30 @@ final class EncoderWeights: @unchecked Sendable {
           attentionNorm: try norm(CanonicalName.attentionNorm(layer)),
           feedForwardNorm: try norm(CanonicalName.feedForwardNorm(layer))))
     }
-    if precision == .int8 && quantized == 0 && !Self.holdsInt8(source) {
-      throw BertError(
-        .unsupported,
-        "the file holds no int8 weights; convert it again with --weights both or int8")
+    if precision == .int8 && quantized == 0 && !Self.holds(.some, QuantizedPart.weight, source) {
+      throw Self.absent("int8", "int8")
     }
     self.layers = layers
   }
 
-  private static func holdsInt8(_ source: any WeightSource) -> Bool {
-    (0..<source.description.configuration.layerCount).contains { layer in
-      LinearSite.allCases.contains {
-        source.find(CanonicalName.linear(layer, $0) + QuantizedPart.weight) != nil
-      }
+  private static func absent(_ path: String, _ option: String) -> BertError {
+    BertError(
+      .unsupported,
+      "the file holds no \(path) weights; convert it again with --weights both or \(option)")
+  }
+
+  private enum Quantity { case some, all }
+
+  /// Whether some or all linears have a weight of this kind.
+  private static func holds(
+    _ quantity: Quantity, _ part: String, _ source: any WeightSource
+  ) -> Bool {
+    var found = 0
+    let count = source.description.configuration.layerCount
+    for layer in 0..<count {
+      for site in LinearSite.allCases
+      where source.find(CanonicalName.linear(layer, site) + part) != nil { found += 1 }
     }
+    return quantity == .all ? found == count * LinearSite.allCases.count : found > 0
   }
 }

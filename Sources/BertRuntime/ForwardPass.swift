@@ -153,12 +153,7 @@ struct ForwardPass {
   /// Both linears of the feed-forward block, residual and norm.
   private func feedForward(_ layer: Int, _ rows: Range<Int>, _ scratch: WorkerScratch) {
     let x = hidden(rows.lowerBound)
-    let activation =
-      switch configuration.activation {
-      case .gelu: BK_ACT_GELU
-      case .geluTanh: BK_ACT_GELU_TANH
-      case .relu: BK_ACT_RELU
-      }
+    let activation = bk_activation(configuration.activation)
     run(
       layer, .feedForwardUp, x, space.hiddenStride, rows, scratch,
       destination(scratch.wide.floats, scratch.wideStride, activation: activation))

@@ -174,7 +174,8 @@ public final class LayerRunner {
 extension LayerRunner {
   /// An empty source for one layer of a model: the embeddings that an encoder asks for are there, of
   /// one row each, and never used.
-  public static func oneLayer(of configuration: BertConfiguration) throws(BertError) -> TensorStore {
+  public static func oneLayer(of configuration: BertConfiguration) throws(BertError) -> TensorStore
+  {
     var c = configuration
     c.layerCount = 1
     c.vocabularySize = 1

@@ -51,6 +51,10 @@ public struct Pooler {
     let width = configuration.hiddenSize
     let first = states.row(tokens.lowerBound)
     let calls = kernels.calls
+    // The pooler's tanh would turn an infinity into a plausible 1.
+    if pooling == .pooler {
+      try Self.requireFinite(UnsafeBufferPointer(start: first, count: width))
+    }
     var vector = [Float](repeating: 0, count: roundUp(width, to: 32))
     vector.withUnsafeMutableBufferPointer { buffer in
       guard let out = buffer.baseAddress else { return }
@@ -65,13 +69,22 @@ public struct Pooler {
         calls.linear_f32(&linear, first, states.stride, 1, 0, buffer.count / 32, &output)
         calls.tanh_row(out, width)
       }
-      if normalizes { calls.normalize_row(out, width) }
     }
     vector.removeLast(vector.count - width)
-    if !vector.allSatisfy(\.isFinite) {
-      throw BertError(
-        .malformed, "the result holds NaN or infinity: the model's weights overflow float32")
+    try Self.requireFinite(vector)
+    guard normalizes, vector.contains(where: { $0 != 0 }) else { return vector }
+    vector.withUnsafeMutableBufferPointer { buffer in
+      if let out = buffer.baseAddress { calls.normalize_row(out, width) }
     }
+    // A length beyond float32 makes zeros of everything.
+    if !vector.contains(where: { $0 != 0 }) { throw Self.overflow }
     return vector
+  }
+
+  private static let overflow = BertError(
+    .malformed, "the result holds NaN or infinity: the model's weights overflow float32")
+
+  private static func requireFinite(_ values: some Sequence<Float>) throws(BertError) {
+    if !values.allSatisfy(\.isFinite) { throw overflow }
   }
 }

@@ -1,4 +1,5 @@
 import BertErrors
+import BertKernels
 import BertModel
 
 /// Token ids of several texts, end to end; no pads.
@@ -9,6 +10,9 @@ public struct TokenBatch: Sendable {
   public private(set) var types: [UInt8] = []
   /// Where each text starts, and behind the last where it ends.
   public private(set) var starts: [Int] = [0]
+
+  /// The most tokens of a text: attention sums 255 · 127 · tokens in int32 without overflow.
+  public static let longestText = Int(BK_MAX_DEPTH)
 
   /// An empty batch.
   public init() {}
@@ -34,6 +38,10 @@ public struct TokenBatch: Sendable {
       throw BertError(
         .usage,
         "a text has \(count) tokens; the model has \(model.maximumPositions) positions")
+    }
+    if count > Self.longestText {
+      throw BertError(
+        .unsupported, "a text has \(count) tokens; the longest supported is \(Self.longestText)")
     }
     let types = newTypes ?? [UInt8](repeating: 0, count: count)
     if types.count != count {

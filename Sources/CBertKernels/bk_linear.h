@@ -23,7 +23,7 @@ BK_INLINE void bk_finish(const bk_output *o, bk_activation activation, int coars
       y1 = coarse ? bk_gelu_coarse(y1) : bk_gelu(y1);
       break;
     case BK_ACT_GELU_TANH: y0 = bk_gelu_tanh(y0), y1 = bk_gelu_tanh(y1); break;
-    case BK_ACT_RELU: y0 = bk_max(y0, 0.0f), y1 = bk_max(y1, 0.0f); break;
+    case BK_ACT_RELU: y0 = bk_max(0.0f, y0), y1 = bk_max(0.0f, y1); break;  // keeps a NaN
   }
   const ptrdiff_t n = outputs - column;
   if (o->residual) {

@@ -46,7 +46,7 @@ BK_INLINE void bk_mix_blocks(const float *x, const float *multiplier, float *v, 
 }
 
 // One pass over a row that mixes `points` vectors at a time, `stride` floats apart.
-BK_INLINE void bk_mix_pass(const float *x, const float *multiplier, float *v, ptrdiff_t depth,
+static void bk_mix_pass(const float *x, const float *multiplier, float *v, ptrdiff_t depth,
                            ptrdiff_t stride, ptrdiff_t points) {
   switch (points) {
     case 8: bk_mix_blocks(x, multiplier, v, depth, stride, 8); break;
@@ -72,24 +72,44 @@ BK_INLINE f32x16 bk_mix_lanes(f32x16 x) {
   return x;
 }
 
-// The last pass: thirds, lanes, minima and maxima of three vectors or one at a time.
-BK_INLINE void bk_finish_mix(float *v, ptrdiff_t depth, int vectors, int lanes, f32x16 *least,
-                             f32x16 *most) {
+// What the last pass over a row does; constants where it is called.
+typedef struct {
+  int points;  // of the transform across vectors that are left
+  int thirds;  // whether three neighbours are mixed
+  int lanes;
+} bk_last_mix;
+
+// The last pass: points, thirds, lanes, minima and maxima of points * width vectors at a time, where
+// width is 3 with thirds and 1 without. `stride` is the distance between points.
+BK_INLINE void bk_finish_mix(bk_last_mix last, const float *x, const float *multiplier, float *v,
+                             ptrdiff_t depth, ptrdiff_t stride, f32x16 *least, f32x16 *most) {
+  const int width = last.thirds ? 3 : 1;
   f32x16 low = *least, high = *most;
-  for (ptrdiff_t i = 0; i < depth; i += 16 * vectors) {
-    f32x16 a[3];
-    _Pragma("clang loop unroll(full)") for (int j = 0; j < vectors; j++) {
-      a[j] = bk_load(v + i + 16 * j);
-    }
-    if (vectors == 3) {
-      const f32x16 share = (a[0] + a[1] + a[2]) * (-2.0f / 3.0f);
-      a[0] += share, a[1] += share, a[2] += share;
-    }
-    _Pragma("clang loop unroll(full)") for (int j = 0; j < vectors; j++) {
-      if (lanes) a[j] = bk_mix_lanes(a[j]);
-      bk_store(v + i + 16 * j, a[j]);
-      low = bk_min(a[j], low);
-      high = bk_max(a[j], high);
+  for (ptrdiff_t start = 0; start < depth; start += last.points * stride) {
+    for (ptrdiff_t i = start; i < start + stride; i += 16 * width) {
+      f32x16 a[3][8];
+      _Pragma("clang loop unroll(full)") for (int j = 0; j < width; j++) {
+        _Pragma("clang loop unroll(full)") for (int p = 0; p < last.points; p++) {
+          const ptrdiff_t at = i + 16 * j + p * stride;
+          a[j][p] = bk_load(x + at);
+          if (multiplier) a[j][p] *= bk_load(multiplier + at);
+        }
+        if (last.points > 1) bk_butterfly_level(a[j], last.points, 1);
+        if (last.points > 2) bk_butterfly_level(a[j], last.points, 2);
+        if (last.points > 4) bk_butterfly_level(a[j], last.points, 4);
+      }
+      _Pragma("clang loop unroll(full)") for (int p = 0; p < last.points; p++) {
+        if (last.thirds) {
+          const f32x16 share = (a[0][p] + a[1][p] + a[2][p]) * (-2.0f / 3.0f);
+          a[0][p] += share, a[1][p] += share, a[2][p] += share;
+        }
+        _Pragma("clang loop unroll(full)") for (int j = 0; j < width; j++) {
+          const f32x16 y = last.lanes ? bk_mix_lanes(a[j][p]) : a[j][p];
+          bk_store(v + i + 16 * j + p * stride, y);
+          low = bk_min(y, low);
+          high = bk_max(y, high);
+        }
+      }
     }
   }
   *least = low, *most = high;
@@ -104,25 +124,34 @@ BK_INLINE void bk_mix_row(const bk_input *input, const float *x, float *v, f32x1
   if (!(input->rotation & BK_ROTATE_VECTORS)) powers = 1;
   const float *multiplier = input->multiplier, *from = x;
   ptrdiff_t h = 1;
-  do {
-    const ptrdiff_t left = powers / h;
+  while (powers / h > BK_ROTATE_POINTS) {
+    const ptrdiff_t left = powers / h / BK_ROTATE_POINTS;
     const ptrdiff_t points = left < BK_ROTATE_POINTS ? left : BK_ROTATE_POINTS;
     bk_mix_pass(from, multiplier, v, depth, 16 * odd * h, points);
     multiplier = 0, from = v;
     h *= points;
-  } while (h < powers);
-  const int thirds = (input->rotation & BK_ROTATE_THIRDS) && odd == 3;
-  if (input->rotation & BK_ROTATE_LANES) {
-    if (thirds) {
-      bk_finish_mix(v, depth, 3, 1, least, most);
-    } else {
-      bk_finish_mix(v, depth, 1, 1, least, most);
-    }
-  } else if (thirds) {
-    bk_finish_mix(v, depth, 3, 0, least, most);
-  } else {
-    bk_finish_mix(v, depth, 1, 0, least, most);
   }
+  const ptrdiff_t stride = 16 * odd * h;
+  const int thirds = (input->rotation & BK_ROTATE_THIRDS) && odd == 3;
+  const int kind = (input->rotation & BK_ROTATE_LANES ? 2 : 0) + thirds;
+#define BK_FINISH(POINTS)                                                                         \
+  switch (kind) {                                                                                 \
+    case 0: bk_finish_mix((bk_last_mix){POINTS, 0, 0}, from, multiplier, v, depth, stride, least, \
+                          most); break;                                                           \
+    case 1: bk_finish_mix((bk_last_mix){POINTS, 1, 0}, from, multiplier, v, depth, stride, least, \
+                          most); break;                                                           \
+    case 2: bk_finish_mix((bk_last_mix){POINTS, 0, 1}, from, multiplier, v, depth, stride, least, \
+                          most); break;                                                           \
+    case 3: bk_finish_mix((bk_last_mix){POINTS, 1, 1}, from, multiplier, v, depth, stride, least, \
+                          most); break;                                                           \
+  }
+  switch (powers / h) {
+    case 8: BK_FINISH(8) break;
+    case 4: BK_FINISH(4) break;
+    case 2: BK_FINISH(2) break;
+    default: BK_FINISH(1) break;
+  }
+#undef BK_FINISH
 }
 
 #endif

@@ -41,7 +41,10 @@ BK_INLINE void bk_norm_some(const float *x, ptrdiff_t x_stride, ptrdiff_t rows, 
       f32x16 d = bk_load_some(x + r * x_stride + whole, rest, mean[r]) - mean[r];
       squares[r] = bk_fma(d, d, squares[r]);
     }
-    inverse[r] = 1.0f / bk_sqrt(bk_sum_lanes(squares[r]) / (float)width + epsilon);
+    const float variance = bk_sum_lanes(squares[r]) / (float)width;
+    // Squares that overflow must not pass for a row without spread.
+    const int overflows = !(variance < __builtin_inff());
+    inverse[r] = overflows ? __builtin_nanf("") : 1.0f / bk_sqrt(variance + epsilon);
   }
   for (ptrdiff_t i = 0; i < width; i += 16) {
     const ptrdiff_t n = width - i;

@@ -53,7 +53,13 @@ struct BertBench: ParsableCommand {
   @Option(help: ArgumentHelp("Show ratios to an earlier --json.", valueName: "file"))
   var compare: String?
 
+  @Flag(help: "Answer requests on standard input (tools/peers/README.md).")
+  var worker = false
+
   func validate() throws {
+    if worker && (precision.count != 1 || threads.count != 1) {
+      throw ValidationError("--worker takes one --precision and one --threads")
+    }
     if rounds < 1 { throw ValidationError("--rounds is \(rounds); it must be at least 1") }
     if !(seconds > 0 && seconds < 600) {
       throw ValidationError("--seconds is \(seconds); it must be above 0 and below 600")
@@ -68,6 +74,11 @@ struct BertBench: ParsableCommand {
       let earlier = try compare.map { path throws(BertError) in try EarlierRun(path: path) }
       let kernels = try KernelSet.choose(kernels)
       let served = try ServedModel(path: model)
+      if worker {
+        var worker = try Worker(
+          model: served, precision: precision[0], threads: threads[0], kernels: kernels)
+        return try worker.serve()
+      }
       let workloads = try workloads(served)
       let report = BenchReport(
         model: served.file.path, kernels: kernels, earlier: earlier, showsStages: stages)

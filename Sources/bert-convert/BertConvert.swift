@@ -140,7 +140,8 @@ struct BertConvert: ParsableCommand {
         return nil
       }
       throw BertError(
-        .unsupported, "--calibrate needs a vocabulary, and the model has none; name one with --vocab")
+        .unsupported,
+        "--calibrate needs a vocabulary, and the model has none; name one with --vocab")
     }
     if let calibrate {
       return try .file(calibrate, model: model, vocabulary: vocabulary, holdsOut: holdsOut)

@@ -111,7 +111,9 @@ struct QuantizationRecord {
 extension Rotation {
   /// The parts by name.
   fileprivate var text: String {
-    let parts: [(Rotation, String)] = [(.vectors, "vectors"), (.thirds, "thirds"), (.lanes, "lanes")]
+    let parts: [(Rotation, String)] = [
+      (.vectors, "vectors"), (.thirds, "thirds"), (.lanes, "lanes"),
+    ]
     let names = parts.filter { contains($0.0) }.map(\.1)
     return names.isEmpty ? "none" : names.joined(separator: "+")
   }

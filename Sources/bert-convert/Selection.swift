@@ -20,7 +20,8 @@ struct Selection {
   ) throws(BertError) {
     guard let texts, texts.count > 0 else {
       throw BertError(
-        .usage, "--max-drift measures the drift on calibration texts; there are none for this model")
+        .usage, "--max-drift measures the drift on calibration texts; there are none for this model"
+      )
     }
     var bar = ProgressBar("measuring")
     defer { bar.finish() }

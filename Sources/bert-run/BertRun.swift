@@ -159,7 +159,7 @@ struct BertRun: ParsableCommand {
     for listing in KernelSet.all {
       let mark = listing.name == chosen.name ? "*" : " "
       let state = listing.obstacle.map { "not available: \($0)" } ?? "available"
-      print("\(mark) \(listing.name): \(state) (needs \(listing.requires))")
+      print("\(mark) \(listing.name)  \(state); needs \(listing.requires)")
     }
   }
 

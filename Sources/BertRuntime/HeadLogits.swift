@@ -1,0 +1,133 @@
+import BertErrors
+import BertKernels
+import BertModel
+
+/// The scores that a model's head gives: float32 in both paths.
+public final class HeadLogits {
+  /// What the head answers.
+  public let head: Head
+  /// Whether it scores each token, or the text as a whole.
+  public let scoresTokens: Bool
+  /// Scores of one text or token.
+  public let width: Int
+
+  private let source: any WeightSource
+  private let calls: bk_kernels
+  private let pooler: Pooler?
+  private let transform: (linear: PackedLinear, gain: TensorView, bias: TensorView)?
+  private let output: PackedLinear
+
+  /// Prepares the head that the model's task asks for; nil when it has none.
+  ///
+  /// - Throws: `malformed` for missing or damaged tensors.
+  public init?(source: any WeightSource, kernels: KernelSet) throws(BertError) {
+    let model = source.description
+    let size = model.configuration.hiddenSize
+    let stem: String
+    switch model.task {
+    case .classify: (head, stem, scoresTokens) = (.classifier, CanonicalName.classifier, false)
+    case .tag: (head, stem, scoresTokens) = (.classifier, CanonicalName.classifier, true)
+    case .nextSentence:
+      (head, stem, scoresTokens) = (.nextSentence, CanonicalName.nextSentence, false)
+    case .answer: (head, stem, scoresTokens) = (.answer, CanonicalName.answer, true)
+    case .fillMask: (head, stem, scoresTokens) = (.maskedWords, CanonicalName.maskedDecoder, true)
+    case .embedding, .tokens, .pooled: return nil
+    }
+    self.source = source
+    calls = kernels.calls
+    pooler = scoresTokens ? nil : try Pooler(.pooler, source: source, kernels: kernels)
+    guard let bias = source.find(stem + ".bias"), let width = bias.shape.first else {
+      throw BertError(.malformed, "is missing; the head needs it", tensor: stem + ".bias")
+    }
+    self.width = width
+    let untied = source.find(stem + ".weight") != nil || head != .maskedWords
+    output = try PackedLinear(
+      weight: untied ? stem + ".weight" : CanonicalName.wordEmbeddings, bias: stem + ".bias",
+      outputs: width, inputs: size, from: source)
+    guard head == .maskedWords else {
+      transform = nil
+      return
+    }
+    let first = CanonicalName.maskedTransform
+    transform = (
+      try PackedLinear(
+        weight: first + ".weight", bias: first + ".bias", outputs: size, inputs: size,
+        from: source),
+      try source.require(CanonicalName.maskedNorm + ".weight", .float32, [size]),
+      try source.require(CanonicalName.maskedNorm + ".bias", .float32, [size])
+    )
+  }
+
+  /// The scores of a text, or of each of its tokens in turn: rows of `width`.
+  ///
+  /// - Throws: `malformed` when a value is NaN or infinite.
+  public func logits(
+    _ states: Encoder.HiddenStates, tokens: Range<Int>
+  ) throws(BertError) -> [Float] {
+    if let pooler {
+      let pooled = try pooler.vector(states, tokens: tokens, normalizes: false)
+      return output.apply(pooled, calls)
+    }
+    let size = source.description.configuration.hiddenSize
+    var all: [Float] = []
+    for token in tokens {
+      var row = Array(UnsafeBufferPointer(start: states.row(token), count: size))
+      if let transform {
+        row = transform.linear.apply(row, calls, activation: bk_activation(activation))
+        calls.norm_rows(
+          row, size, 1, size, transform.gain.floats, transform.bias.floats,
+          source.description.configuration.layerNormEpsilon, &row, size)
+      }
+      all += output.apply(row, calls)
+    }
+    return all
+  }
+
+  private var activation: Activation { source.description.configuration.activation }
+}
+
+extension bk_activation {
+  /// The kernels' name for a model's nonlinearity.
+  init(_ activation: Activation) {
+    switch activation {
+    case .gelu: self = BK_ACT_GELU
+    case .geluTanh: self = BK_ACT_GELU_TANH
+    case .relu: self = BK_ACT_RELU
+    }
+  }
+}
+
+/// A linear whose weights lie row-major in the file, laid out for the kernels in memory.
+private struct PackedLinear {
+  private let panels: AlignedBuffer
+  private let bias: TensorView
+  private let outputs: Int
+  private let inputs: Int
+
+  init(
+    weight: String, bias: String, outputs: Int, inputs: Int, from source: any WeightSource
+  ) throws(BertError) {
+    let view = try source.require(weight, .float32, [outputs, inputs])
+    self.bias = try source.require(bias, .float32, [outputs])
+    self.outputs = outputs
+    self.inputs = inputs
+    panels = AlignedBuffer(floats: roundUp(outputs, to: 32) * inputs)
+    bk_pack_f32(view.floats, outputs, inputs, panels.floats)
+  }
+
+  func apply(
+    _ row: [Float], _ calls: bk_kernels, activation: bk_activation = BK_ACT_NONE
+  ) -> [Float] {
+    let padded = roundUp(outputs, to: 32)
+    var linear = bk_linear_f32(
+      outputs: outputs, depth: inputs, weights: panels.floats, bias: bias.floats)
+    let result = [Float](unsafeUninitializedCapacity: padded) { buffer, count in
+      var output = bk_output(
+        out: buffer.baseAddress, stride: padded, residual: nil, residual_stride: 0,
+        activation: activation)
+      calls.linear_f32(&linear, row, inputs, 1, 0, padded / 32, &output)
+      count = padded
+    }
+    return Array(result[..<outputs])
+  }
+}

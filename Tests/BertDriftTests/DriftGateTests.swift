@@ -1,0 +1,188 @@
+import BertErrors
+import Fixtures
+import Glibc
+import JSONText
+import Testing
+
+@testable import BertDrift
+
+/// Thresholds: how they are written, and when they hold.
+struct DriftGateTests {
+  private func parse(_ list: String) throws(BertError) -> DriftGate {
+    var gate = DriftGate()
+    try gate.add(list: list)
+    return gate
+  }
+
+  static let accepted: [(text: String, paths: [[String]], thresholds: [Double])] = [
+    ("cosine=0.999", [["embedding", "cosine_worst"]], [0.999]),
+    (
+      "cosine=0.999,sqnr=28,spearman=.99",
+      [["embedding", "cosine_worst"], ["hidden", "sqnr_db"], ["ranking", "spearman"]],
+      [0.999, 28, 0.99]
+    ),
+    ("hidden.max_abs=1e-3", [["hidden", "max_abs"]], [0.001]),
+    (
+      "hidden.cosine_mean=0,embedding.cosine_mean=-1",
+      [["hidden", "cosine_mean"], ["embedding", "cosine_mean"]], [0, -1]
+    ),
+  ]
+
+  @Test(arguments: accepted.indices)
+  func namesMeanNumbersOfTheReport(_ index: Int) throws {
+    let (text, paths, thresholds) = Self.accepted[index]
+    let gate = try parse(text)
+    #expect(gate.requirements.map(\.path) == paths)
+    #expect(gate.requirements.map(\.threshold) == thresholds)
+    #expect(gate.requirements.map(\.isMinimum) == paths.map { $0[1] != "max_abs" })
+  }
+
+  @Test func everyAnnouncedNameIsTaken() throws {
+    for name in DriftGate.names { _ = try parse(name + "=1") }
+    #expect(Set(DriftGate.names).isSuperset(of: ["cosine", "spearman", "sqnr", "hidden.sqnr_db"]))
+  }
+
+  static let refused = [
+    "", ",", "cosine", "cosine=", "cosine=high", "=1", "cosine=0.9,", "cosine=1=2", "cosine 0.9",
+    "cosine=nan", "cosine=inf", "cosine=-inf", "cosine=1e999", "Cosine=1", "accuracy=1", "hidden=1",
+    "hidden.sqnr=1", "hidden.sqnr_db.x=1", ".sqnr_db=1", "hidden..sqnr_db=1", "layers.sqnr_db=1",
+    "texts=5", "sqnr=28;cosine=1", "cosine=0,9",
+  ]
+
+  @Test(arguments: refused)
+  func othersAreAUsageError(_ text: String) {
+    do throws(BertError) {
+      _ = try parse(text)
+      Issue.record("\(text) was accepted")
+    } catch {
+      #expect(error.code == .usage)
+    }
+  }
+
+  // MARK: Gates from files
+
+  @Test func filesSayTheSameAsLists() throws {
+    let expected = try parse("cosine=0.999,hidden.sqnr_db=28,head.flips=0.01").requirements
+    for json in [
+      #"{"cosine": 0.999, "hidden": {"sqnr_db": 28}, "head": {"flips": 1e-2}}"#,
+      #"{"cosine": 0.999, "hidden.sqnr_db": 28, "head.flips": 0.01}"#,
+    ] {
+      var gate = DriftGate()
+      try gate.add(json: Array(json.utf8))
+      #expect(gate.requirements.map(\.path) == expected.map(\.path))
+      #expect(gate.requirements.map(\.threshold) == expected.map(\.threshold))
+    }
+    for toml in [
+      "cosine = 0.999 # why\n\n[hidden]\nsqnr_db = 28\n[ head ]\r\nflips=0.01",
+      "# all\n\"cosine\" = 0.99_9\nhidden.sqnr_db = 28.0\nhead.flips = 1e-2\n",
+    ] {
+      var gate = DriftGate()
+      try gate.add(toml: Array(toml.utf8))
+      #expect(gate.requirements.map(\.path) == expected.map(\.path))
+      #expect(gate.requirements.map(\.threshold) == expected.map(\.threshold))
+    }
+  }
+
+  @Test(arguments: [
+    "[]", "{", "{\"cosine\": \"high\"}", "{\"accuracy\": 1}", "{\"hidden\": {\"cosine\": 1}}",
+    "{\"cosine\": null}", "{\"hidden\": {\"sqnr_db\": {}}}",
+  ])
+  func badJSONGatesAreRefused(_ text: String) {
+    var gate = DriftGate()
+    #expect(throws: BertError.self) { try gate.add(json: Array(text.utf8)) }
+  }
+
+  @Test(arguments: [
+    "cosine", "cosine = ", "cosine = high", "= 1", "[hidden", "[nowhere]\ncosine = 1",
+    "cosine = 1 = 2", "cosine = [1]", "accuracy = 1", "cosine = nan",
+  ])
+  func badTOMLGatesAreRefused(_ text: String) {
+    var gate = DriftGate()
+    #expect(throws: BertError.self) { try gate.add(toml: Array(text.utf8)) }
+  }
+
+  // MARK: Against a report
+
+  /// A report of one layer of two vectors: SQNR 10·log₁₀(29/5), worst cosine 1/√2.
+  private func report(texts: Int = 3, spearman: Double? = 0.5, _ b: [Float] = [2, 2]) -> DriftReport
+  {
+    var drift = VectorDrift(keepsCosines: true)
+    drift.add(reference: [3, 4], other: [4, 4], width: 2)
+    drift.add(reference: [2, 0], other: b, width: 2)
+    return makeReport(drift, texts: texts, spearman: spearman)
+  }
+
+  private func makeReport(
+    _ drift: VectorDrift, texts: Int = 3, spearman: Double? = 1
+  ) -> DriftReport {
+    // Texts at angles whose similarities rank alike, or with two of three changed round.
+    func vectors(_ degrees: Double...) -> [[Float]] {
+      degrees.prefix(spearman == nil ? 2 : 3).map {
+        [Float(cos($0 * .pi / 180)), Float(sin($0 * .pi / 180))]
+      }
+    }
+    let ranking = RankingDrift(
+      reference: vectors(0, 10, 30),
+      other: spearman == 0.5 ? vectors(0, 20, 30) : vectors(0, 10, 30))
+    return DriftReport(
+      texts: texts, tokens: 9, hidden: drift, embedding: drift, worstText: "", head: nil,
+      ranking: ranking, layers: [drift], linears: [], sites: [], settings: noSettings)
+  }
+
+  static let gates: [(String, failures: Int)] = [
+    ("cosine=0.7", 0), ("cosine=0.71", 1), ("sqnr=7.6", 0), ("sqnr=7.7", 1), ("spearman=0.5", 0),
+    ("spearman=0.50001", 1), ("hidden.max_abs=2", 0), ("hidden.max_abs=1.99", 1),
+    ("cosine=0.71,sqnr=7.7,spearman=1", 3), ("cosine=0.71,sqnr=1", 1),
+  ]
+
+  @Test(arguments: gates.indices)
+  func failuresNameTheMetricItsValueAndTheThreshold(_ index: Int) throws {
+    let (text, count) = Self.gates[index]
+    let failures = try parse(text).failures(report())
+    #expect(failures.count == count, "\(failures)")
+    for failure in failures { #expect(failure.contains("required at ")) }
+  }
+
+  /// What cannot be measured must not pass.
+  @Test func whatIsMissingOrNotANumberFails() throws {
+    #expect(try parse("spearman=-1").failures(report(spearman: nil)).count == 1)
+    let broken = report([.nan, 0])
+    for name in ["cosine=-1", "sqnr=-1000", "hidden.max_abs=1e300", "hidden.cosine_mean=-1"] {
+      #expect(try parse(name).failures(broken).count == 1, "\(name)")
+    }
+  }
+
+  @Test func noDriftAtAllPasses() throws {
+    var same = VectorDrift()
+    same.add(reference: [1, 2], other: [1, 2], width: 2)
+    let report = makeReport(same)
+    #expect(
+      try parse("sqnr=200,cosine=1,spearman=1,hidden.max_abs=0").failures(report) == [])
+    #expect(report.summary.contains("∞"))
+  }
+
+  @Test func theReportBeginsAsItsFormatSays() throws {
+    let text = report().json.text(pretty: false)
+    let cosine = (28 / (5 * 32.0.squareRoot()) + 0.5.squareRoot()) / 2
+    let json = try JSON.parse(Array(text.utf8))
+    #expect(
+      json.objectValue?.keys == [
+        "fingerprint", "texts", "tokens", "hidden", "embedding", "ranking", "head", "layers",
+        "linears", "sites", "model", "kernels", "quantizer", "date",
+      ])
+    for (group, first) in [
+      ("hidden", ["sqnr_db", "cosine_mean", "cosine_worst", "max_abs"])
+    ] {
+      #expect(json[group]?.objectValue?.keys.starts(with: first) == true)
+    }
+    let keys = json["embedding"]?.objectValue?.keys ?? []
+    #expect(keys.contains("cosine_mean") && keys.contains("cosine_worst"))
+    #expect(abs((json["hidden"]?["cosine_mean"]?.numberValue ?? 0) - cosine) < 1e-12)
+    #expect(json["ranking"]?.objectValue?.keys.first == "spearman")
+    #expect(
+      json["layers"]?.arrayValue?.first?.objectValue?.keys.starts(with: ["layer", "sqnr_db"])
+        == true)
+    #expect(json["quantizer"]?["rounding"]?.stringValue == "nearest")
+    #expect(report(texts: 2, spearman: nil).json["ranking"]?["spearman"]?.isNull == true)
+  }
+}

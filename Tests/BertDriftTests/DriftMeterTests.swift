@@ -1,0 +1,139 @@
+import BertErrors
+import BertKernels
+import BertModel
+import BertRuntime
+import Fixtures
+import Glibc
+import JSONText
+import Testing
+
+@testable import BertDrift
+
+/// The meter on whole models, against the same numbers computed from the encoders' outputs.
+struct DriftMeterTests {
+  static let model = GeneratedModel(
+    BertConfiguration(
+      vocabularySize: 80, hiddenSize: 36, layerCount: 3, headCount: 3, intermediateSize: 50,
+      maximumPositions: 40, tokenTypeCount: 2, layerNormEpsilon: 1e-12, activation: .gelu))
+  static let lengths = [3, 1, 40, 17, 17, 2, 29]
+
+  private func encoder(
+    _ store: TensorStore, _ precision: Precision, budget: Int = DriftMeter.tokenBudget
+  ) throws -> Encoder {
+    try Encoder(
+      source: store, precision: precision, kernels: .choose(), team: ThreadTeam(count: 2),
+      tokenBudget: budget)
+  }
+
+  private func batch(_ lengths: [Int]) throws -> TokenBatch {
+    var batch = TokenBatch()
+    for (index, length) in lengths.enumerated() {
+      try batch.append(
+        ids: Self.model.ids(length, seed: UInt64(index)), for: Self.model.configuration)
+    }
+    return batch
+  }
+
+  private func report(
+    _ store: TensorStore, _ batches: [TokenBatch], attributes: Bool = false
+  ) throws -> DriftReport {
+    let meter = try DriftMeter(
+      source: store, kernels: .choose(), team: ThreadTeam(count: 2),
+      pooler: Pooler(.mean, source: store, kernels: .choose()), normalizes: true,
+      attributes: attributes)
+    for batch in batches { try meter.add(batch) }
+    return try meter.report(settings: noSettings)
+  }
+
+  private func states(_ encoder: Encoder, _ batch: TokenBatch) throws -> [[Double]] {
+    var rows: [[Double]] = []
+    try encoder.encode(batch) { states in
+      for token in states.tokens {
+        rows.append((0..<36).map { Double(states.row(token)[$0]) })
+      }
+    }
+    return rows
+  }
+
+  private func cosine(_ a: [Double], _ b: [Double]) -> Double {
+    func dot(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
+    return dot(a, b) / (dot(a, a) * dot(b, b)).squareRoot()
+  }
+
+  @Test func numbersAreThoseOfTheEncodersOutputs() throws {
+    let store = try Self.model.store(int8: Self.model.rounded)
+    let batch = try batch(Self.lengths)
+    let found = try report(store, [batch])
+    let (a, b) = (
+      try states(encoder(store, .float32), batch), try states(encoder(store, .int8), batch)
+    )
+    let (x, y) = (a.flatMap { $0 }, b.flatMap { $0 })
+    let noise = zip(x, y).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+    let sqnr = 10 * log10(x.reduce(0) { $0 + $1 * $1 } / noise)
+    #expect(abs(found.hidden.sqnr - sqnr) < 1e-9)
+    let cosines = zip(a, b).map { cosine($0, $1) }
+    #expect(abs(found.hidden.cosineWorst - (cosines.min() ?? 0)) < 1e-12)
+    #expect(found.hidden.largestDifference == zip(x, y).reduce(0) { max($0, abs($1.0 - $1.1)) })
+    func means(_ rows: [[Double]]) -> [[Double]] {
+      Self.lengths.indices.map { text in
+        let tokens = rows[batch.range(text)]
+        return (0..<36).map { i in tokens.reduce(0) { $0 + $1[i] } / Double(tokens.count) }
+      }
+    }
+    let (p, q) = (means(a), means(b))
+    let worst = zip(p, q).map { cosine($0, $1) }.min() ?? 0
+    #expect(abs(found.embedding.cosineWorst - worst) < 1e-6)
+    func pairs(_ v: [[Double]]) -> [Double] {
+      v.indices.flatMap { i in (0..<i).map { cosine(v[i], v[$0]) } }
+    }
+    #expect(
+      abs((found.ranking.spearman ?? 0) - (Ranking.spearman(pairs(p), pairs(q)) ?? 9)) < 1e-12)
+    #expect(found.texts == 7 && found.tokens == 109 && found.layers.count == 3)
+    #expect(found.layers[2].sqnr == found.hidden.sqnr)
+  }
+
+  /// Batches are an affair of memory: what is measured does not depend on them.
+  @Test func batchesDoNotChangeTheNumbers() throws {
+    let store = try Self.model.store(int8: Self.model.rounded)
+    // 1 400 tokens are three passes.
+    let lengths = (0..<35).map { _ in 40 } + Self.lengths
+    var parts: [TokenBatch] = []
+    for (index, length) in lengths.enumerated() {
+      var part = TokenBatch()
+      try part.append(
+        ids: Self.model.ids(length, seed: UInt64(index)), for: Self.model.configuration)
+      parts.append(part)
+    }
+    #expect(try report(store, parts).json == report(store, [batch(lengths)]).json)
+  }
+
+  @Test func everyPlaceIsBlamedForItsOwnPart() throws {
+    let store = try Self.model.store(int8: Self.model.rounded)
+    let found = try report(store, [batch(Self.lengths)], attributes: true)
+    #expect(found.linears.count == 3 * 4 && found.sites.count == 5)
+    for linear in found.linears { #expect(10..<60 ~= linear.outputs.sqnr, "\(linear)") }
+    for site in found.sites {
+      #expect(site.alone.sqnr > found.hidden.sqnr, "\(site.site.name)")
+      #expect(site.without.sqnr > found.hidden.sqnr - 1, "\(site.site.name)")
+    }
+    let none = try report(store, [batch(Self.lengths)])
+    #expect(none.linears.isEmpty && none.sites.isEmpty)
+    #expect(none.hidden.sqnr == found.hidden.sqnr)
+  }
+
+  @Test func fewTextsHaveNoRanking() throws {
+    let store = try Self.model.store(int8: Self.model.rounded)
+    #expect(try report(store, [batch([5, 9])]).ranking.spearman == nil)
+    #expect(try report(store, []).json["texts"] == 0)
+  }
+
+  @Test func bothPathsAreNeeded() throws {
+    #expect(throws: BertError(.unsupported, "")) {
+      _ = try report(Self.model.store(), [])
+    }
+  }
+}
+
+/// Nothing is known of how it was measured.
+let noSettings = DriftReport.Settings(
+  fingerprint: "f", model: "m", kernels: "k", quantizer: [("rounding", "nearest")], date: "d")

@@ -1,0 +1,209 @@
+import BertModel
+import BertQuantize
+import Fixtures
+import Glibc
+
+/// BERT's forward pass written as plainly as it can be, in double precision, one text at a time.
+///
+/// It is what the encoder is compared with, and shares nothing with it but the weights.
+///
+/// With `quantized` set it follows the int8 scheme as `CBertKernels.h` words it: rows to unsigned
+/// bytes by their own minimum and maximum, heads to signed bytes by their largest magnitude.
+struct NaiveBert {
+  let model: GeneratedModel
+  /// The quantised form of a linear; nil computes it from the float weights.
+  var quantized: (Int, LinearSite) -> QuantizedLinear? = { _, _ in nil }
+  /// Whether attention is computed on bytes.
+  var quantizesAttention = false
+
+  typealias Row = [Double]
+
+  private var configuration: BertConfiguration { model.configuration }
+
+  private func values(_ name: String) -> Row { (model.values[name] ?? []).map { Double($0) } }
+
+  /// The hidden states after the embeddings and after each layer.
+  func hidden(_ ids: [Int32], _ types: [UInt8]) -> [[Row]] {
+    var states = [embed(ids, types)]
+    for layer in 0..<configuration.layerCount {
+      states.append(self.layer(layer, states[layer]))
+    }
+    return states
+  }
+
+  private func embed(_ ids: [Int32], _ types: [UInt8]) -> [Row] {
+    let width = configuration.hiddenSize
+    let word = values(CanonicalName.wordEmbeddings)
+    let position = values(CanonicalName.positionEmbeddings)
+    let type = values(CanonicalName.tokenTypeEmbeddings)
+    return norm(
+      ids.indices.map { token in
+        (0..<width).map { i in
+          word[Int(ids[token]) * width + i] + position[token * width + i]
+            + type[Int(types[token]) * width + i]
+        }
+      }, CanonicalName.embeddingNorm)
+  }
+
+  /// The states after a layer, from those before it.
+  func layer(_ layer: Int, _ x: [Row]) -> [Row] {
+    let context = attend(linear(layer, .queryKeyValue, x))
+    let attended = norm(
+      sum(linear(layer, .attentionOutput, context), x), CanonicalName.attentionNorm(layer))
+    let up = linear(layer, .feedForwardUp, attended).map { $0.map(activate) }
+    return norm(
+      sum(linear(layer, .feedForwardDown, up), attended), CanonicalName.feedForwardNorm(layer))
+  }
+
+  private func sum(_ a: [Row], _ b: [Row]) -> [Row] {
+    zip(a, b).map { zip($0, $1).map { $0 + $1 } }
+  }
+
+  private func norm(_ x: [Row], _ name: String) -> [Row] {
+    let (gain, bias) = (values(name + ".weight"), values(name + ".bias"))
+    return x.map { row in
+      let mean = row.reduce(0, +) / Double(row.count)
+      let variance = row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(row.count)
+      let deviation = (variance + Double(configuration.layerNormEpsilon)).squareRoot()
+      return row.indices.map { (row[$0] - mean) / deviation * gain[$0] + bias[$0] }
+    }
+  }
+
+  private func activate(_ x: Double) -> Double {
+    switch configuration.activation {
+    case .gelu: x * 0.5 * erfc(-x / 2.0.squareRoot())
+    case .geluTanh: 0.5 * x * (1 + tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
+    case .relu: max(x, 0)
+    }
+  }
+
+  /// One vector from the last layer's states.
+  func pool(_ pooling: Pooling, _ rows: [Row]) -> Row {
+    switch pooling {
+    case .mean: rows[0].indices.map { i in rows.reduce(0) { $0 + $1[i] } / Double(rows.count) }
+    case .cls: rows[0]
+    case .pooler:
+      linear(
+        values(CanonicalName.pooler + ".weight"), values(CanonicalName.pooler + ".bias"), rows[0]
+      )
+      .map { tanh($0) }
+    }
+  }
+
+  // MARK: Linears
+
+  private func linear(_ weight: Row, _ bias: Row, _ x: Row) -> Row {
+    bias.indices.map { n in x.indices.reduce(bias[n]) { $0 + x[$1] * weight[n * x.count + $1] } }
+  }
+
+  private func linear(_ layer: Int, _ site: LinearSite, _ x: [Row]) -> [Row] {
+    if let quantized = quantized(layer, site) { return x.map { Self.linear(quantized, $0) } }
+    let name = CanonicalName.linear(layer, site)
+    let (weight, bias) = (values(name + ".weight"), values(name + ".bias"))
+    return x.map { linear(weight, bias, $0) }
+  }
+
+  private static func linear(_ linear: QuantizedLinear, _ x: Row) -> Row {
+    let v = rotate(x.indices.map { x[$0] * Double(linear.multiplier[$0]) }, linear.rotation)
+    let (low, high) = (v.min() ?? 0, v.max() ?? 0)
+    let scale = (high - low) / 255
+    let q = v.map { scale == 0 ? 0 : Int((($0 - low) / scale).rounded(.toNearestOrEven)) }
+    return (0..<linear.outputs).map { n in
+      let row = linear.weights[(n * q.count)..<((n + 1) * q.count)]
+      let products = zip(q, row).reduce(0) { $0 + $1.0 * Int($1.1) }
+      let total = row.reduce(0) { $0 + Int($1) }
+      return (scale * Double(products) + low * Double(total)) * Double(linear.scale[n])
+        + Double(linear.bias[n])
+    }
+  }
+
+  /// The rotation, part by part, each as a matrix over vectors of 16 or over their lanes.
+  private static func rotate(_ x: Row, _ rotation: Rotation) -> Row {
+    guard !rotation.isEmpty else { return x }
+    let vectors = x.count / 16
+    var odd = vectors
+    while odd % 2 == 0 { odd /= 2 }
+    func hadamard(_ i: Int, _ j: Int) -> Double { (i & j).nonzeroBitCount % 2 == 0 ? 1 : -1 }
+    var y = x
+    if rotation.contains(.vectors) {
+      y = x.indices.map { at in
+        let (vector, lane) = (at / 16, at % 16)
+        return (0..<(vectors / odd)).reduce(0) {
+          $0 + hadamard(vector / odd, $1) * x[($1 * odd + vector % odd) * 16 + lane]
+        }
+      }
+    }
+    if rotation.contains(.thirds), odd == 3 {
+      y = y.indices.map { at in
+        let first = at / 48 * 48 + at % 16
+        return y[at] - (y[first] + y[first + 16] + y[first + 32]) * 2 / 3
+      }
+    }
+    guard rotation.contains(.lanes) else { return y }
+    return y.indices.map { at in
+      (0..<16).reduce(0) { $0 + hadamard(at % 16, $1) * y[at / 16 * 16 + $1] }
+    }
+  }
+
+  // MARK: Attention
+
+  private func attend(_ projected: [Row]) -> [Row] {
+    let (width, size) = (configuration.hiddenSize, configuration.headSize)
+    var context = projected.map { _ in Row(repeating: 0, count: width) }
+    for head in 0..<configuration.headCount {
+      func slices(_ part: Int) -> [Row] {
+        let start = part * width + head * size
+        return projected.map { Array($0[start..<(start + size)]) }
+      }
+      let out =
+        quantizesAttention
+        ? attendBytes(slices(0), slices(1), slices(2)) : attend(slices(0), slices(1), slices(2))
+      for token in out.indices {
+        context[token].replaceSubrange((head * size)..<((head + 1) * size), with: out[token])
+      }
+    }
+    return context
+  }
+
+  private func dot(_ a: Row, _ b: Row) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
+
+  private func attend(_ query: [Row], _ key: [Row], _ value: [Row]) -> [Row] {
+    query.map { query in
+      let scores = key.map { dot(query, $0) / Double(query.count).squareRoot() }
+      let most = scores.max() ?? 0
+      let shares = scores.map { exp($0 - most) }
+      let total = shares.reduce(0, +)
+      return query.indices.map { i in
+        zip(shares, value).reduce(0) { $0 + $1.0 * $1.1[i] } / total
+      }
+    }
+  }
+
+  private func signedBytes(_ row: Row) -> (bytes: Row, scale: Double) {
+    let largest = row.reduce(0) { max($0, abs($1)) }
+    let scale = largest / 127
+    return (row.map { scale == 0 ? 0 : ($0 / scale).rounded(.toNearestOrEven) }, scale)
+  }
+
+  private func attendBytes(_ query: [Row], _ key: [Row], _ value: [Row]) -> [Row] {
+    let (keys, values) = (key.map(signedBytes), value.map(signedBytes))
+    let widest = values.reduce(0) { max($0, $1.scale) }
+    // A value's scale is a factor of its share; below 1/4096 of the widest it counts as that.
+    let ratios = values.map { max(widest == 0 ? 1 : $0.scale / widest, 1.0 / 4096) }
+    return query.map { row in
+      let query = signedBytes(row)
+      let scores = keys.map {
+        dot(query.bytes, $0.bytes) * query.scale * $0.scale / Double(row.count).squareRoot()
+      }
+      let most = scores.max() ?? 0
+      let shares = scores.map { exp($0 - most) }
+      let weights = zip(shares, ratios).map { $0 * $1 }
+      let largest = weights.max() ?? 1
+      let levels = weights.map { (255 * $0 / largest).rounded(.toNearestOrEven) }
+      return row.indices.map { i in
+        widest * largest / (255 * shares.reduce(0, +))
+          * zip(levels, values).reduce(0) { $0 + $1.0 * $1.1.bytes[i] }
+      }
+    }
+  }
+}

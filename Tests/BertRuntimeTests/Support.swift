@@ -1,0 +1,93 @@
+import BertErrors
+import BertKernels
+import BertModel
+import BertRuntime
+import Fixtures
+import Glibc
+
+/// A small configuration; tests change what they are about.
+func configuration(
+  heads: Int = 3, headSize: Int = 11, layers: Int = 2, intermediate: Int = 52,
+  positions: Int = 48, activation: Activation = .gelu
+) -> BertConfiguration {
+  BertConfiguration(
+    vocabularySize: 97, hiddenSize: heads * headSize, layerCount: layers, headCount: heads,
+    intermediateSize: intermediate, maximumPositions: positions, tokenTypeCount: 2,
+    layerNormEpsilon: 1e-12, activation: activation)
+}
+
+/// Some text's tokens.
+struct Text {
+  let ids: [Int32]
+  let types: [UInt8]
+}
+
+extension GeneratedModel {
+  /// Random texts of these lengths; their content depends only on length and place.
+  func texts(_ lengths: [Int]) -> [Text] {
+    lengths.enumerated().map {
+      Text(ids: ids($0.element, seed: UInt64($0.offset)), types: types($0.element))
+    }
+  }
+
+  /// A batch of texts.
+  func batch(_ texts: [Text]) throws(BertError) -> TokenBatch {
+    var batch = TokenBatch()
+    for text in texts { try batch.append(ids: text.ids, types: text.types, for: configuration) }
+    return batch
+  }
+
+  /// An encoder over a store.
+  func encoder(
+    _ store: TensorStore, _ precision: Precision, kernels: KernelSet? = nil, threads: Int = 1,
+    tokenBudget: Int = Encoder.defaultTokenBudget
+  ) throws(BertError) -> Encoder {
+    try Encoder(
+      source: store, precision: precision, kernels: kernels ?? KernelSet.available[0],
+      team: ThreadTeam(count: threads), tokenBudget: tokenBudget)
+  }
+
+  /// Every linear in float32 and rounded to int8.
+  func bothPaths() throws(BertError) -> TensorStore {
+    try store { rounded($0, $1) }
+  }
+}
+
+extension Encoder {
+  /// The last hidden states of each text of a batch, row after row.
+  func hiddenStates(_ batch: TokenBatch) throws(BertError) -> [[Float]] {
+    let width = configuration.hiddenSize
+    var all: [[Float]] = []
+    try encode(batch) { states in
+      for text in states.texts {
+        all.append(
+          batch.range(text).flatMap {
+            Array(UnsafeBufferPointer(start: states.row($0), count: width))
+          })
+      }
+    }
+    return all
+  }
+}
+
+/// Whether two arrays hold the same bits.
+func haveSameBits(_ a: [Float], _ b: [Float]) -> Bool {
+  a.count == b.count && zip(a, b).allSatisfy { $0.bitPattern == $1.bitPattern }
+}
+
+/// The largest difference of any element; infinite when a value is NaN or the counts differ.
+func largestDifference(_ a: [Float], _ b: [Double]) -> Double {
+  guard a.count == b.count else { return .infinity }
+  return zip(a, b).reduce(0) {
+    let difference = abs(Double($1.0) - $1.1)
+    return difference.isNaN ? .infinity : max($0, difference)
+  }
+}
+
+/// 10·log₁₀(Σ reference² / Σ difference²).
+func signalToNoise(_ found: [Float], _ reference: [Double]) -> Double {
+  guard found.count == reference.count else { return -.infinity }
+  let signal = reference.reduce(0) { $0 + $1 * $1 }
+  let noise = zip(found, reference).reduce(0) { $0 + (Double($1.0) - $1.1) * (Double($1.0) - $1.1) }
+  return 10 * log10(signal / noise)
+}

@@ -1,0 +1,82 @@
+import BertErrors
+import BertqFile
+import Fixtures
+import JSONText
+import Testing
+
+/// `--drift`, `--drift-report` and `--require`.
+struct DriftCommandTests {
+  static let texts = [
+    "The bird sings.", "sun", "Is this the old road to the sea?", "", "a ship sail",
+  ]
+
+  @Test func theReportIsTheFormatsAndTheResultsAreAsWithoutIt() throws {
+    let shop = try Workshop.converted()
+    let path = shop.folder / "drift.json"
+    let outcome = try Program.run.run(["--drift-report", path, shop.model] + Self.texts)
+    #expect(outcome.code == 0, "\(outcome.errors)")
+    #expect(try Program.run.run([shop.model] + Self.texts).output == outcome.output)
+    #expect(outcome.errors.contains("SQNR"))
+    let json = try JSON.parse(readBytes(path))
+    #expect(
+      json.objectValue?.keys.filter { $0 != "head" }.prefix(7) == [
+        "fingerprint", "texts", "tokens", "hidden", "embedding", "ranking", "layers",
+      ])
+    #expect(json["fingerprint"]?.stringValue == (try BertqFile.open(shop.model).fingerprints.int8))
+    #expect(json["texts"] == 5)
+    #expect(json["layers"]?.arrayValue?.count == 2)
+    #expect((json["hidden"]?["sqnr_db"]?.numberValue ?? 0) > 20)
+    #expect((json["embedding"]?["cosine_worst"]?.numberValue ?? 0) > 0.99)
+    #expect((json["ranking"]?["spearman"]?.numberValue ?? 0) > 0.9)
+    // Both paths run either way, so either way the drift is the same.
+    let other = shop.folder / "float.json"
+    _ = try Program.run.run(["--float", "--drift-report", other, shop.model] + Self.texts)
+    #expect(try JSON.parse(readBytes(other))["hidden"] == json["hidden"])
+  }
+
+  @Test func theGateDecidesTheExitCode() throws {
+    let shop = try Workshop.converted()
+    for (gate, passes) in [
+      ("cosine=0.9,sqnr=15,spearman=0.5", true), ("hidden.max_abs=5", true),
+      ("cosine=1.1", false), ("sqnr=200", false), ("hidden.max_abs=0", false),
+      ("cosine=0.9,sqnr=200", false),
+    ] {
+      let path = shop.folder / "gate.json"
+      let outcome = try Program.run.run(
+        ["--require", gate, "--drift-report", path, shop.model] + Self.texts)
+      #expect(outcome.code == (passes ? 0 : 3), "\(gate): \(outcome.errors)")
+      #expect(outcome.lines.count == Self.texts.count)
+      #expect(exists(path))
+      if !passes { #expect(outcome.errors.contains("required at ")) }
+    }
+  }
+
+  @Test func gatesAndReportsComeInFiles() throws {
+    let shop = try Workshop.converted()
+    try writeBytes(
+      Array("cosine = 0.9\n[hidden]\nsqnr_db = 200\n".utf8), to: shop.folder / "g.toml")
+    try writeBytes(Array("{\"cosine\": 0.9}".utf8), to: shop.folder / "g.json")
+    try writeBytes(Array("accuracy = 1\n".utf8), to: shop.folder / "bad.toml")
+    func run(_ gate: String, _ options: String...) throws -> Program.Outcome {
+      try Program.run.run(
+        ["--require-file", shop.folder / gate] + options + [shop.model] + Self.texts)
+    }
+    let page = shop.folder / "drift.html"
+    #expect(
+      try run("g.toml", "--drift-report", page, "--drift-report", shop.folder / "d.json").code == 3)
+    let html = try String(decoding: readBytes(page), as: UTF8.self)
+    #expect(html.hasPrefix("<!") && html.contains("</html>"))
+    #expect(exists(shop.folder / "d.json"))
+    #expect(try run("g.json").code == 0)
+    expectFailure(try run("bad.toml"), .usage, ["accuracy", "bad.toml"])
+    expectFailure(try run("absent.toml"), .notFound, ["absent.toml"])
+  }
+
+  /// Two texts have one similarity: there is no ranking, and what is not measured does not pass.
+  @Test func aGateOnWhatIsNotMeasuredFails() throws {
+    let shop = try Workshop.converted()
+    let outcome = try Program.run("--require", "spearman=-1", shop.model, "sun", "moon")
+    #expect(outcome.code == 3)
+    #expect(outcome.errors.contains("spearman"))
+  }
+}

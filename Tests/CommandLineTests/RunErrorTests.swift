@@ -1,0 +1,127 @@
+import BertErrors
+import Fixtures
+import Testing
+
+/// What `bert-run` refuses, and how.
+struct RunErrorTests {
+  static let usage: [(arguments: [String], words: [String])] = [
+    (["--threads", "0"], ["--threads", "0"]),
+    (["--threads", "-3"], ["--threads"]),
+    (["--threads", "two"], ["two"]),
+    (["--threads", "99999999999999999999"], ["--threads"]),
+    (["--token-budget", "0"], ["--token-budget"]),
+    (["--int8", "--float"], ["--int8", "--float"]),
+    (["--task", "sing"], ["sing"]),
+    (["--format", "xml"], ["xml"]),
+    (["--kernels", "mmx"], ["mmx"]),
+    (["--require", "accuracy=1"], ["accuracy", "cosine"]),
+    (["--require", "cosine"], ["cosine"]),
+    (["--require", "cosine=high"], ["cosine"]),
+    (["--drift-report", "report.txt"], [".json"]),
+    (["--input", "x.txt"], ["--input"]),
+    (["--no-such-option"], ["--no-such-option"]),
+  ]
+
+  @Test(arguments: usage.indices)
+  func commandLinesWithoutSenseAreUsageErrors(_ index: Int) throws {
+    let (arguments, words) = Self.usage[index]
+    let shop = try Workshop.converted()
+    let outcome = try Program.run.run(arguments + [shop.model, "text"])
+    expectFailure(outcome, .usage, words)
+    #expect(outcome.output.isEmpty)
+  }
+
+  @Test func aModelIsNeeded() throws {
+    expectFailure(try Program.run.run([]), .usage, ["<model>"])
+  }
+
+  @Test func unknownKernelsInTheEnvironmentAreUsageErrors() throws {
+    let shop = try Workshop.converted()
+    let outcome = try Program.run.run(
+      [shop.model, "text"], environment: ["BERTQ_KERNELS": "mmx"])
+    expectFailure(outcome, .usage, ["mmx"])
+  }
+
+  @Test func tooManyThreadsAreAsManyAsMayBe() throws {
+    let shop = try Workshop.converted()
+    let outcome = try Program.run("--threads", "1000", shop.model, "sun")
+    #expect(outcome.code == 0)
+    #expect(outcome.errors.contains("1000"))
+    #expect(try Program.run(shop.model, "sun").output == outcome.output)
+  }
+
+  @Test func tooLongATextIsAnErrorWithBothCountsUnlessTruncated() throws {
+    let shop = try Workshop.converted()
+    let long = Array(repeating: "sun", count: 40).joined(separator: " ")
+    let outcome = try Program.run(shop.model, "moon", long, "star")
+    expectFailure(outcome, .usage, ["42", "32", "--truncate", "text 1"])
+    // What came before it is answered.
+    #expect(outcome.lines.count == 1)
+    let cut = try Program.run("--truncate", shop.model, "moon", long, "star")
+    #expect(cut.code == 0 && cut.lines.count == 3)
+    #expect(cut.errors.contains("10"))
+    let fitting = Array(repeating: "sun", count: 30).joined(separator: " ")
+    let same = try Program.run(shop.model, "moon", fitting, "star")
+    #expect(same.output == cut.output)
+  }
+
+  @Test func inputsThatAreNotThereAreNotFound() throws {
+    let shop = try Workshop.converted()
+    let missing = shop.folder / "absent.txt"
+    expectFailure(try Program.run("--input", missing, shop.model), .notFound, [missing])
+    expectFailure(try Program.run("--input", shop.input, shop.model), .notFound, [shop.input])
+  }
+
+  static let lines: [(line: String, code: BertError.Code, words: [String])] = [
+    ("{", .malformed, ["line 2"]), ("[]", .malformed, ["line 2", "object"]),
+    ("", .malformed, ["line 2"]), ("null", .malformed, ["line 2"]),
+    ("{}", .malformed, ["line 2", "text"]), ("{\"text\":5}", .malformed, ["line 2", "text"]),
+    ("{\"text\":\"a\",\"ids\":[1]}", .malformed, ["line 2", "exactly one"]),
+    ("{\"text\":\"a\",\"pair\":[]}", .malformed, ["line 2", "pair"]),
+    ("{\"ids\":[1.5]}", .malformed, ["line 2", "ids"]), ("{\"ids\":[\"a\"]}", .malformed, ["ids"]),
+    ("{\"ids\":[99999999999]}", .malformed, ["ids"]), ("{\"ids\":[]}", .usage, ["text 1"]),
+    ("{\"ids\":[5000]}", .usage, ["text 1", "5000"]), ("{\"ids\":[-1]}", .usage, ["text 1", "-1"]),
+    ("{\"ids\":[5,6],\"types\":[0]}", .usage, ["text 1", "2", "1"]),
+    ("{\"ids\":[5],\"types\":[2]}", .usage, ["text 1", "2"]),
+    ("{\"ids\":[5],\"types\":[-1]}", .malformed, ["types"]),
+    ("{\"text\":\"a\"} x", .malformed, ["line 2"]),
+  ]
+
+  @Test(arguments: lines.indices)
+  func badLinesAreNamedByTheirNumber(_ index: Int) throws {
+    let (line, code, words) = Self.lines[index]
+    let shop = try Workshop.converted()
+    let outcome = try Program.run.run(
+      ["--jsonl", shop.model], input: Array("{\"text\":\"sun\"}\n\(line)\n".utf8))
+    expectFailure(outcome, code, words)
+  }
+
+  @Test func pathsThatTheFileDoesNotHoldAreUnsupported() throws {
+    let float = try Workshop.converted("--weights", "float")
+    expectFailure(try Program.run("--int8", float.model, "sun"), .unsupported, ["--weights"])
+    expectFailure(try Program.run("--drift", float.model, "sun"), .unsupported, ["--weights both"])
+    #expect(try Program.run(float.model, "sun").code == 0)
+    let int8 = try Workshop.converted("--weights", "int8")
+    expectFailure(try Program.run("--float", int8.model, "sun"), .unsupported, ["--weights"])
+    expectFailure(try Program.run("--require", "cosine=0", int8.model, "sun"), .unsupported)
+    #expect(try Program.run(int8.model, "sun").code == 0)
+  }
+
+  @Test func tasksThatTheModelCannotDoAreUnsupported() throws {
+    let shop = try Workshop.converted()
+    for task in ["fill-mask", "classify", "answer"] {
+      expectFailure(try Program.run("--task", task, shop.model, "sun"), .unsupported, [task])
+    }
+  }
+
+  @Test func outputsThatCannotBeWrittenAreRefused() throws {
+    let shop = try Workshop.converted()
+    let nowhere = shop.folder / "absent/report.json"
+    let outcome = try Program.run("--drift-report", nowhere, shop.model, "sun")
+    expectFailure(outcome, .cannotWrite, [nowhere])
+    let full = try shell("'\(Program.run.path)' '\(shop.model)' sun > /dev/full")
+    expectFailure(full, .cannotWrite, ["standard output"])
+    let closed = try shell("'\(Program.run.path)' '\(shop.model)' sun >&-")
+    expectFailure(closed, .cannotWrite, ["standard output"])
+  }
+}

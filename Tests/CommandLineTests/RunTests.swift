@@ -1,0 +1,218 @@
+import BertErrors
+import BertKernels
+import Fixtures
+import FoundationEssentials
+import JSONText
+import Testing
+
+/// What `bert-run` answers, and how its output is written.
+struct RunTests {
+  static let texts = [
+    "The bird sings.", "", "  ", "sun", "Is this the old road to the sea?",
+    "The zebra reads a book",
+    "Ünïcödé \u{0}\u{7F} \u{1F600} 北京", "one, two, three - and all the stars are out",
+  ]
+
+  @Test func everyWayInGivesTheSameResults() throws {
+    let shop = try Workshop.converted()
+    let text = Self.texts.filter { !$0.contains("\0") }
+    let arguments = try Program.run.run([shop.model] + text)
+    #expect(arguments.code == 0, "\(arguments.errors)")
+    #expect(arguments.lines.count == text.count)
+    let bytes = Array(text.joined(separator: "\n").utf8)
+    let objects = text.map { JSON.object(["text": .string($0)]).text(pretty: false) }
+    try writeBytes(bytes + [10], to: shop.folder / "in.txt")
+    let crlf = Array((text.joined(separator: "\r\n") + "\r\n").utf8)
+    let ways: [Program.Outcome] = [
+      try Program.run("--input", shop.folder / "in.txt", shop.model),
+      try Program.run("--input", "-", shop.model, input: bytes),
+      try Program.run(shop.model, input: bytes), try Program.run(shop.model, input: bytes + [10]),
+      try Program.run(shop.model, input: crlf),
+      try Program.run("--jsonl", shop.model, input: Array(objects.joined(separator: "\n").utf8)),
+    ]
+    for outcome in ways {
+      #expect(outcome.code == 0, "\(outcome.errors)")
+      #expect(outcome.output == arguments.output)
+    }
+    #expect(try Program.run(shop.model).output.isEmpty)
+  }
+
+  @Test func resultsAreInOrderAndLikeThoseOfEachTextAlone() throws {
+    let shop = try Workshop.converted()
+    let lines = try jsonLines(
+      Program.run(shop.model, input: Array(Self.texts.joined(separator: "\n").utf8)))
+    #expect(lines.map { $0["index"]?.integerValue } == Self.texts.indices.map { $0 })
+    for (text, line) in zip(Self.texts, lines) {
+      let alone = try jsonLines(Program.run(shop.model, input: Array((text + "\n").utf8)))
+      #expect(alone.first?["embedding"] == line["embedding"])
+      #expect(line["embedding"]?.numbers.count == 20)
+    }
+  }
+
+  @Test func threadsBudgetsAndKernelsDoNotChangeAByte() throws {
+    let shop = try Workshop.converted()
+    let input = Array(Self.texts.joined(separator: "\n").utf8)
+    for path in ["--int8", "--float"] {
+      let expected = try Program.run(path, shop.model, input: input).output
+      var options = [["--threads", "1"], ["--threads", "3"], ["--token-budget", "1"]]
+      options += KernelSet.available.map { ["--kernels", $0.name] }
+      for option in options {
+        #expect(try Program.run.run([path, shop.model] + option, input: input).output == expected)
+      }
+      for kernels in KernelSet.available {
+        let forced = try Program.run.run(
+          [path, shop.model], input: input, environment: ["BERTQ_KERNELS": kernels.name])
+        #expect(forced.output == expected)
+      }
+    }
+  }
+
+  @Test func int8IsTheDefaultWhereTheFileHasIt() throws {
+    let shop = try Workshop.converted()
+    let int8 = try Program.run("--int8", shop.model, "sun").output
+    let float = try Program.run("--float", shop.model, "sun").output
+    #expect(try Program.run(shop.model, "sun").output == int8)
+    #expect(int8 != float)
+  }
+
+  /// Lines of every length, some far longer than a buffer: each is read whole, and once.
+  @Test func longInputsAreReadLineByLine() throws {
+    let shop = try Workshop.converted()
+    let words = ["sun", "moon", "star", "sea", "stone", "bird"]
+    var random = SeededGenerator(seed: 4)
+    let lines = (0..<2_000).map { line in
+      let count = line % 500 == 77 ? 40_000 : Int.random(in: 0...9, using: &random)
+      return (0..<count).map { _ in words[Int.random(in: 0..<6, using: &random)] }
+        .joined(separator: " ")
+    }
+    let outcome = try Program.run(
+      "--truncate", shop.model, input: Array(lines.joined(separator: "\n").utf8))
+    #expect(outcome.code == 0, "\(outcome.errors)")
+    let found = try jsonLines(outcome)
+    #expect(found.map { $0["index"]?.integerValue } == Array(0..<2_000))
+    let picked = [0, 1, 77, 78, 577, 1_999]
+    let alone = try jsonLines(
+      Program.run(
+        "--truncate", shop.model,
+        input: Array(picked.map { lines[$0] }.joined(separator: "\n").utf8)
+      ))
+    #expect(picked.map { found[$0]["embedding"] } == alone.map { $0["embedding"] })
+  }
+
+  @Test func pairsIdsAndNamesPassThrough() throws {
+    let shop = try Workshop.converted()
+    let input = """
+      {"text":"a ship","pair":"a sail","id":"first"}
+      {"ids":[2,9,3],"id":7}
+      {"ids":[2,9,3],"types":[0,0,1],"id":{"deep":[1,null,"é"]}}
+      {"text":"sun","id":null}
+      {"text":"a ship"}
+      """
+    let outcome = try Program.run("--jsonl", shop.model, input: Array(input.utf8))
+    #expect(outcome.code == 0, "\(outcome.errors)")
+    let lines = try jsonLines(outcome)
+    #expect(lines.map { $0["index"]?.integerValue } == [0, 1, 2, 3, 4])
+    #expect(lines[0]["id"] == "first" && lines[1]["id"] == 7)
+    #expect(lines[2]["id"]?["deep"]?.arrayValue?.count == 3)
+    #expect(lines[4]["id"] == nil)
+    #expect(outcome.lines[0].hasPrefix("{\"index\":0,\"id\":\"first\",\"embedding\":["))
+    #expect(outcome.lines[4].hasPrefix("{\"index\":4,\"embedding\":["))
+    #expect(lines[1]["embedding"] != lines[2]["embedding"])
+    #expect(lines[0]["embedding"] != lines[4]["embedding"])
+  }
+
+  /// The oracle's vectors of the tiny checkpoint, through the whole program.
+  @Test func floatVectorsAreThoseOfTheReference() throws {
+    let shop = try Workshop.converted()
+    let oracle = try Oracle(PublishedCheckpoint.own + "/oracle.safetensors")
+    for tag in oracle.tags {
+      let inputs = try oracle.inputs(tag)
+      let lines = inputs.map { input in
+        let ids = input.ids.map { "\($0)" }.joined(separator: ",")
+        let types = input.types.map { "\($0)" }.joined(separator: ",")
+        return "{\"ids\":[\(ids)],\"types\":[\(types)]}\n"
+      }
+      let given = Array(lines.joined().utf8)
+      let tokens = try jsonLines(
+        Program.run("--float", "--task", "tokens", "--jsonl", shop.model, input: given))
+      let pooled = try jsonLines(
+        Program.run("--float", "--task", "pooled", "--jsonl", shop.model, input: given))
+      let hidden = try oracle.floats(tag + ".out.last_hidden_state")
+      let pooler = try oracle.floats(tag + ".out.pooler_output")
+      for (index, input) in inputs.enumerated() {
+        let vectors = tokens[index]["vectors"]?.arrayValue?.map(\.numbers) ?? []
+        #expect(vectors.count == input.ids.count)
+        let first = input.firstRow * 20
+        for (at, value) in vectors.flatMap({ $0 }).enumerated() {
+          #expect(abs(value - Double(hidden[first + at])) <= 2e-5)
+        }
+        for (at, value) in (pooled[index]["pooled"]?.numbers ?? []).enumerated() {
+          #expect(abs(value - Double(pooler[index * 20 + at])) <= 2e-5)
+        }
+      }
+    }
+  }
+
+  @Test func tokensComeWithTheirText() throws {
+    let shop = try Workshop.converted()
+    let line = try jsonLines(Program.run("--task", "tokens", shop.model, "Slower birds")).first
+    let tokens = line?["tokens"]?.arrayValue?.compactMap(\.stringValue)
+    #expect(tokens == ["[CLS]", "slow", "##er", "bird", "##s", "[SEP]"])
+    #expect(line?["vectors"]?.arrayValue?.map { $0.numbers.count } == [20, 20, 20, 20, 20, 20])
+  }
+
+  @Test func arraysAreReadByNumPy() throws {
+    guard try hasNumPy() else { return }
+    let shop = try Workshop.converted()
+    for (task, rows) in [("embedding", 3), ("pooled", 3), ("tokens", 13)] {
+      let lines = try jsonLines(
+        Program.run("--task", task, shop.model, "sun", "a bird", "The moon is bright"))
+      let file = shop.folder / "out.npy"
+      let made = try shell(
+        "'\(Program.run.path)' --format npy --task \(task) '\(shop.model)' sun 'a bird' "
+          + "'The moon is bright' > '\(file)'")
+      #expect(made.code == 0)
+      let read = try shell(
+        "python3 -c \"import numpy, json; a = numpy.load('\(file)'); assert a.dtype == '<f4'; "
+          + "print(json.dumps([list(a.shape)] + a.astype(float).tolist()))\"")
+      let json = try JSON.parse(read.output)
+      #expect(json.arrayValue?[0].numbers == [Double(rows), 20])
+      let expected = lines.flatMap { line in
+        line["vectors"]?.arrayValue ?? [line["embedding"] ?? line["pooled"] ?? .null]
+      }
+      for (row, wanted) in zip(json.arrayValue?.dropFirst() ?? [], expected) {
+        #expect(row.numbers.map { Float($0) } == wanted.numbers.map { Float($0) })
+      }
+    }
+  }
+
+  @Test func theKernelsAreListedAndTheChoiceMarked() throws {
+    let outcome = try Program.run("--cpu")
+    #expect(outcome.code == 0)
+    let names = outcome.lines.filter { !$0.hasPrefix("   ") }
+    #expect(KernelSet.all.allSatisfy { set in names.contains { $0.contains(set.name) } })
+    #expect(outcome.lines.count { $0.hasPrefix("*") } == 1)
+    for set in KernelSet.available {
+      let forced = try Program.run("--cpu", "--kernels", set.name)
+      #expect(forced.lines.first { $0.hasPrefix("*") }?.contains(set.name) == true)
+    }
+  }
+
+  @Test func aClosedPipeEndsTheRunQuietly() throws {
+    let shop = try Workshop.converted()
+    let lines = Array(repeating: "The moon is bright over the sea.\n", count: 20_000).joined()
+    try writeBytes(Array(lines.utf8), to: shop.folder / "many.txt")
+    let outcome = try shell(
+      "'\(Program.run.path)' --input '\(shop.folder / "many.txt")' '\(shop.model)' | head -1")
+    #expect(outcome.code == 0 && outcome.lines.count == 1 && outcome.errors.isEmpty)
+  }
+
+  @Test func nothingButResultsGoesToStandardOutput() throws {
+    let shop = try Workshop.converted()
+    let outcome = try Program.run(
+      "--drift", "--threads", "1000", "--truncate", shop.model, "sun", "moon", "star")
+    #expect(try jsonLines(outcome).count == 3)
+    #expect(try jsonLines(outcome).allSatisfy { $0["embedding"] != nil })
+    #expect(try Program.run("--verify", shop.model).output.isEmpty)
+  }
+}

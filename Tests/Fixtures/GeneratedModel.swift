@@ -1,0 +1,100 @@
+import BertErrors
+import BertKernels
+import BertModel
+import BertQuantize
+
+/// A BERT of any size with generated weights, row-major by canonical name.
+///
+/// Nothing is zero or one, so that a weight in a wrong place shows.
+public struct GeneratedModel: Sendable {
+  /// Its sizes.
+  public let configuration: BertConfiguration
+  /// The values of each float tensor.
+  public var values: [String: [Float]] = [:]
+  private let seed: UInt64
+
+  /// Generates the weights; `hasPooler` adds a pooler's.
+  public init(_ configuration: BertConfiguration, seed: UInt64 = 1, hasPooler: Bool = true) {
+    self.configuration = configuration
+    self.seed = seed
+    var random = SeededGenerator(seed: seed)
+    let c = configuration
+    let all = c.sharedTensors + c.floatLinearTensors + (hasPooler ? c.poolerTensors : [])
+    for tensor in all {
+      let isGain = tensor.name.hasSuffix("norm.weight")
+      let isTable = tensor.name.hasPrefix("embeddings.") && tensor.shape.count == 2
+      // Inputs of about unit variance give outputs of about unit variance.
+      let deviation =
+        isTable ? 1 : tensor.shape.count == 2 ? 1 / Float(tensor.shape[1]).squareRoot() : 0.1
+      values[tensor.name] = (0..<tensor.shape.reduce(1, *)).map { _ in
+        random.normal() * deviation + (isGain ? 1 : 0)
+      }
+    }
+  }
+
+  /// The model in memory, as the encoder takes it.
+  ///
+  /// - Parameter int8: the quantised form of a linear, nil to leave it out.
+  public func store(
+    int8: (Int, LinearSite) -> QuantizedLinear? = { _, _ in nil }
+  ) throws(BertError) -> TensorStore {
+    let c = configuration
+    let store = TensorStore(description: ModelDescription(configuration: c))
+    for tensor in c.sharedTensors + c.floatLinearTensors + c.poolerTensors {
+      guard let values = values[tensor.name] else { continue }
+      guard tensor.layout == .floatPanels else {
+        try store.add(tensor.name, .float32, tensor.shape, values)
+        continue
+      }
+      try store.add(tensor.name, .float32, tensor.shape, .floatPanels) { bytes in
+        bk_pack_f32(
+          values, tensor.shape[0], tensor.shape[1],
+          bytes.assumingMemoryBound(to: Float.self).baseAddress)
+      }
+    }
+    for layer in 0..<c.layerCount {
+      for site in LinearSite.allCases {
+        try int8(layer, site)?.add(to: store, named: CanonicalName.linear(layer, site))
+      }
+    }
+    return store
+  }
+
+  /// A linear rounded to the nearest levels, its inputs as they are.
+  public func rounded(_ layer: Int, _ site: LinearSite) -> QuantizedLinear {
+    let inputs = site.inputs(configuration)
+    return quantized(layer, site, [Float](repeating: 1, count: inputs), [])
+  }
+
+  /// A linear that uses all the format allows: inputs balanced, with signs, and rotated where their
+  /// number lets them be.
+  public func rotated(_ layer: Int, _ site: LinearSite) -> QuantizedLinear {
+    let inputs = site.inputs(configuration)
+    var random = SeededGenerator(seed: seed ^ UInt64(layer * 4 + site.rawValue + 99))
+    let balance = Rotation.signs(inputs).map { $0 * Float.random(in: 0.5...2, using: &random) }
+    return quantized(layer, site, balance, .full(inputs: inputs))
+  }
+
+  private func quantized(
+    _ layer: Int, _ site: LinearSite, _ balance: [Float], _ rotation: Rotation
+  ) -> QuantizedLinear {
+    let name = CanonicalName.linear(layer, site)
+    return QuantizedLinear.roundToNearest(
+      weight: values[name + ".weight"] ?? [], bias: values[name + ".bias"] ?? [],
+      outputs: site.outputs(configuration), inputs: site.inputs(configuration), balance: balance,
+      rotation: rotation, kernels: KernelSet.available[0])
+  }
+
+  /// Token ids that are random but in range.
+  public func ids(_ count: Int, seed: UInt64 = 7) -> [Int32] {
+    var random = SeededGenerator(seed: seed &+ UInt64(count) &* 1000)
+    return (0..<count).map { _ in
+      Int32.random(in: 0..<Int32(configuration.vocabularySize), using: &random)
+    }
+  }
+
+  /// Token types for so many tokens: the second half is the second text's.
+  public func types(_ count: Int) -> [UInt8] {
+    (0..<count).map { UInt8($0 * configuration.tokenTypeCount / max(1, count)) }
+  }
+}

@@ -1,0 +1,121 @@
+import BertErrors
+import FoundationEssentials
+import Glibc
+
+/// One of the package's programs, run as a process of its own.
+public struct Program: Sendable {
+  /// Where it lies.
+  public let path: String
+
+  /// `bert-convert`.
+  public static let convert = Program("bert-convert")
+  /// `bert-run`.
+  public static let run = Program("bert-run")
+  /// `bert-bench`.
+  public static let bench = Program("bert-bench")
+
+  /// A program of this name beside the running test bundle, where the build puts both.
+  public init(_ name: String) {
+    var buffer = [CChar](repeating: 0, count: 4096)
+    let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
+    let own = String(
+      decoding: buffer[..<max(0, count)].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    let candidates =
+      [own, CommandLine.arguments.first ?? ""].map { Self.folder(of: $0) } + [
+        SharedData.packageRoot + "/.build/release", SharedData.packageRoot + "/.build/debug",
+      ]
+    let found = candidates.first { exists($0 + "/" + name) } ?? candidates[0]
+    path = found + "/" + name
+  }
+
+  /// A program at a path.
+  public init(at path: String) { self.path = path }
+
+  private static func folder(of path: String) -> String {
+    path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+  }
+
+  /// What a process left behind.
+  public struct Outcome: Sendable {
+    /// Its exit code, or 128 plus the signal that ended it.
+    public let code: Int32
+    /// Its standard output.
+    public let output: [UInt8]
+    /// Its standard error.
+    public let errors: String
+    /// Its standard output as text.
+    public var text: String { String(decoding: output, as: UTF8.self) }
+    /// The lines of its standard output.
+    public var lines: [String] { text.split(separator: "\n").map(String.init) }
+  }
+
+  /// The longest that a process may take, in seconds: beyond it is taken to hang.
+  public static let patience = 120.0
+
+  /// Runs the program to its end.
+  ///
+  /// - Parameters:
+  ///   - input: its standard input.
+  ///   - environment: variables set besides the test's own.
+  ///   - killedAfter: seconds after which it gets SIGKILL; nil lets it run.
+  public func callAsFunction(
+    _ arguments: String..., input: [UInt8] = [], environment: [String: String] = [:],
+    killedAfter: Double? = nil
+  ) throws -> Outcome {
+    try run(arguments, input: input, environment: environment, killedAfter: killedAfter)
+  }
+
+  /// Runs the program to its end with a list of arguments.
+  public func run(
+    _ arguments: [String], input: [UInt8] = [], environment: [String: String] = [:],
+    killedAfter: Double? = nil
+  ) throws -> Outcome {
+    let folder = try TemporaryFolder()
+    try writeBytes(input, to: folder / "in")
+    let process = try spawn(arguments, folder, environment)
+    let status = try wait(process, killedAfter)
+    return Outcome(
+      code: status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + (status & 0x7F),
+      output: try readBytes(folder / "out"),
+      errors: String(decoding: try readBytes(folder / "err"), as: UTF8.self))
+  }
+
+  private func spawn(
+    _ arguments: [String], _ folder: TemporaryFolder, _ environment: [String: String]
+  ) throws -> pid_t {
+    var files = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&files)
+    defer { posix_spawn_file_actions_destroy(&files) }
+    let create = O_WRONLY | O_CREAT | O_TRUNC
+    posix_spawn_file_actions_addopen(&files, 0, folder / "in", O_RDONLY, 0)
+    posix_spawn_file_actions_addopen(&files, 1, folder / "out", create, 0o600)
+    posix_spawn_file_actions_addopen(&files, 2, folder / "err", create, 0o600)
+    let variables = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    var list = ([path] + arguments).map { strdup($0) } + [nil]
+    var settings = variables.map { strdup("\($0.key)=\($0.value)") } + [nil]
+    defer { for text in list + settings { free(text) } }
+    var process = pid_t()
+    let result = posix_spawn(&process, path, &files, nil, &list, &settings)
+    if result != 0 {
+      throw BertError(
+        .system, "cannot be started: \(String(cString: strerror(result)))", file: path)
+    }
+    return process
+  }
+
+  private func wait(_ process: pid_t, _ killedAfter: Double?) throws -> Int32 {
+    let step = 0.0005
+    var (waited, status) = (0.0, Int32(0))
+    while waitpid(process, &status, WNOHANG) == 0 {
+      if let killedAfter, waited >= killedAfter { kill(process, SIGKILL) }
+      if waited > Self.patience {
+        kill(process, SIGKILL)
+        waitpid(process, &status, 0)
+        throw BertError(.system, "did not end within \(Self.patience) seconds", file: path)
+      }
+      usleep(UInt32(step * 1e6))
+      waited += step
+    }
+    return status
+  }
+}

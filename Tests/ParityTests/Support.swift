@@ -1,0 +1,64 @@
+import BertEngine
+import BertErrors
+import BertKernels
+import BertModel
+import BertRuntime
+import Fixtures
+
+/// What a checkpoint gives for one text in float32.
+struct Answer {
+  /// Hidden states after the last layer, row after row.
+  let states: [Float]
+  /// Their mean.
+  let mean: [Float]
+  /// The pooler's output; empty when the model has no pooler.
+  let pooled: [Float]
+}
+
+extension ServedModel {
+  /// The float32 path over texts, as one batch.
+  func floatAnswers(_ inputs: [TextInput]) throws(BertError) -> [Answer] {
+    let kernels = try KernelSet.choose()
+    let encoder = try encoder(.float32, kernels: kernels, team: ThreadTeam(count: 2))
+    let mean = try Pooler(.mean, source: file, kernels: kernels)
+    let hasPooler = file.find(CanonicalName.pooler + ".weight") != nil
+    let pooler = try Pooler(hasPooler ? .pooler : .cls, source: file, kernels: kernels)
+    var batch = TokenBatch()
+    for input in inputs { try append(input, to: &batch, truncates: false) }
+    let width = description.configuration.hiddenSize
+    var answers: [Answer] = []
+    try encoder.encode(batch) { pass throws(BertError) in
+      for text in pass.texts {
+        let tokens = batch.range(text)
+        answers.append(
+          Answer(
+            states: tokens.flatMap { UnsafeBufferPointer(start: pass.row($0), count: width) },
+            mean: try mean.vector(pass, tokens: tokens, normalizes: false),
+            pooled: hasPooler ? try pooler.vector(pass, tokens: tokens, normalizes: false) : []))
+      }
+    }
+    return answers
+  }
+}
+
+/// The largest difference of any element; infinite when a value is NaN or there are fewer.
+func largestDifference(_ found: [Float], _ expected: ArraySlice<Float>) -> Float {
+  guard found.count == expected.count else { return .infinity }
+  return zip(found, expected).reduce(0) {
+    let difference = abs($1.0 - $1.1)
+    return difference.isNaN ? .infinity : max($0, difference)
+  }
+}
+
+/// The cosine of two vectors.
+func cosine(_ a: [Float], _ b: [Float]) -> Double {
+  func dot(_ a: [Float], _ b: [Float]) -> Double {
+    zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+  }
+  return dot(a, b) / (dot(a, a) * dot(b, b)).squareRoot()
+}
+
+/// What float32 may differ by from the reference, which itself is 3.4e-6 from double precision.
+let parityTolerance: Float = 2e-5
+/// The least cosine of a pooled vector with the reference's.
+let parityCosine = 0.9999999

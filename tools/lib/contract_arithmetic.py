@@ -1,0 +1,196 @@
+"""The arithmetic of the numeric contract (formats/bertq.md) on NumPy arrays of float32, bit for bit.
+
+Written from that chapter: it shares nothing with the package. NumPy's +, -, *, / and sqrt on float32 round correctly,
+one operation at a time; all else is here.
+"""
+import numpy
+
+numpy.seterr(all="ignore")  # overflow and NaN do what IEEE 754 says
+
+F32 = numpy.float32
+LANES = 16
+MAGIC = F32(12582912)
+
+
+def f32(text):
+    """A hexadecimal float, which must be one of float32."""
+    value = F32(float.fromhex(text))
+    assert float(value) == float.fromhex(text), text
+    return value
+
+
+ONE, HALF, TWO = F32(1), F32(0.5), F32(2)
+LEAST_RANGE = f32("0x1.4484c0p-100")
+LOG2E = f32("0x1.715476p+0")
+EXP2 = [f32(c) for c in ("0x1.41d334p-13", "0x1.5f456ap-10", "0x1.3b2dbcp-7", "0x1.c6aed4p-5", "0x1.ebfbdap-3",
+                         "0x1.62e430p-1", "0x1p+0")]
+EXP2_COARSE = [f32(c) for c in ("0x1.c3f760p-5", "0x1.f0de1cp-3", "0x1.62f31ap-1", "0x1.fff692p-1")]
+LOG2 = [f32(c) for c in ("-0x1.a762dep-6", "0x1.f2e258p-4", "-0x1.1c9336p-2", "0x1.d487c6p-2", "-0x1.6fb0bcp-1",
+                         "0x1.714aa0p+0")]
+
+
+# MARK: Fused multiply-add
+
+def rounded_sum(product, c):
+    """float32(product + c) with one rounding: product is exact in float64, c is float32."""
+    c = c.astype(numpy.float64)
+    total = product + c
+    result = total.astype(F32)
+    # Rounding to double and then to float goes wrong only where the double lies halfway between two floats,
+    # which below the normal floats can be any double.
+    halfway = (total.view(numpy.int64) & 0x1FFFFFFF) == 0x10000000
+    small = numpy.abs(total) < 2.0**-126
+    small &= total != 0
+    halfway |= small
+    if halfway.any():
+        product = numpy.broadcast_to(product, total.shape)[halfway]
+        result[halfway] = round_to_odd(product, numpy.broadcast_to(c, total.shape)[halfway]).astype(F32)
+    return result
+
+
+def round_to_odd(a, b):
+    """a + b of doubles, with the last bit set when that is not exact, so that another rounding does no harm."""
+    total = a + b
+    part = total - a
+    error = (a - (total - part)) + (b - part)
+    bits = total.view(numpy.int64)
+    inexact = ((error < 0) | (error > 0)) & (bits & 1 == 0)
+    return (bits + inexact * numpy.where((error > 0) == (total > 0), 1, -1)).view(numpy.float64)
+
+
+def fma(a, b, c):
+    """a * b + c, rounded once."""
+    product = numpy.asarray(a, numpy.float64) * numpy.asarray(b, numpy.float64)
+    shape = numpy.broadcast_shapes(product.shape, numpy.shape(c))
+    return rounded_sum(numpy.array(numpy.broadcast_to(product, shape)), numpy.asarray(c, F32))
+
+
+def polynomial(coefficients, x):
+    """Horner's rule in fused multiply-adds, the highest power's coefficient first."""
+    p = numpy.full_like(x, coefficients[0])
+    for c in coefficients[1:]:
+        p = fma(p, x, c)
+    return p
+
+
+# MARK: Minimum, maximum and lanes
+
+def least(a, b):
+    return numpy.where(a < b, a, b)
+
+
+def most(a, b):
+    return numpy.where(a > b, a, b)
+
+
+def in_lanes(x, fill):
+    """[..., n] as [ceil(n / 16), ..., 16], the tail's lanes filled up."""
+    steps = (x.shape[-1] + LANES - 1) // LANES
+    full = numpy.full(x.shape[:-1] + (steps * LANES,), fill, F32)
+    full[..., :x.shape[-1]] = x
+    return numpy.moveaxis(full.reshape(x.shape[:-1] + (steps, LANES)), -2, 0)
+
+
+def halve(lanes, combine):
+    """16 lanes to one: lane i with i + 8, then + 4, + 2, + 1."""
+    width = LANES
+    while width > 1:
+        width //= 2
+        lanes = combine(lanes[..., :width], lanes[..., width:])
+    return lanes[..., 0]
+
+
+def sum_of(x):
+    total = F32(0)
+    for step in in_lanes(x, 0):
+        total = total + step
+    return halve(total, numpy.add)
+
+
+def sum_of_products(x, y):
+    steps = in_lanes(x, 0)
+    total = numpy.zeros_like(steps[0])
+    for a, b in zip(steps, in_lanes(y, 0)):
+        total = fma(a, b, total)
+    return halve(total, numpy.add)
+
+
+def least_of(x):
+    low = F32(numpy.inf)
+    for step in in_lanes(x, numpy.inf):
+        low = least(step, low)
+    return halve(low, least)
+
+
+def most_of(x):
+    high = F32(-numpy.inf)
+    for step in in_lanes(x, -numpy.inf):
+        high = most(step, high)
+    return halve(high, most)
+
+
+def low_bytes(shifted):
+    """The low 8 bits of the floats, which hold an integer to which MAGIC was added."""
+    return (numpy.ascontiguousarray(shifted).view(numpy.uint32) & 0xFF).astype(numpy.uint8)
+
+
+# MARK: Functions
+
+def scaled_by_power(p, shifted):
+    return (p.view(numpy.uint32) + (shifted.view(numpy.uint32) << numpy.uint32(23))).view(F32)
+
+
+def exp2(t, coefficients=EXP2):
+    shifted = t + MAGIC
+    return scaled_by_power(polynomial(coefficients, t - (shifted - MAGIC)), shifted)
+
+
+def exp2_coarse(t):
+    return exp2(t, EXP2_COARSE)
+
+
+def exp(x):
+    return exp2(least(most(x, F32(-87)), F32(88)) * LOG2E)
+
+
+def log2(x):
+    bits = x.view(numpy.uint32)
+    exponent = ((bits >> numpy.uint32(23)).astype(numpy.int32) - 127).astype(F32)
+    m = ((bits & numpy.uint32(0x007FFFFF)) | numpy.uint32(0x3F800000)).view(F32) - ONE
+    return fma(polynomial(LOG2, m), m, exponent)
+
+
+def tanh(x):
+    a = numpy.abs(x)
+    y = ONE - TWO / (exp(a + a) + ONE)
+    return numpy.where(x < 0, -y, y)
+
+
+GELU = [f32(c) for c in ("0x1.d67a3cp-5", "-0x1.08b004p-2", "0x1.616c24p-2", "0x1.324726p-7", "0x1.8536bcp-3",
+                         "0x1.408e3cp-3")]
+GELU_COARSE = [f32(c) for c in ("0x1.840ff6p-26", "-0x1.aa7f58p-20", "0x1.90ac28p-15", "-0x1.a9d1f4p-11",
+                                "0x1.1f2b2ap-7", "-0x1.086a36p-4", "0x1.976b4ep-2")]
+GELU_SLOPE = f32("0x1.99999ap-2")
+GELU_TANH = f32("0x1.988454p-1"), f32("0x1.2444f2p-5")
+
+
+def gelu(x):
+    a = numpy.abs(x)
+    t = ONE / fma(a, GELU_SLOPE, ONE)
+    tail = exp(a * a * -HALF) * (polynomial(GELU, t) * t)
+    return most(F32(0), x) - a * tail
+
+
+def gelu_coarse(x):
+    c = least(most(x, F32(-4)), F32(4))
+    return x * fma(c, polynomial(GELU_COARSE, c * c), HALF)
+
+
+def gelu_tanh(x):
+    root, cubic = GELU_TANH
+    z = x * fma(x * x, cubic, root)
+    return x / (ONE + exp(z * -TWO))
+
+
+def relu(x):
+    return most(F32(0), x)

@@ -1,0 +1,75 @@
+"""Starts workers and speaks the protocol with them; README.md beside this file describes it."""
+import json
+import os
+import subprocess
+import sys
+
+PEERS = os.path.dirname(os.path.abspath(__file__))
+
+
+class WorkerFailed(Exception):
+    """A worker ended, or answered that it could not do what was asked, or answered wrongly."""
+
+
+# What limits each runtime to AVX2. ONNX Runtime has no such switch: it asks the CPU, so it is left out of that comparison.
+# OpenVINO needs both: one for its own kernels, one for oneDNN's.
+AVX2_SWITCHES = {
+    "bertq": {"BERTQ_KERNELS": "avx2"},
+    "ctranslate2": {"CT2_FORCE_CPU_ISA": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
+    "openvino": {"OV_CPU_MAX_ISA": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
+}
+
+
+class Worker:
+    """A running worker process."""
+
+    def __init__(self, runtime, command, cores, variables):
+        self.runtime = runtime
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            env=dict(os.environ, **variables), preexec_fn=lambda: os.sched_setaffinity(0, cores))
+        self.version = self.answer().get("version", "")
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise WorkerFailed(f"it ended with code {self.process.wait()}")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise WorkerFailed(answer["error"])
+        return answer
+
+    def ask(self, command):
+        try:
+            self.process.stdin.write(json.dumps(command) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            raise WorkerFailed(f"it ended with code {self.process.wait()}") from None
+        return self.answer()
+
+    def peak_memory(self):
+        """The most memory it has had resident so far, in MB."""
+        with open(f"/proc/{self.process.pid}/status", encoding="utf-8") as file:
+            return next(int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM"))
+
+    def close(self):
+        self.process.stdin.close()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+
+
+def start_worker(runtime, model, threads, programs, avx2):
+    """Starts a worker on as many cores as it has threads: the last ones, for the first are busier."""
+    cores = sorted(os.sched_getaffinity(0))
+    if threads > len(cores):
+        raise WorkerFailed(f"there are {len(cores)} cores for {threads} threads")
+    family, _, kind = runtime.partition("-")
+    if family == "bertq":
+        command = [os.path.join(programs, "bert-bench"), model, "--worker", "--precision", kind]
+    else:
+        command = [sys.executable, os.path.join(PEERS, "worker.py"), runtime, model]
+    return Worker(runtime, command + ["--threads", str(threads)], cores[-threads:], AVX2_SWITCHES[family] if avx2 else {})
