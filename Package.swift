@@ -43,7 +43,7 @@ let package = Package(
       name: "bert-convert",
       dependencies: [
         "BertEngine", "BertKernels", "BertRuntime", "JSONText", "BertErrors", "BertModel",
-        "BertImport", "BertTokenize", "BertQuantize", "BertqFile",
+        "BertImport", "BertTokenize", "BertQuantize", "BertqFile", "CBertqChecksum",
         "CommandSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(

@@ -62,33 +62,55 @@ public struct QuantizedLinear: Sendable {
 extension QuantizedLinear {
   /// Rounds each output's weights to the nearest of 255 levels, looking at no text.
   ///
+  /// Weights so large that rotating them overflows are rounded unrotated and unbalanced instead.
+  ///
   /// - Parameters:
   ///   - weight: `[outputs, inputs]`, C order.
   ///   - bias: `[outputs]`.
   ///   - balance: `[inputs]`, what each input is multiplied by before it is rotated.
   ///   - rotation: what mixes the inputs.
+  ///   - team: shares the rows; nil for the caller's thread alone. The result is the same.
   public static func roundToNearest(
     weight: UnsafePointer<Float>, bias: UnsafePointer<Float>, outputs: Int, inputs: Int,
-    balance: [Float], rotation: Rotation, kernels: KernelSet
+    balance: [Float], rotation: Rotation, kernels: KernelSet, team: ThreadTeam? = nil
   ) -> QuantizedLinear {
-    let inverse = rotation.weightMultiplier(balance)
-    var rotated = [Float](repeating: 0, count: inputs)
-    var weights = [Int8](repeating: 0, count: outputs * inputs)
-    var scale = [Float](repeating: 1, count: outputs)
-    for n in 0..<outputs {
-      rotation.apply(weight + n * inputs, multiplier: inverse, to: &rotated, kernels)
-      let largest = rotated.reduce(Float(0)) { max($0, abs($1)) }
-      // A row of zeros, or of values too small for their reciprocal: all levels are zero.
-      guard largest > 1e-30 else { continue }
-      scale[n] = largest / 127
-      for k in 0..<inputs {
-        let level = (rotated[k] / scale[n]).rounded(.toNearestOrEven)
-        weights[n * inputs + k] = Int8(max(-127, min(127, level)))
-      }
-    }
-    return QuantizedLinear(
-      outputs: outputs, inputs: inputs, weights: weights, scale: scale,
+    var made = QuantizedLinear(
+      outputs: outputs, inputs: inputs, weights: [Int8](repeating: 0, count: outputs * inputs),
+      scale: [Float](repeating: 1, count: outputs),
       bias: Array(UnsafeBufferPointer(start: bias, count: outputs)),
       multiplier: rotation.inputMultiplier(balance), rotation: rotation)
+    let team = team ?? ThreadTeam(count: 1)
+    if made.round(weight, by: rotation.weightMultiplier(balance), kernels, team) { return made }
+    let ones = [Float](repeating: 1, count: inputs)
+    made.multiplier = ones
+    made.rotation = []
+    _ = made.round(weight, by: ones, kernels, team)
+    return made
+  }
+
+  /// Fills in levels and scales; false when a rotated row is not finite.
+  private mutating func round(
+    _ weight: UnsafePointer<Float>, by inverse: [Float], _ kernels: KernelSet, _ team: ThreadTeam
+  ) -> Bool {
+    let (outputs, inputs, rotation) = (outputs, inputs, rotation)
+    let rows = (0..<team.count).map { _ in AlignedBuffer(floats: roundUp(inputs, to: 16)) }
+    let counter = WorkCounter()
+    weights.withUnsafeMutableBufferPointer { levels in
+      scale.withUnsafeMutableBufferPointer { scale in
+        guard let levels = levels.baseAddress, let scale = scale.baseAddress else { return }
+        team.run { worker in
+          let row = rows[worker].floats
+          counter.each(below: blockCount(outputs)) { block in
+            for n in blockOfRows(block, of: outputs) {
+              rotation.apply(weight + n * inputs, multiplier: inverse, to: row, kernels.calls)
+              scale[n] = RowRounding.scale(peak: RowRounding.peak(row, inputs))
+              guard scale[n].isFinite else { continue }
+              RowRounding.nearest(row, inputs, scale: scale[n], to: levels + n * inputs)
+            }
+          }
+        }
+      }
+    }
+    return scale.allSatisfy(\.isFinite)
   }
 }

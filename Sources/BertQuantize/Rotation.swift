@@ -57,17 +57,15 @@ public struct Rotation: OptionSet, Hashable, Sendable {
     return balance.map { scale / $0 }
   }
 
-  /// Writes the mix of `row` times `multiplier`.
+  /// Writes the mix of `row` times `multiplier`, which must not be the row itself.
   func apply(
-    _ row: UnsafePointer<Float>, multiplier: [Float], to result: inout [Float],
-    _ kernels: KernelSet
+    _ row: UnsafePointer<Float>, multiplier: [Float], to result: UnsafeMutablePointer<Float>,
+    _ calls: bk_kernels
   ) {
     multiplier.withUnsafeBufferPointer { multiplier in
       var input = bk_input(
         depth: multiplier.count, multiplier: multiplier.baseAddress, rotation: rawValue)
-      result.withUnsafeMutableBufferPointer { result in
-        kernels.calls.rotate_row(&input, row, result.baseAddress)
-      }
+      calls.rotate_row(&input, row, result)
     }
   }
 

@@ -32,6 +32,8 @@ struct ForwardPass {
   let counters: [WorkCounter]
   let observer: (any EncoderObserver)?
   let clock: StageClock?
+  /// Hidden states to start from, `hiddenStride` apart, instead of embeddings.
+  var given: UnsafePointer<Float>?
 
   var tokens: Int { starts[starts.count - 1] }
   var configuration: BertConfiguration { weights.configuration }
@@ -98,6 +100,12 @@ struct ForwardPass {
   // MARK: Rows
 
   private func embed(_ rows: Range<Int>) {
+    if let given {
+      let stride = space.hiddenStride
+      hidden(rows.lowerBound).update(
+        from: given + rows.lowerBound * stride, count: rows.count * stride)
+      return
+    }
     let width = configuration.hiddenSize
     for row in rows {
       calls.embed_row(

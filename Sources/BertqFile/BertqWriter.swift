@@ -109,6 +109,22 @@ public final class BertqWriter {
     }
   }
 
+  /// Replaces values of the quantiser's settings by others of as many bytes: what only became known
+  /// while the tensors were made.
+  ///
+  /// - Throws: `usage` when keys or lengths differ from those that were planned.
+  public func replaceQuantizer(_ settings: [BertqSetting]) throws(BertError) {
+    func fits(_ old: BertqSetting, _ new: BertqSetting) -> Bool {
+      old.key == new.key && old.value.utf8.count == new.value.utf8.count
+    }
+    guard settings.count == header.quantizer.count,
+      zip(header.quantizer, settings).allSatisfy(fits)
+    else {
+      throw BertError(.usage, "settings may only change to others as long", file: path)
+    }
+    header.quantizer = settings
+  }
+
   /// Writes header and prologue, syncs, and gives the file its name.
   ///
   /// - Throws: `usage` when tensors are still missing, `cannotWrite` when the disk does not take

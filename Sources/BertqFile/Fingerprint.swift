@@ -31,10 +31,28 @@ extension Header {
       return BertqFingerprints(float: nil, int8: nil)
     }
     let linears = all(configuration.floatLinearTensors)
-    let int8 = tensors.filter { $0.tensor.name.isInt8Part }
+    let int8 = int8Linears(records)
     return BertqFingerprints(
       float: linears.map { fingerprint(path: "float", shared + $0 + pooler) },
-      int8: int8.isEmpty ? nil : fingerprint(path: "int8", shared + int8 + pooler))
+      int8: int8.map { fingerprint(path: "int8", shared + $0 + pooler) })
+  }
+
+  /// What the int8 path computes its linears with: all int8 tensors, and the float ones of linears
+  /// without int8 weights. Nil when there are no int8 tensors or a linear has neither form.
+  private func int8Linears(_ records: [String: TensorRecord]) -> [TensorRecord]? {
+    var list = tensors.filter { $0.tensor.name.isInt8Part }
+    if list.isEmpty { return nil }
+    for layer in 0..<description.configuration.layerCount {
+      for site in LinearSite.allCases {
+        let name = CanonicalName.linear(layer, site)
+        if records[name + ".int8.weight"] != nil { continue }
+        guard let weight = records[name + ".weight"], let bias = records[name + ".bias"] else {
+          return nil
+        }
+        list += [weight, bias]
+      }
+    }
+    return list
   }
 
   private func fingerprint(path: String, _ records: [TensorRecord]) -> String {

@@ -1,6 +1,11 @@
 import ArgumentParser
 import BertErrors
 import BertImport
+import BertKernels
+import BertModel
+import BertQuantize
+import BertTokenize
+import BertqFile
 import CommandSupport
 import JSONText
 
@@ -39,36 +44,138 @@ struct BertConvert: ParsableCommand {
   @Option(help: "Which weights to write.")
   var weights = WeightChoice.both
 
-  @Option(help: ArgumentHelp("Write the import report as JSON.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "Texts, one a line, that int8 weights are fitted to (default: some that come with it).",
+      valueName: "file"))
+  var calibrate: String?
+
+  @Flag(name: .customLong("no-calibration"), help: "Quantise the weights looking at no text.")
+  var withoutCalibration = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Keep the cheapest linears in float until the drift on texts held out from calibration is at "
+        + "most this: cosine=NUMBER (worst embedding), sqnr=NUMBER (dB), or both.",
+      valueName: "cosine=0.9995"))
+  var maxDrift: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Leave parts of the quantiser out, to see what each is worth: no-balance, no-rotation, "
+        + "no-signs, nearest.", valueName: "parts"))
+  var recipe: String?
+
+  @Option(help: "Threads to use (default: this process's share of the cores).")
+  var threads: Int?
+
+  @Option(help: ArgumentHelp("Write what was imported and quantised as JSON.", valueName: "file"))
   var report: String?
+
+  func validate() throws {
+    if calibrate != nil && withoutCalibration {
+      throw ValidationError("--calibrate and --no-calibration exclude each other")
+    }
+    if maxDrift != nil && withoutCalibration {
+      throw ValidationError("--max-drift measures on calibration texts; --no-calibration has none")
+    }
+    if weights == .float && (calibrate != nil || maxDrift != nil || recipe != nil) {
+      throw ValidationError(
+        "--weights float writes nothing that --calibrate, --max-drift or --recipe have a say in")
+    }
+    if let threads, threads < 1 {
+      throw ValidationError("--threads is \(threads); it must be at least 1")
+    }
+  }
 
   func run() {
     Console.run("bert-convert") {
-      var report: ImportReport?
-      defer { note(report) }
+      var found: ImportReport?
+      var record: QuantizationRecord?
+      defer { note(found, record) }
       do throws(BertError) {
         let model = try ModelImport.read(input: input, config: config, vocabulary: vocab) {
-          report = $0
+          found = $0
         }
-        let conversion = Conversion(model: model, weights: weights)
-        let fingerprints = try conversion.write(to: output)
-        try writeReport(report)
-        Console.note("\(output): \(conversion.summary)")
-        Console.note("fingerprints: \(fingerprints)")
+        let fingerprints = try convert(model, &record)
+        try writeReport(found, record)
+        Console.note("fingerprints: " + Self.text(fingerprints))
       } catch {
-        try? writeReport(report)
+        try? writeReport(found, record)
         throw error
       }
     }
   }
 
-  private func writeReport(_ found: ImportReport?) throws(BertError) {
-    if let path = report, let found {
-      try writeFile(path, Array((found.json.text(pretty: true) + "\n").utf8))
+  private func convert(
+    _ model: ImportedModel, _ record: inout QuantizationRecord?
+  ) throws(BertError) -> BertqFingerprints {
+    let budget = try maxDrift.map { text throws(BertError) in try DriftBudget.parse(text) }
+    let recipe = try recipe.map { text throws(BertError) in try Recipe.parse(text) } ?? .standard
+    let vocabulary =
+      model.vocabulary.isEmpty ? [] : try VocabularyTable.build(model.vocabulary)
+    let calibration = try calibration(model.description, vocabulary, holdsOut: budget != nil)
+    var conversion = Conversion(
+      model: model, vocabulary: vocabulary, weights: weights, recipe: recipe,
+      calibration: calibration, kernels: try KernelSet.choose(),
+      team: ThreadTeam(count: min(threads ?? CpuShare.threads, CpuShare.limit)))
+    let fingerprints: BertqFingerprints
+    if let budget {
+      fingerprints = try conversion.write(to: output, budget: budget)
+    } else {
+      fingerprints = try conversion.write(to: output)
     }
+    if weights != .float { record = conversion.record }
+    Console.note("\(output): \(conversion.summary)")
+    return fingerprints
   }
 
-  private func note(_ report: ImportReport?) {
-    for notice in report?.notices ?? [] { Console.note("note: \(notice)") }
+  private func calibration(
+    _ model: ModelDescription, _ vocabulary: [UInt8], holdsOut: Bool
+  ) throws(BertError) -> CalibrationInput? {
+    if weights == .float || withoutCalibration { return nil }
+    guard !vocabulary.isEmpty else {
+      if calibrate == nil {
+        Console.note("note: the model has no vocabulary, so int8 weights are made without texts")
+        return nil
+      }
+      throw BertError(
+        .unsupported,
+        "--calibrate needs a vocabulary, and the model has none; name one with --vocab")
+    }
+    if let calibrate {
+      return try .file(calibrate, model: model, vocabulary: vocabulary, holdsOut: holdsOut)
+    }
+    let input = CalibrationInput.builtIn(
+      model: model, vocabulary: vocabulary, holdsOut: holdsOut)
+    if input == nil {
+      Console.note(
+        "note: the vocabulary knows no word of the built-in texts, so int8 weights are made without "
+          + "texts; --calibrate takes others")
+    }
+    return input
+  }
+
+  private static func text(_ fingerprints: BertqFingerprints) -> String {
+    [fingerprints.float.map { "float \($0)" }, fingerprints.int8.map { "int8 \($0)" }]
+      .compactMap { $0 }.joined(separator: ", ")
+  }
+
+  private func writeReport(
+    _ found: ImportReport?, _ record: QuantizationRecord?
+  ) throws(BertError) {
+    guard let path = report, let found else { return }
+    var json = found.json
+    if let record, var object = json.objectValue {
+      object["quantizer"] = record.json
+      json = .object(object)
+    }
+    try writeFile(path, Array((json.text(pretty: true) + "\n").utf8))
+  }
+
+  private func note(_ report: ImportReport?, _ record: QuantizationRecord?) {
+    for notice in (report?.notices ?? []) + (record?.notices ?? []) {
+      Console.note("note: \(notice)")
+    }
   }
 }

@@ -7,16 +7,41 @@ import BertQuantize
 import BertTokenize
 import BertqFile
 import CommandSupport
+import Glibc
 
-/// Writes an imported model as a `.bertq` file, one tensor in memory at a time.
+/// Writes an imported model as a `.bertq` file; of a large model no more than a layer is in memory.
 struct Conversion {
   let model: ImportedModel
   let weights: WeightChoice
+  let recipe: Recipe
+  let kernels: KernelSet
+  let team: ThreadTeam
+  /// The model's vocabulary as a table; empty when it has none.
+  let vocabulary: [UInt8]
+  /// What int8 weights are fitted to; nil for the weights alone.
+  let calibration: CalibrationInput?
+  /// What was done, so far.
+  private(set) var record: QuantizationRecord
 
   /// The program and its version, as the file records it.
   static let producer = "bertq 0.1"
 
   private var configuration: BertConfiguration { model.description.configuration }
+
+  init(
+    model: ImportedModel, vocabulary: [UInt8], weights: WeightChoice, recipe: Recipe,
+    calibration: CalibrationInput?, kernels: KernelSet, team: ThreadTeam
+  ) {
+    self.model = model
+    self.vocabulary = vocabulary
+    self.weights = weights
+    self.recipe = recipe
+    self.calibration = calibration
+    self.kernels = kernels
+    self.team = team
+    record = QuantizationRecord(
+      recipe: recipe, configuration: model.description.configuration, calibration: calibration)
+  }
 
   var summary: String {
     let c = configuration
@@ -26,50 +51,49 @@ struct Conversion {
       + (model.description.normalizes ? ", normalised" : "")
   }
 
-  func write(to path: String) throws(BertError) -> String {
-    let vocabulary =
-      model.vocabulary.isEmpty ? [] : try VocabularyTable.build(model.vocabulary)
-    let plan = plan(vocabularyBytes: vocabulary.count)
+  /// Converts the model.
+  mutating func write(to path: String) throws(BertError) -> BertqFingerprints {
     let writer = try BertqWriter(
-      path: path, description: model.description, tensors: plan, quantizer: quantizerSettings,
+      path: path, description: model.description, tensors: plan, quantizer: settings,
       producer: Self.producer)
-    var bar = ProgressBar("converting")
-    defer { bar.finish() }
-    var done = 0
-    func append(_ name: String, _ bytes: UnsafeRawBufferPointer) throws(BertError) {
-      try writer.append(name, bytes)
-      done += bytes.count
-      bar.update(done, of: writer.byteCount)
-    }
-    if !vocabulary.isEmpty {
-      try withBytes(vocabulary) { (bytes) throws(BertError) in
-        try append(ServedModel.vocabularyTensor, bytes)
-      }
-    }
-    for tensor in canonicalTensors {
-      let values = try model.readTensor(tensor.name)
-      try withStoredBytes(values, tensor) { (bytes) throws(BertError) in
-        try append(tensor.name, bytes)
-      }
-    }
+    try writeFloat(writer)
     if weights != .float {
-      for (layer, site) in linears {
-        let store = TensorStore(description: model.description)
-        let name = CanonicalName.linear(layer, site)
-        try quantize(name, site).add(to: store, named: name)
-        for tensor in quantizedTensors(name, site) {
-          if let view = store.find(tensor.name) { try append(tensor.name, view.bytes) }
-        }
+      if let calibration {
+        try writeCalibrated(writer, calibration)
+        try writer.replaceQuantizer(settings)
+      } else {
+        try writeNearest(writer)
       }
     }
-    let fingerprints = try writer.finish()
-    return [fingerprints.float.map { "float \($0)" }, fingerprints.int8.map { "int8 \($0)" }]
-      .compactMap { $0 }.joined(separator: ", ")
+    return try writer.finish()
   }
 
-  private var linears: [(layer: Int, site: LinearSite)] {
+  /// Converts the model to int8, keeping as many linears in float as a budget takes.
+  ///
+  /// The whole of it is written first, to a file beside the target that has no name for longer than
+  /// it takes to open it; measured there; and copied without what is not wanted.
+  mutating func write(to path: String, budget: DriftBudget) throws(BertError) -> BertqFingerprints {
+    var whole = Conversion(
+      model: model, vocabulary: vocabulary, weights: .both, recipe: recipe,
+      calibration: calibration, kernels: kernels, team: team)
+    let temporary = "\(path).\(getpid()).unmeasured"
+    _ = try whole.write(to: temporary)
+    let opened = Result { () throws(BertError) in try BertqFile.open(temporary) }
+    unlink(temporary)
+    let file = try opened.get()
+    record = whole.record
+    let selection = try Selection(
+      file: file, budget: budget, texts: calibration?.heldOut, kernels: kernels, team: team)
+    record.kept = selection.kept
+    selection.announce()
+    return try selection.copy(to: path, weights: weights, settings: settings)
+  }
+
+  private var settings: [BertqSetting] { weights == .float ? [] : record.settings }
+
+  private var linears: [LinearName] {
     (0..<configuration.layerCount).flatMap { layer in
-      LinearSite.allCases.map { (layer: layer, site: $0) }
+      LinearSite.allCases.map { LinearName(layer, $0) }
     }
   }
 
@@ -80,42 +104,85 @@ struct Conversion {
     return model.tensors.filter { !linears.contains($0.name) }
   }
 
-  private func plan(vocabularyBytes: Int) -> [BertqTensor] {
+  private var plan: [BertqTensor] {
     var list: [BertqTensor] = []
-    if vocabularyBytes > 0 {
+    if !vocabulary.isEmpty {
       list.append(
-        BertqTensor(ServedModel.vocabularyTensor, .uint8, .rowMajor, [vocabularyBytes]))
+        BertqTensor(ServedModel.vocabularyTensor, .uint8, .rowMajor, [vocabulary.count]))
     }
     list += canonicalTensors.map { BertqTensor($0.name, .float32, $0.layout, $0.shape) }
-    if weights != .float {
-      for (layer, site) in linears {
-        list += quantizedTensors(CanonicalName.linear(layer, site), site)
-      }
-    }
+    if weights != .float { list += linears.flatMap { quantizedTensors($0) } }
     return list
   }
 
-  private func quantizedTensors(_ name: String, _ site: LinearSite) -> [BertqTensor] {
+  private func quantizedTensors(_ linear: LinearName) -> [BertqTensor] {
     QuantizedLinear.tensors(
-      name, outputs: site.outputs(configuration), inputs: site.inputs(configuration)
+      linear.description, outputs: linear.site.outputs(configuration),
+      inputs: linear.site.inputs(configuration)
     ).map {
       BertqTensor($0.requirement.name, $0.elementType, $0.requirement.layout, $0.requirement.shape)
     }
   }
+}
 
-  private func quantize(_ name: String, _ site: LinearSite) throws(BertError) -> QuantizedLinear {
-    let weight = try model.readTensor(name + ".weight")
-    let bias = try model.readTensor(name + ".bias")
-    let inputs = site.inputs(configuration)
-    return QuantizedLinear.roundToNearest(
-      weight: weight, bias: bias, outputs: site.outputs(configuration), inputs: inputs,
-      balance: Rotation.signs(inputs), rotation: Rotation.standard(site, inputs: inputs),
-      kernels: try KernelSet.choose())
+extension Conversion {
+  private func writeFloat(_ writer: BertqWriter) throws(BertError) {
+    var bar = ProgressBar("converting")
+    defer { bar.finish() }
+    if !vocabulary.isEmpty {
+      try withBytes(vocabulary) { (bytes) throws(BertError) in
+        try writer.append(ServedModel.vocabularyTensor, bytes)
+      }
+    }
+    for (index, tensor) in canonicalTensors.enumerated() {
+      let values = try model.readTensor(tensor.name)
+      try withStoredBytes(values, tensor) { (bytes) throws(BertError) in
+        try writer.append(tensor.name, bytes)
+      }
+      bar.update(index + 1, of: canonicalTensors.count)
+    }
   }
 
-  private var quantizerSettings: [BertqSetting] {
-    weights == .float
-      ? [] : [BertqSetting("rounding", "nearest"), BertqSetting("calibration", "none")]
+  private func writeNearest(_ writer: BertqWriter) throws(BertError) {
+    var bar = ProgressBar("quantising")
+    defer { bar.finish() }
+    let quantizer = PlainQuantizer(
+      configuration: configuration, recipe: recipe, kernels: kernels, team: team,
+      read: { [model] name throws(BertError) in try model.readTensor(name) })
+    for (index, linear) in linears.enumerated() {
+      try append(try quantizer.quantize(linear), linear, to: writer)
+      bar.update(index + 1, of: linears.count)
+    }
+  }
+
+  private mutating func writeCalibrated(
+    _ writer: BertqWriter, _ calibration: CalibrationInput
+  ) throws(BertError) {
+    var bar = ProgressBar("calibrating")
+    defer { bar.finish() }
+    let quantizer = try CalibratedQuantizer(
+      configuration: configuration, batch: calibration.batch, recipe: recipe, kernels: kernels,
+      team: team, read: { [model] name throws(BertError) in try model.readTensor(name) })
+    for layer in 0..<configuration.layerCount {
+      let (done, all) = (layer * quantizer.stepsOfLayer, linears.count / 4 * quantizer.stepsOfLayer)
+      var results: [(LinearSite, CalibratedQuantizer.Measured)] = []
+      try quantizer.quantize(layer: layer, progress: { bar.update(done + $0, of: all) }) {
+        (site, linear, measured) throws(BertError) in
+        try append(linear, LinearName(layer, site), to: writer)
+        results.append((site, measured))
+      }
+      for (site, measured) in results { record.add(layer, site, measured) }
+    }
+  }
+
+  private func append(
+    _ quantized: QuantizedLinear, _ linear: LinearName, to writer: BertqWriter
+  ) throws(BertError) {
+    let store = TensorStore(description: model.description)
+    try quantized.add(to: store, named: linear.description)
+    for tensor in quantizedTensors(linear) {
+      if let view = store.find(tensor.name) { try writer.append(tensor.name, view.bytes) }
+    }
   }
 
   /// A tensor's values in the layout of the file.

@@ -1,0 +1,139 @@
+import BertErrors
+import BertModel
+
+/// Finds the cheapest linears to keep in float until a budget holds.
+public struct BudgetSearch {
+  /// What came of a search.
+  public struct Result {
+    /// The linears to keep in float, in the order of the model, each with the reason.
+    public let kept: [(linear: LinearName, reason: String)]
+    /// The drift with every linear in int8.
+    public let before: HeldOutDrift.Measurement
+    /// The drift with those in float.
+    public let after: HeldOutDrift.Measurement
+  }
+
+  private let budget: DriftBudget
+  private let drift: HeldOutDrift
+  private let configuration: BertConfiguration
+
+  /// Prepares for a model.
+  public init(budget: DriftBudget, drift: HeldOutDrift, configuration: BertConfiguration) {
+    self.budget = budget
+    self.drift = drift
+    self.configuration = configuration
+  }
+
+  private var linears: [LinearName] {
+    (0..<configuration.layerCount).flatMap { layer in
+      LinearSite.allCases.map { LinearName(layer, $0) }
+    }
+  }
+
+  /// Multiply-adds a token.
+  private func cost(_ linear: LinearName) -> Int {
+    linear.site.outputs(configuration) * linear.site.inputs(configuration)
+  }
+
+  /// Measures what each linear's float form would buy, takes those that buy most for their cost until
+  /// the budget holds, and gives back what turned out not to be needed.
+  ///
+  /// - Parameter progress: called with the share of linears tried.
+  /// - Throws: `driftGate` when the budget holds with no linear in int8 but the last, or not even so.
+  public func run(progress: (Int, Int) -> Void = { _, _ in }) throws(BertError) -> Result {
+    let before = try drift.measure([])
+    if budget.holds(before) { return Result(kept: [], before: before, after: before) }
+    var gains: [(linear: LinearName, gain: Double)] = []
+    for (index, linear) in linears.enumerated() {
+      let without = try drift.measure([linear])
+      gains.append((linear, gain(from: before, to: without)))
+      progress(index + 1, linears.count)
+    }
+    gains.sort {
+      let (a, b) = ($0.gain / Double(cost($0.linear)), $1.gain / Double(cost($1.linear)))
+      return a == b
+        ? ($0.linear.layer, $0.linear.site.rawValue)
+          < ($1.linear.layer, $1.linear.site.rawValue) : a > b
+    }
+    var kept: Set<LinearName> = []
+    var after = before
+    for candidate in gains.dropLast() {
+      kept.insert(candidate.linear)
+      after = try drift.measure(kept)
+      if budget.holds(after) { break }
+    }
+    guard budget.holds(after) else {
+      throw BertError(
+        .driftGate,
+        "--max-drift cannot be kept: with all linears but one in float, SQNR is "
+          + "\(QuantizerText.fixed(after.sqnr, 2)) dB and the worst cosine "
+          + "\(QuantizerText.fixed(after.worstCosine, 6)); ask for less or use --weights float")
+    }
+    after = try prune(&kept, after)
+    let total = Double(linears.reduce(0) { $0 + cost($1) })
+    let reasons = gains.filter { kept.contains($0.linear) }.map { candidate in
+      (
+        linear: candidate.linear,
+        reason: "in float it takes \(QuantizerText.fixed(100 * candidate.gain, 1)) % off the drift "
+          + "for \(QuantizerText.fixed(100 * Double(cost(candidate.linear)) / total, 1)) % of the "
+          + "linears' multiply-adds"
+      )
+    }
+    return Result(
+      kept: reasons.sorted {
+        ($0.linear.layer, $0.linear.site.rawValue) < ($1.linear.layer, $1.linear.site.rawValue)
+      }, before: before, after: after)
+  }
+
+  /// Gives linears back, the most expensive first, while the budget holds.
+  private func prune(
+    _ kept: inout Set<LinearName>, _ reached: HeldOutDrift.Measurement
+  ) throws(BertError) -> HeldOutDrift.Measurement {
+    var after = reached
+    let order = kept.sorted {
+      (cost($1), $0.layer, $0.site.rawValue) < (cost($0), $1.layer, $1.site.rawValue)
+    }
+    for linear in order where kept.count > 1 {
+      let fewer = try drift.measure(kept.subtracting([linear]))
+      if budget.holds(fewer) {
+        kept.remove(linear)
+        after = fewer
+      }
+    }
+    return after
+  }
+
+  /// The part of the drift that goes away, in the terms of the budget that fails.
+  private func gain(
+    from before: HeldOutDrift.Measurement, to after: HeldOutDrift.Measurement
+  ) -> Double {
+    var gains: [Double] = []
+    if let sqnr = budget.sqnr, before.sqnr < sqnr {
+      gains.append((before.noise - after.noise) / before.noise)
+    }
+    if let cosine = budget.cosine, before.worstCosine < cosine {
+      // Of the texts that fall short: the worst one alone would be a matter of chance.
+      let short = before.cosines.indices.filter { !(before.cosines[$0] >= cosine) }
+      let (old, new) = short.reduce((0.0, 0.0)) {
+        ($0.0 + 1 - before.cosines[$1], $0.1 + 1 - after.cosines[$1])
+      }
+      gains.append(old > 0 ? (old - new) / old : 0)
+    }
+    return gains.isEmpty ? 0 : gains.reduce(0, +) / Double(gains.count)
+  }
+}
+
+/// Numbers in messages.
+public enum QuantizerText {
+  /// A number with so many decimals.
+  public static func fixed(_ value: Double, _ decimals: Int) -> String {
+    guard value.isFinite, abs(value) < 1e12 else { return "\(value)" }
+    var scale = 1.0
+    for _ in 0..<decimals { scale *= 10 }
+    let units = Int((abs(value) * scale).rounded())
+    let fraction = String(units % Int(scale))
+    let zeros = String(repeating: "0", count: max(0, decimals - fraction.count))
+    let sign = value < 0 && units > 0 ? "-" : ""
+    return "\(sign)\(units / Int(scale))" + (decimals > 0 ? "." + zeros + fraction : "")
+  }
+}

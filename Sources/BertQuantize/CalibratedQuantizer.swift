@@ -1,0 +1,232 @@
+import BertErrors
+import BertKernels
+import BertModel
+import BertRuntime
+
+/// Quantises a model's linears by what its float32 encoder does with some texts, a layer at a time.
+///
+///     let quantizer = try CalibratedQuantizer(
+///       configuration: c, batch: texts, recipe: .standard, kernels: kernels, team: team, read: read)
+///     for layer in 0..<c.layerCount {
+///       try quantizer.quantize(layer: layer) { site, linear, measured in ... }
+///     }
+///
+/// In memory at once are the weights of one layer, the moments of its four inputs, and the hidden
+/// states of all texts; see `docs/quantization.md` for the bound.
+public final class CalibratedQuantizer {
+  /// Reads a canonical tensor, row-major.
+  public typealias Read = (String) throws(BertError) -> [Float]
+
+  /// What came of one linear.
+  public struct Measured: Sendable {
+    /// The SQNR of its outputs on calibration rows, in dB, as it is.
+    public let sqnr: Double
+    /// The same with its weights rounded to nearest; equal when they are.
+    public let nearestSQNR: Double
+    /// What the moments' diagonal was damped by; nil when its weights were rounded to nearest.
+    public let damping: Double?
+  }
+
+  /// What is added to the diagonal of an input's moments, as a part of its mean.
+  public static let damping = RoundingProblem.damping
+
+  private static let tokensOfPass = 1024
+
+  private let configuration: BertConfiguration
+  private let quantizer: LinearQuantizer
+  private let runner: LayerRunner
+  private let read: Read
+  private let scratch: InputStatistics.Scratch
+  private let workspace: AlignedBuffer
+  private let product: FloatProduct
+  private let inputs: LayerInputs
+  private var kernels: KernelSet { quantizer.kernels }
+  private var team: ThreadTeam { quantizer.team }
+
+  /// Embeds the texts.
+  ///
+  /// - Parameters:
+  ///   - batch: the calibration texts; at least one.
+  ///   - read: gives the model's canonical tensors; called layer by layer.
+  /// - Throws: `usage` without texts, `malformed` when embeddings are not finite, and what `read`
+  ///   throws.
+  public init(
+    configuration: BertConfiguration, batch: TokenBatch, recipe: Recipe, kernels: KernelSet,
+    team: ThreadTeam, read: @escaping Read
+  ) throws(BertError) {
+    guard batch.count > 0 else {
+      throw BertError(.usage, "there is no text to calibrate with")
+    }
+    self.configuration = configuration
+    self.read = read
+    quantizer = LinearQuantizer(recipe: recipe, kernels: kernels, team: team)
+    runner = LayerRunner(
+      batch: batch, configuration: configuration, kernels: kernels, team: team,
+      tokenBudget: Self.tokensOfPass)
+    let longest = (0..<batch.count).map { batch.range($0).count }.max() ?? 1
+    let rows = min(batch.tokenCount, max(Self.tokensOfPass, longest))
+    let widest = max(configuration.hiddenSize, configuration.intermediateSize)
+    scratch = InputStatistics.Scratch(rows: rows, inputs: widest)
+    let side = roundUp(widest, to: FloatProduct.panel)
+    workspace = AlignedBuffer(floats: side * side)
+    product = FloatProduct(kernels: kernels, columns: widest)
+    inputs = LayerInputs(configuration, rows: rows)
+    try embed()
+  }
+
+  /// Steps of a progress bar that a layer takes: tokens, and as many again for its linears.
+  public var stepsOfLayer: Int { 2 * runner.batch.tokenCount }
+
+  private func embed() throws(BertError) {
+    try runner.embed(
+      LayerRunner.Embeddings(
+        word: try read(CanonicalName.wordEmbeddings),
+        position: try read(CanonicalName.positionEmbeddings),
+        type: try read(CanonicalName.tokenTypeEmbeddings),
+        gain: try read(CanonicalName.embeddingNorm + ".weight"),
+        bias: try read(CanonicalName.embeddingNorm + ".bias")))
+    try checkStates("after the embeddings")
+  }
+
+  /// Runs the texts through the next layer and quantises its linears; call it for each in turn.
+  ///
+  /// - Parameters:
+  ///   - progress: called with the steps done of `stepsOfLayer`.
+  ///   - body: called for each linear, in the order of the sites.
+  /// - Throws: `malformed` when the layer's results are not finite, and what `read` and `body` throw.
+  public func quantize(
+    layer: Int, progress: (Int) -> Void = { _ in },
+    _ body: (LinearSite, QuantizedLinear, Measured) throws(BertError) -> Void
+  ) throws(BertError) {
+    let c = configuration
+    let store = try LayerRunner.oneLayer(of: c)
+    try addNorms(layer, to: store)
+    var weights: [LinearWeights] = []
+    for site in LinearSite.allCases {
+      let name = CanonicalName.linear(layer, site)
+      let linear = try LinearWeights(
+        name, weight: try read(name + ".weight"), bias: try read(name + ".bias"),
+        outputs: site.outputs(c), inputs: site.inputs(c))
+      try add(linear, to: store, named: CanonicalName.linear(0, site))
+      weights.append(linear)
+    }
+    let statistics = LinearSite.allCases.map { InputStatistics(inputs: $0.inputs(c)) }
+    let samples = LinearSite.allCases.map { site in
+      LinearSample(
+        inputs: site.inputs(c), capacity: min(runner.batch.tokenCount, LinearSample.mostRows))
+    }
+    try watch(store, statistics, samples, progress)
+    try checkStates("after layer \(layer)")
+    let total = runner.batch.tokenCount
+    for site in LinearSite.allCases {
+      let outcome = quantizer.quantize(
+        weights[site.rawValue], site: site, statistics: statistics[site.rawValue],
+        workspace: workspace, product: product)
+      let float = try store.require(
+        CanonicalName.linear(0, site) + ".weight", .float32, [site.outputs(c), site.inputs(c)],
+        .floatPanels)
+      let measured = measure(outcome, float, samples[site.rawValue])
+      try body(site, outcome.linear, measured)
+      progress(total + total * (site.rawValue + 1) / LinearSite.allCases.count)
+    }
+  }
+
+  private func addNorms(_ layer: Int, to store: TensorStore) throws(BertError) {
+    for (from, to) in [
+      (CanonicalName.attentionNorm(layer), CanonicalName.attentionNorm(0)),
+      (CanonicalName.feedForwardNorm(layer), CanonicalName.feedForwardNorm(0)),
+    ] {
+      for part in [".weight", ".bias"] {
+        try store.add(to + part, .float32, [configuration.hiddenSize], try read(from + part))
+      }
+    }
+  }
+
+  private func add(
+    _ linear: LinearWeights, to store: TensorStore, named name: String
+  ) throws(BertError) {
+    try store.add(name + ".weight", .float32, [linear.outputs, linear.inputs], .floatPanels) {
+      bk_pack_f32(
+        linear.weight, linear.outputs, linear.inputs,
+        $0.assumingMemoryBound(to: Float.self).baseAddress)
+    }
+    try store.add(name + ".bias", .float32, [linear.outputs], linear.bias)
+  }
+
+  private func watch(
+    _ store: TensorStore, _ statistics: [InputStatistics], _ samples: [LinearSample],
+    _ progress: (Int) -> Void
+  ) throws(BertError) {
+    let step = (runner.batch.tokenCount + LinearSample.mostRows - 1) / LinearSample.mostRows
+    try runner.run(store, observer: inputs) { (pass) throws(BertError) in
+      for site in LinearSite.allCases {
+        let rows = inputs.rows(site)
+        statistics[site.rawValue].add(
+          rows, stride: inputs.stride(site), count: pass.tokens.count, scratch: scratch,
+          product: product, team: team)
+        for token in pass.tokens where token % step == 0 {
+          samples[site.rawValue].add(
+            rows + (token - pass.tokens.lowerBound) * inputs.stride(site))
+        }
+      }
+      progress(pass.tokens.upperBound)
+    }
+  }
+
+  private func measure(
+    _ outcome: LinearQuantizer.Outcome, _ float: TensorView, _ sample: LinearSample
+  ) -> Measured {
+    guard let panels = float.bytes.assumingMemoryBound(to: Float.self).baseAddress else {
+      return Measured(sqnr: 0, nearestSQNR: 0, damping: nil)
+    }
+    let sqnr = sample.sqnr(of: outcome.linear, float: panels, kernels: kernels, team: team)
+    let nearest = outcome.nearest.map {
+      sample.sqnr(of: $0, float: panels, kernels: kernels, team: team)
+    }
+    return Measured(sqnr: sqnr, nearestSQNR: nearest ?? sqnr, damping: outcome.damping)
+  }
+
+  private func checkStates(_ place: String) throws(BertError) {
+    for token in 0..<runner.batch.tokenCount {
+      let row = UnsafeBufferPointer(start: runner.row(token), count: configuration.hiddenSize)
+      // A sum is finite unless an element is not, or the state is beyond use.
+      guard row.reduce(Float(0), +).isFinite else {
+        throw BertError(
+          .malformed,
+          "the calibration texts give NaN or infinity \(place) in float32 already: the weights are "
+            + "damaged or overflow; --no-calibration or --weights float converts them all the same")
+      }
+    }
+  }
+}
+
+/// Copies what goes into each linear of a layer during a pass.
+///
+/// Safety: workers write disjoint rows; read between passes.
+private final class LayerInputs: EncoderObserver, @unchecked Sendable {
+  private let widths: [Int]
+  private let buffers: [AlignedBuffer]
+
+  init(_ configuration: BertConfiguration, rows: Int) {
+    widths = LinearSite.allCases.map { $0.inputs(configuration) }
+    buffers = widths.map { AlignedBuffer(floats: rows * $0) }
+  }
+
+  func rows(_ site: LinearSite) -> UnsafePointer<Float> {
+    UnsafePointer(buffers[site.rawValue].floats)
+  }
+
+  func stride(_ site: LinearSite) -> Int { widths[site.rawValue] }
+
+  func hidden(layer: Int, rows: Range<Int>, values: UnsafePointer<Float>, stride: Int) {}
+
+  func input(
+    layer: Int, site: LinearSite, rows: Range<Int>, values: UnsafePointer<Float>, stride: Int
+  ) {
+    let width = widths[site.rawValue]
+    let to = buffers[site.rawValue].floats + rows.lowerBound * width
+    for index in 0..<rows.count {
+      (to + index * width).update(from: values + index * stride, count: width)
+    }
+  }
+}

@@ -1,0 +1,31 @@
+import BertErrors
+import BertKernels
+import BertModel
+
+/// Quantises a model's linears looking at no text.
+public struct PlainQuantizer {
+  private let configuration: BertConfiguration
+  private let quantizer: LinearQuantizer
+  private let read: CalibratedQuantizer.Read
+
+  /// Prepares for a model whose canonical tensors `read` gives.
+  public init(
+    configuration: BertConfiguration, recipe: Recipe, kernels: KernelSet, team: ThreadTeam,
+    read: @escaping CalibratedQuantizer.Read
+  ) {
+    self.configuration = configuration
+    self.read = read
+    quantizer = LinearQuantizer(recipe: recipe, kernels: kernels, team: team)
+  }
+
+  /// Quantises one linear.
+  ///
+  /// - Throws: what `read` throws.
+  public func quantize(_ linear: LinearName) throws(BertError) -> QuantizedLinear {
+    let name = linear.description
+    let weights = try LinearWeights(
+      name, weight: try read(name + ".weight"), bias: try read(name + ".bias"),
+      outputs: linear.site.outputs(configuration), inputs: linear.site.inputs(configuration))
+    return quantizer.quantize(weights, site: linear.site)
+  }
+}

@@ -1,0 +1,196 @@
+import BertErrors
+import BertKernels
+import BertModel
+
+/// Runs an encoder in float32 a layer at a time, over hidden states that the caller keeps.
+///
+/// So a model may be watched without all of its weights in memory: give `embed` the embedding
+/// tables, then `run` one layer after another. The bits are those of `Encoder`.
+public final class LayerRunner {
+  /// The texts whose hidden states it moves on.
+  public let batch: TokenBatch
+  /// Floats from one token's row to the next.
+  public let stride: Int
+
+  private let configuration: BertConfiguration
+  private let kernels: KernelSet
+  private let team: ThreadTeam
+  private let tokenBudget: Int
+  private let states: AlignedBuffer
+  private var space: Workspace?
+
+  /// Makes room for the hidden states of a batch: `stride` floats a token.
+  ///
+  /// - Parameter tokenBudget: the most tokens in one pass, unless one text alone is longer.
+  public init(
+    batch: TokenBatch, configuration: BertConfiguration, kernels: KernelSet, team: ThreadTeam,
+    tokenBudget: Int
+  ) {
+    self.batch = batch
+    self.configuration = configuration
+    self.kernels = kernels
+    self.team = team
+    self.tokenBudget = max(1, tokenBudget)
+    stride = roundUp(configuration.hiddenSize, to: 32)
+    states = AlignedBuffer(floats: batch.tokenCount * stride)
+  }
+
+  /// The hidden state of token `index` of the batch: `hiddenSize` floats.
+  public func row(_ index: Int) -> UnsafePointer<Float> {
+    UnsafePointer(states.floats + index * stride)
+  }
+
+  /// The embedding tables and their norm, each row-major.
+  public struct Embeddings {
+    /// `[vocabulary, hidden]`.
+    public var word: [Float]
+    /// `[positions, hidden]`.
+    public var position: [Float]
+    /// `[token types, hidden]`.
+    public var type: [Float]
+    /// `[hidden]`.
+    public var gain: [Float]
+    /// `[hidden]`.
+    public var bias: [Float]
+
+    /// Gathers the tables.
+    public init(
+      word: [Float], position: [Float], type: [Float], gain: [Float], bias: [Float]
+    ) {
+      self.word = word
+      self.position = position
+      self.type = type
+      self.gain = gain
+      self.bias = bias
+    }
+  }
+
+  /// Sets every token's state to its embedding.
+  ///
+  /// - Throws: `malformed` when a table has the wrong size for the configuration.
+  public func embed(_ tables: Embeddings) throws(BertError) {
+    let c = configuration
+    let width = c.hiddenSize
+    let sizes = [
+      (tables.word.count, c.vocabularySize), (tables.position.count, c.maximumPositions),
+      (tables.type.count, c.tokenTypeCount), (tables.gain.count, 1), (tables.bias.count, 1),
+    ]
+    for (found, rows) in sizes where found != rows * width {
+      throw BertError(.malformed, "an embedding table has \(found) values, not \(rows * width)")
+    }
+    tables.word.withUnsafeBufferPointer { word in
+      tables.position.withUnsafeBufferPointer { position in
+        tables.type.withUnsafeBufferPointer { type in
+          guard let word = word.baseAddress, let position = position.baseAddress,
+            let type = type.baseAddress
+          else { return }
+          addRows(word, position, type)
+        }
+      }
+    }
+    kernels.calls.norm_rows(
+      states.floats, stride, batch.tokenCount, width, tables.gain, tables.bias,
+      c.layerNormEpsilon, states.floats, stride)
+  }
+
+  private func addRows(
+    _ word: UnsafePointer<Float>, _ position: UnsafePointer<Float>, _ type: UnsafePointer<Float>
+  ) {
+    let width = configuration.hiddenSize
+    for text in 0..<batch.count {
+      for token in batch.range(text) {
+        kernels.calls.embed_row(
+          word + Int(batch.ids[token]) * width, position + (token - batch.starts[text]) * width,
+          type + Int(batch.types[token]) * width, width, states.floats + token * stride)
+      }
+    }
+  }
+
+  /// The rows that one pass computed: those of the observer's row 0 and after.
+  public struct Pass {
+    /// The tokens of the batch.
+    public let tokens: Range<Int>
+  }
+
+  /// Moves every state through one layer.
+  ///
+  /// - Parameters:
+  ///   - source: a source made by `oneLayer`, with the layer's tensors under the names of layer 0.
+  ///   - observer: told of every pass, as layer 0 of an encoder; rows count from the pass's start.
+  ///   - afterPass: called between passes.
+  /// - Throws: `malformed` for missing tensors, and whatever `afterPass` throws.
+  public func run(
+    _ source: any WeightSource, observer: (any EncoderObserver)?,
+    afterPass: (Pass) throws(BertError) -> Void
+  ) throws(BertError) {
+    let weights = try EncoderWeights(source: source, precision: .float32)
+    var text = 0
+    while text < batch.count {
+      var end = text + 1
+      let start = batch.starts[text]
+      while end < batch.count, batch.starts[end + 1] - start <= tokenBudget { end += 1 }
+      pass(weights, text..<end, observer)
+      try afterPass(Pass(tokens: start..<batch.starts[end]))
+      text = end
+    }
+  }
+
+  private func pass(
+    _ weights: EncoderWeights, _ texts: Range<Int>, _ observer: (any EncoderObserver)?
+  ) {
+    let first = batch.starts[texts.lowerBound]
+    let tokens = batch.starts[texts.upperBound] - first
+    let lengths = texts.map { batch.range($0).count }
+    let space = workspace(weights, tokens: tokens)
+    batch.ids.withUnsafeBufferPointer { ids in
+      batch.types.withUnsafeBufferPointer { types in
+        guard let ids = ids.baseAddress, let types = types.baseAddress else { return }
+        let pass = ForwardPass(
+          weights: weights, calls: kernels.calls, team: team, space: space, ids: ids + first,
+          types: types + first, starts: texts.map { batch.starts[$0] - first } + [tokens],
+          order: lengths.indices.sorted { (lengths[$0], $1) > (lengths[$1], $0) },
+          positions: lengths.flatMap { 0..<Int32($0) },
+          blocks: ForwardPass.blockCount(tokens: tokens, workers: team.count),
+          counters: (0...2).map { _ in WorkCounter() }, observer: observer, clock: nil,
+          given: UnsafePointer(states.floats + first * stride))
+        team.run { pass.work($0) }
+      }
+    }
+    (states.floats + first * stride).update(from: space.hidden.floats, count: tokens * stride)
+  }
+
+  /// One workspace serves every pass of every layer: all are of one shape.
+  private func workspace(_ weights: EncoderWeights, tokens: Int) -> Workspace {
+    if let space, space.tokens >= tokens { return space }
+    let longest = (0..<batch.count).map { batch.range($0).count }.max() ?? 1
+    let made = Workspace(
+      weights: weights, tokens: max(tokens, min(tokenBudget, batch.tokenCount)),
+      longest: longest, workers: team.count, kernels: kernels)
+    space = made
+    return made
+  }
+}
+
+extension LayerRunner {
+  /// An empty source for one layer of a model: the embeddings that an encoder asks for are there, of
+  /// one row each, and never used.
+  public static func oneLayer(of configuration: BertConfiguration) throws(BertError) -> TensorStore
+  {
+    var c = configuration
+    c.layerCount = 1
+    c.vocabularySize = 1
+    c.maximumPositions = 1
+    c.tokenTypeCount = 1
+    let store = TensorStore(description: ModelDescription(configuration: c))
+    let unused = [Float](repeating: 0, count: c.hiddenSize)
+    for name in [
+      CanonicalName.wordEmbeddings, CanonicalName.positionEmbeddings,
+      CanonicalName.tokenTypeEmbeddings,
+    ] {
+      try store.add(name, .float32, [1, c.hiddenSize], unused)
+    }
+    try store.add(CanonicalName.embeddingNorm + ".weight", .float32, [c.hiddenSize], unused)
+    try store.add(CanonicalName.embeddingNorm + ".bias", .float32, [c.hiddenSize], unused)
+    return store
+  }
+}
