@@ -37,8 +37,10 @@ extension Header {
       int8: int8.map { fingerprint(path: "int8", shared + $0 + pooler) })
   }
 
-  /// What the int8 path computes its linears with: all int8 tensors, and the float ones of linears
-  /// without int8 weights. Nil when there are no int8 tensors or a linear has neither form.
+  /// What the int8 path computes its linears with.
+  ///
+  /// All int8 tensors, and the float ones of linears without int8 weights; nil when there are no
+  /// int8 tensors or a linear has neither form.
   private func int8Linears(_ records: [String: TensorRecord]) -> [TensorRecord]? {
     var list = tensors.filter { $0.tensor.name.isInt8Part }
     if list.isEmpty { return nil }

@@ -282,6 +282,7 @@ class File:
         both = [".weight", ".bias"]
         shared = ["embeddings.word", "embeddings.position", "embeddings.token_type"]
         shared += [norm + end for norm in norms for end in both]
+        kept = [linear + end for linear in linears if linear + ".int8.weight" not in by_name for end in both]
         linears = [linear + end for linear in linears for end in both]
         pooler = [name for name in ("pooler.weight", "pooler.bias") if name in by_name]
         int8 = [name for name in by_name if ".int8." in name]
@@ -289,7 +290,8 @@ class File:
             return None, None
         has_float = all(name in by_name for name in linears)
         return (self.fingerprint("float", shared + linears + pooler) if has_float else None,
-                self.fingerprint("int8", shared + int8 + pooler) if int8 else None)
+                self.fingerprint("int8", shared + int8 + kept + pooler)
+                if int8 and all(name in by_name for name in kept) else None)
 
     def fingerprint(self, path, names):
         header, c = self.header, self.header["configuration"]

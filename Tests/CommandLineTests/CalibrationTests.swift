@@ -1,0 +1,103 @@
+import BertErrors
+import Fixtures
+import JSONText
+import Testing
+
+/// `bert-convert --calibrate` and what belongs to it.
+struct CalibrationTests {
+  private func convert(_ shop: Workshop, _ texts: String?, _ options: String...) throws
+    -> Program.Outcome
+  {
+    var arguments = [shop.input, shop.output] + options
+    if let texts {
+      try writeBytes(Array(texts.utf8), to: shop.folder / "texts.txt")
+      arguments += ["--calibrate", shop.folder / "texts.txt"]
+    }
+    return try Program.convert.run(arguments)
+  }
+
+  @Test(arguments: ["", "\n\n", "  \n\t\r\n"])
+  func aFileWithoutTextsIsRefused(_ texts: String) throws {
+    expectFailure(try convert(try Workshop(), texts), .usage, ["no text"])
+  }
+
+  @Test func aFileThatIsNotThereIsNotFound() throws {
+    let shop = try Workshop()
+    let outcome = try Program.convert(shop.input, shop.output, "--calibrate", shop.folder / "none")
+    expectFailure(outcome, .notFound)
+  }
+
+  @Test func wordsThatTheVocabularyDoesNotKnowAreRefused() throws {
+    expectFailure(
+      try convert(try Workshop(), "\u{10FFFE}\u{10FFFE}\n⁂⁂⁂\n"), .usage, ["knows no word"])
+  }
+
+  @Test func textsThatAreTooLongAreCutAndCounted() throws {
+    let shop = try Workshop()
+    let text = String(repeating: "the a of ", count: 2000)
+    let outcome = try convert(shop, text + "\n" + text + "\n")
+    #expect(outcome.code == 0, "\(outcome.errors)")
+    #expect(outcome.errors.contains("2 calibration texts were cut"))
+    #expect(try Program.run("--verify", shop.output).code == 0)
+  }
+
+  @Test func theReportSaysWhatWasDone() throws {
+    let shop = try Workshop()
+    let path = shop.folder / "report.json"
+    #expect(try convert(shop, nil, "--report", path).code == 0)
+    let json = try JSON.parse(readBytes(path))
+    let quantizer = try #require(json["quantizer"])
+    #expect(quantizer["settings"]?["calibration"]?.stringValue?.hasPrefix("built-in") == true)
+    let linears = try #require(quantizer["linears"]?.arrayValue)
+    #expect(!linears.isEmpty)
+    for linear in linears {
+      #expect(linear["precision"]?.stringValue == "int8")
+      #expect((linear["sqnr_db"]?.numberValue ?? 0) > 20)
+    }
+  }
+
+  @Test func theSameTextsGiveTheSameBytesOnAnyThreads() throws {
+    let (first, second) = (try Workshop(), try Workshop())
+    #expect(try convert(first, nil, "--threads", "1").code == 0)
+    #expect(try convert(second, nil, "--threads", "3").code == 0)
+    #expect(try readBytes(first.output) == readBytes(second.output))
+  }
+
+  @Test(arguments: [["--weights", "both"], ["--weights", "int8"]])
+  func aBudgetKeepsLinearsInFloatAndTheFileIsWhole(_ options: [String]) throws {
+    let shop = try Workshop()
+    let path = shop.folder / "report.json"
+    let outcome = try Program.convert.run(
+      [shop.input, shop.output, "--max-drift", "sqnr=43", "--report", path] + options)
+    #expect(outcome.code == 0, "\(outcome.errors)")
+    let linears = try JSON.parse(readBytes(path))["quantizer"]?["linears"]?.arrayValue ?? []
+    let kept = linears.filter { $0["precision"]?.stringValue == "float" }
+    #expect(!kept.isEmpty, "\(outcome.errors)")
+    #expect(kept.allSatisfy { $0["reason"]?.stringValue?.isEmpty == false })
+    #expect(try Program.run("--verify", shop.output).code == 0)
+    #expect(try Program.run("--int8", shop.output, "hello").code == 0)
+    if try hasNumPy() {
+      let list = SharedData.packageRoot + "/tools/bertq-list.py"
+      #expect(try shell("python3 '\(list)' '\(shop.output)'").code == 0)
+    }
+  }
+
+  @Test func aBudgetThatCannotBeKeptLeavesNothing() throws {
+    let shop = try Workshop()
+    let before = shop.folder.names
+    let outcome = try Program.convert(shop.input, shop.output, "--max-drift", "sqnr=150")
+    expectFailure(outcome, .driftGate, ["--max-drift"])
+    #expect(shop.folder.names == before)
+  }
+
+  @Test(arguments: [
+    ["--no-calibration", "--calibrate", "x"], ["--no-calibration", "--max-drift", "sqnr=30"],
+    ["--weights", "float", "--max-drift", "sqnr=30"],
+    ["--weights", "float", "--recipe", "nearest"],
+    ["--max-drift", "speed=3"], ["--recipe", "magic"], ["--threads", "0"],
+  ])
+  func optionsThatContradictAreRefused(_ options: [String]) throws {
+    let shop = try Workshop()
+    expectFailure(try Program.convert.run([shop.input, shop.output] + options), .usage)
+  }
+}
