@@ -66,4 +66,27 @@ import Testing
     }
     #expect(noLinear.float == nil && noLinear.int8 != nil)
   }
+
+  @Test func linearsThatStayInFloatCountForInt8() throws {
+    let linear = "layer.0.feed_forward.down"
+    func keepsOne(_ weights: TinyModel.Weights, _ change: (inout TinyModel) -> Void = { _ in })
+      throws -> BertqFingerprints
+    {
+      try Self.fingerprints(.both) { model in
+        model.tensors.removeAll { tensor in
+          tensor.name.hasPrefix(linear + ".int8.")
+            || weights == .int8 && tensor.layout == .floatPanels && !tensor.name.hasPrefix(linear)
+            || weights == .int8 && tensor.name.hasSuffix("t.bias")
+        }
+        change(&model)
+      }
+    }
+    let both = try keepsOne(.both)
+    #expect(both.int8 != nil && both.int8 != (try Self.fingerprints(.both)).int8)
+    #expect(try keepsOne(.int8) == BertqFingerprints(float: nil, int8: both.int8))
+    for part in [".weight", ".bias"] {
+      let lacking = try keepsOne(.both) { $0.tensors.removeAll { $0.name == linear + part } }
+      #expect(lacking.int8 == nil, "neither form of a linear is whole")
+    }
+  }
 }
