@@ -63,10 +63,16 @@ struct LinearQuantizer {
   }
 
   /// Quantises without looking at any text.
-  func quantize(_ weights: LinearWeights, site: LinearSite) -> QuantizedLinear {
-    nearest(
-      weights, balance: recipe.signed([Float](repeating: 1, count: weights.inputs)),
-      rotation: recipe.rotation(site, inputs: weights.inputs))
+  ///
+  /// - Parameter energies: each input's mean square, when something else tells it.
+  func quantize(
+    _ weights: LinearWeights, site: LinearSite, energies: [Double]? = nil
+  ) -> QuantizedLinear {
+    let balance =
+      energies.map { recipe.balance(inputs: $0, weights: weights.energies(team)) }
+      ?? recipe.signed([Float](repeating: 1, count: weights.inputs))
+    return nearest(
+      weights, balance: balance, rotation: recipe.rotation(site, inputs: weights.inputs))
   }
 
   /// Quantises by what calibration saw; the statistics are used up.

@@ -30,7 +30,8 @@ struct QuantizationRecord {
     let compensates = calibration != nil && recipe.contains(.compensation)
     settings.append(BertqSetting("rounding", compensates ? "compensated" : "nearest"))
     if compensates { settings.append(BertqSetting("damping", "\(CalibratedQuantizer.damping)")) }
-    if calibration != nil && recipe.contains(.balance) {
+    if recipe.contains(.balance) {
+      settings.append(BertqSetting("balance.by", calibration == nil ? "norms" : "texts"))
       settings.append(BertqSetting("balance.exponent", "\(Balance.exponent)"))
     }
     for site in LinearSite.allCases {
