@@ -120,6 +120,7 @@ public struct DriftGate: Sendable {
 
   /// What the report falls short of, a sentence each; empty when it passes.
   public func failures(_ report: DriftReport) -> [String] {
+    if report.texts == 0, !requirements.isEmpty { return ["there were no texts to measure"] }
     let json = report.json
     return requirements.compactMap { requirement in
       guard let value = json[requirement.path[0]]?[requirement.path[1]]?.numberValue else {
