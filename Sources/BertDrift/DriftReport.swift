@@ -148,8 +148,11 @@ public struct DriftReport: Sendable {
 /// A number with so many digits behind the point.
 func fixed(_ value: Double?, _ digits: Int) -> String {
   guard let value else { return "n/a" }
-  guard value.isFinite, abs(value) < 1e15 else { return value.isInfinite ? "∞" : "NaN" }
   let scale = (0..<digits).reduce(1.0) { scale, _ in scale * 10 }
+  // Beyond this the digits would not fit an integer, nor mean anything.
+  guard value.isFinite, abs(value) * scale < 1e18 else {
+    return value.isInfinite ? "∞" : value.isNaN ? "NaN" : "\(value)"
+  }
   let units = Int((abs(value) * scale).rounded())
   let sign = value < 0 && units > 0 ? "-" : ""
   if digits == 0 { return "\(sign)\(units)" }
