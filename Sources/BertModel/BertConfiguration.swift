@@ -52,7 +52,7 @@ public struct BertConfiguration: Equatable, Sendable {
 
   /// The largest value each size may have; the bounds keep integer sums and allocations safe.
   ///
-  /// The depth of a linear is at most `largestWidth` plus its extra columns, which stay under
+  /// The depth of a linear is at most `largestWidth`, which stays under
   /// 65 536: 65 536 × 255 × 127 = 2 122 383 360 < 2³¹.
   public static let largestWidth = 32_768
   /// The most layers.

@@ -9,7 +9,7 @@ enum LinearStep {
   case float(bk_linear_f32)
   case int8(bk_linear_s8, bk_input)
 
-  /// Bytes of a quantised row: the depth with its extra columns, rounded up to whole vectors.
+  /// Bytes of a quantised row: the depth rounded up to whole vectors.
   var rowBytes: Int {
     switch self {
     case .float: 0
