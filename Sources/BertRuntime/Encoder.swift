@@ -14,24 +14,24 @@ public final class Encoder {
   public let kernels: KernelSet
   /// The threads it runs on.
   public let team: ThreadTeam
-  /// The most tokens computed in one pass; longer batches take several, so this bounds the memory.
+  /// The most tokens computed at once; longer batches take several rounds, so this bounds the memory.
   public let tokenBudget: Int
 
   /// Sums up the time of each stage when set.
   public var clock: StageClock?
 
   let weights: EncoderWeights
-  private var space: Workspace?
-  private var longest = 0
-  private let counters: [WorkCounter]
+  private let plan: BatchPlan
+  /// The hidden states of a round.
+  private var states = AlignedBuffer(bytes: 0)
+  private let together: CrewSpace
+  private let apart: [CrewSpace]
   private var verifiedRows: [Bool]
 
-  /// Tokens whose states fit the second-level caches of the cores at work, for the next stage to
-  /// find them there; at least enough for every core to have full blocks of rows.
+  /// Enough tokens for each of several workers to have several passes of its own.
   public static func defaultTokenBudget(_ c: BertConfiguration, threads: Int) -> Int {
-    // Hidden states and context in float, query, key and value in int8.
-    let bytesPerToken = 11 * c.hiddenSize
-    return threads * max(2 * WorkerScratch.blockRows, (5 << 18) / bytesPerToken)
+    let pass = BatchPlan.passTokens(c)
+    return threads == 1 ? pass : 8 * threads * pass
   }
 
   /// Loads an encoder; the weights it will use are verified now, embedding rows when looked up.
@@ -52,15 +52,22 @@ public final class Encoder {
       1,
       tokenBudget
         ?? Self.defaultTokenBudget(weights.configuration, threads: team.count))
-    counters = (0...(2 * weights.configuration.layerCount)).map { _ in WorkCounter() }
+    plan = BatchPlan(
+      configuration: weights.configuration, workers: team.count, tokenBudget: self.tokenBudget)
+    together = CrewSpace(
+      Crew(team: team.count > 1 ? team : nil, first: 0), weights: weights, kernels: kernels)
+    let everyone = team.count > 1 ? team.count : 0
+    apart = (0..<everyone).map { [weights] worker in
+      CrewSpace(Crew(team: nil, first: worker), weights: weights, kernels: kernels)
+    }
     verifiedRows = [Bool](repeating: false, count: weights.configuration.vocabularySize)
   }
 
-  /// The hidden states of one pass: rows of `hiddenSize` floats, `stride` apart.
+  /// The hidden states of one round: rows of `hiddenSize` floats, `stride` apart.
   public struct HiddenStates {
-    /// The texts of the batch that this pass computed.
+    /// The texts of the batch that this round computed.
     public let texts: Range<Int>
-    /// The tokens of the batch that this pass computed.
+    /// The tokens of the batch that this round computed.
     public let tokens: Range<Int>
     /// The first token's row.
     public let values: UnsafePointer<Float>
@@ -73,49 +80,61 @@ public final class Encoder {
     }
   }
 
-  /// Runs the encoder over a batch and hands out the last layer's hidden states, pass by pass.
+  /// Runs the encoder over a batch and hands out the last layer's hidden states, round by round.
   ///
-  /// Passes come in the order of the batch; the states are valid only during the call of `body`.
+  /// Rounds come in the order of the batch; the states are valid only during the call of `body`. An
+  /// observer is told of each round as of one pass, and counts rows from the round's first token.
   public func encode(
     _ batch: TokenBatch, observer: (any EncoderObserver)? = nil,
     _ body: (HiddenStates) throws(BertError) -> Void
   ) throws(BertError) {
     var text = 0
     while text < batch.count {
-      var end = text + 1
-      let start = batch.starts[text]
-      while end < batch.count, batch.starts[end + 1] - start <= tokenBudget { end += 1 }
-      try pass(batch, text..<end, observer)
-      guard let space else { return }
+      let round = plan.round(batch, from: text, isOneCrew: observer != nil)
+      let texts = round.texts
+      let tokens = batch.starts[texts.lowerBound]..<batch.starts[texts.upperBound]
+      try verifyWords(batch.ids[tokens])
+      let stride = Workspace.stride(configuration)
+      if states.count < tokens.count * stride * 4 {
+        states = AlignedBuffer(floats: tokens.count * stride)
+      }
+      compute(batch, round, observer)
       try body(
-        HiddenStates(
-          texts: text..<end, tokens: start..<batch.starts[end], values: space.hidden.floats,
-          stride: space.hiddenStride))
-      text = end
+        HiddenStates(texts: texts, tokens: tokens, values: states.floats, stride: stride))
+      text = texts.upperBound
     }
   }
 
-  private func pass(
-    _ batch: TokenBatch, _ texts: Range<Int>, _ observer: (any EncoderObserver)?
-  ) throws(BertError) {
-    let first = batch.starts[texts.lowerBound]
-    let tokens = batch.starts[texts.upperBound] - first
-    try verifyWords(batch.ids[first..<(first + tokens)])
-    let starts = texts.map { batch.starts[$0] - first } + [tokens]
-    let lengths = texts.map { batch.range($0).count }
-    let space = workspace(tokens: tokens, longest: lengths.max() ?? 1)
-    for counter in counters { counter.reset() }
-    batch.ids.withUnsafeBufferPointer { ids in
-      batch.types.withUnsafeBufferPointer { types in
-        guard let ids = ids.baseAddress, let types = types.baseAddress else { return }
-        let pass = ForwardPass(
-          weights: weights, calls: kernels.calls, team: team, space: space, ids: ids + first,
-          types: types + first, starts: starts,
-          order: lengths.indices.sorted { (lengths[$0], $1) > (lengths[$1], $0) },
-          positions: lengths.flatMap { 0..<Int32($0) },
-          blocks: ForwardPass.blockCount(tokens: tokens, workers: team.count), counters: counters,
-          observer: observer, clock: clock)
+  private func compute(
+    _ batch: TokenBatch, _ round: BatchRound, _ observer: (any EncoderObserver)?
+  ) {
+    let start = batch.starts[round.texts.lowerBound]
+    let stride = Workspace.stride(configuration)
+    func pass(
+      _ texts: Range<Int>, _ space: CrewSpace, _ ids: UnsafePointer<Int32>,
+      _ types: UnsafePointer<UInt8>
+    ) -> ForwardPass {
+      ForwardPass(
+        weights: weights, calls: kernels.calls, crew: space.crew,
+        space: space.workspace(for: batch, texts),
+        states: states.floats + (batch.starts[texts.lowerBound] - start) * stride, embeds: true,
+        batch: batch, texts: texts, ids: ids, types: types, shares: space.shares,
+        observer: observer, clock: clock)
+    }
+    batch.withTokens { ids, types in
+      switch round {
+      case .together(let texts):
+        let pass = pass(texts, together, ids, types)
         team.run { pass.work($0) }
+      case .apart(let passes):
+        let next = WorkCounter()
+        team.run { worker in
+          while true {
+            let index = next.take()
+            if index >= passes.count { return }
+            pass(passes[index], apart[worker], ids, types).work(0)
+          }
+        }
       }
     }
   }
@@ -128,15 +147,5 @@ public final class Encoder {
       try weights.source.verify(weights.word, bytes: start..<(start + rowBytes))
       verifiedRows[Int(id)] = true
     }
-  }
-
-  private func workspace(tokens: Int, longest needed: Int) -> Workspace {
-    if let space, space.tokens >= tokens, longest >= needed { return space }
-    longest = max(longest, needed)
-    let made = Workspace(
-      weights: weights, tokens: max(tokens, space?.tokens ?? 0), longest: longest,
-      workers: team.count, kernels: kernels)
-    space = made
-    return made
   }
 }

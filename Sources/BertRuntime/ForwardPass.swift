@@ -11,101 +11,122 @@ public protocol EncoderObserver: AnyObject {
     layer: Int, site: LinearSite, rows: Range<Int>, values: UnsafePointer<Float>, stride: Int)
 }
 
+/// Who computes a pass: all workers of a team, or one of them alone.
+struct Crew {
+  /// Nil for a crew of one, which waits for nobody.
+  let team: ThreadTeam?
+  /// The team's index of the crew's first worker, for the clock.
+  let first: Int
+
+  var count: Int { team?.count ?? 1 }
+}
+
 /// One run of the encoder over tokens that fit the workspace.
 ///
-/// Every worker runs `work`. Between barriers each row, and each head of each sequence, belongs to
-/// one worker, and what is computed for it reads nothing of any other text: so results do not
-/// depend on the number of workers or on the batch.
+/// Every worker runs `work`. A layer has two stages with a barrier after each: groups of heads over
+/// all tokens (queries, keys, values, attention), then blocks of rows (everything else). Within a
+/// stage each row, and each head of each sequence, belongs to one worker, and what is computed for
+/// it reads nothing of any other text: so results do not depend on the number of workers or on the
+/// batch.
 struct ForwardPass {
   let weights: EncoderWeights
   let calls: bk_kernels
-  let team: ThreadTeam
+  let crew: Crew
   let space: Workspace
+  /// The hidden states, `[tokens][space.stride]`: embeddings are put there, or are there already.
+  let states: UnsafeMutablePointer<Float>
+  let embeds: Bool
   let ids: UnsafePointer<Int32>
   let types: UnsafePointer<UInt8>
   /// Starts of the sequences within the pass, and behind the last its end.
   let starts: [Int]
-  /// Sequences, longest first: the order in which attention is handed out.
-  let order: [Int]
-  let positions: [Int32]
-  let blocks: Int
-  let counters: [WorkCounter]
+  let groups: HeadGroups
+  let shares: WorkShares
   let observer: (any EncoderObserver)?
   let clock: StageClock?
-  /// Hidden states to start from, `hiddenStride` apart, instead of embeddings.
-  var given: UnsafePointer<Float>?
 
-  var tokens: Int { starts[starts.count - 1] }
-  var configuration: BertConfiguration { weights.configuration }
+  private let positions: [Int32]
+  private let blocks: Int
 
-  /// Blocks of rows, all about equally high, as many for each worker.
-  static func blockCount(tokens: Int, workers: Int) -> Int {
+  init(
+    weights: EncoderWeights, calls: bk_kernels, crew: Crew, space: Workspace,
+    states: UnsafeMutablePointer<Float>, embeds: Bool, batch: TokenBatch, texts: Range<Int>,
+    ids: UnsafePointer<Int32>, types: UnsafePointer<UInt8>, shares: WorkShares,
+    observer: (any EncoderObserver)?, clock: StageClock?
+  ) {
+    self.weights = weights
+    self.calls = calls
+    self.crew = crew
+    self.space = space
+    self.states = states
+    self.embeds = embeds
+    let first = batch.starts[texts.lowerBound]
+    self.ids = ids + first
+    self.types = types + first
+    starts = (texts.lowerBound...texts.upperBound).map { batch.starts[$0] - first }
+    self.shares = shares
+    self.observer = observer
+    self.clock = clock
+    groups = HeadGroups(weights.configuration)
+    positions = texts.flatMap { 0..<Int32(batch.range($0).count) }
+    // Blocks of rows, all about equally high, as many for each worker.
+    let tokens = batch.starts[texts.upperBound] - first
     let fewest = (tokens + WorkerScratch.blockRows - 1) / WorkerScratch.blockRows
-    return min(tokens, roundUp(fewest, to: workers))
+    blocks = min(tokens, roundUp(fewest, to: crew.count))
+    shares.reset()
   }
 
-  func rows(_ block: Int) -> Range<Int> {
-    (tokens * block / blocks)..<(tokens * (block + 1) / blocks)
-  }
+  private var tokens: Int { positions.count }
+  private var configuration: BertConfiguration { weights.configuration }
 
+  /// Worker `worker` of the crew's part.
   func work(_ worker: Int) {
     let scratch = space.scratches[worker]
-    eachBlock(counters[0]) { rows in
-      timed(.embed, scratch) { embed(rows) }
+    let clock = WorkerClock(clock, worker: crew.first + worker)
+    eachBlock(0, worker) { rows in
+      if embeds { clock.timed(.embed) { embed(rows) } }
       observer?.hidden(
-        layer: -1, rows: rows, values: hidden(rows.lowerBound), stride: space.hiddenStride)
-      projectHeads(0, rows, scratch)
+        layer: -1, rows: rows, values: hidden(rows.lowerBound), stride: space.stride)
+      prepareHeads(0, rows, scratch, clock)
     }
-    wait(scratch)
+    wait(clock)
     for layer in 0..<configuration.layerCount {
-      timed(.attention, scratch) { attend(layer, counters[2 * layer + 1], scratch) }
-      wait(scratch)
-      eachBlock(counters[2 * layer + 2]) { rows in
-        finishAttention(layer, rows, scratch)
-        feedForward(layer, rows, scratch)
-        observer?.hidden(
-          layer: layer, rows: rows, values: hidden(rows.lowerBound), stride: space.hiddenStride)
-        if layer + 1 < configuration.layerCount { projectHeads(layer + 1, rows, scratch) }
+      shares.each(2 * layer + 1, of: groups.count, worker: worker, of: crew.count) { group in
+        project(layer, group, scratch, clock)
+        clock.timed(.attention) { attend(layer, group, scratch) }
       }
-      wait(scratch)
+      wait(clock)
+      eachBlock(2 * layer + 2, worker) { rows in
+        finishAttention(layer, rows, scratch, clock)
+        feedForward(layer, rows, scratch, clock)
+        observer?.hidden(
+          layer: layer, rows: rows, values: hidden(rows.lowerBound), stride: space.stride)
+        if layer + 1 < configuration.layerCount { prepareHeads(layer + 1, rows, scratch, clock) }
+      }
+      wait(clock)
     }
   }
 
-  private func wait(_ scratch: WorkerScratch) { timed(.wait, scratch) { team.barrier() } }
-
-  @inline(__always)
-  private func timed(_ stage: Stage, _ scratch: WorkerScratch, _ body: () -> Void) {
-    guard let clock else { return body() }
-    let start = StageClock.now()
-    body()
-    clock.add(stage, worker: scratch.worker, since: start)
+  private func wait(_ clock: WorkerClock) {
+    guard let team = crew.team else { return }
+    clock.timed(.wait) { team.barrier() }
   }
 
-  private func eachBlock(_ counter: WorkCounter, _ body: (Range<Int>) -> Void) {
-    while true {
-      let block = counter.take()
-      if block >= blocks { return }
-      body(rows(block))
+  private func eachBlock(_ stage: Int, _ worker: Int, _ body: (Range<Int>) -> Void) {
+    shares.each(stage, of: blocks, worker: worker, of: crew.count) { block in
+      body((tokens * block / blocks)..<(tokens * (block + 1) / blocks))
     }
   }
 
-  private func hidden(_ row: Int) -> UnsafeMutablePointer<Float> {
-    space.hidden.floats + row * space.hiddenStride
-  }
+  private func hidden(_ row: Int) -> UnsafeMutablePointer<Float> { states + row * space.stride }
 
   private func context(_ row: Int) -> UnsafeMutablePointer<Float> {
-    space.context.floats + row * space.hiddenStride
+    space.context.floats + row * space.stride
   }
 
   // MARK: Rows
 
   private func embed(_ rows: Range<Int>) {
-    if let given {
-      let stride = space.hiddenStride
-      hidden(rows.lowerBound).update(
-        from: given + rows.lowerBound * stride, count: rows.count * stride)
-      return
-    }
     let width = configuration.hiddenSize
     for row in rows {
       calls.embed_row(
@@ -117,50 +138,49 @@ struct ForwardPass {
 
   private func norm(_ norm: NormWeights, _ x: UnsafeMutablePointer<Float>, _ rows: Int) {
     calls.norm_rows(
-      x, space.hiddenStride, rows, configuration.hiddenSize, norm.gain, norm.bias,
-      configuration.layerNormEpsilon, x, space.hiddenStride)
+      x, space.stride, rows, configuration.hiddenSize, norm.gain, norm.bias,
+      configuration.layerNormEpsilon, x, space.stride)
   }
 
-  /// Hidden states to the queries, keys and values of a layer's attention.
-  private func projectHeads(_ layer: Int, _ rows: Range<Int>, _ scratch: WorkerScratch) {
-    let c = configuration
-    let isInt8 = weights.layers[layer].hasInt8Attention
-    let stride = isInt8 ? scratch.wideStride : space.floatHeadStride
-    let out = isInt8 ? scratch.wide.floats : space.heads.floats + rows.lowerBound * stride
-    run(
-      layer, .queryKeyValue, hidden(rows.lowerBound), space.hiddenStride, rows, scratch,
-      destination(out, stride))
-    guard isInt8 else { return }
-    timed(.quantizeHeads, scratch) {
-      for (index, row) in rows.enumerated() {
-        calls.quantize_heads(
-          out + index * stride, c.headCount, c.headSize,
-          space.heads.bytes + row * space.int8HeadStride, space.tokens * space.int8HeadStride,
-          space.headScales.floats + row, space.tokens)
-      }
+  /// Hidden states as the layer's query, key and value linear wants them.
+  private func prepareHeads(
+    _ layer: Int, _ rows: Range<Int>, _ scratch: WorkerScratch, _ clock: WorkerClock
+  ) {
+    let x = hidden(rows.lowerBound)
+    observer?.input(
+      layer: layer, site: .queryKeyValue, rows: rows, values: x, stride: space.stride)
+    guard case .int8(_, var input) = weights.layers[layer][.queryKeyValue] else { return }
+    clock.timed(.quantize) {
+      calls.quantize_rows(
+        &input, x, space.stride, rows.count, space.rows.bytes + rows.lowerBound * space.rowBytes,
+        space.rowBytes, space.rowScales.rowScales + rows.lowerBound, scratch.row.floats)
     }
   }
 
   /// The attention's output projection, residual and norm.
-  private func finishAttention(_ layer: Int, _ rows: Range<Int>, _ scratch: WorkerScratch) {
+  private func finishAttention(
+    _ layer: Int, _ rows: Range<Int>, _ scratch: WorkerScratch, _ clock: WorkerClock
+  ) {
     let x = hidden(rows.lowerBound)
     run(
-      layer, .attentionOutput, context(rows.lowerBound), space.hiddenStride, rows, scratch,
-      destination(x, space.hiddenStride, residual: x))
-    timed(.norm, scratch) { norm(weights.layers[layer].attentionNorm, x, rows.count) }
+      layer, .attentionOutput, context(rows.lowerBound), space.stride, rows, scratch,
+      destination(x, space.stride, residual: x), clock)
+    clock.timed(.norm) { norm(weights.layers[layer].attentionNorm, x, rows.count) }
   }
 
   /// Both linears of the feed-forward block, residual and norm.
-  private func feedForward(_ layer: Int, _ rows: Range<Int>, _ scratch: WorkerScratch) {
+  private func feedForward(
+    _ layer: Int, _ rows: Range<Int>, _ scratch: WorkerScratch, _ clock: WorkerClock
+  ) {
     let x = hidden(rows.lowerBound)
     let activation = bk_activation(configuration.activation)
     run(
-      layer, .feedForwardUp, x, space.hiddenStride, rows, scratch,
-      destination(scratch.wide.floats, scratch.wideStride, activation: activation))
+      layer, .feedForwardUp, x, space.stride, rows, scratch,
+      destination(scratch.wide.floats, scratch.wideStride, activation: activation), clock)
     run(
       layer, .feedForwardDown, scratch.wide.floats, scratch.wideStride, rows, scratch,
-      destination(x, space.hiddenStride, residual: x))
-    timed(.norm, scratch) { norm(weights.layers[layer].feedForwardNorm, x, rows.count) }
+      destination(x, space.stride, residual: x), clock)
+    clock.timed(.norm) { norm(weights.layers[layer].feedForwardNorm, x, rows.count) }
   }
 
   private func destination(
@@ -175,81 +195,69 @@ struct ForwardPass {
   /// One linear over a block of rows, quantising them first when it is an int8 one.
   private func run(
     _ layer: Int, _ site: LinearSite, _ x: UnsafePointer<Float>, _ stride: Int, _ rows: Range<Int>,
-    _ scratch: WorkerScratch, _ output: bk_output
+    _ scratch: WorkerScratch, _ output: bk_output, _ clock: WorkerClock
   ) {
     observer?.input(layer: layer, site: site, rows: rows, values: x, stride: stride)
-    var output = output
-    switch weights.layers[layer][site] {
-    case .float(var linear):
-      timed(site.stage, scratch) {
-        calls.linear_f32(
-          &linear, x, stride, rows.count, 0, (linear.outputs + 31) / 32, &output)
+    let step = weights.layers[layer][site]
+    guard case .int8(_, var input) = step else {
+      return clock.timed(site.stage) {
+        step.run(
+          calls, floats: x, stride: stride, bytes: nil, scales: nil, rows: rows.count,
+          panels: step.panels, output, scratch)
       }
-    case .int8(var linear, var input):
-      let rowBytes = roundUp(linear.groups * 4, to: 64)
-      timed(.quantize, scratch) {
-        calls.quantize_rows(
-          &input, x, stride, rows.count, scratch.bytes.bytes, rowBytes, scratch.rowScales,
-          scratch.row.floats)
-      }
-      timed(site.stage, scratch) {
-        calls.linear_s8(
-          &linear, scratch.bytes.bytes, rowBytes, scratch.rowScales, rows.count, 0,
-          (linear.outputs + 31) / 32, &output, scratch.kernel.base)
+    }
+    clock.timed(.quantize) {
+      calls.quantize_rows(
+        &input, x, stride, rows.count, scratch.bytes.bytes, step.rowBytes,
+        scratch.scales.rowScales, scratch.row.floats)
+    }
+    clock.timed(site.stage) {
+      step.run(
+        calls, floats: x, stride: stride, bytes: scratch.bytes.bytes,
+        scales: scratch.scales.rowScales, rows: rows.count, panels: step.panels, output, scratch)
+    }
+  }
+
+  // MARK: Heads
+
+  /// Queries, keys and values of a group of heads, for all tokens.
+  private func project(
+    _ layer: Int, _ group: Int, _ scratch: WorkerScratch, _ clock: WorkerClock
+  ) {
+    let step = weights.layers[layer][.queryKeyValue]
+    clock.timed(.queryKeyValue) {
+      for part in 0..<3 {
+        step.run(
+          calls, floats: hidden(0), stride: space.stride, bytes: space.rows.bytes,
+          scales: space.rowScales.rowScales, rows: tokens, panels: groups.panels(part, group),
+          destination(scratch.heads.floats + part * groups.width, scratch.headStride), scratch)
       }
     }
   }
 
-  // MARK: Attention
-
-  private func attend(_ layer: Int, _ counter: WorkCounter, _ scratch: WorkerScratch) {
-    let heads = configuration.headCount
-    while true {
-      let task = counter.take()
-      if task >= order.count * heads { return }
-      let sequence = order[task / heads]
-      let (start, length) = (starts[sequence], starts[sequence + 1] - starts[sequence])
-      if weights.layers[layer].hasInt8Attention {
-        attendInt8(start, length, head: task % heads, scratch)
-      } else {
-        attendFloat(start, length, head: task % heads, scratch)
+  private func attend(_ layer: Int, _ group: Int, _ scratch: WorkerScratch) {
+    let c = configuration
+    let call = weights.layers[layer].hasInt8Attention ? calls.attend_s8 : calls.attend_f32
+    for head in groups.heads(group) {
+      let offsets = (0..<3).map { groups.offset($0, head, group) }
+      for sequence in 0..<(starts.count - 1) {
+        let start = starts[sequence]
+        let row = scratch.heads.floats + start * scratch.headStride
+        var arguments = bk_head(
+          length: starts[sequence + 1] - start, head_size: c.headSize, query: row + offsets[0],
+          key: row + offsets[1], value: row + offsets[2], stride: scratch.headStride,
+          score_scale: 1 / Float(c.headSize).squareRoot(),
+          out: context(start) + head * c.headSize, out_stride: space.stride)
+        call?(&arguments, scratch.kernel.base)
       }
     }
-  }
-
-  private func attendInt8(_ start: Int, _ length: Int, head: Int, _ scratch: WorkerScratch) {
-    let c = configuration
-    let stride = space.int8HeadStride
-    // A head's slices of all tokens lie together, so that attention reads whole cache lines.
-    let base = space.heads.bytes + (head * space.tokens + start) * stride
-    let signed = UnsafeMutableRawPointer(base).assumingMemoryBound(to: Int8.self)
-    let part = c.headCount * space.tokens
-    let scales = space.headScales.floats + head * space.tokens + start
-    var arguments = bk_head_s8(
-      length: length, head_size: c.headSize, head_stride: stride, query: base,
-      key: signed + part * stride, value: signed + 2 * part * stride, stride: stride,
-      query_scale: scales, key_scale: scales + part, value_scale: scales + 2 * part,
-      scale_stride: 1, score_scale: 0x1.715476p+0 / Float(c.headSize).squareRoot(),
-      out: context(start) + head * c.headSize, out_stride: space.hiddenStride)
-    calls.attend_s8(&arguments, scratch.kernel.base)
-  }
-
-  private func attendFloat(_ start: Int, _ length: Int, head: Int, _ scratch: WorkerScratch) {
-    let c = configuration
-    let stride = space.floatHeadStride
-    let base = space.heads.floats + start * stride + head * c.headSize
-    var arguments = bk_head_f32(
-      length: length, head_size: c.headSize, query: base, key: base + c.hiddenSize,
-      value: base + 2 * c.hiddenSize, stride: stride,
-      score_scale: 1 / Float(c.headSize).squareRoot(), out: context(start) + head * c.headSize,
-      out_stride: space.hiddenStride)
-    calls.attend_f32(&arguments, scratch.kernel.base)
   }
 }
 
-extension WorkerScratch {
+extension AlignedBuffer {
+  /// The memory as scales of quantised rows.
   var rowScales: UnsafeMutablePointer<bk_row_scale> {
-    scales.base.assumingMemoryBound(to: bk_row_scale.self)
+    base.assumingMemoryBound(to: bk_row_scale.self)
   }
 }
 

@@ -17,7 +17,6 @@ public final class LayerRunner {
   private let team: ThreadTeam
   private let tokenBudget: Int
   private let states: AlignedBuffer
-  private var space: Workspace?
 
   /// Makes room for the hidden states of a batch: `stride` floats a token.
   ///
@@ -31,7 +30,7 @@ public final class LayerRunner {
     self.kernels = kernels
     self.team = team
     self.tokenBudget = max(1, tokenBudget)
-    stride = roundUp(configuration.hiddenSize, to: 32)
+    stride = Workspace.stride(configuration)
     states = AlignedBuffer(floats: batch.tokenCount * stride)
   }
 
@@ -124,50 +123,24 @@ public final class LayerRunner {
     afterPass: (Pass) throws(BertError) -> Void
   ) throws(BertError) {
     let weights = try EncoderWeights(source: source, precision: .float32)
+    let space = CrewSpace(
+      Crew(team: team.count > 1 ? team : nil, first: 0), weights: weights, kernels: kernels)
     var text = 0
     while text < batch.count {
       var end = text + 1
       let start = batch.starts[text]
       while end < batch.count, batch.starts[end + 1] - start <= tokenBudget { end += 1 }
-      pass(weights, text..<end, observer)
+      batch.withTokens { ids, types in
+        let pass = ForwardPass(
+          weights: weights, calls: kernels.calls, crew: space.crew,
+          space: space.workspace(for: batch, text..<end), states: states.floats + start * stride,
+          embeds: false, batch: batch, texts: text..<end, ids: ids, types: types,
+          shares: space.shares, observer: observer, clock: nil)
+        team.run { pass.work($0) }
+      }
       try afterPass(Pass(tokens: start..<batch.starts[end]))
       text = end
     }
-  }
-
-  private func pass(
-    _ weights: EncoderWeights, _ texts: Range<Int>, _ observer: (any EncoderObserver)?
-  ) {
-    let first = batch.starts[texts.lowerBound]
-    let tokens = batch.starts[texts.upperBound] - first
-    let lengths = texts.map { batch.range($0).count }
-    let space = workspace(weights, tokens: tokens)
-    batch.ids.withUnsafeBufferPointer { ids in
-      batch.types.withUnsafeBufferPointer { types in
-        guard let ids = ids.baseAddress, let types = types.baseAddress else { return }
-        let pass = ForwardPass(
-          weights: weights, calls: kernels.calls, team: team, space: space, ids: ids + first,
-          types: types + first, starts: texts.map { batch.starts[$0] - first } + [tokens],
-          order: lengths.indices.sorted { (lengths[$0], $1) > (lengths[$1], $0) },
-          positions: lengths.flatMap { 0..<Int32($0) },
-          blocks: ForwardPass.blockCount(tokens: tokens, workers: team.count),
-          counters: (0...2).map { _ in WorkCounter() }, observer: observer, clock: nil,
-          given: UnsafePointer(states.floats + first * stride))
-        team.run { pass.work($0) }
-      }
-    }
-    (states.floats + first * stride).update(from: space.hidden.floats, count: tokens * stride)
-  }
-
-  /// One workspace serves every pass of every layer: all are of one shape.
-  private func workspace(_ weights: EncoderWeights, tokens: Int) -> Workspace {
-    if let space, space.tokens >= tokens { return space }
-    let longest = (0..<batch.count).map { batch.range($0).count }.max() ?? 1
-    let made = Workspace(
-      weights: weights, tokens: max(tokens, min(tokenBudget, batch.tokenCount)),
-      longest: longest, workers: team.count, kernels: kernels)
-    space = made
-    return made
   }
 }
 

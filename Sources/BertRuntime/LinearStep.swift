@@ -16,6 +16,32 @@ enum LinearStep {
     case .int8(let linear, _): roundUp(linear.groups * 4, to: 64)
     }
   }
+
+  /// All of its panels.
+  var panels: Range<Int> {
+    switch self {
+    case .float(let linear): 0..<(linear.outputs + 31) / 32
+    case .int8(let linear, _): 0..<(linear.outputs + 31) / 32
+    }
+  }
+
+  /// Computes some panels for some rows, from floats or from quantised rows, as the linear wants.
+  func run(
+    _ calls: bk_kernels, floats: UnsafePointer<Float>, stride: Int, bytes: UnsafePointer<UInt8>?,
+    scales: UnsafePointer<bk_row_scale>?, rows: Int, panels: Range<Int>, _ output: bk_output,
+    _ scratch: WorkerScratch
+  ) {
+    var output = output
+    switch self {
+    case .float(var linear):
+      calls.linear_f32(
+        &linear, floats, stride, rows, panels.lowerBound, panels.upperBound, &output)
+    case .int8(var linear, _):
+      calls.linear_s8(
+        &linear, bytes, rowBytes, scales, rows, panels.lowerBound, panels.upperBound, &output,
+        scratch.kernel.base)
+    }
+  }
 }
 
 /// The names of the tensors of a quantised linear, after the linear's own name.

@@ -8,8 +8,6 @@ public enum Stage: Int, CaseIterable, Sendable {
   case quantize
   /// The query, key and value linear.
   case queryKeyValue
-  /// Queries, keys and values to int8.
-  case quantizeHeads
   /// Scores, softmax and weighted values.
   case attention
   /// The attention's output linear with its residual.
@@ -29,7 +27,6 @@ public enum Stage: Int, CaseIterable, Sendable {
     case .embed: "embed"
     case .quantize: "quantize"
     case .queryKeyValue: "qkv"
-    case .quantizeHeads: "quantize_heads"
     case .attention: "attention"
     case .attentionOutput: "attention_output"
     case .feedForwardUp: "feed_forward_up"
@@ -63,7 +60,7 @@ public final class StageClock: @unchecked Sendable {
     (0..<workers).reduce(0) { $0 + seconds[$1 * Self.stride + stage.rawValue] }
   }
 
-  func add(_ stage: Stage, worker: Int, since start: Double) {
+  fileprivate func add(_ stage: Stage, worker: Int, since start: Double) {
     seconds[worker * Self.stride + stage.rawValue] += Self.now() - start
   }
 
@@ -72,5 +69,24 @@ public final class StageClock: @unchecked Sendable {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+  }
+}
+
+/// One worker's view of a clock, which may be absent.
+struct WorkerClock {
+  private let clock: StageClock?
+  private let worker: Int
+
+  init(_ clock: StageClock?, worker: Int) {
+    self.clock = clock
+    self.worker = worker
+  }
+
+  @inline(__always)
+  func timed(_ stage: Stage, _ body: () -> Void) {
+    guard let clock else { return body() }
+    let start = StageClock.now()
+    body()
+    clock.add(stage, worker: worker, since: start)
   }
 }

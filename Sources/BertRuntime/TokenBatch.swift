@@ -25,6 +25,15 @@ public struct TokenBatch: Sendable {
   /// The tokens of text `index`.
   public func range(_ index: Int) -> Range<Int> { starts[index]..<starts[index + 1] }
 
+  /// All texts' ids and types, in order.
+  func withTokens(_ body: (UnsafePointer<Int32>, UnsafePointer<UInt8>) -> Void) {
+    ids.withUnsafeBufferPointer { ids in
+      types.withUnsafeBufferPointer { types in
+        if let ids = ids.baseAddress, let types = types.baseAddress { body(ids, types) }
+      }
+    }
+  }
+
   /// Adds a text; an empty one is allowed nowhere in BERT, so there must be at least one token.
   ///
   /// - Throws: `usage` when the counts differ, it has no tokens, more than the model has positions,

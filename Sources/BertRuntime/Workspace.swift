@@ -1,55 +1,83 @@
 import BertKernels
 import BertModel
 
-/// The memory of one forward pass over up to `tokens` tokens, and one scratch a worker.
+/// The memory of a crew for passes over up to `tokens` tokens, besides their hidden states.
 final class Workspace {
   let tokens: Int
-  /// Rows of each float matrix are a whole number of panels apart.
-  let hiddenStride: Int
-  let hidden: AlignedBuffer
+  let longest: Int
+  /// Rows of float matrices are a whole number of panels apart.
+  let stride: Int
+  /// Attention's output, `[tokens][stride]`.
   let context: AlignedBuffer
-  /// Query, key and value of every token: int8 slices, or floats.
-  let heads: AlignedBuffer
-  /// Bytes of one head's slice of a token; int8 slices lie as `[3][heads][tokens]`.
-  let int8HeadStride: Int
-  /// Floats of a token's query, key and value.
-  let floatHeadStride: Int
-  let headScales: AlignedBuffer
+  /// The hidden states as the query, key and value linear wants them: quantised rows and scales.
+  let rows: AlignedBuffer
+  let rowBytes: Int
+  let rowScales: AlignedBuffer
   let scratches: [WorkerScratch]
 
   init(weights: EncoderWeights, tokens: Int, longest: Int, workers: Int, kernels: KernelSet) {
     let c = weights.configuration
     self.tokens = tokens
-    hiddenStride = roundUp(c.hiddenSize, to: 32)
-    hidden = AlignedBuffer(floats: tokens * hiddenStride)
-    context = AlignedBuffer(floats: tokens * hiddenStride)
-    int8HeadStride = roundUp(c.headSize, to: 4)
-    let int8Bytes = 3 * c.headCount * int8HeadStride
-    floatHeadStride = roundUp(3 * c.hiddenSize, to: 32)
-    let kinds = Set(weights.layers.map(\.hasInt8Attention))
-    heads = AlignedBuffer(
-      bytes: tokens
-        * max(
-          kinds.contains(true) ? int8Bytes : 0, kinds.contains(false) ? floatHeadStride * 4 : 0)
-    )
-    headScales = AlignedBuffer(floats: kinds.contains(true) ? tokens * 3 * c.headCount : 0)
-    scratches = (0..<workers).map {
-      WorkerScratch(worker: $0, weights: weights, longest: longest, kernels: kernels)
+    self.longest = longest
+    stride = Self.stride(c)
+    context = AlignedBuffer(floats: tokens * stride)
+    rowBytes = weights.layers.map { $0[.queryKeyValue].rowBytes }.max() ?? 0
+    rows = AlignedBuffer(bytes: tokens * rowBytes)
+    rowScales = AlignedBuffer(bytes: tokens * MemoryLayout<bk_row_scale>.stride)
+    let groups = HeadGroups(c)
+    scratches = (0..<workers).map { _ in
+      WorkerScratch(
+        weights: weights, tokens: tokens, longest: longest, groups: groups, kernels: kernels)
     }
+  }
+
+  /// Floats from one token's hidden state to the next.
+  static func stride(_ c: BertConfiguration) -> Int { roundUp(c.hiddenSize, to: 32) }
+}
+
+/// A crew, with memory that grows to the largest pass it has computed.
+///
+/// Safety: used by one pass at a time.
+final class CrewSpace: @unchecked Sendable {
+  let crew: Crew
+  let shares: WorkShares
+  private let weights: EncoderWeights
+  private let kernels: KernelSet
+  private var space: Workspace?
+
+  init(_ crew: Crew, weights: EncoderWeights, kernels: KernelSet) {
+    self.crew = crew
+    self.weights = weights
+    self.kernels = kernels
+    shares = WorkShares(stages: 2 * weights.configuration.layerCount + 1, workers: crew.count)
+  }
+
+  /// Memory for a pass over some texts of a batch.
+  func workspace(for batch: TokenBatch, _ texts: Range<Int>) -> Workspace {
+    let tokens = batch.starts[texts.upperBound] - batch.starts[texts.lowerBound]
+    let longest = texts.map { batch.range($0).count }.max() ?? 1
+    if let space, space.tokens >= tokens, space.longest >= longest { return space }
+    let made = Workspace(
+      weights: weights, tokens: max(tokens, space?.tokens ?? 0),
+      longest: max(longest, space?.longest ?? 0), workers: crew.count, kernels: kernels)
+    space = made
+    return made
   }
 }
 
-/// What one worker needs for a block of rows and for one attention head.
+/// What one worker needs for a block of rows and for a group of heads.
 final class WorkerScratch {
   /// The most rows of a block: a multiple of every kernel's row tile, small enough that a block's
   /// widest float rows stay in a second-level cache.
   static let blockRows = 48
 
-  let worker: Int
-  /// [blockRows] rows of the widest float matrix between two linears.
+  /// `[blockRows]` rows of the feed-forward block between its linears.
   let wide: AlignedBuffer
   let wideStride: Int
-  /// [blockRows] quantised rows of the deepest linear.
+  /// `[tokens]` rows of a group's queries, keys and values.
+  let heads: AlignedBuffer
+  let headStride: Int
+  /// `[blockRows]` quantised rows of the deepest linear.
   let bytes: AlignedBuffer
   let scales: AlignedBuffer
   /// One float row, for quantising.
@@ -57,21 +85,28 @@ final class WorkerScratch {
   /// For the linear and attention kernels.
   let kernel: AlignedBuffer
 
-  init(worker: Int, weights: EncoderWeights, longest: Int, kernels: KernelSet) {
-    self.worker = worker
+  init(
+    weights: EncoderWeights, tokens: Int, longest: Int, groups: HeadGroups, kernels: KernelSet
+  ) {
     let c = weights.configuration
     let calls = kernels.calls
     let steps = weights.layers.flatMap(\.linears)
-    wideStride = roundUp(max(3 * c.hiddenSize, c.intermediateSize), to: 32)
+    wideStride = roundUp(max(c.hiddenSize, c.intermediateSize), to: 32)
     wide = AlignedBuffer(floats: Self.blockRows * wideStride)
+    headStride = 3 * groups.width
+    heads = AlignedBuffer(floats: tokens * headStride)
     bytes = AlignedBuffer(bytes: Self.blockRows * (steps.map(\.rowBytes).max() ?? 0))
     scales = AlignedBuffer(bytes: Self.blockRows * MemoryLayout<bk_row_scale>.stride)
     row = AlignedBuffer(floats: wideStride)
-    var most = max(
-      calls.attend_s8_scratch(longest, c.headSize), calls.attend_f32_scratch(longest, c.headSize))
-    for step in steps {
-      if case .int8(let linear, _) = step {
-        most = max(most, calls.linear_s8_scratch(Self.blockRows, linear.groups))
+    let kinds = Set(weights.layers.map(\.hasInt8Attention))
+    var most = 0
+    if kinds.contains(true) { most = max(most, calls.attend_s8_scratch(longest, c.headSize)) }
+    if kinds.contains(false) { most = max(most, calls.attend_f32_scratch(longest, c.headSize)) }
+    for layer in weights.layers {
+      for site in LinearSite.allCases {
+        guard case .int8(let linear, _) = layer[site] else { continue }
+        let rows = site == .queryKeyValue ? tokens : Self.blockRows
+        most = max(most, calls.linear_s8_scratch(rows, linear.groups))
       }
     }
     kernel = AlignedBuffer(bytes: most)

@@ -4,7 +4,8 @@
 //   bk_prepare_rows      the rows as its products want them, in bk_rows_scratch bytes
 //   bk_undo_preparation  adds to 32 starting sums what makes sums over prepared rows those of rows
 //   bk_tile_s8           from `start` (null for zeros), the exact int32 sums of `rows`
-//                        (1...BK_ROW_TILE) prepared rows by the 32 outputs of a panel
+//                        (1...BK_ROW_TILE) prepared rows by the 32 outputs of a panel, rows
+//                        `tile_stride` integers apart
 // Everything else is shared.
 #ifndef BK_LINEAR_H
 #define BK_LINEAR_H
@@ -13,9 +14,10 @@
 
 // MARK: After the products
 
-// Two vectors of one row of a panel: activation, then residual.
+// Two vectors of one row of a panel, of which the first n columns are outputs: activation, then
+// residual. `column` counts from the first panel computed.
 BK_INLINE void bk_finish(const bk_output *o, bk_activation activation, int coarse, ptrdiff_t row,
-                         ptrdiff_t column, ptrdiff_t outputs, f32x16 y0, f32x16 y1) {
+                         ptrdiff_t column, ptrdiff_t n, f32x16 y0, f32x16 y1) {
   switch (activation) {
     case BK_ACT_NONE: break;
     case BK_ACT_GELU:
@@ -25,7 +27,6 @@ BK_INLINE void bk_finish(const bk_output *o, bk_activation activation, int coars
     case BK_ACT_GELU_TANH: y0 = bk_gelu_tanh(y0), y1 = bk_gelu_tanh(y1); break;
     case BK_ACT_RELU: y0 = bk_max(0.0f, y0), y1 = bk_max(0.0f, y1); break;  // keeps a NaN
   }
-  const ptrdiff_t n = outputs - column;
   if (o->residual) {
     const float *x = o->residual + row * o->residual_stride + column;
     if (n >= 32) {
@@ -61,7 +62,7 @@ BK_INLINE void bk_load_panel_constants(const bk_linear_s8 *l, ptrdiff_t column,
 BK_INLINE void bk_dequantize_tile(const int32_t *tile, ptrdiff_t rows, const bk_row_scale *scales,
                                   const bk_panel_constants *constants, const bk_output *o,
                                   bk_activation activation, ptrdiff_t row, ptrdiff_t column,
-                                  ptrdiff_t outputs) {
+                                  ptrdiff_t n) {
   // A copy, so that stores to the output need not be feared to change it.
   const bk_panel_constants c = *constants;
   for (ptrdiff_t r = 0; r < rows; r++) {
@@ -71,7 +72,7 @@ BK_INLINE void bk_dequantize_tile(const int32_t *tile, ptrdiff_t rows, const bk_
       f32x16 sum = bk_float(bk_load_i32(tile + 32 * r + 16 * h));
       y[h] = bk_fma(bk_fma(sum, scale, offset * c.column_sum[h]), c.scale[h], c.bias[h]);
     }
-    bk_finish(o, activation, 1, row + r, column, outputs, y[0], y[1]);
+    bk_finish(o, activation, 1, row + r, column, n, y[0], y[1]);
   }
 }
 
@@ -90,9 +91,11 @@ BK_INLINE void bk_linear_s8_with(const bk_linear_s8 *l, const bk_tile_input *a,
     bk_undo_preparation(panel, l->groups, start);
     for (ptrdiff_t r = 0; r < rows; r += step) {
       const ptrdiff_t n = rows - r < step ? rows - r : step;
-      bk_tile_s8(bk_tile_row(a, r), a->stride, n, panel, l->groups, start, ahead, tile);
+      bk_tile_s8(bk_tile_row(a, r), a->stride, n, panel, l->groups, start, ahead, tile,
+                 BK_PANEL);
       ahead.at += l->groups * ahead.step;
-      bk_dequantize_tile(tile, n, scales + r, &c, o, activation, r, p * BK_PANEL, l->outputs);
+      bk_dequantize_tile(tile, n, scales + r, &c, o, activation, r, (p - first) * BK_PANEL,
+                         l->outputs - p * BK_PANEL);
     }
   }
 }
@@ -190,7 +193,7 @@ static void bk_linear_f32_rows(const bk_linear_f32 *l, const float *x, ptrdiff_t
       const ptrdiff_t count = rows - r < step ? rows - r : step;
       bk_tile_f32(x + r * x_stride, x_stride, count, panel, l->depth, tile);
       for (ptrdiff_t i = 0; i < count; i++) {
-        bk_finish(o, o->activation, 0, r + i, column, l->outputs,
+        bk_finish(o, o->activation, 0, r + i, (p - first) * BK_PANEL, n,
                   bk_load(tile + BK_PANEL * i) + bias0, bk_load(tile + BK_PANEL * i + 16) + bias1);
       }
     }

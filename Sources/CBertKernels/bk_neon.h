@@ -10,6 +10,24 @@
 #include "bk_vector.h"
 #include "CBertKernels.h"
 
+BK_INLINE uint32x4_t bk_lookup_four(uint8x16x4_t table, uint32x4_t index) {
+  // Byte b of entry i lies at 4 i + b.
+  const uint32x4_t entry = vmulq_n_u32(vandq_u32(index, vdupq_n_u32(15)), 0x04040404);
+  const uint32x4_t at = vaddq_u32(entry, vdupq_n_u32(0x03020100));
+  return vreinterpretq_u32_u8(vqtbl4q_u8(table, vreinterpretq_u8_u32(at)));
+}
+BK_INLINE f32x16 bk_lookup(const float *table, u32x16 index) {
+  const uint8_t *bytes = (const uint8_t *)table;
+  const uint8x16x4_t all = {
+      {vld1q_u8(bytes), vld1q_u8(bytes + 16), vld1q_u8(bytes + 32), vld1q_u8(bytes + 48)}};
+  uint32x4_t four[4];
+  memcpy(four, &index, sizeof four);
+  for (int i = 0; i < 4; i++) four[i] = bk_lookup_four(all, four[i]);
+  f32x16 y;
+  memcpy(&y, four, sizeof y);
+  return y;
+}
+
 typedef struct {
   const int8_t *base;
   ptrdiff_t stride;

@@ -144,7 +144,7 @@ static void bk_quantize_rows(const bk_input *input, const float *x, ptrdiff_t x_
   }
 }
 
-// MARK: Quantising the attention's inputs
+// MARK: Maxima of rows
 
 // Lane i of the result is the largest lane of v[i].
 BK_INLINE f32x16 bk_max_of_each(f32x16 *v) {
@@ -173,63 +173,6 @@ BK_INLINE f32x16 bk_max_of_each(f32x16 *v) {
 #undef BK_PLUS2
 #undef BK_PLUS1
   return v[0];
-}
-
-// n floats times `inverse`, rounded, plus `bias`, as bytes, and zeros up to `padded`.
-BK_INLINE void bk_round_slice(const float *x, ptrdiff_t n, ptrdiff_t padded, f32x16 inverse,
-                              float bias, uint8_t *q) {
-  const ptrdiff_t whole = n / 16 * 16, rest = n - whole;
-  for (ptrdiff_t i = 0; i < whole; i += 16) {
-    bk_store_u8(q + i, bk_low_bytes((bk_load(x + i) * inverse + BK_MAGIC) + bias));
-  }
-  if (rest) {
-    u8x16 bytes =
-        bk_low_bytes((bk_load_some(x + whole, rest, 0.0f) * inverse + BK_MAGIC) + bias);
-    memcpy(q + whole, &bytes, (size_t)rest);
-    for (ptrdiff_t i = n; i < padded; i++) q[i] = 0;
-  }
-}
-
-// 16 slices at a time, so that their largest values are found and inverted together.
-BK_INLINE void bk_quantize_slices(const float *x, ptrdiff_t heads, ptrdiff_t head_size,
-                                  uint8_t *q, ptrdiff_t q_stride, float *scales,
-                                  ptrdiff_t scale_stride) {
-  const ptrdiff_t padded = (head_size + 3) / 4 * 4, slices = 3 * heads;
-  const ptrdiff_t whole = head_size / 16 * 16, rest = head_size - whole;
-  for (ptrdiff_t first = 0; first < slices; first += 16) {
-    const ptrdiff_t count = slices - first < 16 ? slices - first : 16;
-    f32x16 most[16];
-    float inverses[16];
-    for (ptrdiff_t i = 0; i < 16; i++) most[i] = 0.0f;
-    for (ptrdiff_t i = 0; i < count; i++) {
-      const float *slice = x + (first + i) * head_size;
-      for (ptrdiff_t j = 0; j < whole; j += 16) {
-        most[i] = bk_max(bk_abs(bk_load(slice + j)), most[i]);
-      }
-      if (rest) most[i] = bk_max(bk_abs(bk_load_some(slice + whole, rest, 0.0f)), most[i]);
-    }
-    const f32x16 largest = bk_max_of_each(most);
-    const f32x16 inverse = 127.0f / largest;
-    bk_store(inverses, largest > BK_LEAST_RANGE ? inverse : (f32x16)0.0f);
-    float found[16];
-    bk_store(found, largest * (1.0f / 127.0f));
-    for (ptrdiff_t i = 0; i < count; i++) {
-      const ptrdiff_t slice = first + i;
-      scales[slice * scale_stride] = found[i];
-      bk_round_slice(x + slice * head_size, head_size, padded, inverses[i],
-                     slice < heads ? 128.0f : 0.0f, q + slice * q_stride);
-    }
-  }
-}
-
-// The usual head sizes as constants: the loops over a slice are short.
-static void bk_quantize_heads(const float *x, ptrdiff_t heads, ptrdiff_t head_size, uint8_t *q,
-                              ptrdiff_t q_stride, float *scales, ptrdiff_t scale_stride) {
-  switch (head_size) {
-    case 32: bk_quantize_slices(x, heads, 32, q, q_stride, scales, scale_stride); break;
-    case 64: bk_quantize_slices(x, heads, 64, q, q_stride, scales, scale_stride); break;
-    default: bk_quantize_slices(x, heads, head_size, q, q_stride, scales, scale_stride); break;
-  }
 }
 
 // MARK: Pooling

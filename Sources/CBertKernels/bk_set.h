@@ -3,7 +3,8 @@
 #ifndef BK_SET_H
 #define BK_SET_H
 
-#include "bk_attention.h"
+#include "bk_attention_f32.h"
+#include "bk_attention_s8.h"
 #include "bk_peak.h"
 
 static size_t bk_linear_s8_scratch(ptrdiff_t rows, ptrdiff_t groups) {
@@ -21,7 +22,6 @@ const bk_kernels BK_SET = {
     .rotate_row = bk_rotate_row,
     .norm_rows = bk_norm_rows,
     .embed_row = bk_embed_row,
-    .quantize_heads = bk_quantize_heads,
     .attend_s8_scratch = bk_attend_s8_scratch,
     .attend_s8 = bk_attend_s8,
     .attend_f32_scratch = bk_attend_f32_scratch,

@@ -29,6 +29,8 @@ typedef struct {
   ptrdiff_t step;
 } bk_ahead;
 
+BK_INLINE ptrdiff_t bk_round_up(ptrdiff_t n, ptrdiff_t to) { return (n + to - 1) / to * to; }
+
 // Rows in balanced tiles: 13 rows are 7 + 6, not 12 + 1.
 BK_INLINE ptrdiff_t bk_tile_rows(ptrdiff_t rows, ptrdiff_t most) {
   const ptrdiff_t tiles = (rows + most - 1) / most;

@@ -19,6 +19,18 @@
 #include "bk_vector.h"
 #include "CBertKernels.h"
 
+BK_INLINE __m256 bk_lookup_half(const float *table, __m256i index) {
+  const __m256 low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table), index);
+  const __m256 high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table + 8), index);
+  return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
+}
+BK_INLINE f32x16 bk_lookup(const float *table, u32x16 index) {
+  f32x16 y;
+  y.lo = (f32x8)bk_lookup_half(table, (__m256i)index.lo);
+  y.hi = (f32x8)bk_lookup_half(table, (__m256i)index.hi);
+  return y;
+}
+
 // Tiles of rows of 16-bit values, [groups][rows of the tile][4] each, so that the loop over groups
 // finds all rows at fixed places. `stride` is what a row takes: a tile begins at its first row's.
 typedef struct {
@@ -73,7 +85,7 @@ BK_INLINE __m256i bk_broadcast(const int16_t *p) {
 // ROWS * VECTORS of them, VECTORS of weights, a broadcast and a product fill the 16 registers.
 #define BK_TILE(ROWS, VECTORS)                                                                    \
   static void bk_tile_s8_##ROWS(const int16_t *a, const int8_t *panel, ptrdiff_t groups,          \
-                                const int32_t *start, int32_t *tile) {                            \
+                                const int32_t *start, int32_t *tile, ptrdiff_t tile_stride) {     \
     for (int v = 0; v < 8; v += VECTORS) {                                                        \
       __m256i sum[ROWS][VECTORS];                                                                 \
       for (int r = 0; r < ROWS; r++)                                                              \
@@ -93,7 +105,7 @@ BK_INLINE __m256i bk_broadcast(const int16_t *p) {
       }                                                                                           \
       for (int r = 0; r < ROWS; r++)                                                              \
         for (int i = 0; i < VECTORS; i += 2)                                                      \
-          bk_store_pairs(sum[r][i], sum[r][i + 1], start, 4 * (v + i), tile + BK_PANEL * r);      \
+          bk_store_pairs(sum[r][i], sum[r][i + 1], start, 4 * (v + i), tile + tile_stride * r);   \
     }                                                                                             \
   }
 
@@ -111,14 +123,14 @@ BK_TILE(1, 8) BK_TILE(2, 4) BK_TILE(3, 2) BK_TILE(4, 2) BK_TILE(5, 2) BK_TILE(6,
 
 BK_INLINE void bk_tile_s8(const int16_t *a, ptrdiff_t lda, ptrdiff_t rows, const int8_t *panel,
                           ptrdiff_t groups, const int32_t *start, bk_ahead ahead,
-                          int32_t *tile) {
+                          int32_t *tile, ptrdiff_t tile_stride) {
   switch (rows) {
-    case 1: bk_tile_s8_1(a, panel, groups, start, tile); break;
-    case 2: bk_tile_s8_2(a, panel, groups, start, tile); break;
-    case 3: bk_tile_s8_3(a, panel, groups, start, tile); break;
-    case 4: bk_tile_s8_4(a, panel, groups, start, tile); break;
-    case 5: bk_tile_s8_5(a, panel, groups, start, tile); break;
-    case 6: bk_tile_s8_6(a, panel, groups, start, tile); break;
+    case 1: bk_tile_s8_1(a, panel, groups, start, tile, tile_stride); break;
+    case 2: bk_tile_s8_2(a, panel, groups, start, tile, tile_stride); break;
+    case 3: bk_tile_s8_3(a, panel, groups, start, tile, tile_stride); break;
+    case 4: bk_tile_s8_4(a, panel, groups, start, tile, tile_stride); break;
+    case 5: bk_tile_s8_5(a, panel, groups, start, tile, tile_stride); break;
+    case 6: bk_tile_s8_6(a, panel, groups, start, tile, tile_stride); break;
   }
 }
 

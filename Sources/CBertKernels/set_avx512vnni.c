@@ -18,6 +18,10 @@
 #include "bk_vector.h"
 #include "CBertKernels.h"
 
+BK_INLINE f32x16 bk_lookup(const float *table, u32x16 index) {
+  return (f32x16)_mm512_permutexvar_ps((__m512i)index, _mm512_loadu_ps(table));
+}
+
 typedef struct {
   const uint8_t *base;
   ptrdiff_t stride;
@@ -44,7 +48,7 @@ BK_INLINE __m512i bk_broadcast(const uint8_t *p) {
 #define BK_TILE(ROWS)                                                                             \
   static void bk_tile_s8_##ROWS(const uint8_t *a, ptrdiff_t lda, const int8_t *panel,             \
                                 ptrdiff_t groups, const int32_t *initial, bk_ahead ahead,         \
-                                int32_t *tile) {                                                  \
+                                int32_t *tile, ptrdiff_t tile_stride) {                           \
     __m512i sum[ROWS][2];                                                                         \
     for (int h = 0; h < 2; h++) {                                                                 \
       const __m512i start =                                                                       \
@@ -62,8 +66,8 @@ BK_INLINE __m512i bk_broadcast(const uint8_t *p) {
       }                                                                                           \
     }                                                                                             \
     for (int r = 0; r < ROWS; r++) {                                                              \
-      _mm512_storeu_si512(tile + 32 * r, sum[r][0]);                                              \
-      _mm512_storeu_si512(tile + 32 * r + 16, sum[r][1]);                                         \
+      _mm512_storeu_si512(tile + tile_stride * r, sum[r][0]);                                     \
+      _mm512_storeu_si512(tile + tile_stride * r + 16, sum[r][1]);                                \
     }                                                                                             \
   }
 
@@ -72,20 +76,20 @@ BK_TILE(7) BK_TILE(8) BK_TILE(9) BK_TILE(10) BK_TILE(11) BK_TILE(12)
 
 BK_INLINE void bk_tile_s8(const uint8_t *a, ptrdiff_t lda, ptrdiff_t rows, const int8_t *panel,
                           ptrdiff_t groups, const int32_t *initial, bk_ahead ahead,
-                          int32_t *tile) {
+                          int32_t *tile, ptrdiff_t tile_stride) {
   switch (rows) {
-    case 1: bk_tile_s8_1(a, lda, panel, groups, initial, ahead, tile); break;
-    case 2: bk_tile_s8_2(a, lda, panel, groups, initial, ahead, tile); break;
-    case 3: bk_tile_s8_3(a, lda, panel, groups, initial, ahead, tile); break;
-    case 4: bk_tile_s8_4(a, lda, panel, groups, initial, ahead, tile); break;
-    case 5: bk_tile_s8_5(a, lda, panel, groups, initial, ahead, tile); break;
-    case 6: bk_tile_s8_6(a, lda, panel, groups, initial, ahead, tile); break;
-    case 7: bk_tile_s8_7(a, lda, panel, groups, initial, ahead, tile); break;
-    case 8: bk_tile_s8_8(a, lda, panel, groups, initial, ahead, tile); break;
-    case 9: bk_tile_s8_9(a, lda, panel, groups, initial, ahead, tile); break;
-    case 10: bk_tile_s8_10(a, lda, panel, groups, initial, ahead, tile); break;
-    case 11: bk_tile_s8_11(a, lda, panel, groups, initial, ahead, tile); break;
-    case 12: bk_tile_s8_12(a, lda, panel, groups, initial, ahead, tile); break;
+    case 1: bk_tile_s8_1(a, lda, panel, groups, initial, ahead, tile, tile_stride); break;
+    case 2: bk_tile_s8_2(a, lda, panel, groups, initial, ahead, tile, tile_stride); break;
+    case 3: bk_tile_s8_3(a, lda, panel, groups, initial, ahead, tile, tile_stride); break;
+    case 4: bk_tile_s8_4(a, lda, panel, groups, initial, ahead, tile, tile_stride); break;
+    case 5: bk_tile_s8_5(a, lda, panel, groups, initial, ahead, tile, tile_stride); break;
+    case 6: bk_tile_s8_6(a, lda, panel, groups, initial, ahead, tile, tile_stride); break;
+    case 7: bk_tile_s8_7(a, lda, panel, groups, initial, ahead, tile, tile_stride); break;
+    case 8: bk_tile_s8_8(a, lda, panel, groups, initial, ahead, tile, tile_stride); break;
+    case 9: bk_tile_s8_9(a, lda, panel, groups, initial, ahead, tile, tile_stride); break;
+    case 10: bk_tile_s8_10(a, lda, panel, groups, initial, ahead, tile, tile_stride); break;
+    case 11: bk_tile_s8_11(a, lda, panel, groups, initial, ahead, tile, tile_stride); break;
+    case 12: bk_tile_s8_12(a, lda, panel, groups, initial, ahead, tile, tile_stride); break;
   }
 }
 

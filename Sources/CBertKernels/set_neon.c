@@ -18,7 +18,8 @@
 // partial sums. 16 accumulators, 4 vectors of weights, 2 of rows and the products fit 32 registers.
 #define BK_TILE(ROWS)                                                                             \
   static void bk_tile_s8_##ROWS(const int8_t *a, ptrdiff_t lda, const int8_t *panel,              \
-                                ptrdiff_t groups, const int32_t *start, int32_t *tile) {          \
+                                ptrdiff_t groups, const int32_t *start,                           \
+                                int32_t *tile, ptrdiff_t tile_stride) {                           \
     for (int v = 0; v < 8; v += 2) {                                                              \
       int32x4_t sum[ROWS][2][2];                                                                  \
       for (int r = 0; r < ROWS; r++)                                                              \
@@ -55,7 +56,7 @@
         for (int i = 0; i < 2; i++) {                                                             \
           int32x4_t four = vpaddq_s32(sum[r][i][0], sum[r][i][1]);                                \
           if (start) four = vaddq_s32(four, vld1q_s32(start + 4 * (v + i)));                      \
-          vst1q_s32(tile + BK_PANEL * r + 4 * (v + i), four);                                     \
+          vst1q_s32(tile + tile_stride * r + 4 * (v + i), four);                                  \
         }                                                                                         \
       }                                                                                           \
     }                                                                                             \
@@ -65,12 +66,12 @@ BK_TILE(1) BK_TILE(2) BK_TILE(3) BK_TILE(4)
 
 BK_INLINE void bk_tile_s8(const int8_t *a, ptrdiff_t lda, ptrdiff_t rows, const int8_t *panel,
                           ptrdiff_t groups, const int32_t *start, bk_ahead ahead,
-                          int32_t *tile) {
+                          int32_t *tile, ptrdiff_t tile_stride) {
   switch (rows) {
-    case 1: bk_tile_s8_1(a, lda, panel, groups, start, tile); break;
-    case 2: bk_tile_s8_2(a, lda, panel, groups, start, tile); break;
-    case 3: bk_tile_s8_3(a, lda, panel, groups, start, tile); break;
-    case 4: bk_tile_s8_4(a, lda, panel, groups, start, tile); break;
+    case 1: bk_tile_s8_1(a, lda, panel, groups, start, tile, tile_stride); break;
+    case 2: bk_tile_s8_2(a, lda, panel, groups, start, tile, tile_stride); break;
+    case 3: bk_tile_s8_3(a, lda, panel, groups, start, tile, tile_stride); break;
+    case 4: bk_tile_s8_4(a, lda, panel, groups, start, tile, tile_stride); break;
   }
 }
 

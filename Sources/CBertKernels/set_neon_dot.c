@@ -24,7 +24,8 @@
 // of weights holds 4 outputs by 4 depths; a vector of a row holds 4 groups.
 #define BK_TILE(ROWS)                                                                             \
   static void bk_tile_s8_##ROWS(const int8_t *a, ptrdiff_t lda, const int8_t *panel,              \
-                                ptrdiff_t groups, const int32_t *start, int32_t *tile) {          \
+                                ptrdiff_t groups, const int32_t *start,                           \
+                                int32_t *tile, ptrdiff_t tile_stride) {                           \
     for (int h = 0; h < 2; h++) {                                                                 \
       int32x4_t sum[ROWS][4];                                                                     \
       for (int r = 0; r < ROWS; r++)                                                              \
@@ -43,7 +44,7 @@
         BK_DOT(ROWS, 0)                                                                           \
       }                                                                                           \
       for (int r = 0; r < ROWS; r++)                                                              \
-        for (int i = 0; i < 4; i++) vst1q_s32(tile + BK_PANEL * r + 16 * h + 4 * i, sum[r][i]);   \
+        for (int i = 0; i < 4; i++) vst1q_s32(tile + tile_stride * r + 16 * h + 4 * i, sum[r][i]);\
     }                                                                                             \
   }
 
@@ -51,14 +52,14 @@ BK_TILE(1) BK_TILE(2) BK_TILE(3) BK_TILE(4) BK_TILE(5) BK_TILE(6)
 
 BK_INLINE void bk_tile_s8(const int8_t *a, ptrdiff_t lda, ptrdiff_t rows, const int8_t *panel,
                           ptrdiff_t groups, const int32_t *start, bk_ahead ahead,
-                          int32_t *tile) {
+                          int32_t *tile, ptrdiff_t tile_stride) {
   switch (rows) {
-    case 1: bk_tile_s8_1(a, lda, panel, groups, start, tile); break;
-    case 2: bk_tile_s8_2(a, lda, panel, groups, start, tile); break;
-    case 3: bk_tile_s8_3(a, lda, panel, groups, start, tile); break;
-    case 4: bk_tile_s8_4(a, lda, panel, groups, start, tile); break;
-    case 5: bk_tile_s8_5(a, lda, panel, groups, start, tile); break;
-    case 6: bk_tile_s8_6(a, lda, panel, groups, start, tile); break;
+    case 1: bk_tile_s8_1(a, lda, panel, groups, start, tile, tile_stride); break;
+    case 2: bk_tile_s8_2(a, lda, panel, groups, start, tile, tile_stride); break;
+    case 3: bk_tile_s8_3(a, lda, panel, groups, start, tile, tile_stride); break;
+    case 4: bk_tile_s8_4(a, lda, panel, groups, start, tile, tile_stride); break;
+    case 5: bk_tile_s8_5(a, lda, panel, groups, start, tile, tile_stride); break;
+    case 6: bk_tile_s8_6(a, lda, panel, groups, start, tile, tile_stride); break;
   }
 }
 

@@ -19,6 +19,12 @@
 #include "bk_vector.h"
 #include "CBertKernels.h"
 
+BK_INLINE f32x16 bk_lookup(const float *table, u32x16 index) {
+  f32x16 y;
+  for (int i = 0; i < 16; i++) y[i] = table[index[i] & 15];
+  return y;
+}
+
 typedef int8_t s8x8 __attribute__((ext_vector_type(8)));
 typedef int16_t s16x4 __attribute__((ext_vector_type(4)));
 typedef int16_t s16x8 __attribute__((ext_vector_type(8)));
@@ -78,7 +84,8 @@ BK_INLINE i32x4 bk_load_four(const int32_t *p) {
 // Rows by 4 outputs: an accumulator holds 2 outputs by 2 partial sums.
 #define BK_TILE(ROWS)                                                                             \
   static void bk_tile_s8_##ROWS(const int16_t *a, ptrdiff_t lda, const int8_t *panel,             \
-                                ptrdiff_t groups, const int32_t *start, int32_t *tile) {          \
+                                ptrdiff_t groups, const int32_t *start,                           \
+                                int32_t *tile, ptrdiff_t tile_stride) {                           \
     for (int n = 0; n < BK_PANEL; n += 4) {                                                       \
       i32x4 sum[ROWS][2];                                                                         \
       for (int r = 0; r < ROWS; r++) sum[r][0] = sum[r][1] = 0;                                   \
@@ -95,7 +102,7 @@ BK_INLINE i32x4 bk_load_four(const int32_t *p) {
         i32x4 four = __builtin_shufflevector(sum[r][0], sum[r][1], 0, 2, 4, 6) +                  \
                      __builtin_shufflevector(sum[r][0], sum[r][1], 1, 3, 5, 7);                   \
         if (start) four += bk_load_four(start + n);                                               \
-        memcpy(tile + BK_PANEL * r + n, &four, sizeof four);                                      \
+        memcpy(tile + tile_stride * r + n, &four, sizeof four);                                   \
       }                                                                                           \
     }                                                                                             \
   }
@@ -104,12 +111,12 @@ BK_TILE(1) BK_TILE(2) BK_TILE(3) BK_TILE(4)
 
 BK_INLINE void bk_tile_s8(const int16_t *a, ptrdiff_t lda, ptrdiff_t rows, const int8_t *panel,
                           ptrdiff_t groups, const int32_t *start, bk_ahead ahead,
-                          int32_t *tile) {
+                          int32_t *tile, ptrdiff_t tile_stride) {
   switch (rows) {
-    case 1: bk_tile_s8_1(a, lda, panel, groups, start, tile); break;
-    case 2: bk_tile_s8_2(a, lda, panel, groups, start, tile); break;
-    case 3: bk_tile_s8_3(a, lda, panel, groups, start, tile); break;
-    case 4: bk_tile_s8_4(a, lda, panel, groups, start, tile); break;
+    case 1: bk_tile_s8_1(a, lda, panel, groups, start, tile, tile_stride); break;
+    case 2: bk_tile_s8_2(a, lda, panel, groups, start, tile, tile_stride); break;
+    case 3: bk_tile_s8_3(a, lda, panel, groups, start, tile, tile_stride); break;
+    case 4: bk_tile_s8_4(a, lda, panel, groups, start, tile, tile_stride); break;
   }
 }
 

@@ -72,43 +72,25 @@ typedef struct {
 
 // The destination of a linear over `rows` rows.
 typedef struct {
-  float *out;             // [rows][stride]; the first ceil(outputs/32)*32 floats of a row are written
-  ptrdiff_t stride;       // >= ceil(outputs/32)*32
+  float *out;             // [rows][stride], 32 floats for each panel computed, the first one's first
+  ptrdiff_t stride;
   const float *residual;  // null, or [rows][residual_stride], added to the result
   ptrdiff_t residual_stride;
   bk_activation activation;
 } bk_output;
 
-// One head of one sequence in the int8 path. Row i of a matrix starts at base + i * stride.
+// One head of one sequence.
 typedef struct {
-  ptrdiff_t length;       // tokens of the sequence
+  ptrdiff_t length;  // tokens of the sequence
   ptrdiff_t head_size;
-  ptrdiff_t head_stride;  // head_size rounded up to 4: bytes of a row's slice, zero padded
-  const uint8_t *query;   // int8 + 128
-  const int8_t *key;
-  const int8_t *value;
-  ptrdiff_t stride;             // bytes between tokens, for query, key and value
-  const float *query_scale;     // one a token, scale_stride floats apart
-  const float *key_scale;
-  const float *value_scale;
-  ptrdiff_t scale_stride;
-  float score_scale;            // log2(e) / sqrt(head_size)
-  float *out;                   // [length][out_stride], head_size floats of a row are written
-  ptrdiff_t out_stride;
-} bk_head_s8;
-
-// One head of one sequence in the float path.
-typedef struct {
-  ptrdiff_t length;
-  ptrdiff_t head_size;
-  const float *query;
+  const float *query;  // [length][stride], the first head_size floats of a row; key and value too
   const float *key;
   const float *value;
   ptrdiff_t stride;   // floats between tokens, for query, key and value
   float score_scale;  // 1 / sqrt(head_size)
-  float *out;
+  float *out;         // [length][out_stride], head_size floats of a row are written
   ptrdiff_t out_stride;
-} bk_head_f32;
+} bk_head;
 
 // The kernels of one instruction set.
 typedef struct bk_kernels {
@@ -142,15 +124,11 @@ typedef struct bk_kernels {
   void (*embed_row)(const float *word, const float *position, const float *type, ptrdiff_t width,
                     float *out);
 
-  // One row of query, key and value (3 * heads * head_size floats) to 3 * heads slices of int8
-  // (query's + 128), zero padded to a multiple of 4 bytes and q_stride bytes apart, with a scale
-  // each, scale_stride floats apart.
-  void (*quantize_heads)(const float *x, ptrdiff_t heads, ptrdiff_t head_size, uint8_t *q,
-                         ptrdiff_t q_stride, float *scales, ptrdiff_t scale_stride);
+  // Scaled dot-product attention, its products in int8 or in float; scratch is 64-byte aligned.
   size_t (*attend_s8_scratch)(ptrdiff_t length, ptrdiff_t head_size);
-  void (*attend_s8)(const bk_head_s8 *head, void *scratch);
+  void (*attend_s8)(const bk_head *head, void *scratch);
   size_t (*attend_f32_scratch)(ptrdiff_t length, ptrdiff_t head_size);
-  void (*attend_f32)(const bk_head_f32 *head, void *scratch);
+  void (*attend_f32)(const bk_head *head, void *scratch);
 
   // out = the mean of the rows.
   void (*mean_rows)(const float *x, ptrdiff_t x_stride, ptrdiff_t rows, ptrdiff_t width,

@@ -1,0 +1,86 @@
+import BertModel
+
+/// The next texts of a batch, and how the team computes them.
+enum BatchRound {
+  /// In one pass of the whole team: few texts, or long ones.
+  case together(Range<Int>)
+  /// In passes that each belong to one worker, who waits for nobody.
+  case apart([Range<Int>])
+
+  /// The texts that the round computes.
+  var texts: Range<Int> {
+    switch self {
+    case .together(let texts): texts
+    case .apart(let passes): (passes.first?.lowerBound ?? 0)..<(passes.last?.upperBound ?? 0)
+    }
+  }
+}
+
+/// Cuts batches into rounds.
+struct BatchPlan {
+  let configuration: BertConfiguration
+  let workers: Int
+  /// The most tokens of a round, but for a text that is longer.
+  let tokenBudget: Int
+
+  /// How much more than its fair share the busiest worker may get for workers to go apart: about
+  /// what going together costs, in waiting and in moving rows between cores.
+  private static let tolerance = 1.05
+
+  /// The most tokens of one worker's pass: their states fit a core's second-level cache for the next
+  /// stage to find them there, and rows fill whole blocks.
+  static func passTokens(_ c: BertConfiguration) -> Int {
+    // Hidden states, context and quantised rows, and one group's queries, keys and values.
+    let bytesPerToken = 10 * c.hiddenSize + 12 * HeadGroups(c).width
+    return max(2 * WorkerScratch.blockRows, (5 << 18) / bytesPerToken)
+  }
+
+  /// The round that begins with text `first`.
+  ///
+  /// - Parameter isOneCrew: whether the workers must stay together.
+  func round(_ batch: TokenBatch, from first: Int, isOneCrew: Bool) -> BatchRound {
+    let pass = Self.passTokens(configuration)
+    if workers > 1, !isOneCrew {
+      let passes = cut(batch, extent(batch, from: first, tokens: tokenBudget), pass: pass)
+      if isBalanced(batch, passes) { return .apart(passes) }
+    }
+    return .together(extent(batch, from: first, tokens: min(tokenBudget, pass * workers)))
+  }
+
+  /// Texts from `first` on with up to so many tokens, and at least one.
+  private func extent(_ batch: TokenBatch, from first: Int, tokens: Int) -> Range<Int> {
+    var end = first + 1
+    while end < batch.count, batch.starts[end + 1] - batch.starts[first] <= tokens { end += 1 }
+    return first..<end
+  }
+
+  /// Passes that become smaller towards the end, so that workers end at about the same time.
+  private func cut(_ batch: TokenBatch, _ texts: Range<Int>, pass: Int) -> [Range<Int>] {
+    var passes: [Range<Int>] = []
+    var first = texts.lowerBound
+    while first < texts.upperBound {
+      let left = batch.starts[texts.upperBound] - batch.starts[first]
+      let wanted = min(pass, max(WorkerScratch.blockRows, left / (2 * workers)))
+      let range = extent(batch, from: first, tokens: wanted).clamped(to: texts)
+      passes.append(range)
+      first = range.upperBound
+    }
+    return passes
+  }
+
+  private func isBalanced(_ batch: TokenBatch, _ passes: [Range<Int>]) -> Bool {
+    var loads = [Double](repeating: 0, count: workers)
+    for pass in passes {
+      let least = loads.indices.min { loads[$0] < loads[$1] } ?? 0
+      loads[least] += pass.reduce(0) { $0 + work(tokens: batch.range($1).count) }
+    }
+    let fair = loads.reduce(0, +) / Double(workers)
+    return (loads.max() ?? 0) <= fair * Self.tolerance
+  }
+
+  /// What a text takes, in multiply-adds over the hidden size.
+  private func work(tokens: Int) -> Double {
+    let c = configuration
+    return Double(tokens) * Double(4 * c.hiddenSize + 2 * c.intermediateSize + 2 * tokens)
+  }
+}
