@@ -135,7 +135,7 @@ private final class Comparison {
       &input, x, inputs, count, bytes.bytes, roundUp(inputs, to: 64), rowScales, row.floats)
     output.out = found.floats
     calls.linear_s8(
-      &int8, bytes.bytes, roundUp(inputs, to: 64), rowScales, count, 0, panels, &output,
+      &int8, bytes.bytes, roundUp(inputs, to: 64), rowScales, count, 0, panels, &output, nil,
       scratch.base)
     var (signal, noise) = (0.0, 0.0)
     for r in 0..<count {

@@ -199,11 +199,12 @@ struct ForwardPass {
   ) {
     observer?.input(layer: layer, site: site, rows: rows, values: x, stride: stride)
     let step = weights.layers[layer][site]
+    let next = weights.layers[layer][site.following].weights()
     guard case .int8(_, var input) = step else {
       return clock.timed(site.stage) {
         step.run(
           calls, floats: x, stride: stride, bytes: nil, scales: nil, rows: rows.count,
-          panels: step.panels, output, scratch)
+          panels: step.panels, output, next: next, scratch)
       }
     }
     clock.timed(.quantize) {
@@ -214,7 +215,7 @@ struct ForwardPass {
     clock.timed(site.stage) {
       step.run(
         calls, floats: x, stride: stride, bytes: scratch.bytes.bytes,
-        scales: scratch.scales.rowScales, rows: rows.count, panels: step.panels, output, scratch)
+        scales: scratch.scales.rowScales, rows: rows.count, panels: step.panels, output, next: next, scratch)
     }
   }
 
@@ -227,10 +228,16 @@ struct ForwardPass {
     let step = weights.layers[layer][.queryKeyValue]
     clock.timed(.queryKeyValue) {
       for part in 0..<3 {
+        let (nextPart, nextGroup) = part < 2 ? (part + 1, group) : (0, group + 1)
+        let next =
+          nextGroup < groups.count
+          ? step.weights(from: groups.panels(nextPart, nextGroup).lowerBound)
+          : weights.layers[layer][.attentionOutput].weights()
         step.run(
           calls, floats: hidden(0), stride: space.stride, bytes: space.rows.bytes,
           scales: space.rowScales.rowScales, rows: tokens, panels: groups.panels(part, group),
-          destination(scratch.heads.floats + part * groups.width, scratch.headStride), scratch)
+          destination(scratch.heads.floats + part * groups.width, scratch.headStride), next: next,
+          scratch)
       }
     }
   }
@@ -268,6 +275,15 @@ extension LinearSite {
     case .attentionOutput: .attentionOutput
     case .feedForwardUp: .feedForwardUp
     case .feedForwardDown: .feedForwardDown
+    }
+  }
+
+  /// The linear that a worker computes after this one, for the same rows or for its next block.
+  var following: LinearSite {
+    switch self {
+    case .queryKeyValue, .feedForwardDown: .attentionOutput
+    case .attentionOutput: .feedForwardUp
+    case .feedForwardUp: .feedForwardDown
     }
   }
 }

@@ -49,7 +49,7 @@ public final class LinearComparison: Sendable {
       var scale = bk_row_scale()
       calls.quantize_rows(&input, x, stride, 1, bytes.bytes, bytes.count, &scale, row.floats)
       calls.linear_s8(
-        &linear, bytes.bytes, bytes.count, &scale, 1, 0, panels, &output, scratch.base)
+        &linear, bytes.bytes, bytes.count, &scale, 1, 0, panels, &output, nil, scratch.base)
       body(outputs.0.floats, outputs.1.floats, linear.outputs)
     }
   }

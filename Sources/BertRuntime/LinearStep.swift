@@ -25,11 +25,19 @@ enum LinearStep {
     }
   }
 
+  /// The weights from some panel on, where they are in int8: what is worth fetching ahead.
+  func weights(from panel: Int = 0) -> UnsafeRawPointer? {
+    guard case .int8(let linear, _) = self, let weights = linear.weights else { return nil }
+    return UnsafeRawPointer(weights + panel * linear.groups * 128)
+  }
+
   /// Computes some panels for some rows, from floats or from quantised rows, as the linear wants.
+  ///
+  /// - Parameter next: the weights that are computed with after this.
   func run(
     _ calls: bk_kernels, floats: UnsafePointer<Float>, stride: Int, bytes: UnsafePointer<UInt8>?,
     scales: UnsafePointer<bk_row_scale>?, rows: Int, panels: Range<Int>, _ output: bk_output,
-    _ scratch: WorkerScratch
+    next: UnsafeRawPointer?, _ scratch: WorkerScratch
   ) {
     var output = output
     switch self {
@@ -39,7 +47,7 @@ enum LinearStep {
     case .int8(var linear, _):
       calls.linear_s8(
         &linear, bytes, rowBytes, scales, rows, panels.lowerBound, panels.upperBound, &output,
-        scratch.kernel.base)
+        next, scratch.kernel.base)
     }
   }
 }

@@ -1,13 +1,15 @@
-// Attention of one head over one sequence in int8: keys and values rounded once per channel, then
-// a few queries at a time scored, turned into shares and multiplied with the values, so that their
-// scores stay in the first-level cache.
+// Attention of one head over one sequence in int8: keys rounded once, with a scale a channel, and
+// values with a scale a token; then a few queries at a time scored, turned into shares and
+// multiplied with the values, so that their scores stay in the first-level cache.
 #ifndef BK_ATTENTION_S8_H
 #define BK_ATTENTION_S8_H
 
 #include "bk_linear.h"
 
+// What the scores of the rows at work may take.
+enum { BK_SCORE_BYTES = 16384 };
+
 typedef uint32_t u32x4 __attribute__((ext_vector_type(4)));
-typedef uint32_t u32x8 __attribute__((ext_vector_type(8)));
 typedef uint32_t u32x16_u __attribute__((ext_vector_type(16), aligned(4)));
 
 BK_INLINE void *bk_take(uintptr_t *at, ptrdiff_t bytes) {
@@ -23,10 +25,11 @@ typedef struct {
   int32_t *key_start;   // [L up to 32]: -128 * sum of the key, undoing the query's + 128
   int32_t *value_start; // [d up to 32]: what the sums over values start from
   float *key_step;      // [d up to 32]: what one step of a channel's integers is worth
-  float *value_step;    // [d up to 32]
+  float *value_log;     // [L up to 32]: log2 of the value's scale over the largest one
+  float *value_inverse; // [L up to 32]: the largest value scale over the value's
   uint8_t *queries;     // [BK_ROW_TILE][d up to 4], + 128
-  int32_t *scores;      // [BK_ROW_TILE][L up to 32]
-  uint8_t *shares;      // [BK_ROW_TILE][L up to 32]
+  float *scores;        // [BK_ROW_TILE][L up to 32], integers first
+  uint8_t *shares;      // [BK_ROW_TILE][L up to 32]: 255 * weight, rounded
   void *rows;           // what bk_prepare_rows needs
   ptrdiff_t padded;     // L up to 32
   size_t size;
@@ -42,7 +45,8 @@ BK_INLINE bk_head_scratch bk_lay_out_s8(ptrdiff_t length, ptrdiff_t head_size, v
   s.key_start = bk_take(&at, padded * 4);
   s.value_start = bk_take(&at, width * 4);
   s.key_step = bk_take(&at, width * 4);
-  s.value_step = bk_take(&at, width * 4);
+  s.value_log = bk_take(&at, padded * 4);
+  s.value_inverse = bk_take(&at, padded * 4);
   s.queries = bk_take(&at, BK_ROW_TILE * width);
   s.scores = bk_take(&at, BK_ROW_TILE * padded * 4);
   s.shares = bk_take(&at, BK_ROW_TILE * padded);
@@ -58,7 +62,7 @@ static size_t bk_attend_s8_scratch(ptrdiff_t length, ptrdiff_t head_size) {
 
 // MARK: Keys and values, once a head
 
-// The largest magnitudes of up to 16 channels at x, as 127 / largest and largest / 127.
+// The largest magnitudes of up to 16 channels at x: 127 / largest, and largest / 127 in `step`.
 BK_INLINE f32x16 bk_channel_scale(const float *x, ptrdiff_t stride, ptrdiff_t length, ptrdiff_t n,
                                   float *step) {
   f32x16 even = 0.0f, odd = 0.0f;
@@ -74,35 +78,20 @@ BK_INLINE f32x16 bk_channel_scale(const float *x, ptrdiff_t stride, ptrdiff_t le
   return largest > BK_LEAST_RANGE ? inverse : (f32x16)0.0f;
 }
 
-// The nearest integers to x * inverse, in -127...127, as the low byte of each lane.
-BK_INLINE u32x16 bk_round_channels(const float *x, ptrdiff_t n, f32x16 inverse) {
-  return (u32x16)bk_fma(bk_load_upto(x, n, 0.0f), inverse, BK_MAGIC) & 0xff;
-}
-
-// 16 keys by 16 channels: row i of 16 bytes becomes dword i of each of 4 groups, `to` 128 bytes
-// apart, as many of them as `groups`.
-BK_INLINE void bk_scatter_keys(const u8x16 *key, ptrdiff_t groups, int8_t *to) {
-#define BK_JOIN(A, B) __builtin_shufflevector((u32x4)(A), (u32x4)(B), 0, 1, 2, 3, 4, 5, 6, 7)
-#define BK_JOIN4(I)                                                                               \
-  __builtin_shufflevector(BK_JOIN(key[I], key[I + 1]), BK_JOIN(key[I + 2], key[I + 3]), 0, 1, 2,  \
-                          3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-  const u32x16 a = BK_JOIN4(0), b = BK_JOIN4(4), c = BK_JOIN4(8), d = BK_JOIN4(12);
-#undef BK_JOIN4
-#undef BK_JOIN
+// 16 keys by 16 channels, four keys a vector: dword i of each key goes to group i, groups 128 bytes
+// apart, as many as `groups`.
+BK_INLINE void bk_scatter_keys(const u8x64 *keys, ptrdiff_t groups, int8_t *to) {
 #define BK_TRANSPOSED(X, Y, I, J)                                                                 \
-  __builtin_shufflevector(X, Y, I, I + 4, I + 8, I + 12, I + 16, I + 20, I + 24, I + 28, J, J + 4, \
-                          J + 8, J + 12, J + 16, J + 20, J + 24, J + 28)
-  const u32x16 ab01 = BK_TRANSPOSED(a, b, 0, 1), ab23 = BK_TRANSPOSED(a, b, 2, 3);
-  const u32x16 cd01 = BK_TRANSPOSED(c, d, 0, 1), cd23 = BK_TRANSPOSED(c, d, 2, 3);
+  __builtin_shufflevector((u32x16)(X), (u32x16)(Y), I, I + 4, I + 8, I + 12, I + 16, I + 20,      \
+                          I + 24, I + 28, J, J + 4, J + 8, J + 12, J + 16, J + 20, J + 24, J + 28)
+  const u32x16 a = BK_TRANSPOSED(keys[0], keys[1], 0, 1), b = BK_TRANSPOSED(keys[0], keys[1], 2, 3);
+  const u32x16 c = BK_TRANSPOSED(keys[2], keys[3], 0, 1), d = BK_TRANSPOSED(keys[2], keys[3], 2, 3);
 #undef BK_TRANSPOSED
-  const u32x16 group[4] = {
-      __builtin_shufflevector(ab01, cd01, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
-      __builtin_shufflevector(ab01, cd01, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30,
-                              31),
-      __builtin_shufflevector(ab23, cd23, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
-      __builtin_shufflevector(ab23, cd23, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30,
-                              31),
-  };
+  u32x16 group[4];
+  group[0].lo = a.lo, group[0].hi = c.lo;
+  group[1].lo = a.hi, group[1].hi = c.hi;
+  group[2].lo = b.lo, group[2].hi = d.lo;
+  group[3].lo = b.hi, group[3].hi = d.hi;
   for (ptrdiff_t g = 0; g < groups; g++) *(u32x16_u *)(to + 128 * g) = group[g];
 }
 
@@ -110,18 +99,20 @@ BK_INLINE void bk_pack_keys(const bk_head *h, const bk_head_scratch *s, ptrdiff_
   const ptrdiff_t groups = (head_size + 3) / 4;
   for (ptrdiff_t d = 0; d < head_size; d += 16) {
     const ptrdiff_t n = head_size - d, full = (n + 3) / 4;
-    const f32x16 inverse =
-        bk_channel_scale(h->key + d, h->stride, h->length, n, s->key_step + d);
+    const f32x16 inverse = bk_channel_scale(h->key + d, h->stride, h->length, n, s->key_step + d);
     for (ptrdiff_t j = 0; j < s->padded; j += 16) {
-      u8x16 key[16];
-      const float *x = h->key + j * h->stride + d;
-      const ptrdiff_t count = h->length - j;
-      for (ptrdiff_t i = 0; i < 16; i++) {
-        key[i] = i < count ? __builtin_convertvector(
-                                 bk_round_channels(x + i * h->stride, n, inverse), u8x16)
-                           : (u8x16)0;
+      u8x64 keys[4];
+      for (ptrdiff_t i = 0; i < 16; i += 4) {
+        f32x16 four[4];
+        for (ptrdiff_t k = 0; k < 4; k++) {
+          four[k] = BK_MAGIC + 128.0f;
+          if (j + i + k >= h->length) continue;
+          const f32x16 x = bk_load_upto(h->key + (j + i + k) * h->stride + d, n, 0.0f);
+          four[k] = bk_fma(x, inverse, BK_MAGIC + 128.0f);
+        }
+        keys[i / 4] = bk_pack_bytes(four[0], four[1], four[2], four[3]) ^ 0x80;
       }
-      bk_scatter_keys(key, full < 4 ? full : 4,
+      bk_scatter_keys(keys, full < 4 ? full : 4,
                       s->keys + (j / 32 * groups + d / 4) * 128 + j % 32 * 4);
     }
   }
@@ -137,30 +128,65 @@ BK_INLINE void bk_pack_keys(const bk_head *h, const bk_head_scratch *s, ptrdiff_
   }
 }
 
-BK_INLINE void bk_pack_values(const bk_head *h, const bk_head_scratch *s, ptrdiff_t head_size) {
+// A group of 4 tokens' values, each with its own scale.
+BK_INLINE void bk_pack_four(const bk_head *h, const bk_head_scratch *s, ptrdiff_t head_size,
+                            ptrdiff_t g, const float *inverses) {
   const ptrdiff_t groups = (h->length + 3) / 4, width = bk_round_up(head_size, 32);
   for (ptrdiff_t d = 0; d < width; d += 16) {
-    const ptrdiff_t n = head_size - d;
-    uint8_t *to = (uint8_t *)s->values + (d / 32 * groups * 32 + d % 32) * 4;
-    if (n <= 0) {
-      for (ptrdiff_t g = 0; g < groups; g++) memset(to + 128 * g, 0, 64);
-      continue;
+    u32x16 four = 0;
+    for (ptrdiff_t i = 0; i < 4 && d < head_size && 4 * g + i < h->length; i++) {
+      const float *x = h->value + (4 * g + i) * h->stride + d;
+      const f32x16 shifted = bk_fma(bk_load_upto(x, head_size - d, 0.0f), inverses[i], BK_MAGIC);
+      four |= ((u32x16)shifted & 0xff) << (uint32_t)(8 * i);
     }
-    const f32x16 inverse =
-        bk_channel_scale(h->value + d, h->stride, h->length, n, s->value_step + d);
-    const float *x = h->value + d;
-    for (ptrdiff_t g = 0; g < groups; g++, x += 4 * h->stride) {
-      u32x16 four = bk_round_channels(x, n, inverse);
-      for (ptrdiff_t i = 1; i < 4 && 4 * g + i < h->length; i++) {
-        four |= bk_round_channels(x + i * h->stride, n, inverse) << (uint32_t)(8 * i);
+    *(u32x16_u *)(s->values + ((d / 32 * groups + g) * 32 + d % 32) * 4) = four;
+  }
+}
+
+// Each value's scale relative to the largest, which is returned. Scales below 1/4096 of it count as
+// that: such values are below what the largest's 8 bits resolve.
+BK_INLINE float bk_weigh_values(const bk_head_scratch *s, ptrdiff_t length) {
+  f32x16 high = 0.0f;
+  for (ptrdiff_t j = 0; j < length; j += 16) {
+    high = bk_max(bk_only(bk_load(s->value_inverse + j), length - j, 0.0f), high);
+  }
+  const float largest = bk_max_lanes(high);
+  for (ptrdiff_t j = 0; j < s->padded; j += 16) {
+    const f32x16 scale = bk_only(bk_load(s->value_inverse + j), length - j, 0.0f);
+    const f32x16 part = largest > 0.0f ? scale / largest : (f32x16)1.0f;
+    const f32x16 ratio = bk_max(part, 0x1p-12f);
+    bk_store(s->value_log + j, bk_only(bk_log2(ratio), length - j, -__builtin_inff()));
+    bk_store(s->value_inverse + j, bk_only(1.0f / ratio, length - j, 0.0f));
+  }
+  return largest;
+}
+
+BK_INLINE float bk_pack_values(const bk_head *h, const bk_head_scratch *s, ptrdiff_t head_size) {
+  const ptrdiff_t groups = (h->length + 3) / 4;
+  for (ptrdiff_t j = 0; j < h->length; j += 16) {
+    const ptrdiff_t count = h->length - j < 16 ? h->length - j : 16;
+    f32x16 most[16];
+    for (ptrdiff_t i = 0; i < 16; i++) most[i] = 0.0f;
+    for (ptrdiff_t i = 0; i < count; i++) {
+      for (ptrdiff_t d = 0; d < head_size; d += 16) {
+        const float *x = h->value + (j + i) * h->stride + d;
+        most[i] = bk_max(bk_abs(bk_load_upto(x, head_size - d, 0.0f)), most[i]);
       }
-      *(u32x16_u *)(to + 128 * g) = four;
+    }
+    const f32x16 largest = bk_max_of_each(most);
+    const f32x16 inverse = 127.0f / largest;
+    float inverses[16];
+    bk_store(inverses, largest > BK_LEAST_RANGE ? inverse : (f32x16)0.0f);
+    bk_store(s->value_inverse + j, largest * (1.0f / 127.0f));
+    for (ptrdiff_t i = 0; i < count; i += 4) {
+      bk_pack_four(h, s, head_size, (j + i) / 4, inverses + i);
     }
   }
   for (ptrdiff_t d = 0; d < head_size; d += 32) {
     memset(s->value_start + d, 0, 32 * sizeof(int32_t));
     bk_undo_preparation(s->values + d * groups * 4, groups, s->value_start + d);
   }
+  return bk_weigh_values(s, h->length);
 }
 
 // MARK: A few queries at a time
@@ -199,84 +225,78 @@ BK_INLINE void bk_round_queries(const bk_head *h, const bk_head_scratch *s, ptrd
   }
 }
 
-// Lanes n and up replaced.
-BK_INLINE i32x16 bk_only_i32(i32x16 v, ptrdiff_t n, int32_t fill) {
-  const i32x16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  return lane < (int32_t)n ? v : (i32x16)fill;
-}
-
-BK_INLINE i32x16 bk_max_i32(i32x16 a, i32x16 b) { return a > b ? a : b; }
-
-BK_INLINE int32_t bk_most_score(const int32_t *scores, ptrdiff_t length) {
-  const ptrdiff_t whole = length / 16 * 16;
-  i32x16 high = INT32_MIN;
-  for (ptrdiff_t j = 0; j < whole; j += 16) high = bk_max_i32(bk_load_i32(scores + j), high);
-  if (whole < length) {
-    high = bk_max_i32(bk_only_i32(bk_load_i32(scores + whole), length - whole, INT32_MIN), high);
+// A row of integer scores to powers of 2, in place, with the logarithm of each value's scale, so
+// that the products of shares and values need no scale of their own; returns each lane's largest.
+// Keys past the end score -infinity.
+BK_INLINE f32x16 bk_scale_scores(const bk_head_scratch *s, float *scores, float scale) {
+  f32x16 even = -__builtin_inff(), odd = -__builtin_inff();
+  for (ptrdiff_t j = 0; j < s->padded; j += 32) {
+    const f32x16 sum0 = bk_float(bk_load_i32((const int32_t *)scores + j));
+    const f32x16 sum1 = bk_float(bk_load_i32((const int32_t *)scores + j + 16));
+    const f32x16 x0 = bk_fma(sum0, scale, bk_load(s->value_log + j));
+    const f32x16 x1 = bk_fma(sum1, scale, bk_load(s->value_log + j + 16));
+    bk_store(scores + j, x0), bk_store(scores + j + 16, x1);
+    even = bk_max(x0, even), odd = bk_max(x1, odd);
   }
-  typedef int32_t i32x8 __attribute__((ext_vector_type(8)));
-  typedef int32_t i32x4 __attribute__((ext_vector_type(4)));
-  const i32x8 a = high.lo > high.hi ? high.lo : high.hi;
-  const i32x4 b = a.lo > a.hi ? a.lo : a.hi;
-  const int32_t c = b.x > b.z ? b.x : b.z, d = b.y > b.w ? b.y : b.w;
-  return c > d ? c : d;
+  return bk_max(even, odd);
 }
 
-// 16 shares of 255 as the low bytes of floats, from how far scores lie below the largest.
-BK_INLINE f32x16 bk_shares(i32x16 below, float scale) {
-  const f32x16 t = bk_fma(bk_float(below), scale, 0x1.ffa37cp+2f);  // + log2(255)
-  return bk_exp2_coarse(bk_max(t, -125.0f)) + BK_MAGIC;
+// 16 shares as the low bytes of floats, and what their weights add to the sum.
+BK_INLINE f32x16 bk_shares(const float *score, const float *inverse, float most, f32x16 *sum) {
+  const f32x16 w = bk_exp2_coarse(bk_max(bk_load(score) - most, -125.0f));
+  *sum = bk_fma(w, bk_load(inverse), *sum);
+  return bk_fma(w, 255.0f, BK_MAGIC);
 }
 
-// Scores to shares, 255 for the largest; returns the shares' sum, which is exact: at most
-// 255 * BK_MAX_DEPTH < 2^24. Shares past the length are 0.
-//
-// Scores differ by at most 2 * 127 * 127 * 65536 < 2^31.
-BK_INLINE float bk_share_row(const int32_t *scores, ptrdiff_t length, float scale,
+// w = 2^(score - most), rounded to shares of 255; returns the lane sums of w / value scale, which
+// make the softmax's own sum. The largest share is exactly 255.
+BK_INLINE f32x16 bk_share_row(const bk_head_scratch *s, const float *scores, float most,
                              uint8_t *shares) {
-  const i32x16 most = bk_most_score(scores, length);
-  const ptrdiff_t whole = length / 16 * 16;
-  u32x16 sum = 0;
-  for (ptrdiff_t j = 0; j < whole; j += 16) {
-    const f32x16 share = bk_shares(bk_load_i32(scores + j) - most, scale);
-    sum += (u32x16)share & 0xff;
-    bk_store_u8(shares + j, bk_low_bytes(share));
+  f32x16 sum = 0.0f, x[4];
+  ptrdiff_t j = 0;
+  for (; j + 64 <= s->padded; j += 64) {
+    for (int i = 0; i < 4; i++) {
+      x[i] = bk_shares(scores + j + 16 * i, s->value_inverse + j + 16 * i, most, &sum);
+    }
+    *(u8x64_u *)(shares + j) = bk_pack_bytes(x[0], x[1], x[2], x[3]);
   }
-  if (whole < length) {
-    const f32x16 share = bk_shares(bk_load_i32(scores + whole) - most, scale);
-    const i32x16 only = bk_only_i32((i32x16)share & 0xff, length - whole, 0);
-    sum += (u32x16)only;
-    bk_store_u8(shares + whole, __builtin_convertvector((u32x16)only, u8x16));
+  for (; j < s->padded; j += 16) {
+    x[0] = bk_shares(scores + j, s->value_inverse + j, most, &sum);
+    bk_store_u8(shares + j, bk_low_bytes(x[0]));
   }
-  const u32x8 a = sum.lo + sum.hi;
-  const u32x4 b = a.lo + a.hi;
-  return (float)(int32_t)(b.x + b.y + b.z + b.w);
+  return sum;
 }
 
 BK_INLINE void bk_attend_rows(const bk_head *h, const bk_head_scratch *s, ptrdiff_t head_size,
-                              ptrdiff_t row, ptrdiff_t rows) {
+                              float value_scale, ptrdiff_t row, ptrdiff_t rows) {
   const ptrdiff_t stride = bk_round_up(head_size, 4), groups = (h->length + 3) / 4;
-  float scales[16], inverse[BK_ROW_TILE];
+  float scales[16], most[16], factor[16];
+  f32x16 lanes[16];
   bk_round_queries(h, s, head_size, row, rows, scales);
   const bk_tile_input q = bk_prepare_rows(s->queries, stride, rows, stride / 4, s->rows);
   for (ptrdiff_t j = 0; j < s->padded; j += 32) {
     bk_tile_s8(bk_tile_row(&q, 0), q.stride, rows, s->keys + j * stride, stride / 4,
-               s->key_start + j, (bk_ahead){s->keys, 0}, s->scores + j, s->padded);
+               s->key_start + j, (bk_ahead){s->keys, 0}, (int32_t *)s->scores + j, s->padded);
   }
+  for (ptrdiff_t r = 0; r < 16; r++) lanes[r] = 0.0f;
   for (ptrdiff_t r = 0; r < rows; r++) {
-    inverse[r] = 1.0f / bk_share_row(s->scores + r * s->padded, h->length, scales[r],
-                                     s->shares + r * s->padded);
+    lanes[r] = bk_scale_scores(s, s->scores + r * s->padded, scales[r]);
   }
+  bk_store(most, bk_max_of_each(lanes));
+  for (ptrdiff_t r = 0; r < 16; r++) lanes[r] = 0.0f;
+  for (ptrdiff_t r = 0; r < rows; r++) {
+    lanes[r] = bk_share_row(s, s->scores + r * s->padded, most[r], s->shares + r * s->padded);
+  }
+  bk_store(factor, value_scale / (255.0f * bk_sum_of_each(lanes)));
   const bk_tile_input p = bk_prepare_rows(s->shares, s->padded, rows, groups, s->rows);
   for (ptrdiff_t d = 0; d < head_size; d += 32) {
     // At most 255 * 127 * length: exact up to BK_MAX_DEPTH tokens.
     _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL];
     bk_tile_s8(bk_tile_row(&p, 0), p.stride, rows, s->values + d * groups * 4, groups,
                s->value_start + d, (bk_ahead){s->values, 0}, tile, BK_PANEL);
-    const f32x16 step0 = bk_load(s->value_step + d), step1 = bk_load(s->value_step + d + 16);
     for (ptrdiff_t r = 0; r < rows; r++) {
-      const f32x16 y0 = bk_float(bk_load_i32(tile + 32 * r)) * inverse[r] * step0;
-      const f32x16 y1 = bk_float(bk_load_i32(tile + 32 * r + 16)) * inverse[r] * step1;
+      const f32x16 y0 = bk_float(bk_load_i32(tile + 32 * r)) * factor[r];
+      const f32x16 y1 = bk_float(bk_load_i32(tile + 32 * r + 16)) * factor[r];
       bk_store_pair(h->out + (row + r) * h->out_stride + d, y0, y1, head_size - d);
     }
   }
@@ -285,10 +305,13 @@ BK_INLINE void bk_attend_rows(const bk_head *h, const bk_head_scratch *s, ptrdif
 BK_INLINE void bk_attend_s8_of(const bk_head *h, ptrdiff_t head_size, void *scratch) {
   const bk_head_scratch s = bk_lay_out_s8(h->length, head_size, scratch);
   bk_pack_keys(h, &s, head_size);
-  bk_pack_values(h, &s, head_size);
-  const ptrdiff_t step = bk_tile_rows(h->length, BK_ROW_TILE);
+  const float value_scale = bk_pack_values(h, &s, head_size);
+  // As many rows as a tile has, or as their scores leave half of a first-level cache free.
+  const ptrdiff_t fit = BK_SCORE_BYTES / (4 * s.padded), most = fit < 4 ? 4 : fit;
+  const ptrdiff_t step = bk_tile_rows(h->length, most < BK_ROW_TILE ? most : BK_ROW_TILE);
   for (ptrdiff_t row = 0; row < h->length; row += step) {
-    bk_attend_rows(h, &s, head_size, row, h->length - row < step ? h->length - row : step);
+    bk_attend_rows(h, &s, head_size, value_scale, row,
+                   h->length - row < step ? h->length - row : step);
   }
 }
 

@@ -78,13 +78,15 @@ BK_INLINE void bk_dequantize_tile(const int32_t *tile, ptrdiff_t rows, const bk_
 
 BK_INLINE void bk_linear_s8_with(const bk_linear_s8 *l, const bk_tile_input *a,
                                  const bk_row_scale *scales, ptrdiff_t rows, ptrdiff_t first,
-                                 ptrdiff_t last, const bk_output *o, bk_activation activation) {
+                                 ptrdiff_t last, const bk_output *o, const void *next,
+                                 bk_activation activation) {
   _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL], start[BK_PANEL];
   const ptrdiff_t step = bk_tile_rows(rows, BK_ROW_TILE), tiles = (rows + step - 1) / step;
   const ptrdiff_t panel_bytes = l->groups * (BK_PANEL * BK_GROUP);
   for (ptrdiff_t p = first; p < last; p++) {
     const int8_t *panel = l->weights + p * panel_bytes;
-    bk_ahead ahead = {panel + (p + 1 < last ? panel_bytes : 0), panel_bytes / l->groups / tiles};
+    const int8_t *then = p + 1 < last ? panel + panel_bytes : next ? next : panel;
+    bk_ahead ahead = {then, panel_bytes / l->groups / tiles};
     bk_panel_constants c;
     bk_load_panel_constants(l, p * BK_PANEL, &c);
     memset(start, 0, sizeof start);
@@ -102,16 +104,17 @@ BK_INLINE void bk_linear_s8_with(const bk_linear_s8 *l, const bk_tile_input *a,
 
 static void bk_linear_s8_rows(const bk_linear_s8 *l, const uint8_t *q, ptrdiff_t q_stride,
                               const bk_row_scale *scales, ptrdiff_t rows, ptrdiff_t first,
-                              ptrdiff_t last, const bk_output *o, void *scratch) {
+                              ptrdiff_t last, const bk_output *o, const void *next, void *scratch) {
   const bk_tile_input a = bk_prepare_rows(q, q_stride, rows, l->groups, scratch);
+#define BK_WITH(ACT) \
+  case ACT: bk_linear_s8_with(l, &a, scales, rows, first, last, o, next, ACT); break;
   switch (o->activation) {
-    case BK_ACT_NONE: bk_linear_s8_with(l, &a, scales, rows, first, last, o, BK_ACT_NONE); break;
-    case BK_ACT_GELU: bk_linear_s8_with(l, &a, scales, rows, first, last, o, BK_ACT_GELU); break;
-    case BK_ACT_GELU_TANH:
-      bk_linear_s8_with(l, &a, scales, rows, first, last, o, BK_ACT_GELU_TANH);
-      break;
-    case BK_ACT_RELU: bk_linear_s8_with(l, &a, scales, rows, first, last, o, BK_ACT_RELU); break;
+    BK_WITH(BK_ACT_NONE)
+    BK_WITH(BK_ACT_GELU)
+    BK_WITH(BK_ACT_GELU_TANH)
+    BK_WITH(BK_ACT_RELU)
   }
+#undef BK_WITH
 }
 
 // MARK: float32

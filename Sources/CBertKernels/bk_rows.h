@@ -81,10 +81,6 @@ static void bk_embed_row(const float *word, const float *position, const float *
 
 // MARK: Quantising a linear's input
 
-BK_INLINE u8x16 bk_low_bytes(f32x16 shifted) {
-  return __builtin_convertvector((u32x16)shifted & 0xff, u8x16);
-}
-
 // One row of v to u8: q = rint((v - low) * inverse). v lies within the row's range, so q lies in
 // 0...255 and its low byte is all of it.
 BK_INLINE bk_row_scale bk_quantize_row(const float *v, ptrdiff_t depth, float low, float high,
@@ -92,7 +88,13 @@ BK_INLINE bk_row_scale bk_quantize_row(const float *v, ptrdiff_t depth, float lo
   const float range = high - low;
   const f32x16 least = low, inverse = range > BK_LEAST_RANGE ? 255.0f / range : 0.0f;
   const ptrdiff_t whole = depth / 16 * 16, rest = depth - whole;
-  for (ptrdiff_t i = 0; i < whole; i += 16) {
+  ptrdiff_t i = 0;
+  for (; i + 64 <= depth; i += 64) {
+    f32x16 x[4];
+    for (int j = 0; j < 4; j++) x[j] = bk_fma(bk_load(v + i + 16 * j) - least, inverse, BK_MAGIC);
+    *(u8x64_u *)(q + i) = bk_pack_bytes(x[0], x[1], x[2], x[3]);
+  }
+  for (; i < whole; i += 16) {
     bk_store_u8(q + i, bk_low_bytes(bk_fma(bk_load(v + i) - least, inverse, BK_MAGIC)));
   }
   if (rest) {
@@ -144,36 +146,43 @@ static void bk_quantize_rows(const bk_input *input, const float *x, ptrdiff_t x_
   }
 }
 
-// MARK: Maxima of rows
+// MARK: Several rows' maxima and sums
 
-// Lane i of the result is the largest lane of v[i].
-BK_INLINE f32x16 bk_max_of_each(f32x16 *v) {
-#define BK_MERGE(N, STEP, ...)                                                      \
-  for (int i = 0; i < N; i++) {                                                     \
-    const f32x16 a = v[2 * i], b = v[2 * i + 1];                                    \
-    const f32x16 low = __builtin_shufflevector(a, b, __VA_ARGS__);                  \
-    const f32x16 high = __builtin_shufflevector(a, b, BK_PLUS##STEP(__VA_ARGS__));  \
-    v[i] = bk_max(low, high);                                                       \
+// 16 vectors reduced by halves, each in the order of bk_sum_lanes and its like, all at once: lane i
+// of the result is vector i's.
+#define BK_REDUCE_EACH(NAME, COMBINE)                                                             \
+  BK_INLINE f32x16 NAME(f32x16 *v) {                                                              \
+    BK_HALVE(8, COMBINE, 8, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)               \
+    BK_HALVE(4, COMBINE, 4, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)             \
+    BK_HALVE(2, COMBINE, 2, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29)             \
+    BK_HALVE(1, COMBINE, 1, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)            \
+    return v[0];                                                                                  \
   }
-#define BK_PLUS(S, A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P)                       \
-  A + S, B + S, C + S, D + S, E + S, F + S, G + S, H + S, I + S, J + S, K + S, L + S, M + S, \
+#define BK_HALVE(N, COMBINE, STEP, ...)                                                           \
+  for (int i = 0; i < N; i++) {                                                                   \
+    const f32x16 a = v[2 * i], b = v[2 * i + 1];                                                  \
+    const f32x16 low = __builtin_shufflevector(a, b, __VA_ARGS__);                                \
+    const f32x16 high = __builtin_shufflevector(a, b, BK_PLUS##STEP(__VA_ARGS__));                \
+    v[i] = COMBINE(low, high);                                                                    \
+  }
+#define BK_PLUS(S, A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P)                                \
+  A + S, B + S, C + S, D + S, E + S, F + S, G + S, H + S, I + S, J + S, K + S, L + S, M + S,      \
       N + S, O + S, P + S
 #define BK_PLUS8(...) BK_PLUS(8, __VA_ARGS__)
 #define BK_PLUS4(...) BK_PLUS(4, __VA_ARGS__)
 #define BK_PLUS2(...) BK_PLUS(2, __VA_ARGS__)
 #define BK_PLUS1(...) BK_PLUS(1, __VA_ARGS__)
-  BK_MERGE(8, 8, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)
-  BK_MERGE(4, 4, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)
-  BK_MERGE(2, 2, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29)
-  BK_MERGE(1, 1, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
-#undef BK_MERGE
+#define BK_ADD(A, B) ((A) + (B))
+BK_REDUCE_EACH(bk_max_of_each, bk_max)
+BK_REDUCE_EACH(bk_sum_of_each, BK_ADD)
+#undef BK_REDUCE_EACH
+#undef BK_HALVE
 #undef BK_PLUS
 #undef BK_PLUS8
 #undef BK_PLUS4
 #undef BK_PLUS2
 #undef BK_PLUS1
-  return v[0];
-}
+#undef BK_ADD
 
 // MARK: Pooling
 

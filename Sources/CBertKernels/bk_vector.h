@@ -29,7 +29,9 @@ typedef struct {
   ptrdiff_t step;
 } bk_ahead;
 
-BK_INLINE ptrdiff_t bk_round_up(ptrdiff_t n, ptrdiff_t to) { return (n + to - 1) / to * to; }
+BK_INLINE ptrdiff_t bk_round_up(ptrdiff_t n, ptrdiff_t to) {
+  return (n + to - 1) / to * to;
+}
 
 // Rows in balanced tiles: 13 rows are 7 + 6, not 12 + 1.
 BK_INLINE ptrdiff_t bk_tile_rows(ptrdiff_t rows, ptrdiff_t most) {
@@ -117,9 +119,29 @@ BK_INLINE f32x16 bk_fma(f32x16 a, f32x16 b, f32x16 c) {
 #define BK_OPAQUE(v) __asm__ volatile("" : "+m"(v))
 #endif
 
+typedef uint8_t u8x32 __attribute__((ext_vector_type(32)));
+typedef uint8_t u8x64 __attribute__((ext_vector_type(64)));
+typedef uint8_t u8x64_u __attribute__((ext_vector_type(64), aligned(1)));
+
 // Adding this rounds a float of magnitude below 2^21 to the nearest integer, ties to even, and
 // leaves that integer in the low bits.
 #define BK_MAGIC 12582912.0f
+
+// The low bytes of floats to which BK_MAGIC was added.
+//
+// A set that knows a faster way for four vectors defines BK_PACKS_BYTES and its own bk_pack_bytes,
+// which may count on integers in 0...255.
+BK_INLINE u8x16 bk_low_bytes(f32x16 shifted) {
+  return __builtin_convertvector((u32x16)shifted & 0xff, u8x16);
+}
+#ifndef BK_PACKS_BYTES
+BK_INLINE u8x64 bk_pack_bytes(f32x16 a, f32x16 b, f32x16 c, f32x16 d) {
+  u8x64 all;
+  all.lo.lo = bk_low_bytes(a), all.lo.hi = bk_low_bytes(b);
+  all.hi.lo = bk_low_bytes(c), all.hi.hi = bk_low_bytes(d);
+  return all;
+}
+#endif
 
 // The lanes reduced by halves: lane i with i + 8, then + 4, + 2, + 1.
 typedef float f32x8 __attribute__((ext_vector_type(8)));

@@ -14,9 +14,23 @@
 #define BK_ROW_TILE 12
 #define BK_FLOAT_ROWS 12
 #define BK_FLOAT_VECTORS 2
+#define BK_PACKS_BYTES 1
 
 #include "bk_vector.h"
 #include "CBertKernels.h"
+
+// vpmovdb takes two and a half times as long as vpdpbusd; this takes four shuffles for 64 bytes.
+BK_INLINE u8x64 bk_pack_bytes(f32x16 a, f32x16 b, f32x16 c, f32x16 d) {
+  // Words: the even ones of both vectors, so placed that packing within 128 bits brings the bytes
+  // of a whole vector together in order.
+  const __m512i even = _mm512_set_epi16(
+      62, 60, 58, 56, 54, 52, 50, 48, 46, 44, 42, 40, 38, 36, 34, 32, 30, 28, 26, 24, 22, 20, 18,
+      16, 14, 12, 10, 8, 6, 4, 2, 0);
+  const __m512i ab = _mm512_permutex2var_epi16((__m512i)a, even, (__m512i)b);
+  const __m512i cd = _mm512_permutex2var_epi16((__m512i)c, even, (__m512i)d);
+  const __m512i order = _mm512_set_epi64(7, 5, 3, 1, 6, 4, 2, 0);
+  return (u8x64)_mm512_permutexvar_epi64(order, _mm512_packus_epi16(ab, cd));
+}
 
 BK_INLINE f32x16 bk_lookup(const float *table, u32x16 index) {
   return (f32x16)_mm512_permutexvar_ps((__m512i)index, _mm512_loadu_ps(table));

@@ -101,10 +101,12 @@ typedef struct bk_kernels {
   // Bytes of scratch that linear_s8 needs for so many rows and groups, 64-byte aligned.
   size_t (*linear_s8_scratch)(ptrdiff_t rows, ptrdiff_t groups);
   // Panels first_panel..<last_panel of a linear over rows of q, q_stride bytes apart (a multiple
-  // of 4, at least 4 * groups).
+  // of 4, at least 4 * groups). next: null, or what will be computed with after this, a panel's worth
+  // of which is brought into the cache meanwhile; it is never read.
   void (*linear_s8)(const bk_linear_s8 *linear, const uint8_t *q, ptrdiff_t q_stride,
                     const bk_row_scale *scales, ptrdiff_t rows, ptrdiff_t first_panel,
-                    ptrdiff_t last_panel, const bk_output *output, void *scratch);
+                    ptrdiff_t last_panel, const bk_output *output,
+                    const void *next, void *scratch);
   void (*linear_f32)(const bk_linear_f32 *linear, const float *x, ptrdiff_t x_stride,
                      ptrdiff_t rows, ptrdiff_t first_panel, ptrdiff_t last_panel,
                      const bk_output *output);
