@@ -117,7 +117,7 @@ private final class Comparison {
     found = AlignedBuffer(floats: rows * stride)
     bytes = AlignedBuffer(bytes: rows * roundUp(linear.inputs, to: 64))
     scales = AlignedBuffer(bytes: rows * MemoryLayout<bk_row_scale>.stride)
-    row = AlignedBuffer(floats: roundUp(linear.inputs, to: 16))
+    row = AlignedBuffer(floats: BK_QUANTIZE_ROWS * linear.inputs)
     scratch = AlignedBuffer(bytes: calls.linear_s8_scratch(rows, linear.int8.groups))
   }
 

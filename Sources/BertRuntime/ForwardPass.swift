@@ -76,6 +76,9 @@ struct ForwardPass {
     shares.reset()
   }
 
+  /// Rows that are normalised and quantised one after the other.
+  private static let rowsAtOnce = 8
+
   private var tokens: Int { positions.count }
   private var configuration: BertConfiguration { weights.configuration }
 
@@ -84,10 +87,12 @@ struct ForwardPass {
     let scratch = space.scratches[worker]
     let clock = WorkerClock(clock, worker: crew.first + worker)
     eachBlock(0, worker) { rows in
-      if embeds { clock.timed(.embed) { embed(rows) } }
-      observer?.hidden(
-        layer: -1, rows: rows, values: hidden(rows.lowerBound), stride: space.stride)
-      prepareHeads(0, rows, scratch, clock)
+      if embeds {
+        clock.timed(.embed) { embed(rows) }
+        finish(layer: -1, weights.embeddingNorm, rows, scratch, clock)
+      } else {
+        prepare(0, .queryKeyValue, rows, of: rows, scratch, clock)
+      }
     }
     wait(clock)
     for layer in 0..<configuration.layerCount {
@@ -99,9 +104,7 @@ struct ForwardPass {
       eachBlock(2 * layer + 2, worker) { rows in
         finishAttention(layer, rows, scratch, clock)
         feedForward(layer, rows, scratch, clock)
-        observer?.hidden(
-          layer: layer, rows: rows, values: hidden(rows.lowerBound), stride: space.stride)
-        if layer + 1 < configuration.layerCount { prepareHeads(layer + 1, rows, scratch, clock) }
+        finish(layer: layer, weights.layers[layer].feedForwardNorm, rows, scratch, clock)
       }
       wait(clock)
     }
@@ -127,34 +130,43 @@ struct ForwardPass {
   // MARK: Rows
 
   private func embed(_ rows: Range<Int>) {
-    let width = configuration.hiddenSize
-    for row in rows {
-      calls.embed_row(
-        weights.word.floats + Int(ids[row]) * width, weights.position + Int(positions[row]) * width,
-        weights.type + Int(types[row]) * width, width, hidden(row))
+    var embedding = bk_embedding(
+      width: configuration.hiddenSize, word: weights.word.floats, position: weights.position,
+      type: weights.type)
+    positions.withUnsafeBufferPointer {
+      calls.embed_rows(
+        &embedding, ids + rows.lowerBound, $0.baseAddress.map { $0 + rows.lowerBound },
+        types + rows.lowerBound, rows.count, hidden(rows.lowerBound), space.stride)
     }
-    norm(weights.embeddingNorm, hidden(rows.lowerBound), rows.count)
   }
 
-  private func norm(_ norm: NormWeights, _ x: UnsafeMutablePointer<Float>, _ rows: Int) {
-    calls.norm_rows(
-      x, space.stride, rows, configuration.hiddenSize, norm.gain, norm.bias,
-      configuration.layerNormEpsilon, x, space.stride)
-  }
-
-  /// Hidden states as the layer's query, key and value linear wants them.
-  private func prepareHeads(
-    _ layer: Int, _ rows: Range<Int>, _ scratch: WorkerScratch, _ clock: WorkerClock
+  /// Normalises rows a few at a time, which the first-level cache holds for what follows.
+  private func norm(
+    _ norm: NormWeights, _ rows: Range<Int>, _ clock: WorkerClock, then next: (Range<Int>) -> Void
   ) {
-    let x = hidden(rows.lowerBound)
-    observer?.input(
-      layer: layer, site: .queryKeyValue, rows: rows, values: x, stride: space.stride)
-    guard case .int8(_, var input) = weights.layers[layer][.queryKeyValue] else { return }
-    clock.timed(.quantize) {
-      calls.quantize_rows(
-        &input, x, space.stride, rows.count, space.rows.bytes + rows.lowerBound * space.rowBytes,
-        space.rowBytes, space.rowScales.rowScales + rows.lowerBound, scratch.row.floats)
+    for first in stride(from: rows.lowerBound, to: rows.upperBound, by: Self.rowsAtOnce) {
+      let some = first..<min(first + Self.rowsAtOnce, rows.upperBound)
+      let x = hidden(first)
+      clock.timed(.norm) {
+        calls.norm_rows(
+          x, space.stride, some.count, configuration.hiddenSize, norm.gain, norm.bias,
+          configuration.layerNormEpsilon, x, space.stride)
+      }
+      next(some)
     }
+  }
+
+  /// A layer's last norm (-1: the embeddings'), and what the next layer wants of its rows.
+  private func finish(
+    layer: Int, _ weights: NormWeights, _ rows: Range<Int>, _ scratch: WorkerScratch,
+    _ clock: WorkerClock
+  ) {
+    norm(weights, rows, clock) { some in
+      guard layer + 1 < configuration.layerCount else { return }
+      prepare(layer + 1, .queryKeyValue, some, of: rows, scratch, clock)
+    }
+    observer?.hidden(
+      layer: layer, rows: rows, values: hidden(rows.lowerBound), stride: space.stride)
   }
 
   /// The attention's output projection, residual and norm.
@@ -162,25 +174,26 @@ struct ForwardPass {
     _ layer: Int, _ rows: Range<Int>, _ scratch: WorkerScratch, _ clock: WorkerClock
   ) {
     let x = hidden(rows.lowerBound)
-    run(
-      layer, .attentionOutput, context(rows.lowerBound), space.stride, rows, scratch,
-      destination(x, space.stride, residual: x), clock)
-    clock.timed(.norm) { norm(weights.layers[layer].attentionNorm, x, rows.count) }
+    prepare(layer, .attentionOutput, rows, of: rows, scratch, clock)
+    multiply(
+      layer, .attentionOutput, rows, scratch, clock, destination(x, space.stride, residual: x))
+    norm(weights.layers[layer].attentionNorm, rows, clock) { some in
+      prepare(layer, .feedForwardUp, some, of: rows, scratch, clock)
+    }
   }
 
-  /// Both linears of the feed-forward block, residual and norm.
+  /// Both linears of the feed-forward block, and the residual.
   private func feedForward(
     _ layer: Int, _ rows: Range<Int>, _ scratch: WorkerScratch, _ clock: WorkerClock
   ) {
     let x = hidden(rows.lowerBound)
     let activation = bk_activation(configuration.activation)
-    run(
-      layer, .feedForwardUp, x, space.stride, rows, scratch,
-      destination(scratch.wide.floats, scratch.wideStride, activation: activation), clock)
-    run(
-      layer, .feedForwardDown, scratch.wide.floats, scratch.wideStride, rows, scratch,
-      destination(x, space.stride, residual: x), clock)
-    clock.timed(.norm) { norm(weights.layers[layer].feedForwardNorm, x, rows.count) }
+    multiply(
+      layer, .feedForwardUp, rows, scratch, clock,
+      destination(scratch.wide.floats, scratch.wideStride, activation: activation))
+    prepare(layer, .feedForwardDown, rows, of: rows, scratch, clock)
+    multiply(
+      layer, .feedForwardDown, rows, scratch, clock, destination(x, space.stride, residual: x))
   }
 
   private func destination(
@@ -192,30 +205,56 @@ struct ForwardPass {
       activation: activation)
   }
 
-  /// One linear over a block of rows, quantising them first when it is an int8 one.
-  private func run(
-    _ layer: Int, _ site: LinearSite, _ x: UnsafePointer<Float>, _ stride: Int, _ rows: Range<Int>,
-    _ scratch: WorkerScratch, _ output: bk_output, _ clock: WorkerClock
-  ) {
-    observer?.input(layer: layer, site: site, rows: rows, values: x, stride: stride)
-    let step = weights.layers[layer][site]
-    let next = weights.layers[layer][site.following].weights()
-    guard case .int8(_, var input) = step else {
-      return clock.timed(site.stage) {
-        step.run(
-          calls, floats: x, stride: stride, bytes: nil, scales: nil, rows: rows.count,
-          panels: step.panels, output, next: next, scratch)
-      }
+  // MARK: Linears
+
+  /// The float rows that go into a linear, of a block that begins at `start`.
+  private func input(
+    _ site: LinearSite, _ row: Int, blockStart start: Int, _ scratch: WorkerScratch
+  ) -> (values: UnsafePointer<Float>, stride: Int) {
+    switch site {
+    case .queryKeyValue, .feedForwardUp: (UnsafePointer(hidden(row)), space.stride)
+    case .attentionOutput: (UnsafePointer(context(row)), space.stride)
+    case .feedForwardDown:
+      (
+        UnsafePointer(scratch.wide.floats + (row - start) * scratch.wideStride),
+        scratch.wideStride
+      )
     }
+  }
+
+  /// Quantises rows of a block for a linear, when it is an int8 one: those of queries, keys and
+  /// values for the whole crew.
+  private func prepare(
+    _ layer: Int, _ site: LinearSite, _ rows: Range<Int>, of block: Range<Int>,
+    _ scratch: WorkerScratch, _ clock: WorkerClock
+  ) {
+    let (x, stride) = input(site, rows.lowerBound, blockStart: block.lowerBound, scratch)
+    observer?.input(layer: layer, site: site, rows: rows, values: x, stride: stride)
+    guard case .int8(_, var input) = weights.layers[layer][site] else { return }
+    let isShared = site == .queryKeyValue
+    let row = rows.lowerBound - (isShared ? 0 : block.lowerBound)
+    let bytes = isShared ? space.rows.bytes : scratch.bytes.bytes
+    let scales = isShared ? space.rowScales.rowScales : scratch.scales.rowScales
+    let rowBytes = weights.layers[layer][site].rowBytes
     clock.timed(.quantize) {
       calls.quantize_rows(
-        &input, x, stride, rows.count, scratch.bytes.bytes, step.rowBytes,
-        scratch.scales.rowScales, scratch.row.floats)
+        &input, x, stride, rows.count, bytes + row * rowBytes, rowBytes, scales + row,
+        scratch.mixed.floats)
     }
+  }
+
+  /// One linear over a block of rows, which `prepare` has seen.
+  private func multiply(
+    _ layer: Int, _ site: LinearSite, _ rows: Range<Int>, _ scratch: WorkerScratch,
+    _ clock: WorkerClock, _ output: bk_output
+  ) {
+    let (x, stride) = input(site, rows.lowerBound, blockStart: rows.lowerBound, scratch)
+    let step = weights.layers[layer][site]
     clock.timed(site.stage) {
       step.run(
         calls, floats: x, stride: stride, bytes: scratch.bytes.bytes,
-        scales: scratch.scales.rowScales, rows: rows.count, panels: step.panels, output, next: next, scratch)
+        scales: scratch.scales.rowScales, rows: rows.count, panels: step.panels, output,
+        next: weights.layers[layer][site.following].weights(), scratch)
     }
   }
 

@@ -95,13 +95,12 @@ public final class LayerRunner {
   private func addRows(
     _ word: UnsafePointer<Float>, _ position: UnsafePointer<Float>, _ type: UnsafePointer<Float>
   ) {
-    let width = configuration.hiddenSize
-    for text in 0..<batch.count {
-      for token in batch.range(text) {
-        kernels.calls.embed_row(
-          word + Int(batch.ids[token]) * width, position + (token - batch.starts[text]) * width,
-          type + Int(batch.types[token]) * width, width, states.floats + token * stride)
-      }
+    var embedding = bk_embedding(
+      width: configuration.hiddenSize, word: word, position: position, type: type)
+    let places = (0..<batch.count).flatMap { 0..<Int32(batch.range($0).count) }
+    batch.withTokens { ids, types in
+      kernels.calls.embed_rows(
+        &embedding, ids, places, types, batch.tokenCount, states.floats, stride)
     }
   }
 

@@ -37,7 +37,7 @@ public final class LinearComparison: Sendable {
       AlignedBuffer(floats: panels * 32), AlignedBuffer(floats: panels * 32)
     )
     let bytes = AlignedBuffer(bytes: roundUp(linear.groups * 4, to: 64))
-    let row = AlignedBuffer(floats: input.depth)
+    let row = AlignedBuffer(floats: BK_QUANTIZE_ROWS * input.depth)
     let scratch = AlignedBuffer(bytes: calls.linear_s8_scratch(1, linear.groups))
     for index in 0..<rows {
       let x = values + index * stride

@@ -11,7 +11,6 @@ final class Workspace {
   let context: AlignedBuffer
   /// The hidden states as the query, key and value linear wants them: quantised rows and scales.
   let rows: AlignedBuffer
-  let rowBytes: Int
   let rowScales: AlignedBuffer
   let scratches: [WorkerScratch]
 
@@ -21,7 +20,7 @@ final class Workspace {
     self.longest = longest
     stride = Self.stride(c)
     context = AlignedBuffer(floats: tokens * stride)
-    rowBytes = weights.layers.map { $0[.queryKeyValue].rowBytes }.max() ?? 0
+    let rowBytes = weights.layers.map { $0[.queryKeyValue].rowBytes }.max() ?? 0
     rows = AlignedBuffer(bytes: tokens * rowBytes)
     rowScales = AlignedBuffer(bytes: tokens * MemoryLayout<bk_row_scale>.stride)
     let groups = HeadGroups(c)
@@ -80,8 +79,8 @@ final class WorkerScratch {
   /// `[blockRows]` quantised rows of the deepest linear.
   let bytes: AlignedBuffer
   let scales: AlignedBuffer
-  /// One float row, for quantising.
-  let row: AlignedBuffer
+  /// Some float rows, for quantising.
+  let mixed: AlignedBuffer
   /// For the linear and attention kernels.
   let kernel: AlignedBuffer
 
@@ -97,7 +96,7 @@ final class WorkerScratch {
     heads = AlignedBuffer(floats: tokens * headStride)
     bytes = AlignedBuffer(bytes: Self.blockRows * (steps.map(\.rowBytes).max() ?? 0))
     scales = AlignedBuffer(bytes: Self.blockRows * MemoryLayout<bk_row_scale>.stride)
-    row = AlignedBuffer(floats: wideStride)
+    mixed = AlignedBuffer(floats: BK_QUANTIZE_ROWS * wideStride)
     let kinds = Set(weights.layers.map(\.hasInt8Attention))
     var most = 0
     if kinds.contains(true) { most = max(most, calls.attend_s8_scratch(longest, c.headSize)) }

@@ -70,12 +70,22 @@ static void bk_norm_rows(const float *x, ptrdiff_t x_stride, ptrdiff_t rows, ptr
   }
 }
 
-static void bk_embed_row(const float *word, const float *position, const float *type,
-                         ptrdiff_t width, float *out) {
-  for (ptrdiff_t i = 0; i < width; i += 16) {
-    f32x16 y = bk_load_upto(word + i, width - i, 0.0f) + bk_load_upto(type + i, width - i, 0.0f);
-    y += bk_load_upto(position + i, width - i, 0.0f);
-    bk_store_upto(out + i, y, width - i);
+// Rows of the table ahead of the one being added that are fetched: they lie anywhere in memory.
+enum { BK_ROWS_AHEAD = 4 };
+
+static void bk_embed_rows(const bk_embedding *e, const int32_t *ids, const int32_t *places,
+                          const uint8_t *types, ptrdiff_t rows, float *out, ptrdiff_t out_stride) {
+  const ptrdiff_t width = e->width;
+  for (ptrdiff_t r = 0; r < rows; r++) {
+    const float *word = e->word + ids[r] * width, *type = e->type + types[r] * width;
+    const float *position = e->position + places[r] * width;
+    const float *ahead = r + BK_ROWS_AHEAD < rows ? e->word + ids[r + BK_ROWS_AHEAD] * width : word;
+    for (ptrdiff_t i = 0; i < width; i += 16) {
+      const ptrdiff_t n = width - i;
+      __builtin_prefetch(ahead + i);
+      const f32x16 y = bk_load_upto(word + i, n, 0.0f) + bk_load_upto(type + i, n, 0.0f);
+      bk_store_upto(out + r * out_stride + i, y + bk_load_upto(position + i, n, 0.0f), n);
+    }
   }
 }
 
@@ -139,10 +149,19 @@ static void bk_rotate_row(const bk_input *input, const float *x, float *v) {
 static void bk_quantize_rows(const bk_input *input, const float *x, ptrdiff_t x_stride,
                              ptrdiff_t rows, uint8_t *q, ptrdiff_t q_stride, bk_row_scale *scales,
                              float *v) {
-  for (ptrdiff_t r = 0; r < rows; r++, x += x_stride, q += q_stride) {
-    f32x16 low = __builtin_inff(), high = -__builtin_inff();
-    bk_transform_row(input, x, v, &low, &high);
-    scales[r] = bk_quantize_row(v, input->depth, bk_min_lanes(low), bk_max_lanes(high), q);
+  const ptrdiff_t depth = input->depth;
+  for (ptrdiff_t first = 0; first < rows; first += BK_QUANTIZE_ROWS) {
+    const ptrdiff_t left = rows - first, n = left < BK_QUANTIZE_ROWS ? left : BK_QUANTIZE_ROWS;
+    float low[BK_QUANTIZE_ROWS], high[BK_QUANTIZE_ROWS];
+    for (ptrdiff_t r = 0; r < n; r++) {
+      f32x16 least = __builtin_inff(), most = -__builtin_inff();
+      bk_transform_row(input, x + (first + r) * x_stride, v + r * depth, &least, &most);
+      low[r] = bk_min_lanes(least), high[r] = bk_max_lanes(most);
+    }
+    for (ptrdiff_t r = 0; r < n; r++) {
+      scales[first + r] =
+          bk_quantize_row(v + r * depth, depth, low[r], high[r], q + (first + r) * q_stride);
+    }
   }
 }
 

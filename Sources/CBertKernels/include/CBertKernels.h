@@ -52,6 +52,9 @@ typedef struct {
   float offset;
 } bk_row_scale;
 
+// Rows that quantize_rows works on at once: what each has to wait for is waited for together.
+enum { BK_QUANTIZE_ROWS = 4 };
+
 // An int8 linear: y = (scale_row * sum(q * w) + offset_row * sum_w) * scale_w + bias.
 typedef struct {
   ptrdiff_t outputs;
@@ -78,6 +81,14 @@ typedef struct {
   ptrdiff_t residual_stride;
   bk_activation activation;
 } bk_output;
+
+// The tables that a token's first state is the sum of, each [entries][width].
+typedef struct {
+  ptrdiff_t width;
+  const float *word;
+  const float *position;
+  const float *type;
+} bk_embedding;
 
 // One head of one sequence.
 typedef struct {
@@ -112,7 +123,7 @@ typedef struct bk_kernels {
                      const bk_output *output);
 
   // Rows of x to rows of q with their scales; depth bytes of a row, rounded up to 4, are written.
-  // scratch: depth floats.
+  // scratch: BK_QUANTIZE_ROWS * depth floats.
   void (*quantize_rows)(const bk_input *input, const float *x, ptrdiff_t x_stride, ptrdiff_t rows,
                         uint8_t *q, ptrdiff_t q_stride, bk_row_scale *scales, float *scratch);
   // v = R (x * multiplier), as quantize_rows has it before it rounds. v is not x.
@@ -122,9 +133,9 @@ typedef struct bk_kernels {
   void (*norm_rows)(const float *x, ptrdiff_t x_stride, ptrdiff_t rows, ptrdiff_t width,
                     const float *gain, const float *bias, float epsilon, float *out,
                     ptrdiff_t out_stride);
-  // word + position + type, each one row.
-  void (*embed_row)(const float *word, const float *position, const float *type, ptrdiff_t width,
-                    float *out);
+  // Rows of word + type + position.
+  void (*embed_rows)(const bk_embedding *embedding, const int32_t *ids, const int32_t *positions,
+                     const uint8_t *types, ptrdiff_t rows, float *out, ptrdiff_t out_stride);
 
   // Scaled dot-product attention, its products in int8 or in float; scratch is 64-byte aligned.
   size_t (*attend_s8_scratch)(ptrdiff_t length, ptrdiff_t head_size);
