@@ -16,7 +16,7 @@ BK_INLINE void bk_butterfly_level(f32x16 *x, int points, int h) {
     if (i & h) continue;
     const f32x16 a = x[i], b = x[i + h];
     x[i] = a + b;
-    x[i + h] = a - b;
+    x[i + h] = bk_minus(a, b);
   }
 }
 

@@ -149,9 +149,11 @@ static void bk_rotate_row(const bk_input *input, const float *x, float *v) {
 static void bk_quantize_rows(const bk_input *input, const float *x, ptrdiff_t x_stride,
                              ptrdiff_t rows, uint8_t *q, ptrdiff_t q_stride, bk_row_scale *scales,
                              float *v) {
-  const ptrdiff_t depth = input->depth;
-  for (ptrdiff_t first = 0; first < rows; first += BK_QUANTIZE_ROWS) {
-    const ptrdiff_t left = rows - first, n = left < BK_QUANTIZE_ROWS ? left : BK_QUANTIZE_ROWS;
+  // As many as a quarter of a first-level cache holds.
+  const ptrdiff_t depth = input->depth, fit = 2048 / depth;
+  const ptrdiff_t most = fit < 1 ? 1 : fit < BK_QUANTIZE_ROWS ? fit : BK_QUANTIZE_ROWS;
+  for (ptrdiff_t first = 0; first < rows; first += most) {
+    const ptrdiff_t left = rows - first, n = left < most ? left : most;
     float low[BK_QUANTIZE_ROWS], high[BK_QUANTIZE_ROWS];
     for (ptrdiff_t r = 0; r < n; r++) {
       f32x16 least = __builtin_inff(), most = -__builtin_inff();

@@ -110,6 +110,10 @@ BK_INLINE f32x16 bk_fma(f32x16 a, f32x16 b, f32x16 c) {
 }
 #endif
 
+#ifndef BK_SUBTRACTS
+BK_INLINE f32x16 bk_minus(f32x16 a, f32x16 b) { return a - b; }
+#endif
+
 // Hides from the compiler where v comes from, so that a loop that measures is not folded.
 #if defined(__x86_64__)
 #define BK_OPAQUE(v) __asm__ volatile("" : "+x"(v))
