@@ -96,6 +96,24 @@ struct RunErrorTests {
     expectFailure(outcome, code, words)
   }
 
+  /// In one pass or in several, a bad line takes no answer away from those before it.
+  @Test func whatComesBeforeABadLineIsAnswered() throws {
+    let shop = try Workshop.converted()
+    let good = (0..<7).map { "{\"text\":\"the bird \($0)\",\"id\":\($0)}\n" }
+    let answers = try Program.run.run(
+      ["--jsonl", shop.model], input: Array(good.joined().utf8))
+    #expect(answers.lines.count == 7)
+    for (line, code) in [("{\"text\":", BertError.Code.malformed), ("{\"ids\":[-1]}", .usage)] {
+      let lines = good + [line + "\n"] + good
+      for options in [[], ["--token-budget", "1"], ["--token-budget", "20"]] {
+        let outcome = try Program.run.run(
+          ["--jsonl", shop.model] + options, input: Array(lines.joined().utf8))
+        expectFailure(outcome, code)
+        #expect(outcome.output == answers.output)
+      }
+    }
+  }
+
   @Test func pathsThatTheFileDoesNotHoldAreUnsupported() throws {
     let float = try Workshop.converted("--weights", "float")
     expectFailure(try Program.run("--int8", float.model, "sun"), .unsupported, ["--weights"])
