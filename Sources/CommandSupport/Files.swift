@@ -103,35 +103,6 @@ public final class LineReader {
   }
 }
 
-/// Standard output, in pieces of a whole write.
-public struct OutputStream: ~Copyable {
-  /// Bytes that wait to be written.
-  public var buffer: [UInt8] = []
-
-  /// Nothing waits.
-  public init() { buffer.reserveCapacity(1 << 17) }
-
-  /// Writes what waits, when that is much or `force` says so.
-  ///
-  /// - Throws: `cannotWrite` with the system's reason.
-  public mutating func flush(force: Bool = true) throws(BertError) {
-    if !force && buffer.count < 1 << 16 { return }
-    var done = 0
-    while done < buffer.count {
-      let count = buffer.withUnsafeBytes { bytes in
-        write(1, bytes.baseAddress.map { $0 + done }, bytes.count - done)
-      }
-      if count < 0 {
-        if errno == EINTR { continue }
-        throw BertError(
-          .cannotWrite, "standard output: \(String(cString: strerror(errno)))")
-      }
-      done += count
-    }
-    buffer.removeAll(keepingCapacity: true)
-  }
-}
-
 /// Reads a small file whole.
 ///
 /// - Throws: `notFound` when it cannot be read, `unsupported` beyond `limit` bytes.
