@@ -117,35 +117,3 @@ public func readFile(_ path: String, limit: Int) throws(BertError) -> [UInt8] {
   }
   return bytes
 }
-
-/// Writes a small file whole: to a temporary beside it, then renamed.
-///
-/// - Throws: `cannotWrite` with the system's reason.
-public func writeFile(_ path: String, _ bytes: [UInt8]) throws(BertError) {
-  func fail(_ what: String) -> BertError {
-    BertError(.cannotWrite, "\(what): \(String(cString: strerror(errno)))", file: path)
-  }
-  let temporary = "\(path).\(getpid()).partial"
-  let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-  if descriptor < 0 { throw fail("cannot be created") }
-  var done = 0
-  while done < bytes.count {
-    let count = bytes.withUnsafeBytes { buffer in
-      write(descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done)
-    }
-    if count < 0 && errno == EINTR { continue }
-    if count <= 0 {
-      let error = fail("cannot be written")
-      close(descriptor)
-      unlink(temporary)
-      throw error
-    }
-    done += count
-  }
-  close(descriptor)
-  if rename(temporary, path) != 0 {
-    let error = fail("cannot be renamed into place")
-    unlink(temporary)
-    throw error
-  }
-}

@@ -8,6 +8,7 @@ import BertTokenize
 import BertqFile
 import CommandSupport
 import JSONText
+import OutputFiles
 
 /// Which weights a file is to hold.
 enum WeightChoice: String, ExpressibleByArgument, CaseIterable {
@@ -170,7 +171,7 @@ struct BertConvert: ParsableCommand {
       object["quantizer"] = record.json
       json = .object(object)
     }
-    try writeFile(path, Array((json.text(pretty: true) + "\n").utf8))
+    try OutputFile.write(Array((json.text(pretty: true) + "\n").utf8), to: path)
   }
 
   private func note(_ report: ImportReport?, _ record: QuantizationRecord?) {

@@ -6,6 +6,7 @@ import BertKernels
 import BertModel
 import BertRuntime
 import CommandSupport
+import OutputFiles
 
 extension Task: ExpressibleByArgument {}
 
@@ -183,7 +184,7 @@ struct BertRun: ParsableCommand {
       let text =
         path.hasSuffix(".html")
         ? DriftPage(report, failures: failures).html : report.json.text(pretty: true) + "\n"
-      try writeFile(path, Array(text.utf8))
+      try OutputFile.write(Array(text.utf8), to: path)
     }
     if let failures, !failures.isEmpty {
       throw BertError(.driftGate, "the drift gate failed: " + failures.joined(separator: "; "))
