@@ -73,6 +73,11 @@ struct BertConvert: ParsableCommand {
   @Option(help: ArgumentHelp("Write what was imported and quantised as JSON.", valueName: "file"))
   var report: String?
 
+  static func main() {
+    Console.begin("bert-convert")
+    main(nil)
+  }
+
   func validate() throws {
     if calibrate != nil && withoutCalibration {
       throw ValidationError("--calibrate and --no-calibration exclude each other")
@@ -90,7 +95,7 @@ struct BertConvert: ParsableCommand {
   }
 
   func run() {
-    Console.run("bert-convert") {
+    Console.run {
       var found: ImportReport?
       var record: QuantizationRecord?
       defer { note(found, record) }

@@ -87,6 +87,11 @@ struct BertRun: ParsableCommand {
     help: ArgumentHelp("Read such thresholds from a .json or .toml file.", valueName: "file"))
   var requireFile: String?
 
+  static func main() {
+    Console.begin("bert-run")
+    main(nil)
+  }
+
   func validate() throws {
     if model == nil && !cpu { throw ValidationError("Missing expected argument '<model>'") }
     if int8 && float { throw ValidationError("--int8 and --float exclude each other") }
@@ -105,7 +110,7 @@ struct BertRun: ParsableCommand {
   }
 
   func run() {
-    Console.run("bert-run") {
+    Console.run {
       let kernels = try KernelSet.choose(kernels)
       if cpu { return Self.list(chosen: kernels) }
       guard let path = model else { return }

@@ -139,6 +139,15 @@ struct RunErrorTests {
     expectFailure(outcome, .cannotWrite, [nowhere])
     let full = try shell("'\(Program.run.path)' '\(shop.model)' sun > /dev/full")
     expectFailure(full, .cannotWrite, ["standard output"])
+    let (run, bench) = (Program.run.path, Program.bench.path)
+    for command in [
+      "'\(run)' --cpu", "'\(run)' --format npy '\(shop.model)' sun",
+      "'\(bench)' --rounds 1 --seconds 0.01 --cells 1x16 --threads 1 -- '\(shop.model)'",
+      "'\(bench)' --json --rounds 1 --seconds 0.01 --cells 1x16 --threads 1 -- '\(shop.model)'",
+    ] {
+      expectFailure(try shell(command + " > /dev/full"), .cannotWrite, ["standard output"])
+      expectFailure(try shell(command + " >&-"), .cannotWrite, ["standard output"])
+    }
     let closed = try shell("'\(Program.run.path)' '\(shop.model)' sun >&-")
     expectFailure(closed, .cannotWrite, ["standard output"])
   }
