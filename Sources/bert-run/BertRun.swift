@@ -42,7 +42,10 @@ struct BertRun: ParsableCommand {
   @Option(help: ArgumentHelp("Read texts from a file, one a line.", valueName: "file"))
   var input: String?
 
-  @Flag(help: "Input lines are JSON objects with text and optionally pair or id, or ids.")
+  @Flag(
+    help: """
+      Input lines are JSON objects: text and optionally pair, or ids and optionally types; and id.
+      """)
   var jsonl = false
 
   @Option(help: "What to answer (default: what the file is for).")

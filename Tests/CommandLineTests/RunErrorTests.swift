@@ -85,6 +85,9 @@ struct RunErrorTests {
     ("{\"ids\":[5],\"types\":[2]}", .usage, ["text 1", "2"]),
     ("{\"ids\":[5],\"types\":[-1]}", .malformed, ["types"]),
     ("{\"text\":\"a\"} x", .malformed, ["line 2"]),
+    ("{\"text\":\"a\",\"types\":[0]}", .malformed, ["line 2", "types", "ids"]),
+    ("{\"ids\":[5],\"pair\":\"a\"}", .malformed, ["line 2", "pair", "text"]),
+    ("{\"ids\":[5],\"pair\":7}", .malformed, ["line 2", "pair"]),
   ]
 
   @Test(arguments: lines.indices)

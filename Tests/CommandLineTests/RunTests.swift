@@ -103,7 +103,7 @@ struct RunTests {
     let shop = try Workshop.converted()
     let input = """
       {"text":"a ship","pair":"a sail","id":"first"}
-      {"ids":[2,9,3],"id":7}
+      {"ids":[2,9,3],"id":7,"pair":null,"text":null}
       {"ids":[2,9,3],"types":[0,0,1],"id":{"deep":[1,null,"é"]}}
       {"text":"sun","id":null}
       {"text":"a ship"}
