@@ -132,7 +132,8 @@ let package = Package(
     .testTarget(
       name: "CommandLineTests",
       dependencies: [
-        "BertErrors", "BertqFile", "BertKernels", "bert-convert", "bert-run", "bert-bench",
+        "BertErrors", "BertModel", "BertqFile", "BertKernels", "bert-convert", "bert-run",
+        "bert-bench",
         "JSONText",
         "Fixtures",
       ], exclude: ["Snapshots"]),
