@@ -8,12 +8,15 @@ import JSONText
 struct ResultWriter: ~Copyable {
   private let session: Session
   private let width: Int
+  /// Nil where every token's own vector is the result.
+  private let pooler: Pooler?
   private var output = OutputStream()
   /// Nil for JSON Lines.
   private var array: ArrayWriter?
 
-  init(session: Session, format: OutputFormat) {
+  init(session: Session, format: OutputFormat) throws(BertError) {
     self.session = session
+    pooler = session.task == .tokens ? nil : try session.pooler()
     width = session.model.description.configuration.hiddenSize
     array = format == .npy ? ArrayWriter(width: width) : nil
   }
@@ -22,13 +25,13 @@ struct ResultWriter: ~Copyable {
     _ item: Item, _ states: Encoder.HiddenStates, _ batch: TokenBatch, _ text: Int
   ) throws(BertError) {
     let tokens = batch.range(text)
-    if session.task == .tokens {
+    guard let pooler else {
       try writeTokens(item, states, batch.ids[tokens], tokens)
       return
     }
     let vector: [Float]
     do throws(BertError) {
-      vector = try session.pooler.vector(states, tokens: tokens, normalizes: session.normalizes)
+      vector = try pooler.vector(states, tokens: tokens, normalizes: session.normalizes)
     } catch {
       var error = error
       error.message = "text \(item.index): " + error.message

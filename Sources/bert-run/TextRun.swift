@@ -25,10 +25,11 @@ struct TextRun: ~Copyable {
   init(
     session: Session, source: TextSource, format: OutputFormat, drift: DriftDepth
   ) throws(BertError) {
+    let writer = try ResultWriter(session: session, format: format)
+    meter = drift == .none ? nil : try Self.meter(session, drift)
+    self.writer = writer
     self.session = session
     self.source = source
-    writer = ResultWriter(session: session, format: format)
-    meter = drift == .none ? nil : try Self.meter(session, drift)
   }
 
   private static func meter(
@@ -42,7 +43,7 @@ struct TextRun: ~Copyable {
     }
     return try DriftMeter(
       source: session.model.file, kernels: session.kernels, team: session.encoder.team,
-      pooler: session.pooler, normalizes: session.normalizes,
+      pooler: session.pooler(), normalizes: session.normalizes,
       attributes: depth == .attribution)
   }
 

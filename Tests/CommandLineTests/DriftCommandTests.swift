@@ -81,13 +81,7 @@ struct DriftCommandTests {
     let model = GeneratedModel(configuration)
     let store = try model.store(task: .fillMask, head: .maskedWords, int8: model.rounded)
     let folder = try TemporaryFolder()
-    let views = store.names.compactMap { store.find($0) }
-    let writer = try BertqWriter(
-      path: folder / "m.bertq", description: store.description,
-      tensors: views.map { BertqTensor($0.name, $0.elementType, $0.layout, $0.shape) },
-      producer: "tests")
-    for view in views { try writer.append(view.name, view.bytes) }
-    _ = try writer.finish()
+    try write(store, store.description, to: folder / "m.bertq")
     func run(_ tokens: Int) throws -> Program.Outcome {
       let ids = model.ids(tokens).map { "\($0)" }.joined(separator: ",")
       let outcome = try Program.run.run(

@@ -1,5 +1,6 @@
 import BertErrors
 import BertKernels
+import BertModel
 import Fixtures
 import FoundationEssentials
 import JSONText
@@ -150,6 +151,22 @@ struct RunTests {
           #expect(abs(value - Double(pooler[index * 20 + at])) <= 2e-5)
         }
       }
+    }
+  }
+
+  @Test func tokensNeedNoPooler() throws {
+    let configuration = BertConfiguration(
+      vocabularySize: 50, hiddenSize: 16, layerCount: 1, headCount: 2, intermediateSize: 16,
+      maximumPositions: 8, tokenTypeCount: 2, layerNormEpsilon: 1e-12, activation: .gelu)
+    let store = try GeneratedModel(configuration, hasPooler: false).store()
+    var description = store.description
+    description.pooling = .pooler
+    let folder = try TemporaryFolder()
+    try write(store, description, to: folder / "m.bertq")
+    for (task, code) in [("tokens", nil), ("embedding", BertError.Code.unsupported)] {
+      let outcome = try Program.run.run(
+        ["--task", task, "--jsonl", folder / "m.bertq"], input: Array("{\"ids\":[1,2]}".utf8))
+      if let code { expectFailure(outcome, code, ["pooler"]) } else { #expect(outcome.code == 0) }
     }
   }
 
