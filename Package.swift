@@ -16,6 +16,7 @@ let package = Package(
     // MARK: Swift modules, lowest first
     .target(name: "BertErrors"),
     .target(name: "JSONText", dependencies: ["BertErrors"]),
+    .target(name: "OutputFiles", dependencies: ["BertErrors"]),
     .target(name: "BertModel", dependencies: ["BertErrors"]),
     .target(name: "TensorFiles", dependencies: ["BertErrors", "JSONText", "CZlib"]),
     .target(
@@ -28,7 +29,9 @@ let package = Package(
       dependencies: ["BertErrors", "BertModel", "BertKernels", "BertRuntime"]),
     .target(
       name: "BertqFile",
-      dependencies: ["BertErrors", "BertModel", "CBertqHeader", "CBertqChecksum"]),
+      dependencies: [
+        "BertErrors", "BertModel", "OutputFiles", "CBertqHeader", "CBertqChecksum",
+      ]),
     .target(
       name: "BertDrift", dependencies: ["BertErrors", "JSONText", "BertModel", "BertRuntime"]),
     .target(
@@ -44,14 +47,15 @@ let package = Package(
       dependencies: [
         "BertEngine", "BertKernels", "BertRuntime", "JSONText", "BertErrors", "BertModel",
         "BertImport", "BertTokenize", "BertQuantize", "BertqFile", "CBertqChecksum",
-        "CommandSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "CommandSupport", "OutputFiles",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "bert-run",
       dependencies: [
         "BertEngine", "BertErrors", "BertModel", "BertQuantize", "BertTokenize", "BertKernels",
         "BertRuntime", "BertqFile",
-        "BertDrift", "JSONText", "CommandSupport",
+        "BertDrift", "JSONText", "CommandSupport", "OutputFiles",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
@@ -59,7 +63,7 @@ let package = Package(
       dependencies: [
         "BertEngine", "BertErrors", "BertModel", "BertTokenize", "BertKernels",
         "BertRuntime", "BertqFile",
-        "JSONText", "CommandSupport",
+        "JSONText", "CommandSupport", "OutputFiles",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -95,7 +99,7 @@ let package = Package(
     .testTarget(
       name: "BertqFileTests",
       dependencies: [
-        "BertErrors", "BertqFile", "BertModel", "CBertqChecksum", "Fixtures",
+        "BertErrors", "BertqFile", "BertModel", "OutputFiles", "CBertqChecksum", "Fixtures",
       ]),
     .testTarget(
       name: "BertRuntimeTests",
@@ -128,7 +132,8 @@ let package = Package(
     .testTarget(
       name: "CommandLineTests",
       dependencies: [
-        "BertErrors", "BertqFile", "BertKernels", "bert-convert", "bert-run", "bert-bench",
+        "BertErrors", "BertModel", "BertqFile", "BertKernels", "bert-convert", "bert-run",
+        "bert-bench",
         "JSONText",
         "Fixtures",
       ], exclude: ["Snapshots"]),

@@ -21,10 +21,13 @@ public final class DriftMeter {
   private var kept: (reference: [[Float]], other: [[Float]]) = ([], [])
   /// The first texts, for the attribution.
   private var sample = TokenBatch()
+  /// The shortest of those that are too long for it.
+  private var longText: TokenBatch?
+  private let recorders: (reference: HiddenRecorder, other: HiddenRecorder)
 
   /// Texts whose pairwise similarities are ranked: their number grows with the square.
   public static let mostRankedTexts = 1500
-  /// Tokens of a pass: both paths keep the hidden states of every layer of so many.
+  /// Tokens of a pass: both paths keep the hidden states of every layer of so many, or of one text.
   public static let tokenBudget = 512
 
   /// Compares the float32 and the int8 path of one source.
@@ -48,117 +51,147 @@ public final class DriftMeter {
       attributes ? SiteAttribution(source: source, kernels: kernels, team: team) : nil
     head = try HeadLogits(source: source, kernels: kernels)
     headDrift = head.map { HeadDrift(head: $0.head) }
-    layers = (0..<reference.configuration.layerCount).map { _ in VectorDrift() }
+    let c = reference.configuration
+    layers = (0..<c.layerCount).map { _ in VectorDrift() }
+    recorders = (
+      HiddenRecorder(layers: c.layerCount, width: c.hiddenSize),
+      HiddenRecorder(layers: c.layerCount, width: c.hiddenSize)
+    )
   }
 
   /// Adds a batch; `labels` are the texts, to quote the one that drifts most.
   ///
   /// - Throws: `malformed` when a path gives NaN or infinity.
   public func add(_ batch: TokenBatch, labels: [String] = []) throws(BertError) {
-    let expected = try trace(reference, batch)
-    let found = try trace(other, batch)
-    let width = reference.configuration.hiddenSize
-    for layer in layers.indices {
-      expected.states[layer].withUnsafeBufferPointer { a in
-        found.states[layer].withUnsafeBufferPointer { b in
-          guard let a = a.baseAddress, let b = b.baseAddress else { return }
-          for token in 0..<batch.tokenCount {
-            layers[layer].add(
-              reference: a + token * width, other: b + token * width, width: width)
-          }
+    let longest = (0..<batch.count).map { batch.range($0).count }.max() ?? 0
+    let tokens = max(longest, min(batch.tokenCount, Self.tokenBudget))
+    recorders.reference.reserve(tokens)
+    recorders.other.reserve(tokens)
+    try reference.encode(batch, observer: recorders.reference) { a throws(BertError) in
+      // The same texts, which are one pass here too.
+      var part = TokenBatch()
+      for text in a.texts { try append(text, of: batch, to: &part) }
+      try other.encode(part, observer: recorders.other) { b throws(BertError) in
+        compareLayers(part.tokenCount)
+        for (index, text) in a.texts.enumerated() {
+          let places = (batch.range(text), part.range(index))
+          try compareEmbeddings(a, b, places, text < labels.count ? labels[text] : nil)
+          try compareAnswers(a, b, places)
         }
       }
     }
-    for (text, (a, b)) in zip(expected.embeddings, found.embeddings).enumerated() {
-      embeddings.add(reference: a, other: b, width: width)
-      if embeddings.worstIndex == embeddings.count - 1, text < labels.count {
-        worstText = labels[text]
-      }
-      if kept.reference.count < Self.mostRankedTexts {
-        kept.reference.append(a)
-        kept.other.append(b)
-      }
-    }
-    for (a, b) in zip(expected.logits, found.logits) {
-      headDrift?.add(reference: a, other: b, width: head?.width ?? 1)
-    }
     try addToSample(batch)
     texts += batch.count
-    tokens += batch.tokenCount
+    self.tokens += batch.tokenCount
+  }
+
+  private func append(
+    _ text: Int, of batch: TokenBatch, to other: inout TokenBatch
+  ) throws(BertError) {
+    let range = batch.range(text)
+    try other.append(
+      ids: Array(batch.ids[range]), types: Array(batch.types[range]), for: reference.configuration)
+  }
+
+  private func compareLayers(_ tokens: Int) {
+    let width = reference.configuration.hiddenSize
+    for layer in layers.indices {
+      for token in 0..<tokens {
+        layers[layer].add(
+          reference: recorders.reference.row(layer, token),
+          other: recorders.other.row(layer, token), width: width)
+      }
+    }
+  }
+
+  private func compareEmbeddings(
+    _ a: Encoder.HiddenStates, _ b: Encoder.HiddenStates, _ places: (Range<Int>, Range<Int>),
+    _ label: String?
+  ) throws(BertError) {
+    let x = try pooler.vector(a, tokens: places.0, normalizes: normalizes)
+    let y = try pooler.vector(b, tokens: places.1, normalizes: normalizes)
+    embeddings.add(reference: x, other: y, width: x.count)
+    if let label, embeddings.worstIndex == embeddings.count - 1 { worstText = label }
+    if kept.reference.count < Self.mostRankedTexts {
+      kept.reference.append(x)
+      kept.other.append(y)
+    }
+  }
+
+  /// Scores of a token are as many as the vocabulary has words, so that they are never kept: only an
+  /// answer's two of each token have to be seen together.
+  private func compareAnswers(
+    _ a: Encoder.HiddenStates, _ b: Encoder.HiddenStates, _ places: (Range<Int>, Range<Int>)
+  ) throws(BertError) {
+    guard let head else { return }
+    let step = head.scoresTokens && head.head != .answer ? 1 : places.0.count
+    for start in stride(from: 0, to: places.0.count, by: step) {
+      func part(_ range: Range<Int>) -> Range<Int> {
+        range.lowerBound + start..<range.lowerBound + start + step
+      }
+      headDrift?.add(
+        reference: try head.logits(a, tokens: part(places.0)),
+        other: try head.logits(b, tokens: part(places.1)), width: head.width)
+    }
   }
 
   private func addToSample(_ batch: TokenBatch) throws(BertError) {
     guard attribution != nil else { return }
-    for text in 0..<batch.count
-    where sample.tokenCount + batch.range(text).count <= SiteAttribution.mostTokens {
-      let range = batch.range(text)
-      try sample.append(
-        ids: Array(batch.ids[range]), types: Array(batch.types[range]),
-        for: reference.configuration)
+    for text in 0..<batch.count {
+      let count = batch.range(text).count
+      if sample.tokenCount + count <= SiteAttribution.mostTokens {
+        try append(text, of: batch, to: &sample)
+      } else if sample.count == 0, count < longText?.tokenCount ?? .max {
+        var one = TokenBatch()
+        try append(text, of: batch, to: &one)
+        longText = one
+      }
     }
   }
 
   /// What was measured so far.
   public func report(settings: DriftReport.Settings) throws(BertError) -> DriftReport {
-    DriftReport(
+    // Rather one text that is too long than none.
+    let sample = sample.count == 0 ? longText ?? sample : sample
+    return DriftReport(
       texts: texts, tokens: tokens, hidden: layers.last ?? VectorDrift(), embedding: embeddings,
       worstText: worstText, head: headDrift,
       ranking: RankingDrift(reference: kept.reference, other: kept.other), layers: layers,
       linears: try attribution?.linears(sample) ?? [], sites: try attribution?.sites(sample) ?? [],
       settings: settings)
   }
-
-  private func trace(
-    _ encoder: Encoder, _ batch: TokenBatch
-  ) throws(BertError) -> Trace {
-    let recorder = HiddenRecorder(
-      layers: layers.count, tokens: batch.tokenCount, width: encoder.configuration.hiddenSize)
-    var embeddings: [[Float]] = []
-    var logits: [[Float]] = []
-    try encoder.encode(batch, observer: recorder) { states throws(BertError) in
-      for text in states.texts {
-        embeddings.append(
-          try pooler.vector(states, tokens: batch.range(text), normalizes: normalizes))
-        if let head { logits.append(try head.logits(states, tokens: batch.range(text))) }
-      }
-      recorder.firstToken = states.tokens.upperBound
-    }
-    return Trace(states: recorder.states(), embeddings: embeddings, logits: logits)
-  }
-
-  /// One path's results for a batch: hidden states by layer, vectors and scores by text.
-  private struct Trace {
-    let states: [[Float]]
-    let embeddings: [[Float]]
-    let logits: [[Float]]
-  }
 }
 
-/// Copies every layer's hidden states.
+/// Copies every layer's hidden states of one pass.
 ///
-/// Safety: workers write disjoint rows; `firstToken` changes only between passes.
+/// Safety: workers write disjoint rows; nobody reads until they are done.
 private final class HiddenRecorder: EncoderObserver, @unchecked Sendable {
   private let width: Int
-  private let layers: [UnsafeMutableBufferPointer<Float>]
-  /// The token of the batch that is row 0 of the pass.
-  var firstToken = 0
+  private let layerCount: Int
+  private var tokens = 0
+  private var values = AlignedBuffer(floats: 0)
 
-  init(layers count: Int, tokens: Int, width: Int) {
+  init(layers: Int, width: Int) {
+    layerCount = layers
     self.width = width
-    layers = (0..<count).map { _ in .allocate(capacity: tokens * width) }
-    for layer in layers { layer.initialize(repeating: 0) }
   }
 
-  deinit {
-    for layer in layers { layer.deallocate() }
+  /// Makes room for a pass; only between passes.
+  func reserve(_ tokens: Int) {
+    if tokens <= self.tokens { return }
+    self.tokens = tokens
+    values = AlignedBuffer(floats: layerCount * tokens * width)
   }
 
-  func states() -> [[Float]] { layers.map { Array($0) } }
+  /// The last pass's row of a token, counted from its first.
+  func row(_ layer: Int, _ token: Int) -> UnsafeMutablePointer<Float> {
+    values.floats + (layer * tokens + token) * width
+  }
 
   func hidden(layer: Int, rows: Range<Int>, values: UnsafePointer<Float>, stride: Int) {
-    guard layer >= 0, let to = layers[layer].baseAddress else { return }
-    for (index, row) in rows.enumerated() {
-      (to + (firstToken + row) * width).update(from: values + index * stride, count: width)
+    guard layer >= 0 else { return }
+    for (index, token) in rows.enumerated() {
+      row(layer, token).update(from: values + index * stride, count: width)
     }
   }
 

@@ -5,33 +5,26 @@ import Synchronization
 ///
 /// The caller is worker 0; a team of one starts no thread. Idle workers spin for some tens of
 /// microseconds and then sleep.
-public final class ThreadTeam: @unchecked Sendable {
+public final class ThreadTeam: Sendable {
   /// How many workers, the caller included.
-  public let count: Int
+  public var count: Int { crew.count }
 
-  /// Safety: written by the caller before `start` is raised, read by workers after they see it.
-  private var job: ((Int) -> Void)?
-  private var stopping = false
-  private let start = Gate()
-  private let finish = Barrier()
-  private let stage = Barrier()
-  private var threads: [pthread_t] = []
+  private let crew: Crew
+  private let threads: [pthread_t]
 
   /// Starts `count - 1` threads; fewer when the system refuses more.
   public init(count: Int) {
+    let crew = Crew()
     var started: [pthread_t] = []
-    let wanted = max(1, count)
-    let handle = Handle()
-    for index in 1..<max(2, wanted) where wanted > 1 {
+    for index in 1..<max(2, count) where count > 1 {
       var thread = pthread_t()
-      let entry = Unmanaged.passRetained(Entry(handle: handle, index: index))
+      let entry = Unmanaged.passRetained(Entry(crew: crew, index: index))
       let result = pthread_create(
         &thread, nil,
         { raw in
           guard let raw else { return nil }
           let entry = Unmanaged<Entry>.fromOpaque(raw).takeRetainedValue()
-          entry.handle.ready.wait(past: 0)
-          entry.handle.team?.work(entry.index)
+          entry.crew.work(entry.index)
           return nil
         }, entry.toOpaque())
       if result != 0 {
@@ -40,22 +33,38 @@ public final class ThreadTeam: @unchecked Sendable {
       }
       started.append(thread)
     }
-    self.count = started.count + 1
+    crew.count = started.count + 1
+    self.crew = crew
     threads = started
-    handle.team = self
-    handle.ready.open()
   }
 
   deinit {
-    if !threads.isEmpty {
-      stopping = true
-      start.open()
-      for thread in threads { pthread_join(thread, nil) }
-    }
+    crew.stop()
+    for thread in threads { pthread_join(thread, nil) }
   }
 
   /// Runs `body(worker)` on every worker and returns when all are done.
-  public func run(_ body: (Int) -> Void) {
+  public func run(_ body: (Int) -> Void) { crew.run(body) }
+
+  /// Waits, inside `run`, until every worker has come here.
+  public func barrier() { crew.barrier() }
+}
+
+/// What a team and its threads share.
+///
+/// Threads keep the crew alive but not the team, so that a team that nobody holds any more ends them.
+///
+/// Safety: the plain variables are written by the caller before `start` is opened, and read by
+/// workers after they are past it.
+private final class Crew: @unchecked Sendable {
+  var count = 1
+  private var job: ((Int) -> Void)?
+  private var isStopping = false
+  private let start = Gate()
+  private let finish = Barrier()
+  private let stage = Barrier()
+
+  func run(_ body: (Int) -> Void) {
     if count == 1 {
       body(0)
       return
@@ -69,36 +78,34 @@ public final class ThreadTeam: @unchecked Sendable {
     }
   }
 
-  /// Waits, inside `run`, until every worker has come here.
-  public func barrier() {
+  func barrier() {
     if count > 1 { stage.wait(for: count) }
   }
 
-  private func work(_ index: Int) {
+  func stop() {
+    isStopping = true
+    start.open()
+  }
+
+  func work(_ index: Int) {
     var seen = 0
     while true {
       seen = start.wait(past: seen)
-      if stopping { return }
+      if isStopping { return }
       job?(index)
       finish.wait(for: count)
     }
   }
+}
 
-  /// What a new thread needs before the team is complete.
-  ///
-  /// Safety: `team` is written once, before `ready` opens; unowned so that threads keep no team alive.
-  private final class Handle: @unchecked Sendable {
-    unowned(unsafe) var team: ThreadTeam?
-    let ready = Gate()
-  }
+/// What a new thread is told.
+private final class Entry {
+  let crew: Crew
+  let index: Int
 
-  private final class Entry {
-    let handle: Handle
-    let index: Int
-    init(handle: Handle, index: Int) {
-      self.handle = handle
-      self.index = index
-    }
+  init(crew: Crew, index: Int) {
+    self.crew = crew
+    self.index = index
   }
 }
 

@@ -1,7 +1,7 @@
 // What the two NEON sets share: rows as signed bytes, q - 128, for products of s8 with s8.
 //
 // sum(q * w) = sum((q - 128) * w) + 128 * sum(w); bk_undo_preparation gives the second term, once a
-// panel: |128 * 127 * BK_MAX_DEPTH| < 2^31.
+// panel: |128 * 128 * BK_MAX_DEPTH| = 2^30.
 #ifndef BK_NEON_H
 #define BK_NEON_H
 

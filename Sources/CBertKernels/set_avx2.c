@@ -1,6 +1,6 @@
 // AVX2 with FMA: rows widened to 16 bits once, weights as they are loaded, products added in pairs.
 //
-// vpmaddwd is exact: |2 * 255 * 127| = 64770 fits the int32 it gives, where vpmaddubsw on the same
+// vpmaddwd is exact: |2 * 255 * 128| = 65280 fits the int32 it gives, where vpmaddubsw on the same
 // bytes would saturate at 32767.
 #define BK_SET bk_set_avx2
 #define BK_SET_NAME "avx2"

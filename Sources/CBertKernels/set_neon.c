@@ -1,7 +1,8 @@
-// NEON of every ARMv8-A: products of two groups in 16 bits, added in pairs to 32.
+// NEON of every ARMv8-A: products of a group in 16 bits, added in pairs to 32.
 //
-// Exact: |q - 128| <= 128 and |w| <= 127, so two products make at most 2 * 128 * 127 = 32512, which
-// int16 holds; a third would not fit.
+// Exact for every byte: |q - 128| <= 128 and |w| <= 128, so a product makes at most 128 * 128 =
+// 16384, which int16 holds. Two of them, 32768, would not fit, so none are added in 16 bits: a pair
+// is widened as it is added (vpadalq).
 #define BK_SET bk_set_neon
 #define BK_SET_NAME "neon"
 #define BK_SET_REQUIRES "ARMv8-A"
@@ -15,7 +16,7 @@
 #include "bk_neon.h"
 
 // Rows by 8 outputs: a vector of weights holds 4 outputs by 4 depths, an accumulator 2 outputs by 2
-// partial sums. 16 accumulators, 4 vectors of weights, 2 of rows and the products fit 32 registers.
+// partial sums. 16 accumulators, 2 vectors of weights, one of rows and the products fit 32 registers.
 #define BK_TILE(ROWS)                                                                             \
   static void bk_tile_s8_##ROWS(const int8_t *a, ptrdiff_t lda, const int8_t *panel,              \
                                 ptrdiff_t groups, const int32_t *start,                           \
@@ -25,30 +26,14 @@
       for (int r = 0; r < ROWS; r++)                                                              \
         for (int i = 0; i < 2; i++) sum[r][i][0] = sum[r][i][1] = vdupq_n_s32(0);                 \
       const int8_t *w = panel + 16 * v;                                                           \
-      ptrdiff_t g = 0;                                                                            \
-      for (; g + 2 <= groups; g += 2, w += 256) {                                                 \
-        for (int i = 0; i < 2; i++) {                                                             \
-          const int8x16_t b = vld1q_s8(w + 16 * i), c = vld1q_s8(w + 16 * i + 128);               \
-          for (int r = 0; r < ROWS; r++) {                                                        \
-            const int8x16_t x = bk_broadcast(a + r * lda + 4 * g);                                \
-            const int8x16_t y = bk_broadcast(a + r * lda + 4 * g + 4);                            \
-            int16x8_t low = vmull_s8(vget_low_s8(x), vget_low_s8(b));                             \
-            int16x8_t high = vmull_high_s8(x, b);                                                 \
-            low = vmlal_s8(low, vget_low_s8(y), vget_low_s8(c));                                  \
-            high = vmlal_high_s8(high, y, c);                                                     \
-            sum[r][i][0] = vpadalq_s16(sum[r][i][0], low);                                        \
-            sum[r][i][1] = vpadalq_s16(sum[r][i][1], high);                                       \
-          }                                                                                       \
-        }                                                                                         \
-      }                                                                                           \
-      if (g < groups) {                                                                           \
+      for (ptrdiff_t g = 0; g < groups; g++, w += 128) {                                          \
+        const int8x16_t b[2] = {vld1q_s8(w), vld1q_s8(w + 16)};                                   \
         for (int r = 0; r < ROWS; r++) {                                                          \
           const int8x16_t x = bk_broadcast(a + r * lda + 4 * g);                                  \
           for (int i = 0; i < 2; i++) {                                                           \
-            const int8x16_t b = vld1q_s8(w + 16 * i);                                             \
-            const int16x8_t low = vmull_s8(vget_low_s8(x), vget_low_s8(b));                       \
+            const int16x8_t low = vmull_s8(vget_low_s8(x), vget_low_s8(b[i]));                    \
             sum[r][i][0] = vpadalq_s16(sum[r][i][0], low);                                        \
-            sum[r][i][1] = vpadalq_s16(sum[r][i][1], vmull_high_s8(x, b));                        \
+            sum[r][i][1] = vpadalq_s16(sum[r][i][1], vmull_high_s8(x, b[i]));                     \
           }                                                                                       \
         }                                                                                         \
       }                                                                                           \
@@ -84,13 +69,13 @@ static uint64_t bk_peak_s8(uint64_t rounds) {
     _Pragma("clang loop unroll(full)") for (int i = 0; i < 12; i++) {
       BK_OPAQUE(a);
       const int16x8_t one = vmull_s8(vget_low_s8(a), vget_low_s8(b));
-      sum[i] = vpadalq_s16(sum[i], vmlal_s8(one, vget_low_s8(a), vget_low_s8(b)));
+      sum[i] = vpadalq_s16(sum[i], one);
     }
   }
   int32x4_t all = sum[0];
   for (int i = 1; i < 12; i++) all = vaddq_s32(all, sum[i]);
   BK_OPAQUE(all);
-  return rounds * 12 * 16;
+  return rounds * 12 * 8;
 }
 
 #include "bk_set.h"

@@ -1,7 +1,7 @@
 // Plain C for the baseline of any architecture: no intrinsics, no instruction to detect.
 //
 // Rows and weights are widened to 16 bits and multiplied in pairs, in the form that compilers know
-// as one instruction where there is one (pmaddwd on x86-64): |2 * 255 * 127| fits int32.
+// as one instruction where there is one (pmaddwd on x86-64): |2 * 255 * 128| fits int32.
 #define BK_SET bk_set_portable
 #define BK_SET_NAME "portable"
 #define BK_SET_REQUIRES "any CPU"

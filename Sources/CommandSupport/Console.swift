@@ -1,8 +1,28 @@
 import BertErrors
-import Glibc
+@preconcurrency import Glibc
 
 /// Standard error and the end of a command.
 public enum Console {
+  /// Safety: written once, by `begin`, before there is a second thread.
+  private nonisolated(unsafe) static var name = ""
+
+  /// Begins a command, before anything is written: what `print` could not write then makes the
+  /// command end with `cannotWrite`, whatever it would have ended with.
+  public static func begin(_ name: String) {
+    self.name = name
+    // A closed pipe ends the process by the signal's default, as users of `| head` expect.
+    signal(SIGPIPE, SIG_DFL)
+    atexit {
+      let isFlushed = fflush(stdout) == 0
+      let code = errno
+      if isFlushed && ferror(stdout) == 0 { return }
+      let reason = isFlushed ? "not all could be written" : String(cString: strerror(code))
+      let error = BertError(.cannotWrite, "standard output: \(reason)")
+      Console.note("\(Console.name): error: \(error)")
+      _exit(error.code.exitCode)
+    }
+  }
+
   /// Writes a line on standard error.
   public static func note(_ text: String) { write(text + "\n") }
 
@@ -19,9 +39,7 @@ public enum Console {
   }
 
   /// Runs a command's body; an error becomes a message and its exit code.
-  public static func run(_ name: String, _ body: () throws -> Void) {
-    // A closed pipe ends the process by the signal's default, as users of `| head` expect.
-    signal(SIGPIPE, SIG_DFL)
+  public static func run(_ body: () throws -> Void) {
     do {
       try body()
     } catch let error as BertError {

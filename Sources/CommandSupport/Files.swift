@@ -103,35 +103,6 @@ public final class LineReader {
   }
 }
 
-/// Standard output, in pieces of a whole write.
-public struct OutputStream: ~Copyable {
-  /// Bytes that wait to be written.
-  public var buffer: [UInt8] = []
-
-  /// Nothing waits.
-  public init() { buffer.reserveCapacity(1 << 17) }
-
-  /// Writes what waits, when that is much or `force` says so.
-  ///
-  /// - Throws: `cannotWrite` with the system's reason.
-  public mutating func flush(force: Bool = true) throws(BertError) {
-    if !force && buffer.count < 1 << 16 { return }
-    var done = 0
-    while done < buffer.count {
-      let count = buffer.withUnsafeBytes { bytes in
-        write(1, bytes.baseAddress.map { $0 + done }, bytes.count - done)
-      }
-      if count < 0 {
-        if errno == EINTR { continue }
-        throw BertError(
-          .cannotWrite, "standard output: \(String(cString: strerror(errno)))")
-      }
-      done += count
-    }
-    buffer.removeAll(keepingCapacity: true)
-  }
-}
-
 /// Reads a small file whole.
 ///
 /// - Throws: `notFound` when it cannot be read, `unsupported` beyond `limit` bytes.
@@ -145,36 +116,4 @@ public func readFile(_ path: String, limit: Int) throws(BertError) -> [UInt8] {
     }
   }
   return bytes
-}
-
-/// Writes a small file whole: to a temporary beside it, then renamed.
-///
-/// - Throws: `cannotWrite` with the system's reason.
-public func writeFile(_ path: String, _ bytes: [UInt8]) throws(BertError) {
-  func fail(_ what: String) -> BertError {
-    BertError(.cannotWrite, "\(what): \(String(cString: strerror(errno)))", file: path)
-  }
-  let temporary = "\(path).\(getpid()).partial"
-  let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-  if descriptor < 0 { throw fail("cannot be created") }
-  var done = 0
-  while done < bytes.count {
-    let count = bytes.withUnsafeBytes { buffer in
-      write(descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done)
-    }
-    if count < 0 && errno == EINTR { continue }
-    if count <= 0 {
-      let error = fail("cannot be written")
-      close(descriptor)
-      unlink(temporary)
-      throw error
-    }
-    done += count
-  }
-  close(descriptor)
-  if rename(temporary, path) != 0 {
-    let error = fail("cannot be renamed into place")
-    unlink(temporary)
-    throw error
-  }
 }

@@ -56,6 +56,11 @@ struct BertBench: ParsableCommand {
   @Flag(help: "Answer requests on standard input (tools/peers/README.md).")
   var worker = false
 
+  static func main() {
+    Console.begin("bert-bench")
+    main(nil)
+  }
+
   func validate() throws {
     if worker && (precision.count != 1 || threads.count != 1) {
       throw ValidationError("--worker takes one --precision and one --threads")
@@ -70,7 +75,7 @@ struct BertBench: ParsableCommand {
   }
 
   func run() {
-    Console.run("bert-bench") {
+    Console.run {
       let earlier = try compare.map { path throws(BertError) in try EarlierRun(path: path) }
       let kernels = try KernelSet.choose(kernels)
       let served = try ServedModel(path: model)

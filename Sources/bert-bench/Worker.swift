@@ -6,6 +6,7 @@ import BertRuntime
 import CommandSupport
 import Glibc
 import JSONText
+import OutputFiles
 
 /// Answers one JSON object a line, so that runs can take turns with those of other runtimes.
 ///
@@ -108,7 +109,7 @@ struct Worker {
         }
       }
     }
-    try writeFile(path, rows.withUnsafeBytes { Array($0) })
+    try OutputFile.write(rows.withUnsafeBytes { Array($0) }, to: path)
     return ["tokens": .integer(rows.count / width), "hidden": .integer(width)]
   }
 }

@@ -8,6 +8,7 @@ import BertTokenize
 import BertqFile
 import CommandSupport
 import JSONText
+import OutputFiles
 
 /// Which weights a file is to hold.
 enum WeightChoice: String, ExpressibleByArgument, CaseIterable {
@@ -72,6 +73,11 @@ struct BertConvert: ParsableCommand {
   @Option(help: ArgumentHelp("Write what was imported and quantised as JSON.", valueName: "file"))
   var report: String?
 
+  static func main() {
+    Console.begin("bert-convert")
+    main(nil)
+  }
+
   func validate() throws {
     if calibrate != nil && withoutCalibration {
       throw ValidationError("--calibrate and --no-calibration exclude each other")
@@ -89,7 +95,7 @@ struct BertConvert: ParsableCommand {
   }
 
   func run() {
-    Console.run("bert-convert") {
+    Console.run {
       var found: ImportReport?
       var record: QuantizationRecord?
       defer { note(found, record) }
@@ -170,7 +176,7 @@ struct BertConvert: ParsableCommand {
       object["quantizer"] = record.json
       json = .object(object)
     }
-    try writeFile(path, Array((json.text(pretty: true) + "\n").utf8))
+    try OutputFile.write(Array((json.text(pretty: true) + "\n").utf8), to: path)
   }
 
   private func note(_ report: ImportReport?, _ record: QuantizationRecord?) {

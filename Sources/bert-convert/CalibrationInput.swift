@@ -72,7 +72,7 @@ struct CalibrationInput {
       settings: WordPieceSettings(model.tokenizer ?? TokenizerSettings()))
     limit = min(
       model.tokenizer?.maximumTokens ?? configuration.maximumPositions,
-      configuration.maximumPositions)
+      configuration.maximumPositions, Self.mostTokens)
     guard limit > 2 else {
       throw BertError(
         .unsupported,
@@ -116,8 +116,7 @@ struct CalibrationInput {
 
   /// Thins the texts out to the most tokens and holds some of them out.
   private mutating func choose(named name: String, holdsOut: Bool) {
-    let step = max(1, (tokens + Self.mostTokens - 1) / Self.mostTokens)
-    let chosen = Swift.stride(from: 0, to: texts.count, by: step).map { texts[$0] }
+    let chosen = spread()
     let splits = holdsOut && chosen.count >= Self.heldOutStep
     for (index, ids) in chosen.enumerated() {
       let isHeldOut = splits && index % Self.heldOutStep == Self.heldOutStep - 1
@@ -137,11 +136,23 @@ struct CalibrationInput {
       notices.append(
         "fewer than \(Self.heldOutStep) calibration texts: the drift is measured on the same ones")
     }
+    describe(name, chosen.count)
     texts = []
-    describe(name, step)
   }
 
-  private mutating func describe(_ name: String, _ step: Int) {
+  /// As many texts, from all over the file, as keep to the most tokens.
+  private func spread() -> [[Int32]] {
+    var (chosen, sum) = (texts, tokens)
+    // Evenly by position: where those turn out long, fewer. One alone keeps to it.
+    while sum > Self.mostTokens && chosen.count > 1 {
+      let count = max(1, min(chosen.count - 1, chosen.count * Self.mostTokens / sum))
+      chosen = (0..<count).map { texts[$0 * texts.count / count] }
+      sum = chosen.reduce(0) { $0 + $1.count }
+    }
+    return chosen
+  }
+
+  private mutating func describe(_ name: String, _ chosen: Int) {
     let digits = String(checksum, radix: 16)
     settings = [
       BertqSetting("calibration", name),
@@ -159,9 +170,10 @@ struct CalibrationInput {
         "\(unknown) of \(read) calibration texts hold no word that the vocabulary knows; they were "
           + "left out")
     }
-    if step > 1 {
+    if chosen < texts.count {
       notices.append(
-        "the calibration texts have \(tokens) tokens or more; every \(step)th text was used")
+        "the calibration texts have \(tokens) tokens or more; \(chosen) of \(texts.count) were used, "
+          + "from all over the file")
     }
   }
 }

@@ -6,6 +6,7 @@ import BertKernels
 import BertModel
 import BertRuntime
 import CommandSupport
+import OutputFiles
 
 extension Task: ExpressibleByArgument {}
 
@@ -41,7 +42,10 @@ struct BertRun: ParsableCommand {
   @Option(help: ArgumentHelp("Read texts from a file, one a line.", valueName: "file"))
   var input: String?
 
-  @Flag(help: "Input lines are JSON objects with text and optionally pair or id, or ids.")
+  @Flag(
+    help: """
+      Input lines are JSON objects: text and optionally pair, or ids and optionally types; and id.
+      """)
   var jsonl = false
 
   @Option(help: "What to answer (default: what the file is for).")
@@ -86,6 +90,11 @@ struct BertRun: ParsableCommand {
     help: ArgumentHelp("Read such thresholds from a .json or .toml file.", valueName: "file"))
   var requireFile: String?
 
+  static func main() {
+    Console.begin("bert-run")
+    main(nil)
+  }
+
   func validate() throws {
     if model == nil && !cpu { throw ValidationError("Missing expected argument '<model>'") }
     if int8 && float { throw ValidationError("--int8 and --float exclude each other") }
@@ -104,7 +113,7 @@ struct BertRun: ParsableCommand {
   }
 
   func run() {
-    Console.run("bert-run") {
+    Console.run {
       let kernels = try KernelSet.choose(kernels)
       if cpu { return Self.list(chosen: kernels) }
       guard let path = model else { return }
@@ -183,7 +192,7 @@ struct BertRun: ParsableCommand {
       let text =
         path.hasSuffix(".html")
         ? DriftPage(report, failures: failures).html : report.json.text(pretty: true) + "\n"
-      try writeFile(path, Array(text.utf8))
+      try OutputFile.write(Array(text.utf8), to: path)
     }
     if let failures, !failures.isEmpty {
       throw BertError(.driftGate, "the drift gate failed: " + failures.joined(separator: "; "))

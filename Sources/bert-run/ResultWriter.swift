@@ -4,39 +4,41 @@ import BertRuntime
 import CommandSupport
 import JSONText
 
-/// Writes results to standard output as JSON Lines, or as one NumPy array at the end.
+/// Writes results to standard output, as JSON Lines or as one NumPy array.
 struct ResultWriter: ~Copyable {
   private let session: Session
-  private let format: OutputFormat
+  private let width: Int
+  /// Nil where every token's own vector is the result.
+  private let pooler: Pooler?
   private var output = OutputStream()
-  /// Rows of the array, kept until their number is known.
-  private var rows: [Float] = []
+  /// Nil for JSON Lines.
+  private var array: ArrayWriter?
 
-  init(session: Session, format: OutputFormat) {
+  init(session: Session, format: OutputFormat) throws(BertError) {
     self.session = session
-    self.format = format
+    pooler = session.task == .tokens ? nil : try session.pooler()
+    width = session.model.description.configuration.hiddenSize
+    array = format == .npy ? ArrayWriter(width: width) : nil
   }
-
-  private var width: Int { session.model.description.configuration.hiddenSize }
 
   mutating func write(
     _ item: Item, _ states: Encoder.HiddenStates, _ batch: TokenBatch, _ text: Int
   ) throws(BertError) {
     let tokens = batch.range(text)
-    if session.task == .tokens {
+    guard let pooler else {
       try writeTokens(item, states, batch.ids[tokens], tokens)
       return
     }
     let vector: [Float]
     do throws(BertError) {
-      vector = try session.pooler.vector(states, tokens: tokens, normalizes: session.normalizes)
+      vector = try pooler.vector(states, tokens: tokens, normalizes: session.normalizes)
     } catch {
       var error = error
       error.message = "text \(item.index): " + error.message
       throw error
     }
-    if format == .npy {
-      rows += vector
+    if array != nil {
+      try vector.withUnsafeBufferPointer { (row) throws(BertError) in try array?.append(row) }
       return
     }
     start(item)
@@ -55,8 +57,8 @@ struct ResultWriter: ~Copyable {
         "text \(item.index): the result holds NaN or infinity: the model's weights "
           + "overflow float32")
     }
-    if format == .npy {
-      for vector in vectors { rows += vector }
+    if array != nil {
+      for vector in vectors { try array?.append(vector) }
       return
     }
     start(item)
@@ -91,19 +93,7 @@ struct ResultWriter: ~Copyable {
   mutating func flush() throws(BertError) { try output.flush() }
 
   mutating func finish() throws(BertError) {
-    if format == .npy {
-      output.buffer += Self.header(rows: rows.count / width, width: width)
-      rows.withUnsafeBytes { output.buffer += $0 }
-    }
     try output.flush()
-  }
-
-  /// The header of version 1.0 of NumPy's format: padded so that the data starts at a multiple of 64.
-  private static func header(rows: Int, width: Int) -> [UInt8] {
-    var text = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(rows), \(width)), }"
-    let length = (10 + text.utf8.count + 1 + 63) / 64 * 64 - 10
-    text += String(repeating: " ", count: length - text.utf8.count - 1) + "\n"
-    return [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(length & 0xFF), UInt8(length >> 8)]
-      + Array(text.utf8)
+    try array?.finish()
   }
 }

@@ -11,7 +11,6 @@ struct Session {
   let task: Task
   let kernels: KernelSet
   let encoder: Encoder
-  let pooler: Pooler
   let normalizes: Bool
   let truncates: Bool
 
@@ -30,10 +29,16 @@ struct Session {
         "the task '\(self.task.rawValue)' is not supported; ask for --task "
           + "embedding, tokens or pooled", file: model.file.path)
     }
-    let pooling = self.task == .pooled ? .pooler : model.description.pooling
     normalizes = self.task == .embedding && model.description.normalizes
-    pooler = try Pooler(pooling, source: model.file, kernels: kernels)
     encoder = try model.encoder(
       precision, kernels: kernels, team: ThreadTeam(count: threads), tokenBudget: tokenBudget)
+  }
+
+  /// What makes one vector of a text.
+  ///
+  /// - Throws: `unsupported` when that takes a pooler and the model has none.
+  func pooler() throws(BertError) -> Pooler {
+    try Pooler(
+      task == .pooled ? .pooler : model.description.pooling, source: model.file, kernels: kernels)
   }
 }

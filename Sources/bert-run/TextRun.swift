@@ -25,10 +25,11 @@ struct TextRun: ~Copyable {
   init(
     session: Session, source: TextSource, format: OutputFormat, drift: DriftDepth
   ) throws(BertError) {
+    let writer = try ResultWriter(session: session, format: format)
+    meter = drift == .none ? nil : try Self.meter(session, drift)
+    self.writer = writer
     self.session = session
     self.source = source
-    writer = ResultWriter(session: session, format: format)
-    meter = drift == .none ? nil : try Self.meter(session, drift)
   }
 
   private static func meter(
@@ -42,7 +43,7 @@ struct TextRun: ~Copyable {
     }
     return try DriftMeter(
       source: session.model.file, kernels: session.kernels, team: session.encoder.team,
-      pooler: session.pooler, normalizes: session.normalizes,
+      pooler: session.pooler(), normalizes: session.normalizes,
       attributes: depth == .attribution)
   }
 
@@ -51,23 +52,36 @@ struct TextRun: ~Copyable {
     var items: [Item] = []
     var bar = ProgressBar("encoding")
     defer { bar.finish() }
-    while let item = try source.next() {
+    var failure: BertError?
+    while true {
       do throws(BertError) {
-        cut += try session.model.append(item.input, to: &batch, truncates: session.truncates)
+        guard let item = try read(into: &batch) else { break }
+        items.append(item)
       } catch {
         // What came before the bad text is answered before the run ends.
-        try encode(&batch, &items)
-        var error = error
-        error.message = "text \(item.index): " + error.message
-        throw error
+        failure = error
+        break
       }
-      items.append(item)
       if batch.tokenCount >= session.encoder.tokenBudget { try encode(&batch, &items) }
       bar.update(source.progress.done, of: source.progress.total)
     }
     try encode(&batch, &items)
     try writer.finish()
     if cut > 0 { Console.note("note: --truncate cut \(cut) tokens") }
+    if let failure { throw failure }
+  }
+
+  /// Adds the next text to a batch; nil when there is none.
+  private mutating func read(into batch: inout TokenBatch) throws(BertError) -> Item? {
+    guard let item = try source.next() else { return nil }
+    do throws(BertError) {
+      cut += try session.model.append(item.input, to: &batch, truncates: session.truncates)
+    } catch {
+      var error = error
+      error.message = "text \(item.index): " + error.message
+      throw error
+    }
+    return item
   }
 
   private mutating func encode(_ batch: inout TokenBatch, _ items: inout [Item]) throws(BertError) {

@@ -92,10 +92,18 @@ struct TextSource {
     guard (text == nil) != (ids == nil) else {
       throw BertError(.malformed, "needs exactly one of \"text\" and \"ids\"")
     }
+    let pair = try bytes("pair")
+    let types = try integers("types", UInt8.self)
+    if ids == nil && types != nil {
+      throw BertError(
+        .malformed, "\"types\" go with \"ids\"; those of \"text\" and \"pair\" are 0 and 1")
+    }
+    if ids != nil && pair != nil {
+      throw BertError(
+        .malformed, "\"pair\" goes with \"text\"; \"ids\" hold both texts, told apart by \"types\"")
+    }
     return Item(
       index: index, id: object["id"],
-      input: TextInput(
-        text: text ?? [], pair: try bytes("pair"), ids: ids,
-        types: try integers("types", UInt8.self)))
+      input: TextInput(text: text ?? [], pair: pair, ids: ids, types: types))
   }
 }

@@ -121,6 +121,56 @@ struct DriftMeterTests {
     #expect(none.hidden.sqnr == found.hidden.sqnr)
   }
 
+  static let heads: [(Task, Head)] = [
+    (.fillMask, .maskedWords), (.tag, .classifier), (.classify, .classifier), (.answer, .answer),
+    (.nextSentence, .nextSentence),
+  ]
+
+  /// Scores are compared a token at a time; the numbers are those of all of them together.
+  @Test(arguments: heads.indices)
+  func answersAreComparedAsIfAllWereKept(_ index: Int) throws {
+    let (task, kind) = Self.heads[index]
+    let store = try Self.model.store(task: task, head: kind, int8: Self.model.rounded)
+    let batch = try batch(Self.lengths)
+    let head = try #require(try HeadLogits(source: store, kernels: .choose()))
+    func scores(_ precision: Precision) throws -> [[Float]] {
+      var all: [[Float]] = []
+      try encoder(store, precision).encode(batch) { (states) throws(BertError) in
+        for text in states.texts {
+          all.append(try head.logits(states, tokens: batch.range(text)))
+        }
+      }
+      return all
+    }
+    var expected = HeadDrift(head: kind)
+    for (a, b) in zip(try scores(.float32), try scores(.int8)) {
+      expected.add(reference: a, other: b, width: head.width)
+    }
+    let found = try #require(try report(store, [batch]).head)
+    #expect(found.answers == expected.answers && found.answers > 0)
+    #expect(found.flips == expected.flips && found.top5 == expected.top5)
+    #expect(found.largestProbabilityChange == expected.largestProbabilityChange)
+    #expect(found.largestProbabilityChange > 0)
+  }
+
+  /// Texts that are all longer than the attribution looks at still give it one: the shortest.
+  @Test func longTextsAreBlamedToo() throws {
+    var configuration = Self.model.configuration
+    configuration.maximumPositions = 1_400
+    let model = GeneratedModel(configuration)
+    let store = try model.store(int8: model.rounded)
+    func found(_ lengths: [Int]) throws -> DriftReport {
+      var batch = TokenBatch()
+      for length in lengths { try batch.append(ids: model.ids(length), for: configuration) }
+      return try report(store, [batch], attributes: true)
+    }
+    let long = try found([1_300, 1_100, 1_200])
+    #expect(long.linears.count == 3 * 4 && long.sites.count == 5)
+    #expect(long.linears.allSatisfy { $0.outputs.count == 1_100 })
+    let mixed = try found([1_300, 30, 1_200])
+    #expect(mixed.linears.allSatisfy { $0.outputs.count == 30 })
+  }
+
   @Test func fewTextsHaveNoRanking() throws {
     let store = try Self.model.store(int8: Self.model.rounded)
     #expect(try report(store, [batch([5, 9])]).ranking.spearman == nil)

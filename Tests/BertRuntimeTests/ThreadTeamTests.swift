@@ -84,6 +84,39 @@ struct ThreadTeamTests {
     }
   }
 
+  /// A server that loads a model again must not end up with the threads of the old one too.
+  @Test func droppedTeamsLeaveNoThreadBehind() {
+    var left: Set<String> = []
+    for round in 0..<20 {
+      let team = ThreadTeam(count: 5)
+      let names = Mutex(Set<String>())
+      // Some are dropped while their workers spin, some asleep.
+      team.run { worker in
+        if worker > 0, let name = Self.threadFolder() { names.withLock { _ = $0.insert(name) } }
+      }
+      if round % 2 == 0 { usleep(3_000) }
+      names.withLock {
+        #expect($0.count == 4)
+        left.formUnion($0)
+      }
+    }
+    // The kernel lists a thread for a moment after it was joined.
+    for _ in 0..<2_000 where !left.isEmpty {
+      left = left.filter { access($0, F_OK) == 0 }
+      usleep(1_000)
+    }
+    #expect(left.count == 0)
+  }
+
+  /// `/proc/PID/task/TID` of the thread that calls.
+  private static func threadFolder() -> String? {
+    var buffer = [CChar](repeating: 0, count: 256)
+    let count = readlink("/proc/thread-self", &buffer, buffer.count)
+    if count <= 0 { return nil }
+    let path = buffer[..<count].map { UInt8(bitPattern: $0) }
+    return "/proc/" + String(decoding: path, as: UTF8.self)
+  }
+
   @Test func idleTeamsEnd() {
     for round in 0..<60 {
       let team = ThreadTeam(count: 1 + round % 9)

@@ -4,6 +4,7 @@ import Glibc
 import Testing
 
 @testable import BertqFile
+@testable import OutputFiles
 
 @Suite struct WriterTests {
   static func code(_ body: () throws -> Void) -> BertError.Code? {
@@ -89,6 +90,16 @@ import Testing
     }
     _ = try OutputFile(path: folder / "c", size: 3, usesNamed: true)
     #expect(folder.names == ["a", "b"])
+  }
+
+  @Test func bytesReplaceWhatWasThere() throws {
+    let folder = try TemporaryFolder()
+    for bytes in [[1, 2, 3], [], [UInt8](repeating: 7, count: 100_000)] as [[UInt8]] {
+      try OutputFile.write(bytes, to: folder / "report.json")
+      #expect(try contents(folder / "report.json") == bytes)
+    }
+    #expect(Self.code { try OutputFile.write([1], to: folder / "no/report.json") } == .cannotWrite)
+    #expect(folder.names == ["report.json"])
   }
 
   /// A disk that takes so many bytes and then fails.

@@ -41,6 +41,21 @@ struct CalibrationTests {
     #expect(try Program.run("--verify", shop.output).code == 0)
   }
 
+  /// Also where every second text is long, which an even choice may hit each time.
+  @Test(arguments: [0, 1])
+  func noMoreTokensAreTakenThanTheLimit(_ parity: Int) throws {
+    let shop = try Workshop()
+    let path = shop.folder / "report.json"
+    let long = String(repeating: "sun ", count: 40)
+    let lines = (0..<6_000).map { $0 % 2 == parity ? long : "moon" }
+    let outcome = try convert(shop, lines.joined(separator: "\n"), "--report", path)
+    #expect(outcome.code == 0, "\(outcome.errors)")
+    #expect(outcome.errors.contains("of 6000 were used"))
+    let settings = try JSON.parse(readBytes(path))["quantizer"]?["settings"]
+    let tokens = try #require(Int(settings?["calibration.tokens"]?.stringValue ?? ""))
+    #expect(30_000...65_536 ~= tokens, "\(tokens) tokens")
+  }
+
   @Test func theReportSaysWhatWasDone() throws {
     let shop = try Workshop()
     let path = shop.folder / "report.json"

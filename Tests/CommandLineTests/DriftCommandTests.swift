@@ -1,4 +1,5 @@
 import BertErrors
+import BertModel
 import BertqFile
 import Fixtures
 import JSONText
@@ -70,6 +71,27 @@ struct DriftCommandTests {
     #expect(try run("g.json").code == 0)
     expectFailure(try run("bad.toml"), .usage, ["accuracy", "bad.toml"])
     expectFailure(try run("absent.toml"), .notFound, ["absent.toml"])
+  }
+
+  /// Scores of every word for every token of a text would be 240 MB here.
+  @Test func scoresOfWordsAreNotKept() throws {
+    let configuration = BertConfiguration(
+      vocabularySize: 60_000, hiddenSize: 16, layerCount: 1, headCount: 2, intermediateSize: 16,
+      maximumPositions: 512, tokenTypeCount: 2, layerNormEpsilon: 1e-12, activation: .gelu)
+    let model = GeneratedModel(configuration)
+    let store = try model.store(task: .fillMask, head: .maskedWords, int8: model.rounded)
+    let folder = try TemporaryFolder()
+    try write(store, store.description, to: folder / "m.bertq")
+    func run(_ tokens: Int) throws -> Program.Outcome {
+      let ids = model.ids(tokens).map { "\($0)" }.joined(separator: ",")
+      let outcome = try Program.run.run(
+        ["--drift", "--task", "embedding", "--jsonl", folder / "m.bertq"],
+        input: Array("{\"ids\":[\(ids)]}\n".utf8))
+      #expect(outcome.code == 0 && outcome.errors.contains("masked-words"), "\(outcome.errors)")
+      return outcome
+    }
+    let (few, many) = (try run(4), try run(500))
+    #expect(many.peakMemory - few.peakMemory < 40 << 20)
   }
 
   /// Two texts have one similarity: there is no ranking, and what is not measured does not pass.

@@ -18,6 +18,12 @@ struct HelpTests {
   }
 
   @Test(arguments: ["bert-convert", "bert-run", "bert-bench"])
+  func helpThatCannotBeWrittenIsAnError(_ name: String) throws {
+    let outcome = try shell("'\(Program(name).path)' --help > /dev/full")
+    expectFailure(outcome, .cannotWrite, [name, "standard output"])
+  }
+
+  @Test(arguments: ["bert-convert", "bert-run", "bert-bench"])
   func everyLineOfHelpFitsAScreen(_ name: String) throws {
     let outcome = try Program(name).run(["--help"], environment: ["COLUMNS": "80"])
     #expect(outcome.lines.allSatisfy { $0.count <= 80 || $0.hasPrefix("USAGE: ") })

@@ -85,6 +85,9 @@ struct RunErrorTests {
     ("{\"ids\":[5],\"types\":[2]}", .usage, ["text 1", "2"]),
     ("{\"ids\":[5],\"types\":[-1]}", .malformed, ["types"]),
     ("{\"text\":\"a\"} x", .malformed, ["line 2"]),
+    ("{\"text\":\"a\",\"types\":[0]}", .malformed, ["line 2", "types", "ids"]),
+    ("{\"ids\":[5],\"pair\":\"a\"}", .malformed, ["line 2", "pair", "text"]),
+    ("{\"ids\":[5],\"pair\":7}", .malformed, ["line 2", "pair"]),
   ]
 
   @Test(arguments: lines.indices)
@@ -94,6 +97,24 @@ struct RunErrorTests {
     let outcome = try Program.run.run(
       ["--jsonl", shop.model], input: Array("{\"text\":\"sun\"}\n\(line)\n".utf8))
     expectFailure(outcome, code, words)
+  }
+
+  /// In one pass or in several, a bad line takes no answer away from those before it.
+  @Test func whatComesBeforeABadLineIsAnswered() throws {
+    let shop = try Workshop.converted()
+    let good = (0..<7).map { "{\"text\":\"the bird \($0)\",\"id\":\($0)}\n" }
+    let answers = try Program.run.run(
+      ["--jsonl", shop.model], input: Array(good.joined().utf8))
+    #expect(answers.lines.count == 7)
+    for (line, code) in [("{\"text\":", BertError.Code.malformed), ("{\"ids\":[-1]}", .usage)] {
+      let lines = good + [line + "\n"] + good
+      for options in [[], ["--token-budget", "1"], ["--token-budget", "20"]] {
+        let outcome = try Program.run.run(
+          ["--jsonl", shop.model] + options, input: Array(lines.joined().utf8))
+        expectFailure(outcome, code)
+        #expect(outcome.output == answers.output)
+      }
+    }
   }
 
   @Test func pathsThatTheFileDoesNotHoldAreUnsupported() throws {
@@ -121,6 +142,15 @@ struct RunErrorTests {
     expectFailure(outcome, .cannotWrite, [nowhere])
     let full = try shell("'\(Program.run.path)' '\(shop.model)' sun > /dev/full")
     expectFailure(full, .cannotWrite, ["standard output"])
+    let (run, bench) = (Program.run.path, Program.bench.path)
+    for command in [
+      "'\(run)' --cpu", "'\(run)' --format npy '\(shop.model)' sun",
+      "'\(bench)' --rounds 1 --seconds 0.01 --cells 1x16 --threads 1 -- '\(shop.model)'",
+      "'\(bench)' --json --rounds 1 --seconds 0.01 --cells 1x16 --threads 1 -- '\(shop.model)'",
+    ] {
+      expectFailure(try shell(command + " > /dev/full"), .cannotWrite, ["standard output"])
+      expectFailure(try shell(command + " >&-"), .cannotWrite, ["standard output"])
+    }
     let closed = try shell("'\(Program.run.path)' '\(shop.model)' sun >&-")
     expectFailure(closed, .cannotWrite, ["standard output"])
   }

@@ -1,5 +1,6 @@
 import BertErrors
 import BertKernels
+import BertModel
 import Fixtures
 import FoundationEssentials
 import JSONText
@@ -103,7 +104,7 @@ struct RunTests {
     let shop = try Workshop.converted()
     let input = """
       {"text":"a ship","pair":"a sail","id":"first"}
-      {"ids":[2,9,3],"id":7}
+      {"ids":[2,9,3],"id":7,"pair":null,"text":null}
       {"ids":[2,9,3],"types":[0,0,1],"id":{"deep":[1,null,"é"]}}
       {"text":"sun","id":null}
       {"text":"a ship"}
@@ -153,6 +154,22 @@ struct RunTests {
     }
   }
 
+  @Test func tokensNeedNoPooler() throws {
+    let configuration = BertConfiguration(
+      vocabularySize: 50, hiddenSize: 16, layerCount: 1, headCount: 2, intermediateSize: 16,
+      maximumPositions: 8, tokenTypeCount: 2, layerNormEpsilon: 1e-12, activation: .gelu)
+    let store = try GeneratedModel(configuration, hasPooler: false).store()
+    var description = store.description
+    description.pooling = .pooler
+    let folder = try TemporaryFolder()
+    try write(store, description, to: folder / "m.bertq")
+    for (task, code) in [("tokens", nil), ("embedding", BertError.Code.unsupported)] {
+      let outcome = try Program.run.run(
+        ["--task", task, "--jsonl", folder / "m.bertq"], input: Array("{\"ids\":[1,2]}".utf8))
+      if let code { expectFailure(outcome, code, ["pooler"]) } else { #expect(outcome.code == 0) }
+    }
+  }
+
   @Test func tokensComeWithTheirText() throws {
     let shop = try Workshop.converted()
     let line = try jsonLines(Program.run("--task", "tokens", shop.model, "Slower birds")).first
@@ -183,6 +200,63 @@ struct RunTests {
       for (row, wanted) in zip(json.arrayValue?.dropFirst() ?? [], expected) {
         #expect(row.numbers.map { Float($0) } == wanted.numbers.map { Float($0) })
       }
+    }
+  }
+
+  /// Through a pipe, into a file, behind what a file holds: the same bytes, whatever their number.
+  @Test(arguments: [0, 3, 20_000])
+  func arraysAreTheSameThroughPipesAndInFiles(_ count: Int) throws {
+    let shop = try Workshop.converted()
+    let texts = shop.folder / "texts"
+    let lines = (0..<count).map { "the bird sings over \($0 % 7) stones\n" }
+    try writeBytes(Array(lines.joined().utf8), to: texts)
+    let command = "'\(Program.run.path)' --format npy --input '\(texts)' '\(shop.model)'"
+    let file = try Program.run("--format", "npy", "--input", texts, shop.model)
+    #expect(file.code == 0, "\(file.errors)")
+    #expect(file.output.count == 128 + count * 20 * 4)
+    let header = String(decoding: file.output.prefix(128).dropFirst(10), as: UTF8.self)
+    #expect(header.contains("'shape': (\(count), 20), }") && header.hasSuffix(" \n"))
+    let names = shop.folder.names
+    let other = shop.folder.path
+    #expect(try shell("TMPDIR='\(other)' \(command) | cat").output == file.output)
+    #expect(shop.folder.names == names)
+    #expect(try shell("printf '12345'; \(command)").output == Array("12345".utf8) + file.output)
+    let added = shop.folder / "added"
+    let outcome = try shell("printf '12345' > '\(added)'; \(command) >> '\(added)'")
+    #expect(outcome.code == 0 && outcome.errors.isEmpty)
+    #expect(try readBytes(added) == Array("12345".utf8) + file.output)
+    // What is short waits in memory and needs no place.
+    let nowhere = try shell("TMPDIR=/nowhere \(command) | cat")
+    #expect(nowhere.errors.contains("/nowhere") == (count > 15_000))
+  }
+
+  @Test func anArrayHoldsWhatComesBeforeABadLine() throws {
+    let shop = try Workshop.converted()
+    let good = "{\"text\":\"sun\"}\n{\"text\":\"moon\"}\n"
+    let whole = try Program.run.run(
+      ["--format", "npy", "--jsonl", shop.model], input: Array(good.utf8))
+    let cut = try Program.run.run(
+      ["--format", "npy", "--jsonl", shop.model], input: Array((good + "{\n" + good).utf8))
+    expectFailure(cut, .malformed, ["line 3"])
+    #expect(cut.output == whole.output)
+  }
+
+  /// Results of more megabytes than the memory may grow by, in every form.
+  @Test func memoryDoesNotGrowWithTheNumberOfTexts() throws {
+    let shop = try Workshop.converted()
+    func peak(_ lines: Int, _ command: String) throws -> Int {
+      let text = String(repeating: "the bird sings over the old road to the sea\n", count: lines)
+      try writeBytes(Array(text.utf8), to: shop.folder / "texts")
+      let outcome = try shell(
+        "'\(Program.run.path)' --task tokens --input '\(shop.folder / "texts")' '\(shop.model)' "
+          + command)
+      #expect(outcome.code == 0, "\(outcome.errors)")
+      return outcome.peakMemory
+    }
+    let file = "'\(shop.output)'"
+    for command in ["> /dev/null", "--format npy | cat > /dev/null", "--format npy > \(file)"] {
+      let (few, many) = (try peak(500, command), try peak(30_000, command))
+      #expect(many - few < 8 << 20, "\(command): \(few) bytes, then \(many)")
     }
   }
 

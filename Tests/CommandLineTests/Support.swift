@@ -1,4 +1,6 @@
 import BertErrors
+import BertModel
+import BertqFile
 import Fixtures
 import FoundationEssentials
 import JSONText
@@ -47,6 +49,17 @@ struct Workshop {
     let object = JSONObject(members.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
     try writeBytes(Array(JSON.object(object).text(pretty: true).utf8), to: path)
   }
+}
+
+/// Writes a model as a `.bertq` file.
+func write(_ store: TensorStore, _ description: ModelDescription, to path: String) throws {
+  let views = store.names.compactMap { store.find($0) }
+  let writer = try BertqWriter(
+    path: path, description: description,
+    tensors: views.map { BertqTensor($0.name, $0.elementType, $0.layout, $0.shape) },
+    producer: "tests")
+  for view in views { try writer.append(view.name, view.bytes) }
+  _ = try writer.finish()
 }
 
 /// One clear line of message, the right exit code, and no trap.

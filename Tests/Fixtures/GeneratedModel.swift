@@ -34,12 +34,23 @@ public struct GeneratedModel: Sendable {
 
   /// The model in memory, as the encoder takes it.
   ///
-  /// - Parameter int8: the quantised form of a linear, nil to leave it out.
+  /// - Parameters:
+  ///   - task: what it answers.
+  ///   - head: its head, of three labels where that has labels.
+  ///   - int8: the quantised form of a linear, nil to leave it out.
   public func store(
+    task: Task = .embedding, head: Head? = nil,
     int8: (Int, LinearSite) -> QuantizedLinear? = { _, _ in nil }
   ) throws(BertError) -> TensorStore {
     let c = configuration
-    let store = TensorStore(description: ModelDescription(configuration: c))
+    var description = ModelDescription(configuration: c)
+    description.task = task
+    let store = TensorStore(description: description)
+    var random = SeededGenerator(seed: seed ^ 77)
+    for tensor in head.map({ c.tensors(of: $0, labels: 3) }) ?? [] {
+      let values = (0..<tensor.shape.reduce(1, *)).map { _ in random.normal() }
+      try store.add(tensor.name, .float32, tensor.shape, values)
+    }
     for tensor in c.sharedTensors + c.floatLinearTensors + c.poolerTensors {
       guard let values = values[tensor.name] else { continue }
       guard tensor.layout == .floatPanels else {

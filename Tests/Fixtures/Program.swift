@@ -43,6 +43,8 @@ public struct Program: Sendable {
     public let output: [UInt8]
     /// Its standard error.
     public let errors: String
+    /// The most memory it had in use, in bytes.
+    public let peakMemory: Int
     /// Its standard output as text.
     public var text: String { String(decoding: output, as: UTF8.self) }
     /// The lines of its standard output.
@@ -73,11 +75,11 @@ public struct Program: Sendable {
     let folder = try TemporaryFolder()
     try writeBytes(input, to: folder / "in")
     let process = try spawn(arguments, folder, environment)
-    let status = try wait(process, killedAfter)
+    let (status, memory) = try wait(process, killedAfter)
     return Outcome(
       code: status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + (status & 0x7F),
       output: try readBytes(folder / "out"),
-      errors: String(decoding: try readBytes(folder / "err"), as: UTF8.self))
+      errors: String(decoding: try readBytes(folder / "err"), as: UTF8.self), peakMemory: memory)
   }
 
   private func spawn(
@@ -103,10 +105,11 @@ public struct Program: Sendable {
     return process
   }
 
-  private func wait(_ process: pid_t, _ killedAfter: Double?) throws -> Int32 {
+  /// Waits for a process; gives its status and the most memory it had in use.
+  private func wait(_ process: pid_t, _ killedAfter: Double?) throws -> (Int32, Int) {
     let step = 0.0005
-    var (waited, status) = (0.0, Int32(0))
-    while waitpid(process, &status, WNOHANG) == 0 {
+    var (waited, status, usage) = (0.0, Int32(0), rusage())
+    while wait4(process, &status, WNOHANG, &usage) == 0 {
       if let killedAfter, waited >= killedAfter { kill(process, SIGKILL) }
       if waited > Self.patience {
         kill(process, SIGKILL)
@@ -116,6 +119,6 @@ public struct Program: Sendable {
       usleep(UInt32(step * 1e6))
       waited += step
     }
-    return status
+    return (status, usage.ru_maxrss << 10)
   }
 }

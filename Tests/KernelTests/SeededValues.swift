@@ -66,6 +66,8 @@ enum FloatKind: Int, CaseIterable {
 /// Kinds of int8 weights and of quantised rows.
 enum ByteKind: Int, CaseIterable {
   case any, lowest, highest, zeros
+  /// Weights of -128, which the quantiser never gives and a file may hold.
+  case beyond
 
   func weights(_ count: Int, _ random: inout SeededRandom) -> [Int8] {
     var values: [Int8] = []
@@ -76,6 +78,7 @@ enum ByteKind: Int, CaseIterable {
       case .lowest: values.append(-127)
       case .highest: values.append(127)
       case .zeros: values.append(0)
+      case .beyond: values.append(-128)
       }
     }
     return values
@@ -88,7 +91,7 @@ enum ByteKind: Int, CaseIterable {
       switch self {
       case .any: values.append(UInt8(truncatingIfNeeded: random.next() >> 56))
       case .highest: values.append(255)
-      case .lowest, .zeros: values.append(0)
+      case .lowest, .zeros, .beyond: values.append(0)
       }
     }
     return values

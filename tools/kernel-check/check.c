@@ -47,7 +47,13 @@ void fill_floats(random_source *r, float_kind kind, float *x, ptrdiff_t count) {
 void fill_weights(random_source *r, byte_kind kind, int8_t *w, ptrdiff_t count) {
   for (ptrdiff_t i = 0; i < count; i++) {
     const int8_t any = (int8_t)((int)(next_random(r) >> 33) % 255 - 127);
-    w[i] = kind == ANY_BYTE ? any : kind == LEAST ? -127 : kind == MOST ? 127 : 0;
+    switch (kind) {
+      case ANY_BYTE: w[i] = any; break;
+      case LEAST: w[i] = -127; break;
+      case MOST: w[i] = 127; break;
+      case NONE: w[i] = 0; break;
+      case LOWEST: w[i] = -128; break;
+    }
   }
 }
 

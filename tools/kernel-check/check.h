@@ -37,11 +37,12 @@ typedef enum {
 
 void fill_floats(random_source *r, float_kind kind, float *x, ptrdiff_t count);
 
-typedef enum { ANY_BYTE, LEAST, MOST, NONE } byte_kind;
+typedef enum { ANY_BYTE, LEAST, MOST, NONE, LOWEST } byte_kind;
 
-// Weights: any of -127...127, all -127, all 127, or zeros.
+// Weights: any of -127...127, all -127, all 127, zeros, or all -128, which bert-convert never
+// writes but a file may hold.
 void fill_weights(random_source *r, byte_kind kind, int8_t *w, ptrdiff_t count);
-// Quantised rows: any of 0...255, all 0 (LEAST and NONE), or all 255.
+// Quantised rows: any of 0...255, all 255 (MOST), or all 0.
 void fill_bytes(random_source *r, byte_kind kind, uint8_t *q, ptrdiff_t count);
 
 // MARK: Buffers
@@ -77,6 +78,7 @@ typedef struct {
 // Called for each case in turn.
 typedef void (*visitor)(const test_case *c);
 void visit_linears(visitor visit);
+void visit_lowest_weights(visitor visit);  // -128: compared, but not in the digest
 void visit_all_shapes(visitor visit);  // 1,200,000 of them, for linears
 void visit_rows(visitor visit);
 void visit_attention(visitor visit);

@@ -43,7 +43,7 @@ static void choose_panels(random_source *r, ptrdiff_t outputs, ptrdiff_t most, p
 
 // MARK: The cases
 
-// shape: rows, outputs, depth, kind of values (weights + 4 * rows).
+// shape: rows, outputs, depth, kind of values (weights + 8 * rows).
 static void run_linear_s8(const bk_kernels *k, random_source *r, const ptrdiff_t *shape,
                           record *out) {
   const ptrdiff_t rows = shape[0], outputs = shape[1], depth = shape[2];
@@ -51,7 +51,7 @@ static void run_linear_s8(const bk_kernels *k, random_source *r, const ptrdiff_t
   bk_linear_s8 l = {.outputs = outputs, .groups = groups};
   int8_t *weights = TAKE(int8_t, outputs * depth);
   int8_t *packed = TAKE(int8_t, panels * groups * 128);
-  fill_weights(r, (byte_kind)(shape[3] % 4), weights, outputs * depth);
+  fill_weights(r, (byte_kind)(shape[3] % 8), weights, outputs * depth);
   bk_pack_s8(weights, outputs, depth, packed);
   float *scale = TAKE(float, outputs), *sum = TAKE(float, outputs), *bias = TAKE(float, outputs);
   fill_floats(r, ORDINARY, scale, outputs);
@@ -67,7 +67,7 @@ static void run_linear_s8(const bk_kernels *k, random_source *r, const ptrdiff_t
   const ptrdiff_t q_stride = 4 * (groups + next_between(r, 0, 2));
   const ptrdiff_t q_count = (rows - 1) * q_stride + 4 * groups;
   uint8_t *q = TAKE(uint8_t, q_count);
-  fill_bytes(r, (byte_kind)(shape[3] / 4), q, q_count);
+  fill_bytes(r, (byte_kind)(shape[3] / 8), q, q_count);
   bk_row_scale *scales = TAKE(bk_row_scale, rows);
   fill_floats(r, ORDINARY, &scales->scale, 2 * rows);
   destination d = make_destination(r, rows, outputs);
@@ -124,9 +124,12 @@ static void run_quantize_rows(const bk_kernels *k, random_source *r, const ptrdi
 
 static visitor visiting;
 
+// The kinds of weights and of rows of a case, of four each.
+static ptrdiff_t kinds(ptrdiff_t both) { return both % 4 + 8 * (both / 4); }
+
 static void linear(ptrdiff_t rows, ptrdiff_t outputs, ptrdiff_t depth) {
   const uint64_t seed = (uint64_t)((rows * 8192 + outputs) * 131072 + depth);
-  const ptrdiff_t bytes = (ptrdiff_t)(seed % 5) ? 0 : (ptrdiff_t)(seed / 5 % 16);
+  const ptrdiff_t bytes = (ptrdiff_t)(seed % 5) ? 0 : kinds((ptrdiff_t)(seed / 5 % 16));
   const ptrdiff_t floats = (ptrdiff_t)(seed % 3) ? ORDINARY : (ptrdiff_t)(seed / 3 % KINDS);
   visiting(&(test_case){"linear_s8", run_linear_s8, {rows, outputs, depth, bytes}, seed});
   visiting(&(test_case){"linear_f32", run_linear_f32, {rows, outputs, depth, floats}, seed});
@@ -147,8 +150,8 @@ void visit_linears(visitor visit) {
     linear(1, 1152, widths[i]), linear(13, 70, widths[i]), linear(3, widths[i], 384);
   }
   for (ptrdiff_t kind = 0; kind < 16; kind++) {
-    visit(&(test_case){"linear_s8", run_linear_s8, {2, 33, BK_MAX_DEPTH, kind}, 1});
-    visit(&(test_case){"linear_s8", run_linear_s8, {7, 32, 300, kind}, 2});
+    visit(&(test_case){"linear_s8", run_linear_s8, {2, 33, BK_MAX_DEPTH, kinds(kind)}, 1});
+    visit(&(test_case){"linear_s8", run_linear_s8, {7, 32, 300, kinds(kind)}, 2});
   }
   for (ptrdiff_t kind = 0; kind < KINDS; kind++) {
     for (ptrdiff_t depth = 1; depth <= 70; depth++) {
@@ -164,6 +167,16 @@ void visit_linears(visitor visit) {
         visit(&(test_case){"quantize_rows", run_quantize_rows, {2, widths[i], rotation, kind}, 5});
       }
     }
+  }
+}
+
+void visit_lowest_weights(visitor visit) {
+  for (ptrdiff_t rows = ANY_BYTE; rows <= MOST; rows++) {
+    const ptrdiff_t kind = LOWEST + 8 * rows;
+    for (ptrdiff_t depth = 1; depth <= 40; depth++) {
+      visit(&(test_case){"linear_s8", run_linear_s8, {7, 33, depth, kind}, 6});
+    }
+    visit(&(test_case){"linear_s8", run_linear_s8, {2, 33, BK_MAX_DEPTH, kind}, 6});
   }
 }
 

@@ -90,6 +90,7 @@ int main(int argc, char **argv) {
       failures++;
     }
   }
+  visit_lowest_weights(check);
   if (full) visit_all_shapes(check);
   printf("%ld cases, %d sets, %ld failures\n", cases, count, failures);
   return failures ? 1 : 0;

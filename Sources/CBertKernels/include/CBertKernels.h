@@ -13,7 +13,7 @@
 enum { BK_PANEL = 32, BK_GROUP = 4, BK_LANES = 16 };
 
 // The largest depth of an int8 linear.
-// 65536 * 255 * 127 = 2122383360 < 2^31, so the int32 sum can not overflow.
+// 65536 * 255 * 128 = 2139095040 < 2^31, so the int32 sum can not overflow.
 enum { BK_MAX_DEPTH = 65536 };
 
 // What follows a linear before its output is stored.
@@ -59,7 +59,7 @@ enum { BK_QUANTIZE_ROWS = 4 };
 typedef struct {
   ptrdiff_t outputs;
   ptrdiff_t groups;         // ceil(depth / 4)
-  const int8_t *weights;    // [ceil(outputs/32)][groups][32][4], each -127...127
+  const int8_t *weights;    // [ceil(outputs/32)][groups][32][4], any int8
   const float *scale;       // [outputs]
   const float *column_sum;  // [outputs]: the sum of the int8 weights, as float
   const float *bias;        // [outputs]

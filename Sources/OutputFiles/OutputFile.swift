@@ -7,7 +7,7 @@ import Glibc
 /// Where the file system has no such files, they go to a temporary with a random name beside the
 /// target. Either way the folder is kept open, so that all happens in the same folder even if it is
 /// moved meanwhile.
-final class OutputFile {
+public final class OutputFile {
   /// `pwrite`, or what a test puts in its place.
   typealias Write = (CInt, UnsafeRawPointer, Int, Int) -> Int
 
@@ -21,13 +21,15 @@ final class OutputFile {
 
   /// Makes room for a file of `size` bytes, all zero so far.
   ///
-  /// `usesNamed` takes a temporary with a name at once, as where there are none without.
-  ///
   /// - Throws: `cannotWrite` when the folder is missing or closed to us, when the target is a
   ///   folder or a device, or when the disk has no room.
+  public convenience init(path: String, size: Int) throws(BertError) {
+    try self.init(path: path, size: size, usesNamed: false)
+  }
+
+  /// Takes a temporary with a name at once if `usesNamed` says so, as where there are none without.
   init(
-    path: String, size: Int, usesNamed: Bool = false,
-    write: @escaping Write = { pwrite($0, $1, $2, $3) }
+    path: String, size: Int, usesNamed: Bool, write: @escaping Write = { pwrite($0, $1, $2, $3) }
   ) throws(BertError) {
     self.path = path
     self.size = size
@@ -48,6 +50,17 @@ final class OutputFile {
   }
 
   deinit { discard() }
+
+  /// Writes a file of these bytes.
+  ///
+  /// - Throws: `cannotWrite`; what had the name before is then still there.
+  public static func write(_ bytes: [UInt8], to path: String) throws(BertError) {
+    let output = try OutputFile(path: path, size: bytes.count)
+    try bytes.withUnsafeBufferPointer { (buffer) throws(BertError) in
+      try output.put(UnsafeRawBufferPointer(buffer), at: 0)
+    }
+    try output.commit()
+  }
 
   private func checkTarget() throws(BertError) {
     if name.isEmpty || name == "." || name == ".." {
@@ -100,7 +113,7 @@ final class OutputFile {
   /// Puts bytes at an offset.
   ///
   /// - Throws: `cannotWrite`; the file is then of no use and goes away with this object.
-  func put(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(BertError) {
+  public func put(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(BertError) {
     guard var next = bytes.baseAddress else { return }
     var (left, position) = (bytes.count, offset)
     while left > 0 {
@@ -116,7 +129,7 @@ final class OutputFile {
   /// Syncs the file and gives it its name, replacing what had it.
   ///
   /// - Throws: `cannotWrite`; what had the name before is then still there.
-  func commit() throws(BertError) {
+  public func commit() throws(BertError) {
     guard fsync(file) == 0 else { throw failure("the disk did not take it", errno) }
     if temporary == nil {
       let link = "/proc/self/fd/\(file)"
@@ -143,7 +156,7 @@ final class OutputFile {
   }
 
   /// Closes everything and removes what has no final name; harmless when done twice.
-  func discard() {
+  public func discard() {
     if let temporary { unlinkat(folder, temporary, 0) }
     temporary = nil
     if file >= 0 { close(file) }
@@ -152,7 +165,8 @@ final class OutputFile {
   }
 
   private func failure(_ what: String, _ code: CInt) -> BertError {
-    BertError(.cannotWrite, "cannot be written: \(what): \(reason(code))", file: path)
+    let reason = String(cString: strerror(code))
+    return BertError(.cannotWrite, "cannot be written: \(what): \(reason)", file: path)
   }
 
   private static func randomName() -> String {

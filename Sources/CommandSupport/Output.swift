@@ -1,0 +1,115 @@
+import BertErrors
+import Glibc
+
+/// Standard output, in pieces of a whole write.
+public struct OutputStream: ~Copyable {
+  /// Bytes that wait to be written.
+  public var buffer: [UInt8] = []
+
+  /// Nothing waits.
+  public init() { buffer.reserveCapacity(1 << 17) }
+
+  /// Writes what waits, when that is much or `force` says so.
+  ///
+  /// - Throws: `cannotWrite` with the system's reason.
+  public mutating func flush(force: Bool = true) throws(BertError) {
+    if !force && buffer.count < 1 << 16 { return }
+    try OpenFile.standardOutput.write(buffer)
+    buffer.removeAll(keepingCapacity: true)
+  }
+}
+
+/// A file that is open for writing, with the name that messages give it.
+public final class OpenFile: Sendable {
+  private let descriptor: Int32
+  private let name: String
+
+  /// Standard output.
+  public static let standardOutput = OpenFile(1, "standard output")
+
+  private init(_ descriptor: Int32, _ name: String) {
+    self.descriptor = descriptor
+    self.name = name
+  }
+
+  deinit {
+    if descriptor > 2 { close(descriptor) }
+  }
+
+  /// A file without a name, which vanishes when it is closed or the process ends: in the folder that
+  /// TMPDIR names, or else in /var/tmp or /tmp.
+  ///
+  /// - Throws: `cannotWrite` when there is no place for one.
+  public static func temporary() throws(BertError) -> OpenFile {
+    let named = getenv("TMPDIR").map { String(cString: $0) } ?? ""
+    let folders = named.isEmpty ? ["/var/tmp", "/tmp"] : [named]
+    for folder in folders {
+      let name = "a temporary file in \(folder)"
+      let descriptor = open(folder, O_RDWR | __O_TMPFILE | O_DIRECTORY | O_CLOEXEC, 0o600)
+      if descriptor >= 0 { return OpenFile(descriptor, name) }
+      // Not every file system has files without a name.
+      var template = (folder + "/bertq-XXXXXX").utf8CString.map { $0 }
+      let other = mkstemp(&template)
+      if other >= 0 {
+        unlink(template)
+        return OpenFile(other, name)
+      }
+    }
+    throw BertError(
+      .cannotWrite,
+      "no temporary file can be made in \(folders.joined(separator: " or ")): "
+        + "\(String(cString: strerror(errno))); name another folder with TMPDIR")
+  }
+
+  /// Where the next byte goes, if bytes before it can still be changed: nil for what is no regular
+  /// file, and for one that is only appended to.
+  public var position: Int? {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
+      fcntl(descriptor, F_GETFL) & O_APPEND == 0
+    else { return nil }
+    let position = lseek(descriptor, 0, SEEK_CUR)
+    return position < 0 ? nil : Int(position)
+  }
+
+  /// Writes all bytes: behind those written before, or at an offset.
+  ///
+  /// - Throws: `cannotWrite` with the system's reason.
+  public func write(_ bytes: [UInt8], at offset: Int? = nil) throws(BertError) {
+    var done = 0
+    while done < bytes.count {
+      let count = bytes.withUnsafeBytes { buffer in
+        guard let next = buffer.baseAddress.map({ $0 + done }) else { return 0 }
+        return offset.map { pwrite(descriptor, next, buffer.count - done, $0 + done) }
+          ?? Glibc.write(descriptor, next, buffer.count - done)
+      }
+      if count < 0 && errno == EINTR { continue }
+      if count <= 0 {
+        throw BertError(.cannotWrite, "\(name): \(String(cString: strerror(errno)))")
+      }
+      done += count
+    }
+  }
+
+  /// Writes all that was written to this file to another one.
+  ///
+  /// - Throws: `cannotWrite` with the system's reason.
+  public func copy(to other: OpenFile) throws(BertError) {
+    var offset = 0
+    while true {
+      var count = 0
+      let piece = [UInt8](unsafeUninitializedCapacity: 1 << 20) { buffer, size in
+        count = pread(descriptor, buffer.baseAddress, buffer.count, offset)
+        size = max(0, count)
+      }
+      if count == 0 { return }
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw BertError(
+          .cannotWrite, "\(name) cannot be read again: \(String(cString: strerror(errno)))")
+      }
+      try other.write(piece)
+      offset += count
+    }
+  }
+}
