@@ -125,22 +125,24 @@ def attend_float(query, key, value):
     return chain(p, value) / arithmetic.sum_of(p)[..., None]
 
 
-def quantize_slice(x):
-    """Each head's slice of each token as scale * q, q in -127...127."""
-    largest = arithmetic.most_of(numpy.abs(x))
+def rounded(x, axis):
+    """x as scale * q, q in -127...127, with a scale for all that lies along one axis."""
+    largest = arithmetic.most_of(numpy.moveaxis(numpy.abs(x), axis, -1))
     inverse = numpy.where(largest > LEAST_RANGE, F32(127) / largest, F32(0))
-    q = low_bytes(x * inverse[..., None] + MAGIC).view(numpy.int8)
+    q = low_bytes(fma(x, numpy.expand_dims(inverse, axis), arithmetic.MAGIC)).view(numpy.int8)
     return q, largest * PER_127
 
 
 def attend_int8(query, key, value):
-    (query, query_scale), (key, key_scale), (value, value_scale) = map(quantize_slice, (query, key, value))
-    score_scale = arithmetic.LOG2E / numpy.sqrt(F32(query.shape[-1]))
+    key, key_step = rounded(key, -2)
+    value, value_scale = rounded(value, -1)
+    query, query_scale = rounded(query * key_step[:, None], -1)
+    score_scale = F32(1) / numpy.sqrt(F32(query.shape[-1])) * arithmetic.LOG2E
     largest = value_scale.max(axis=-1, keepdims=True)
     ratio = numpy.where(largest > 0, value_scale / largest, F32(1))
     ratio = arithmetic.most(ratio, LEAST_RATIO)[:, None]
 
-    x = exact_product(query, key.swapaxes(-1, -2)).astype(F32) * key_scale[:, None]
+    x = exact_product(query, key.swapaxes(-1, -2)).astype(F32)
     x = fma(x, (query_scale * score_scale)[..., None], arithmetic.log2(ratio))
     x = arithmetic.most(x - arithmetic.most_of(x)[..., None], F32(-125))
     weight = arithmetic.exp2_coarse(x)
@@ -179,6 +181,8 @@ class Encoder:
 
     def __init__(self, file, path):
         self.file, self.path, self.configuration = file, path, file.header["configuration"]
+        if file.header["numeric_version"] != 2:
+            raise Unsupported("has numeric version %d" % file.header["numeric_version"])
         self.tensors = {tensor["name"]: tensor for tensor in file.header["tensors"]}
         if path == "int8" and not any(".int8." in name for name in self.tensors):
             raise Unsupported("holds no int8 weights")

@@ -53,10 +53,19 @@ public final class ServedModel: Sendable {
   }
 
   /// An encoder over the file's weights, which are verified now.
+  ///
+  /// - Throws: `unsupported` for a file of an earlier numeric version, whose fingerprints stand for
+  ///   other bits.
   public func encoder(
     _ precision: Precision, kernels: KernelSet, team: ThreadTeam,
     tokenBudget: Int? = nil
   ) throws(BertError) -> Encoder {
+    guard file.numericVersion == BertqFormat.numericVersion else {
+      throw BertError(
+        .unsupported,
+        "was made for version \(file.numericVersion) of the numeric contract; this program computes "
+          + "version \(BertqFormat.numericVersion): convert the checkpoint again", file: file.path)
+    }
     do throws(BertError) {
       return try Encoder(
         source: file, precision: precision, kernels: kernels, team: team, tokenBudget: tokenBudget)

@@ -29,11 +29,12 @@ extension Header {
       )
     }
     numericVersion = header.numeric_version
-    if numericVersion != BertqFormat.numericVersion {
+    if !(1...BertqFormat.numericVersion).contains(numericVersion) {
       throw BertError(
         .unsupported,
         "was made for version \(numericVersion) of the numeric contract; this program computes "
-          + "version \(BertqFormat.numericVersion): convert the checkpoint again")
+          + "version \(BertqFormat.numericVersion): use a newer one, or convert the checkpoint again"
+      )
     }
     producer = try text(header.producer, "the producer")
     description = try Self.description(header)

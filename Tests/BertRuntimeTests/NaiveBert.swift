@@ -186,14 +186,17 @@ struct NaiveBert {
   }
 
   private func attendBytes(_ query: [Row], _ key: [Row], _ value: [Row]) -> [Row] {
-    let (keys, values) = (key.map(signedBytes), value.map(signedBytes))
+    let values = value.map(signedBytes)
+    // Keys have a scale for each channel, which queries take over before they are rounded.
+    let channels = (0..<(key.first?.count ?? 0)).map { c in signedBytes(key.map { $0[c] }) }
+    let keys = key.indices.map { token in channels.map { $0.bytes[token] } }
     let widest = values.reduce(0) { max($0, $1.scale) }
     // A value's scale is a factor of its share; below 1/4096 of the widest it counts as that.
     let ratios = values.map { max(widest == 0 ? 1 : $0.scale / widest, 1.0 / 4096) }
     return query.map { row in
-      let query = signedBytes(row)
+      let query = signedBytes(zip(row, channels).map { $0 * $1.scale })
       let scores = keys.map {
-        dot(query.bytes, $0.bytes) * query.scale * $0.scale / Double(row.count).squareRoot()
+        dot(query.bytes, $0) * query.scale / Double(row.count).squareRoot()
       }
       let most = scores.max() ?? 0
       let shares = scores.map { exp($0 - most) }

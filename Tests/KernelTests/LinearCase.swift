@@ -74,10 +74,13 @@ final class LinearCase {
     let chosen = chosen ?? 0..<panels
     let some = some ?? 0..<rows
     let out = GuardedMemory<Float>(count: (some.count - 1) * outStride + panels * 32)
+    // A linear writes its first panel first; here each has its place.
+    let column = chosen.lowerBound * 32
     var output = bk_output(
-      out: out.base, stride: outStride, residual: nil, residual_stride: 0, activation: activation)
+      out: out.base + column, stride: outStride, residual: nil, residual_stride: 0,
+      activation: activation)
     if hasResidual {
-      output.residual = UnsafePointer(residual.base + some.lowerBound * residualStride)
+      output.residual = UnsafePointer(residual.base + some.lowerBound * residualStride + column)
       output.residual_stride = residualStride
     }
     if float {
@@ -102,7 +105,7 @@ final class LinearCase {
     rowScales.base.withMemoryRebound(to: bk_row_scale.self, capacity: rows) { scales in
       calls.linear_s8(
         &linear, q.base + some.lowerBound * rowStride, rowStride, scales + some.lowerBound,
-        some.count, chosen.lowerBound, chosen.upperBound, &output, scratch.base)
+        some.count, chosen.lowerBound, chosen.upperBound, &output, nil, scratch.base)
     }
   }
 }

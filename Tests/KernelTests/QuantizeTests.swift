@@ -29,7 +29,7 @@ import Testing
       let bytes = (width + 3) / 4 * 4
       let q = GuardedMemory<UInt8>(count: count * bytes)
       let scales = GuardedMemory<Float>(count: 2 * count)
-      let scratch = GuardedMemory<Float>(count: width)
+      let scratch = GuardedMemory<Float>(count: BK_QUANTIZE_ROWS * width)
       scales.base.withMemoryRebound(to: bk_row_scale.self, capacity: count) {
         calls.quantize_rows(&input, x.base, stride, count, q.base, bytes, $0, scratch.base)
       }

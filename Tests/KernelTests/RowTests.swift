@@ -69,8 +69,7 @@ import Testing
         result += bits(mean.elements)
         calls.tanh_row(mean.base, width)
         result += bits(mean.elements)
-        calls.embed_row(x.base, x.base + stride, x.base + 2 * stride, width, mean.base)
-        return result + bits(mean.elements)
+        return result
       }
     }
   }
@@ -92,10 +91,38 @@ import Testing
       calls.normalize_row(out.base, width)
       let length = Reference.laneSumOfSquares(mean).squareRoot()
       #expect(bits(out.elements) == bits(mean.map { $0 / length }))
-      calls.embed_row(x, Array(x[width...]), Array(x[(2 * width)...]), width, out.base)
-      var embedded: [Float] = []
-      for i in 0..<width { embedded.append(x[i] + x[2 * width + i] + x[width + i]) }
-      #expect(bits(out.elements) == bits(embedded))
+    }
+  }
+
+  @Test func embeddingsAreSumsOfTheRowsLookedUp() throws {
+    for width in [1, 16, 31, 50] {
+      var random = SeededRandom(width)
+      let tables = (0..<3).map { _ in FloatKind.ordinary.values(4 * width, &random) }
+      let (ids, positions, types): ([Int32], [Int32], [UInt8]) = (
+        [3, 0, 0, 2, 1, 3], [0, 1, 2, 3, 0, 1], [0, 0, 1, 1, 3, 2]
+      )
+      try KernelSets.expectSame("\(width)") { calls -> [UInt32] in
+        let out = GuardedMemory<Float>(count: 5 * (width + 1) + width)
+        tables[0].withUnsafeBufferPointer { word in
+          tables[1].withUnsafeBufferPointer { position in
+            tables[2].withUnsafeBufferPointer { type in
+              var embedding = bk_embedding(
+                width: width, word: word.baseAddress, position: position.baseAddress,
+                type: type.baseAddress)
+              calls.embed_rows(&embedding, ids, positions, types, 6, out.base, width + 1)
+            }
+          }
+        }
+        for row in 0..<6 {
+          for i in 0..<width {
+            let sum =
+              tables[0][Int(ids[row]) * width + i] + tables[2][Int(types[row]) * width + i]
+            let expected = sum + tables[1][Int(positions[row]) * width + i]
+            #expect(out.elements[row * (width + 1) + i] == expected)
+          }
+        }
+        return bits(out.elements)
+      }
     }
   }
 
@@ -104,42 +131,6 @@ import Testing
       let zeros = GuardedMemory<Float>([0, -0, 0])
       set.calls.normalize_row(zeros.base, 3)
       #expect(bits(zeros.elements) == bits([0, -0, 0]))
-    }
-  }
-
-  @Test func everySetQuantisesHeadsTheSame() throws {
-    for size in [1, 2, 3, 4, 5, 11, 15, 16, 17, 32, 64, 80, 128, 200] {
-      for kind in FloatKind.allCases {
-        var random = SeededRandom(size)
-        let padded = (size + 3) / 4 * 4
-        let x = GuardedMemory(kind.values(6 * size, &random))
-        try KernelSets.expectSame("\(kind) \(size)") { calls -> [UInt32] in
-          let row = GuardedMemory<UInt8>(count: 6 * padded)
-          let scales = GuardedMemory<Float>(count: 6)
-          calls.quantize_heads(x.base, 2, size, row.base, padded, scales.base, 1)
-          return bits(scales.elements) + row.bytes.map(UInt32.init)
-        }
-      }
-    }
-  }
-
-  @Test func quantisedHeadsAreTheNearestIntegers() throws {
-    let calls = try KernelSets.portable
-    var random = SeededRandom(6)
-    let x = FloatKind.ordinary.values(3 * 33, &random)
-    let row = GuardedMemory<UInt8>(count: 3 * 36)
-    let scales = GuardedMemory<Float>(count: 3)
-    calls.quantize_heads(x, 1, 33, row.base, 36, scales.base, 1)
-    for part in 0..<3 {
-      let slice = Array(x[part * 33..<(part + 1) * 33])
-      let largest = try #require(slice.map(\.magnitude).max())
-      #expect(scales.base[part] == largest * (1 / 127))
-      for i in 0..<36 {
-        let value = i < 33 ? Reference.rounded(slice[i] * (127 / largest)) : 0
-        let byte = Int(row.base[part * 36 + i])
-        let expected = part == 0 && i < 33 ? value + 128 : value & 0xff
-        #expect(byte == expected, "part \(part) at \(i)")
-      }
     }
   }
 }

@@ -1,77 +1,58 @@
 // Cases of attention, int8 and float.
 #include "check.h"
 
-// One token's log2(e) / sqrt(head size), without the C library's square root.
+// 1 / sqrt(head size), near enough, without the C library's square root.
 static float score_scale(ptrdiff_t head_size) {
   float root = 1.0f;
   while (root * root < (float)head_size) root += 0.125f;
-  return 1.4426950f / root;
+  return 1.0f / root;
 }
 
-// shape: length, head size, kind, extreme (0: quantised floats, else bytes of one kind).
-static void run_attend_s8(const bk_kernels *k, random_source *r, const ptrdiff_t *shape,
-                          record *out) {
-  const ptrdiff_t length = shape[0], size = shape[1], padded = (size + 3) / 4 * 4;
-  const ptrdiff_t stride = 3 * padded;
-  uint8_t *rows = TAKE(uint8_t, length * stride);
-  float *scales = TAKE(float, length * 3), *x = TAKE(float, 3 * size);
-  for (ptrdiff_t i = 0; i < length; i++) {
-    fill_floats(r, (float_kind)shape[2], x, 3 * size);
-    if (shape[2] == ORDINARY) {
-      for (ptrdiff_t j = 0; j < size; j++) x[j] *= 0.25f;
-    }
-    k->quantize_heads(x, 1, size, rows + i * stride, padded, scales + i * 3, 1);
-    if (shape[3] == 0) continue;
-    for (ptrdiff_t j = 0; j < size; j++) {
-      rows[i * stride + j] = shape[3] == 1 ? 255 : 1;
-      rows[i * stride + padded + j] = shape[3] == 2 ? 127 : (uint8_t)-127;
-      rows[i * stride + 2 * padded + j] = shape[3] == 3 ? 127 : (uint8_t)-127;
-    }
-  }
-  const ptrdiff_t out_stride = size + next_between(r, 0, 3);
-  const ptrdiff_t count = (length - 1) * out_stride + size;
-  float *y = TAKE(float, count);
-  const bk_head_s8 h = {
-      .length = length,
-      .head_size = size,
-      .head_stride = padded,
-      .query = rows,
-      .key = (const int8_t *)rows + padded,
-      .value = (const int8_t *)rows + 2 * padded,
-      .stride = stride,
-      .query_scale = scales,
-      .key_scale = scales + 1,
-      .value_scale = scales + 2,
-      .scale_stride = 3,
-      .score_scale = score_scale(size),
-      .out = y,
-      .out_stride = out_stride,
-  };
-  k->attend_s8(&h, take_scratch(k->attend_s8_scratch(length, size)));
-  record_floats(out, y, count);
-}
-
-static void run_attend_f32(const bk_kernels *k, random_source *r, const ptrdiff_t *shape,
-                           record *out) {
+// shape: length, head size, kind, extreme (0: floats of the kind, else the largest magnitudes: queries
+// and keys of one sign or of both, values of either).
+static bk_head make_head(random_source *r, const ptrdiff_t *shape, float **out, ptrdiff_t *count) {
   const ptrdiff_t length = shape[0], size = shape[1], stride = 3 * size + next_between(r, 0, 2);
   const ptrdiff_t input = (length - 1) * stride + 3 * size;
   float *x = TAKE(float, input);
   fill_floats(r, (float_kind)shape[2], x, input);
+  for (ptrdiff_t i = 0; i < length && shape[3] != 0; i++) {
+    for (ptrdiff_t j = 0; j < size; j++) {
+      x[i * stride + j] = shape[3] == 1 ? 1.0f : -1.0f;
+      x[i * stride + size + j] = shape[3] == 2 ? 1.0f : -1.0f;
+      x[i * stride + 2 * size + j] = shape[3] == 3 ? 1.0f : -1.0f;
+    }
+  }
   const ptrdiff_t out_stride = size + next_between(r, 0, 3);
-  const ptrdiff_t count = (length - 1) * out_stride + size;
-  float *y = TAKE(float, count);
-  const bk_head_f32 h = {
+  *count = (length - 1) * out_stride + size;
+  *out = TAKE(float, *count);
+  return (bk_head){
       .length = length,
       .head_size = size,
       .query = x,
       .key = x + size,
       .value = x + 2 * size,
       .stride = stride,
-      .score_scale = score_scale(size) * 0.6931472f,
-      .out = y,
+      .score_scale = score_scale(size),
+      .out = *out,
       .out_stride = out_stride,
   };
-  k->attend_f32(&h, take_scratch(k->attend_f32_scratch(length, size)));
+}
+
+static void run_attend_s8(const bk_kernels *k, random_source *r, const ptrdiff_t *shape,
+                          record *out) {
+  float *y;
+  ptrdiff_t count;
+  const bk_head h = make_head(r, shape, &y, &count);
+  k->attend_s8(&h, take_scratch(k->attend_s8_scratch(shape[0], shape[1])));
+  record_floats(out, y, count);
+}
+
+static void run_attend_f32(const bk_kernels *k, random_source *r, const ptrdiff_t *shape,
+                           record *out) {
+  float *y;
+  ptrdiff_t count;
+  const bk_head h = make_head(r, shape, &y, &count);
+  k->attend_f32(&h, take_scratch(k->attend_f32_scratch(shape[0], shape[1])));
   record_floats(out, y, count);
 }
 

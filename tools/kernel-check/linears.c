@@ -74,7 +74,7 @@ static void run_linear_s8(const bk_kernels *k, random_source *r, const ptrdiff_t
   ptrdiff_t first, last;
   choose_panels(r, outputs, 64, &first, &last);
   void *scratch = take_scratch(k->linear_s8_scratch(rows, groups));
-  k->linear_s8(&l, q, q_stride, scales, rows, first, last, &d.output, scratch);
+  k->linear_s8(&l, q, q_stride, scales, rows, first, last, &d.output, 0, scratch);
   record_floats(out, d.out, d.count);
 }
 
@@ -107,7 +107,8 @@ static void run_quantize_rows(const bk_kernels *k, random_source *r, const ptrdi
   fill_floats(r, ORDINARY, multiplier, depth);
   const bk_input input = {.depth = depth, .multiplier = multiplier, .rotation = (int)shape[2]};
   const ptrdiff_t stride = depth + next_between(r, 0, 3), count = (rows - 1) * stride + depth;
-  float *x = TAKE(float, count), *scratch = TAKE(float, depth), *v = TAKE(float, depth);
+  float *x = TAKE(float, count), *v = TAKE(float, depth);
+  float *scratch = TAKE(float, BK_QUANTIZE_ROWS * depth);
   fill_floats(r, (float_kind)shape[3], x, count);
   const ptrdiff_t width = (depth + 3) / 4 * 4, q_stride = width + 4 * next_between(r, 0, 1);
   const ptrdiff_t q_count = (rows - 1) * q_stride + width;
@@ -155,12 +156,12 @@ void visit_linears(visitor visit) {
   }
   for (ptrdiff_t kind = 0; kind < KINDS; kind++) {
     for (ptrdiff_t depth = 1; depth <= 70; depth++) {
-      visit(&(test_case){"quantize_rows", run_quantize_rows, {3, depth, 0, kind}, 3});
+      visit(&(test_case){"quantize_rows", run_quantize_rows, {7, depth, 0, kind}, 3});
     }
     // Any multiple of 16 can be rotated, by any of the three parts.
     for (ptrdiff_t depth = 16; depth <= 400; depth += 16) {
       const ptrdiff_t rotation = 1 + (depth / 16 + kind) % 7;
-      visit(&(test_case){"quantize_rows", run_quantize_rows, {2, depth, rotation, kind}, 4});
+      visit(&(test_case){"quantize_rows", run_quantize_rows, {6, depth, rotation, kind}, 4});
     }
     for (ptrdiff_t rotation = 0; rotation < 8; rotation++) {
       for (int i = 0; i < 7; i++) {

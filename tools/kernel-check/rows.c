@@ -18,16 +18,28 @@ static void run_norm_rows(const bk_kernels *k, random_source *r, const ptrdiff_t
   record_floats(out, x, count);
 }
 
-static void run_embed_row(const bk_kernels *k, random_source *r, const ptrdiff_t *shape,
-                          record *out) {
-  const ptrdiff_t width = shape[1];
-  float *part[3], *y = TAKE(float, width);
+// shape: rows, width, kind.
+static void run_embed_rows(const bk_kernels *k, random_source *r, const ptrdiff_t *shape,
+                           record *out) {
+  const ptrdiff_t rows = shape[0], width = shape[1], stride = width + next_between(r, 0, 2);
+  enum { ENTRIES = 5 };
+  float *table[3];
   for (int i = 0; i < 3; i++) {
-    part[i] = TAKE(float, width);
-    fill_floats(r, (float_kind)shape[2], part[i], width);
+    table[i] = TAKE(float, ENTRIES * width);
+    fill_floats(r, (float_kind)shape[2], table[i], ENTRIES * width);
   }
-  k->embed_row(part[0], part[1], part[2], width, y);
-  record_floats(out, y, width);
+  int32_t *ids = TAKE(int32_t, rows), *positions = TAKE(int32_t, rows);
+  uint8_t *types = TAKE(uint8_t, rows);
+  for (ptrdiff_t i = 0; i < rows; i++) {
+    ids[i] = (int32_t)next_between(r, 0, ENTRIES - 1);
+    positions[i] = (int32_t)next_between(r, 0, ENTRIES - 1);
+    types[i] = (uint8_t)next_between(r, 0, ENTRIES - 1);
+  }
+  const ptrdiff_t count = (rows - 1) * stride + width;
+  float *y = TAKE(float, count);
+  const bk_embedding e = {width, table[0], table[1], table[2]};
+  k->embed_rows(&e, ids, positions, types, rows, y, stride);
+  record_floats(out, y, count);
 }
 
 static void run_pooling(const bk_kernels *k, random_source *r, const ptrdiff_t *shape,
@@ -45,18 +57,6 @@ static void run_pooling(const bk_kernels *k, random_source *r, const ptrdiff_t *
   record_floats(out, y, width);
 }
 
-// shape: heads, head size, kind.
-static void run_quantize_heads(const bk_kernels *k, random_source *r, const ptrdiff_t *shape,
-                               record *out) {
-  const ptrdiff_t slices = 3 * shape[0], size = shape[1], padded = (size + 3) / 4 * 4;
-  float *x = TAKE(float, slices * size), *scales = TAKE(float, slices);
-  uint8_t *row = TAKE(uint8_t, slices * padded);
-  fill_floats(r, (float_kind)shape[2], x, slices * size);
-  k->quantize_heads(x, shape[0], size, row, padded, scales, 1);
-  record_bytes(out, row, (size_t)(slices * padded));
-  record_floats(out, scales, slices);
-}
-
 void visit_rows(visitor visit) {
   static const ptrdiff_t widths[] = {127, 128, 129, 383, 384, 385, 768, 1024, 1536, 4096};
   for (ptrdiff_t i = 1; i <= 110; i++) {
@@ -65,10 +65,8 @@ void visit_rows(visitor visit) {
       const uint64_t seed = (uint64_t)(width * KINDS + kind);
       const ptrdiff_t rows = 1 + (width + kind) % 5;
       visit(&(test_case){"norm_rows", run_norm_rows, {rows, width, kind}, seed});
-      visit(&(test_case){"embed_row", run_embed_row, {1, width, kind}, seed});
+      visit(&(test_case){"embed_rows", run_embed_rows, {rows + 3, width, kind}, seed});
       visit(&(test_case){"mean_rows, normalize_row, tanh_row", run_pooling, {rows, width, kind}, seed});
-      if (width > 128) continue;
-      visit(&(test_case){"quantize_heads", run_quantize_heads, {rows, width, kind}, seed});
     }
   }
 }

@@ -168,8 +168,22 @@ def tanh(x):
 
 GELU = [f32(c) for c in ("0x1.d67a3cp-5", "-0x1.08b004p-2", "0x1.616c24p-2", "0x1.324726p-7", "0x1.8536bcp-3",
                          "0x1.408e3cp-3")]
-GELU_COARSE = [f32(c) for c in ("0x1.840ff6p-26", "-0x1.aa7f58p-20", "0x1.90ac28p-15", "-0x1.a9d1f4p-11",
-                                "0x1.1f2b2ap-7", "-0x1.086a36p-4", "0x1.976b4ep-2")]
+# The coarse GELU, for each quarter of |x|.
+GELU_SQUARE = numpy.array([f32(c) for c in (
+    "0x1.96cee8p-2", "0x1.7e6deap-2", "0x1.3ac5e6p-2", "0x1.bb150cp-3",
+    "0x1.f12982p-4", "0x1.4cc392p-5", "-0x1.fb76b2p-7", "-0x1.72da1ap-5",
+    "-0x1.b7e130p-5", "-0x1.8ce8eap-5", "-0x1.310c20p-5", "-0x1.9f5e60p-6",
+    "-0x1.fedf32p-7", "-0x1.1ee6cap-7", "-0x1.288c1ap-8", "0x0p+0")])
+GELU_SLOPES = numpy.array([f32(c) for c in (
+    "0x1.7448c4p-14", "0x1.02ddf0p-7", "0x1.e1ce46p-5", "0x1.62b17cp-3",
+    "0x1.5b48f2p-2", "0x1.0a40a2p-1", "0x1.58b628p-1", "0x1.89c6aep-1",
+    "0x1.999bbcp-1", "0x1.8e02e2p-1", "0x1.72aeb2p-1", "0x1.52c22ep-1",
+    "0x1.3613aep-1", "0x1.20433ep-1", "0x1.11b004p-1", "0x1.000000p-1")])
+GELU_START = numpy.array([f32(c) for c in (
+    "0x0p+0", "-0x1.4dbf18p-11", "-0x1.58ce9ep-7", "-0x1.7d692ep-5",
+    "-0x1.e828aep-4", "-0x1.c3b74cp-3", "-0x1.4d125cp-2", "-0x1.9c0994p-2",
+    "-0x1.b9161cp-2", "-0x1.a00bfep-2", "-0x1.5efd96p-2", "-0x1.0b3c72p-2",
+    "-0x1.71d9b0p-3", "-0x1.d3b5c2p-4", "-0x1.0f8aa0p-4", "0x0p+0")])
 GELU_SLOPE = f32("0x1.99999ap-2")
 GELU_TANH = f32("0x1.988454p-1"), f32("0x1.2444f2p-5")
 
@@ -182,8 +196,10 @@ def gelu(x):
 
 
 def gelu_coarse(x):
-    c = least(most(x, F32(-4)), F32(4))
-    return x * fma(c, polynomial(GELU_COARSE, c * c), HALF)
+    a = numpy.abs(x)
+    quarter = (least(a, F32(3.75)) + MAGIC / F32(4)).view(numpy.uint32) & 15
+    g = fma(fma(GELU_SQUARE[quarter], a, GELU_SLOPES[quarter]), a, GELU_START[quarter])
+    return fma(x, HALF, g)
 
 
 def gelu_tanh(x):
