@@ -59,9 +59,12 @@ public struct ProgressBar {
   private var shown = -1
 
   /// A bar with a word in front of it.
-  public init(_ label: String) {
+  ///
+  /// - Parameter besidesResults: results go to standard output meanwhile; on a terminal they would run
+  ///   into the bar, and show the progress themselves.
+  public init(_ label: String, besidesResults: Bool = false) {
     self.label = label
-    isShown = isatty(2) != 0
+    isShown = isatty(2) != 0 && !(besidesResults && isatty(1) != 0)
   }
 
   /// Shows how much is done; call it often.

@@ -116,6 +116,9 @@ struct BertConvert: ParsableCommand {
   private func convert(
     _ model: ImportedModel, _ record: inout QuantizationRecord?
   ) throws(BertError) -> BertqFingerprints {
+    if let threads, threads > CpuShare.limit {
+      Console.note("note: --threads \(threads) is more than \(CpuShare.limit); using that")
+    }
     let budget = try maxDrift.map { text throws(BertError) in try DriftBudget.parse(text) }
     let recipe = try recipe.map { text throws(BertError) in try Recipe.parse(text) } ?? .standard
     let vocabulary =

@@ -50,7 +50,7 @@ struct TextRun: ~Copyable {
   mutating func perform() throws(BertError) {
     var batch = TokenBatch()
     var items: [Item] = []
-    var bar = ProgressBar("encoding")
+    var bar = ProgressBar("encoding", besidesResults: true)
     defer { bar.finish() }
     var failure: BertError?
     while true {

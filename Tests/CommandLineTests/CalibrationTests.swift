@@ -76,6 +76,9 @@ struct CalibrationTests {
     #expect(try convert(first, nil, "--threads", "1").code == 0)
     #expect(try convert(second, nil, "--threads", "3").code == 0)
     #expect(try readBytes(first.output) == readBytes(second.output))
+    let many = try convert(second, nil, "--threads", "1000")
+    #expect(many.code == 0 && many.errors.contains("--threads 1000 is more than 256"))
+    #expect(try readBytes(first.output) == readBytes(second.output))
   }
 
   @Test(arguments: [["--weights", "both"], ["--weights", "int8"]])

@@ -3,6 +3,7 @@ import BertKernels
 import BertModel
 import Fixtures
 import FoundationEssentials
+import Glibc
 import JSONText
 import Testing
 
@@ -279,6 +280,72 @@ struct RunTests {
     let outcome = try shell(
       "'\(Program.run.path)' --input '\(shop.folder / "many.txt")' '\(shop.model)' | head -1")
     #expect(outcome.code == 0 && outcome.lines.count == 1 && outcome.errors.isEmpty)
+    // However much there is to come, and the signal is seen by whoever started it.
+    for (options, reader) in [("", "head -1"), ("--task tokens", "head -c 9")] {
+      let endless = try shell(
+        "yes 'the moon' | ('\(Program.run.path)' \(options) '\(shop.model)'; echo $? >&2) "
+          + "| \(reader)")
+      #expect(!endless.output.isEmpty)
+      #expect(endless.errors == "\(128 + SIGPIPE)\n")
+    }
+    let array = try shell(
+      "('\(Program.run.path)' --format npy --input '\(shop.folder / "many.txt")' '\(shop.model)'; "
+        + "echo $? >&2) | head -c 9")
+    #expect(array.output.starts(with: [0x93] + Array("NUMPY".utf8)))
+    #expect(array.errors == "\(128 + SIGPIPE)\n")
+  }
+
+  @Test(arguments: [SIGINT, SIGTERM])
+  func anInterruptEndsTheRunAtOnceAndQuietly(_ signal: Int32) throws {
+    let shop = try Workshop.converted()
+    let pipe = shop.folder / "pipe"
+    #expect(mkfifo(pipe, 0o600) == 0)
+    // Somebody holds the pipe open and writes nothing more.
+    let held = open(pipe, O_RDWR | O_CLOEXEC)
+    defer { close(held) }
+    let line = Array("the moon is bright\n".utf8)
+    #expect(Glibc.write(held, line, line.count) == line.count)
+    for format in ["jsonl", "npy"] {
+      let clock = ContinuousClock()
+      let begin = clock.now
+      let outcome = try Program.run.run(
+        ["--format", format, "--input", pipe, shop.model], killedAfter: 1, by: signal)
+      #expect(outcome.code == 128 + signal)
+      #expect(outcome.errors.isEmpty)
+      // A file of results that was cut short is no array.
+      #expect(format == "jsonl" || !outcome.output.starts(with: [0x93]))
+      #expect(clock.now - begin < .seconds(60))
+    }
+  }
+
+  /// From an input that never ends.
+  @Test func resultsAreWrittenAsTheyAreMade() throws {
+    let shop = try Workshop.converted()
+    let outcome = try shell(
+      "yes 'the bird sings' | '\(Program.run.path)' '\(shop.model)' | head -10000 | tail -1")
+    #expect(outcome.text.hasPrefix("{\"index\":9999,"))
+  }
+
+  @Test func theBarIsShownOnATerminalOnly() throws {
+    guard try shell("script --version").code == 0 else {
+      print("skipped: no script(1), which makes a terminal")
+      return
+    }
+    let shop = try Workshop.converted()
+    let texts = shop.folder / "texts"
+    try writeBytes(
+      Array(String(repeating: "the moon is bright\n", count: 5_000).utf8), to: texts)
+    let command = "\(Program.run.path) --input \(texts) \(shop.model)"
+    func terminal(_ command: String) throws -> String {
+      try shell("script -qec '\(command)' /dev/null < /dev/null").text
+    }
+    let bar = try terminal("\(command) > /dev/null")
+    #expect(bar.contains("encoding [") && bar.contains("100%") && !bar.contains("index"))
+    #expect(bar.hasSuffix("\r\u{1B}[K"))
+    // Results on the same terminal are progress enough, and are not written through.
+    let results = try terminal(command)
+    #expect(results.contains("index") && !results.contains("encoding ["))
+    #expect(try shell("\(command) > /dev/null").errors.isEmpty)
   }
 
   @Test func nothingButResultsGoesToStandardOutput() throws {

@@ -59,23 +59,24 @@ public struct Program: Sendable {
   /// - Parameters:
   ///   - input: its standard input.
   ///   - environment: variables set besides the test's own.
-  ///   - killedAfter: seconds after which it gets SIGKILL; nil lets it run.
+  ///   - killedAfter: seconds after which it gets `signal`; nil lets it run.
   public func callAsFunction(
     _ arguments: String..., input: [UInt8] = [], environment: [String: String] = [:],
-    killedAfter: Double? = nil
+    killedAfter: Double? = nil, by signal: Int32 = SIGKILL
   ) throws -> Outcome {
-    try run(arguments, input: input, environment: environment, killedAfter: killedAfter)
+    try run(
+      arguments, input: input, environment: environment, killedAfter: killedAfter, by: signal)
   }
 
   /// Runs the program to its end with a list of arguments.
   public func run(
     _ arguments: [String], input: [UInt8] = [], environment: [String: String] = [:],
-    killedAfter: Double? = nil
+    killedAfter: Double? = nil, by signal: Int32 = SIGKILL
   ) throws -> Outcome {
     let folder = try TemporaryFolder()
     try writeBytes(input, to: folder / "in")
     let process = try spawn(arguments, folder, environment)
-    let (status, memory) = try wait(process, killedAfter)
+    let (status, memory) = try wait(process, killedAfter, signal)
     return Outcome(
       code: status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + (status & 0x7F),
       output: try readBytes(folder / "out"),
@@ -96,8 +97,18 @@ public struct Program: Sendable {
     var list = ([path] + arguments).map { strdup($0) } + [nil]
     var settings = variables.map { strdup("\($0.key)=\($0.value)") } + [nil]
     defer { for text in list + settings { free(text) } }
+    // Signals do what they do by default, though the threads of tests block them.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var signals = sigset_t()
+    sigfillset(&signals)
+    posix_spawnattr_setsigdefault(&attributes, &signals)
+    sigemptyset(&signals)
+    posix_spawnattr_setsigmask(&attributes, &signals)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
     var process = pid_t()
-    let result = posix_spawn(&process, path, &files, nil, &list, &settings)
+    let result = posix_spawn(&process, path, &files, &attributes, &list, &settings)
     if result != 0 {
       throw BertError(
         .system, "cannot be started: \(String(cString: strerror(result)))", file: path)
@@ -106,11 +117,13 @@ public struct Program: Sendable {
   }
 
   /// Waits for a process; gives its status and the most memory it had in use.
-  private func wait(_ process: pid_t, _ killedAfter: Double?) throws -> (Int32, Int) {
+  private func wait(
+    _ process: pid_t, _ killedAfter: Double?, _ signal: Int32
+  ) throws -> (Int32, Int) {
     let step = 0.0005
     var (waited, status, usage) = (0.0, Int32(0), rusage())
     while wait4(process, &status, WNOHANG, &usage) == 0 {
-      if let killedAfter, waited >= killedAfter { kill(process, SIGKILL) }
+      if let killedAfter, waited >= killedAfter { kill(process, signal) }
       if waited > Self.patience {
         kill(process, SIGKILL)
         waitpid(process, &status, 0)
