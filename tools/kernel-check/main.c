@@ -1,4 +1,4 @@
-// kernel-check [--list | --full] [--digest HEX] [--require NAME]...
+// kernel-check [--full] [--digest HEX] [--require NAME]...
 //
 // Runs every kernel set that this CPU has over the same cases and prints one digest a set; with
 // --full, then over every shape of a linear up to 40 rows, 100 outputs and a depth of 300. Exits 1
@@ -57,13 +57,11 @@ int main(int argc, char **argv) {
     digest[count] = 0xcbf29ce484222325u;
     sets[count++] = bk_kernels_at(i);
   }
-  int full = 0, list = 0;
+  int full = 0;
   const char *expected = 0;
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--full") == 0) {
       full = 1;
-    } else if (strcmp(argv[i], "--list") == 0) {
-      list = 1;
     } else if (strcmp(argv[i], "--digest") == 0 && i + 1 < argc) {
       expected = argv[++i];
     } else if (strcmp(argv[i], "--require") == 0 && i + 1 < argc) {
@@ -72,11 +70,10 @@ int main(int argc, char **argv) {
         failures++;
       }
     } else {
-      fprintf(stderr, "usage: kernel-check [--list | --full] [--digest HEX] [--require NAME]...\n");
+      fprintf(stderr, "usage: kernel-check [--full] [--digest HEX] [--require NAME]...\n");
       return 64;
     }
   }
-  if (list) return failures ? 1 : 0;
   failures += check_emulated_fma();
   visit_rows(check);
   visit_attention(check);
