@@ -72,7 +72,7 @@ BK_INLINE void bk_pack_keys(const bk_head *h, const bk_head_scratch *s, ptrdiff_
   for (ptrdiff_t j = 0; j < s->padded; j += 32) {
     int32_t *start = s->key_start + j;
     bk_tile_s8(bk_tile_row(&a, 0), a.stride, 1, s->keys + j * groups * 4, groups, 0,
-               (bk_ahead){s->keys, 0}, start, BK_PANEL);
+               (bk_ahead){0}, start, BK_PANEL);
     for (int i = 0; i < 32; i++) start[i] = -start[i];
   }
 }
@@ -183,7 +183,7 @@ BK_INLINE void bk_score_rows(const bk_head_scratch *s, const bk_tile_input *q, p
   _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL];
   for (ptrdiff_t j = 0; j < s->padded; j += 32) {
     bk_tile_s8(bk_tile_row(q, 0), q->stride, rows, s->keys + j * groups * 4, groups,
-               s->key_start + j, (bk_ahead){s->keys, 0}, tile, BK_PANEL);
+               s->key_start + j, (bk_ahead){0}, tile, BK_PANEL);
     const f32x16 log0 = bk_load(s->value_log + j), log1 = bk_load(s->value_log + j + 16);
     for (ptrdiff_t r = 0; r < rows; r++) {
       const f32x16 x0 = bk_fma(bk_float(bk_load_i32(tile + 32 * r)), scales[r], log0);
@@ -242,7 +242,7 @@ BK_INLINE void bk_attend_rows(const bk_head *h, const bk_head_scratch *s, ptrdif
     // At most 255 * 127 * length: exact up to BK_MAX_DEPTH tokens.
     _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL];
     bk_tile_s8(bk_tile_row(&p, 0), p.stride, rows, s->values + d * groups * 4, groups,
-               s->value_start + d, (bk_ahead){s->values, 0}, tile, BK_PANEL);
+               s->value_start + d, (bk_ahead){0}, tile, BK_PANEL);
     for (ptrdiff_t r = 0; r < rows; r++) {
       const f32x16 y0 = bk_float(bk_load_i32(tile + 32 * r)) * factor[r];
       const f32x16 y1 = bk_float(bk_load_i32(tile + 32 * r + 16)) * factor[r];

@@ -82,6 +82,12 @@ BK_INLINE __m512i bk_broadcast(const uint8_t *p) {
     }                                                                                             \
   }
 
+#define BK_FETCH(HINT) _mm_prefetch((const char *)ahead.at, HINT), ahead.at += ahead.step;
+#define BK_EACH_GROUP(ROWS, BESIDE)                                                               \
+  for (ptrdiff_t g = 0; g < groups; g++, a += 4, panel += 128) {                                  \
+    BESIDE BK_GROUP_PRODUCTS(ROWS)                                                                \
+  }
+
 #define BK_TILE(ROWS)                                                                             \
   static void bk_tile_s8_##ROWS(const uint8_t *a, ptrdiff_t lda, const int8_t *panel,             \
                                 ptrdiff_t groups, const int32_t *initial, bk_ahead ahead,         \
@@ -92,10 +98,10 @@ BK_INLINE __m512i bk_broadcast(const uint8_t *p) {
           initial ? _mm512_loadu_si512(initial + 16 * h) : _mm512_setzero_si512();                \
       for (int r = 0; r < ROWS; r++) sum[r][h] = start;                                           \
     }                                                                                             \
-    for (ptrdiff_t g = 0; g < groups; g++, a += 4, panel += 128) {                                \
-      _mm_prefetch((const char *)ahead.at, _MM_HINT_T0);                                          \
-      ahead.at += ahead.step;                                                                     \
-      BK_GROUP_PRODUCTS(ROWS)                                                                     \
+    switch (ahead.to) {                                                                           \
+      case BK_FETCH_NOTHING: BK_EACH_GROUP(ROWS, ) break;                                         \
+      case BK_FETCH_NEAR: BK_EACH_GROUP(ROWS, BK_FETCH(_MM_HINT_T0)) break;                       \
+      case BK_FETCH_FAR: BK_EACH_GROUP(ROWS, BK_FETCH(_MM_HINT_T1)) break;                        \
     }                                                                                             \
     for (int r = 0; r < ROWS; r++) {                                                              \
       _mm512_storeu_si512(tile + tile_stride * r, sum[r][0]);                                     \
