@@ -19,6 +19,7 @@ NAMES = {
     "openvino-int8-static": "OpenVINO int8 static (NNCF)", "openvino-int8-dynamic": "OpenVINO int8 dynamic",
     "openvino-bf16": "OpenVINO bf16", "openvino-float": "OpenVINO float32",
     "ctranslate2-int8": "CTranslate2 int8", "ctranslate2-float": "CTranslate2 float32",
+    "llamacpp-int8": "llama.cpp Q8_0",
 }
 SHORT = ["1x16", "1x128", "32x128", "ragged"]
 
