@@ -94,9 +94,10 @@ class Comparison:
                 self.save()
         if not self.arguments.no_drift:
             self.measure_drift(model)
-        if not self.arguments.no_memory:
+        # Neither depends on the width of the kernels.
+        if not self.arguments.no_memory and not self.arguments.avx2:
             self.results["memory"] = footprint.memory(self.runtimes, self.worker, model, self.stream(), self.fail)
-        if not self.arguments.no_start and model.name == "minilm":
+        if not self.arguments.no_start and not self.arguments.avx2 and model.name == "minilm":
             self.measure_start(model)
         self.results["verdict"] = verdict(self.results)
         self.save()
@@ -251,9 +252,8 @@ class Comparison:
                                        max(3, self.arguments.rounds), self.fail)
         if "bertq-int8" in self.runtimes:
             program = os.path.join(self.arguments.deployed, "bert-run")
-            switches = AVX2_SWITCHES["bertq"] if self.arguments.avx2 else {}
             try:
-                rows.insert(0, footprint.command_start(program, model.bertq(self.arguments.programs), switches))
+                rows.insert(0, footprint.command_start(program, model.bertq(self.arguments.programs)))
             except WorkerFailed as error:
                 self.fail(str(error))
         self.results["start"] = rows

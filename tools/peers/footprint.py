@@ -53,13 +53,12 @@ def worker_starts(runtimes, start, model, batches, rounds, fail):
             for runtime, taken in times.items()]
 
 
-def command_start(program, path, switches):
+def command_start(program, path):
     """From starting `bert-run` for one short text to its end, its file in the page cache, on one core.
 
     posix_spawn shares this process's memory until the program runs, so this process's size costs nothing.
     """
     command = [program, "--int8", path, TEXT]
-    environment = dict(os.environ, **switches)
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(cores)})
     quiet = [(os.POSIX_SPAWN_OPEN, descriptor, os.devnull, os.O_WRONLY, 0) for descriptor in (1, 2)]
@@ -67,7 +66,7 @@ def command_start(program, path, switches):
     try:
         for _ in range(COMMAND_STARTS + 1):
             begin = time.perf_counter()
-            _, status = os.waitpid(os.posix_spawn(program, command, environment, file_actions=quiet), 0)
+            _, status = os.waitpid(os.posix_spawn(program, command, os.environ, file_actions=quiet), 0)
             times.append((time.perf_counter() - begin) * 1e3)
             if status != 0:
                 raise WorkerFailed(f"{program} ended with code {os.waitstatus_to_exitcode(status)}")

@@ -21,6 +21,10 @@ NAMES = {
     "openvino-bf16": "OpenVINO bf16", "openvino-float": "OpenVINO float32",
     "ctranslate2-int8": "CTranslate2 int8", "ctranslate2-float": "CTranslate2 float32", "llamacpp-int8": "llama.cpp Q8_0",
 }
+FAMILIES = {
+    "bertq": "bertq", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "ctranslate2": "CTranslate2",
+    "llamacpp": "llama.cpp of llama-cpp-python",
+}
 SHORT = ["1x16", "1x128", "32x128", "ragged"]
 
 
@@ -69,8 +73,8 @@ def thread_counts(run):
 
 def origin(run):
     """When, where and with what a run was made."""
-    versions = ", ".join(f"{name} {version.removeprefix(name).strip().split('-')[0]}"
-                         for name, version in sorted(run["versions"].items()))
+    versions = ", ".join(f"{FAMILIES[name]} {run['versions'][name].removeprefix(name).strip().split('-')[0]}"
+                         for name in FAMILIES if name in run["versions"])
     return [f"Measured {run['date']} on {run['cpu']}, {run['rounds']} rounds in turn: {versions}.", ""]
 
 
@@ -151,9 +155,7 @@ def performance(runs):
              "times bertq's time of the same round it took.", ""]
     for run in runs:
         lines += [f"### {title(run)}", ""] + origin(run) + cell_tables(run) + verdict_tables(run)
-        # The width of the kernels changes none of these for better or worse.
-        if not run["avx2"]:
-            lines += drift_table(run) + memory_table(run) + start_table(run)
+        lines += drift_table(run) + memory_table(run) + start_table(run)
     return "\n".join(lines).strip()
 
 
