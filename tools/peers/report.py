@@ -170,7 +170,7 @@ def short_cells(run, runtime):
 
 
 def summary(runs):
-    """The table of README.md: int8, one thread."""
+    """The tables of README.md, int8 on one thread; empty when no run has them."""
     lines, cpus = [], []
     for run in runs:
         if run["avx2"] or run["model"] == "large":
@@ -182,6 +182,8 @@ def summary(runs):
             lines += table([MODELS[run["model"]], "1 × 16", "1 × 128", "32 × 128", "128 ragged texts",
                             "drift, SQNR dB (higher is better)"], rows) + [""]
             cpus += [run["cpu"]] if run["cpu"] not in cpus else []
+    if not lines:
+        return ""
     lines.append(f"Milliseconds on one core of {' and '.join(cpus)}; every peer in the fastest of its ways of batching. "
                  "Everything, and how it was measured: [docs/performance.md](docs/performance.md).")
     return "\n".join(lines)
@@ -199,7 +201,8 @@ def put_between_markers(path, text):
 
 
 def write(runs):
-    put_between_markers(os.path.join(ROOT, "README.md"), summary(runs))
+    if summary(runs):
+        put_between_markers(os.path.join(ROOT, "README.md"), summary(runs))
     put_between_markers(os.path.join(ROOT, "docs", "performance.md"), performance(runs))
 
 
