@@ -5,8 +5,9 @@ import os
 import numpy
 
 # What one call takes. Its attention runs over all tokens of a call, those of other sequences masked, so calls much longer
-# than a sequence cost more than they save; 512, its default, is also the longest sequence of the models compared.
-CALL_TOKENS = int(os.environ.get("BERTQ_LLAMACPP_TOKENS", "512"))
+# than a sequence cost more than they save. From 128 to 512 makes no difference that can be told; 512 is its default, and the
+# longest sequence of the models compared.
+CALL_TOKENS = 512
 # The most sequences that llama.cpp is built for.
 CALL_SEQUENCES = 256
 
@@ -37,7 +38,7 @@ class LlamaCpp:
         if not self.model:
             raise RuntimeError("llama.cpp cannot load the model")
         parameters = llama_cpp.llama_context_default_params()
-        parameters.n_ctx = parameters.n_batch = parameters.n_ubatch = max(CALL_TOKENS, 512)
+        parameters.n_ctx = parameters.n_batch = parameters.n_ubatch = CALL_TOKENS
         parameters.n_seq_max = CALL_SEQUENCES
         parameters.n_threads = parameters.n_threads_batch = threads
         parameters.pooling_type = llama_cpp.LLAMA_POOLING_TYPE_NONE
