@@ -9,11 +9,11 @@ enum LinearStep {
   case float(bk_linear_f32)
   case int8(bk_linear_s8, bk_input)
 
-  /// Bytes of a quantised row: the depth rounded up to whole vectors.
+  /// Bytes from one quantised row to the next.
   var rowBytes: Int {
     switch self {
     case .float: 0
-    case .int8(let linear, _): roundUp(linear.groups * 4, to: 64)
+    case .int8(let linear, _): rowStride(bytes: linear.groups * 4)
     }
   }
 
