@@ -94,7 +94,7 @@ final class WorkerScratch {
     let steps = weights.layers.flatMap(\.linears)
     wideStride = rowStride(bytes: 4 * roundUp(max(c.hiddenSize, c.intermediateSize), to: 32)) / 4
     wide = AlignedBuffer(floats: Self.blockRows * wideStride)
-    headStride = rowStride(bytes: 12 * groups.width) / 4
+    headStride = rowStride(bytes: 4 * groups.width) / 4
     heads = AlignedBuffer(floats: tokens * headStride)
     bytes = AlignedBuffer(bytes: Self.blockRows * (steps.map(\.rowBytes).max() ?? 0))
     scales = AlignedBuffer(bytes: Self.blockRows * MemoryLayout<bk_row_scale>.stride)
