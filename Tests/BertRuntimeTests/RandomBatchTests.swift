@@ -1,12 +1,14 @@
 import BertErrors
 import BertKernels
 import BertModel
-import BertRuntime
 import Fixtures
 import FoundationEssentials
 import Testing
 
-/// Random batches of random texts on random models: no bit may differ from each text alone.
+@testable import BertRuntime
+
+/// Random batches of random texts on random models, with random kernels, thread counts and budgets: no
+/// bit may differ from each text alone on one thread.
 ///
 /// `BERTQ_RANDOM_BATCHES` says how many, `BERTQ_RANDOM_SEED` which.
 struct RandomBatchTests {
@@ -17,25 +19,42 @@ struct RandomBatchTests {
   /// Batches run on each model before the next is made.
   static let batchesPerModel = 10
 
+  /// What was drawn, to be sure that everything was.
+  struct Tally {
+    var together = 0
+    var apart = 0
+    var threads: Set<Int> = []
+    var kernels: Set<String> = []
+  }
+
   @Test func noBitOfARandomBatchDiffers() throws {
     let count = Self.setting("BERTQ_RANDOM_BATCHES", 200)
     let seed = Self.setting("BERTQ_RANDOM_SEED", 1)
     var different: [String] = []
-    for first in stride(from: 0, to: count, by: Self.batchesPerModel) {
-      var random = SeededGenerator(seed: UInt64(truncatingIfNeeded: seed &* 1_000_003 &+ first))
-      for precision in Precision.allCases {
+    for precision in Precision.allCases {
+      var tally = Tally()
+      for first in stride(from: 0, to: count, by: Self.batchesPerModel) {
+        var random = SeededGenerator(seed: UInt64(truncatingIfNeeded: seed &* 1_000_003 &+ first))
         let number = min(Self.batchesPerModel, count - first)
-        if let place = try Self.firstDifference(&random, precision, batches: number) {
+        if let place = try Self.firstDifference(&random, precision, batches: number, &tally) {
           different.append("seed \(seed), batch \(first), \(precision): \(place)")
         }
       }
+      print(
+        "random batches: \(count) in \(precision), seed \(seed), rounds together "
+          + "\(tally.together), apart \(tally.apart), threads \(tally.threads.sorted()), "
+          + "kernel sets \(tally.kernels.sorted())")
+      if count >= 200 {
+        #expect(tally.together > 0 && tally.apart > 0)
+        #expect(tally.threads == Set(1...8))
+        #expect(tally.kernels == Set(KernelSet.available.map(\.name)))
+      }
     }
     #expect(different.isEmpty)
-    print("random batches: \(count) of each precision, seed \(seed)")
   }
 
   private static func firstDifference(
-    _ random: inout SeededGenerator, _ precision: Precision, batches: Int
+    _ random: inout SeededGenerator, _ precision: Precision, batches: Int, _ tally: inout Tally
   ) throws -> String? {
     let rotates = Bool.random(using: &random)
     let shape = configuration(
@@ -48,18 +67,17 @@ struct RandomBatchTests {
       activation: Activation.allCases.randomElement(using: &random) ?? .gelu)
     let model = GeneratedModel(shape, seed: random.next())
     let store = try model.store { rotates ? model.rotated($0, $1) : model.rounded($0, $1) }
-    let sets = KernelSet.available
     let single = try model.encoder(store, precision)
     for batch in 0..<batches {
+      let threads = Int.random(in: 1...8, using: &random)
       let texts = model.texts(
-        (0..<Int.random(in: 1...12, using: &random)).map { _ in
-          Int.random(in: 1...shape.maximumPositions, using: &random)
-        })
+        lengths(upTo: shape.maximumPositions, threads: threads, &random))
       let several = try model.encoder(
-        store, precision, kernels: sets.randomElement(using: &random),
-        threads: .random(in: 1...4, using: &random),
-        tokenBudget: .random(in: 1...300, using: &random))
-      let found = try several.hiddenStates(model.batch(texts))
+        store, precision, kernels: KernelSet.available.randomElement(using: &random),
+        threads: threads, tokenBudget: budget(&random))
+      let together = try model.batch(texts)
+      count(together, several, &tally)
+      let found = try several.hiddenStates(together)
       for (place, text) in texts.enumerated() {
         let alone = try single.hiddenStates(model.batch([text]))
         if !haveSameBits(alone[0], found[place]) {
@@ -69,5 +87,38 @@ struct RandomBatchTests {
       }
     }
     return nil
+  }
+
+  /// Lengths of few texts or of many; now and then such as workers can share out evenly, so that each
+  /// goes its own way.
+  private static func lengths(
+    upTo most: Int, threads: Int, _ random: inout SeededGenerator
+  ) -> [Int] {
+    if Int.random(in: 0..<4, using: &random) == 0 {
+      let same = Int.random(in: most / 2 + 1...most, using: &random)
+      return Array(repeating: same, count: threads * .random(in: 1...2, using: &random))
+    }
+    let count = Int.random(in: 1...(Bool.random(using: &random) ? 8 : 30), using: &random)
+    return (0..<count).map { _ in .random(in: 1...most, using: &random) }
+  }
+
+  /// From a text at a time to all of them at once.
+  private static func budget(_ random: inout SeededGenerator) -> Int {
+    .random(in: 1...([60, 300, 4_000].randomElement(using: &random) ?? 1), using: &random)
+  }
+
+  /// Counts the rounds that an encoder makes of a batch.
+  private static func count(_ batch: TokenBatch, _ encoder: Encoder, _ tally: inout Tally) {
+    let plan = BatchPlan(
+      configuration: encoder.configuration, workers: encoder.team.count,
+      tokenBudget: encoder.tokenBudget)
+    var text = 0
+    while text < batch.count {
+      let round = plan.round(batch, from: text, isOneCrew: false)
+      if case .apart = round { tally.apart += 1 } else { tally.together += 1 }
+      text = round.texts.upperBound
+    }
+    tally.threads.insert(encoder.team.count)
+    tally.kernels.insert(encoder.kernels.name)
   }
 }

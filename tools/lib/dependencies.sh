@@ -18,6 +18,7 @@ python_dependencies=(
 # Other processors are emulated, so that every kernel runs in the tests whatever this CPU is.
 test_dependencies=(
   "command -v qemu-aarch64-static | qemu-user-static"
+  "command -v objdump | binutils"
 )
 if [ "$(uname -m)" != aarch64 ]; then
   test_dependencies+=(
