@@ -30,6 +30,10 @@ public final class AlignedBuffer: @unchecked Sendable {
   }
 }
 
+/// Bytes from one row of `bytes` bytes to the next: an odd number of cache lines, so that the rows of a
+/// tile lie in different sets of a cache, and not all where one power of two puts them.
+public func rowStride(bytes: Int) -> Int { (roundUp(bytes, to: 64) / 64 | 1) * 64 }
+
 /// `n` rounded up to a multiple of `step`.
 @inlinable
 public func roundUp(_ n: Int, to step: Int) -> Int { (n + step - 1) / step * step }

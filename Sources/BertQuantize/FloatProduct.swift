@@ -40,7 +40,8 @@ struct FloatProduct {
     var output = bk_output(
       out: out, stride: outStride, residual: adds ? UnsafePointer(out) : nil,
       residual_stride: outStride, activation: BK_ACT_NONE)
-    calls.linear_f32(&linear, x.base, x.stride, x.count, 0, panels, &output)
+    var all = bk_panels(first: 0, last: panels)
+    calls.linear_f32(&linear, x.base, x.stride, x.count, &all, 1, &output)
   }
 }
 

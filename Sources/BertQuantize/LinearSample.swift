@@ -129,13 +129,14 @@ private final class Comparison {
     var output = bk_output(
       out: expected.floats, stride: stride, residual: nil, residual_stride: 0,
       activation: BK_ACT_NONE)
-    calls.linear_f32(&reference, x, inputs, count, 0, panels, &output)
+    var all = bk_panels(first: 0, last: panels)
+    calls.linear_f32(&reference, x, inputs, count, &all, 1, &output)
     let rowScales = scales.base.assumingMemoryBound(to: bk_row_scale.self)
     calls.quantize_rows(
       &input, x, inputs, count, bytes.bytes, roundUp(inputs, to: 64), rowScales, row.floats)
     output.out = found.floats
     calls.linear_s8(
-      &int8, bytes.bytes, roundUp(inputs, to: 64), rowScales, count, 0, panels, &output, nil,
+      &int8, bytes.bytes, roundUp(inputs, to: 64), rowScales, count, &all, 1, &output, nil,
       scratch.base)
     var (signal, noise) = (0.0, 0.0)
     for r in 0..<count {

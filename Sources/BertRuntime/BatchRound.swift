@@ -31,7 +31,7 @@ struct BatchPlan {
   /// stage to find them there, and rows fill whole blocks.
   static func passTokens(_ c: BertConfiguration) -> Int {
     // Hidden states, context and quantised rows, and one group's queries, keys and values.
-    let bytesPerToken = 10 * c.hiddenSize + 12 * HeadGroups(c).width
+    let bytesPerToken = 10 * c.hiddenSize + 4 * HeadGroups(c).width
     return max(2 * WorkerScratch.blockRows, (5 << 18) / bytesPerToken)
   }
 

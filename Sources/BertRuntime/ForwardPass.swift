@@ -253,7 +253,7 @@ struct ForwardPass {
     clock.timed(site.stage) {
       step.run(
         calls, floats: x, stride: stride, bytes: scratch.bytes.bytes,
-        scales: scratch.scales.rowScales, rows: rows.count, panels: step.panels, output,
+        scales: scratch.scales.rowScales, rows: rows.count, panels: [step.panels], output,
         next: weights.layers[layer][site.following].weights(), scratch)
     }
   }
@@ -265,19 +265,15 @@ struct ForwardPass {
     _ layer: Int, _ group: Int, _ scratch: WorkerScratch, _ clock: WorkerClock
   ) {
     let step = weights.layers[layer][.queryKeyValue]
+    let next =
+      group + 1 < groups.count
+      ? step.weights(from: groups.panels(group + 1)[0].first)
+      : weights.layers[layer][.attentionOutput].weights()
     clock.timed(.queryKeyValue) {
-      for part in 0..<3 {
-        let (nextPart, nextGroup) = part < 2 ? (part + 1, group) : (0, group + 1)
-        let next =
-          nextGroup < groups.count
-          ? step.weights(from: groups.panels(nextPart, nextGroup).lowerBound)
-          : weights.layers[layer][.attentionOutput].weights()
-        step.run(
-          calls, floats: hidden(0), stride: space.stride, bytes: space.rows.bytes,
-          scales: space.rowScales.rowScales, rows: tokens, panels: groups.panels(part, group),
-          destination(scratch.heads.floats + part * groups.width, scratch.headStride), next: next,
-          scratch)
-      }
+      step.run(
+        calls, floats: hidden(0), stride: space.stride, bytes: space.rows.bytes,
+        scales: space.rowScales.rowScales, rows: tokens, panels: groups.panels(group),
+        destination(scratch.heads.floats, scratch.headStride), next: next, scratch)
     }
   }
 
@@ -285,7 +281,7 @@ struct ForwardPass {
     let c = configuration
     let call = weights.layers[layer].hasInt8Attention ? calls.attend_s8 : calls.attend_f32
     for head in groups.heads(group) {
-      let offsets = (0..<3).map { groups.offset($0, head, group) }
+      let offsets = groups.offsets(head, group)
       for sequence in 0..<(starts.count - 1) {
         let start = starts[sequence]
         let row = scratch.heads.floats + start * scratch.headStride

@@ -1,3 +1,4 @@
+import BertKernels
 import BertModel
 
 /// Heads whose queries, keys and values are computed together: the least number that fills whole
@@ -5,7 +6,7 @@ import BertModel
 struct HeadGroups {
   /// How many groups.
   let count: Int
-  /// Floats of one group's rows of query, key or value in the scratch.
+  /// Floats of a group's row: queries, keys and values, each in whole panels.
   let width: Int
 
   private let headSize: Int
@@ -30,9 +31,9 @@ struct HeadGroups {
     var panels = 0
     for first in stride(from: 0, to: headCount, by: headsOfGroup) {
       let heads = first..<min(first + headsOfGroup, headCount)
-      for part in 0..<3 {
-        panels = max(panels, Self.panels(part, heads, c.headSize, c.headCount).count)
-      }
+      panels = max(
+        panels,
+        (0..<3).reduce(0) { $0 + Self.panels($1, heads, c.headSize, c.headCount).count })
     }
     width = 32 * panels
   }
@@ -43,15 +44,21 @@ struct HeadGroups {
     return first..<min(first + headsOfGroup, headCount)
   }
 
-  /// The panels of the query, key and value linear that hold a group's queries (part 0), keys or
-  /// values.
-  func panels(_ part: Int, _ group: Int) -> Range<Int> {
-    Self.panels(part, heads(group), headSize, headCount)
+  /// The panels of the query, key and value linear that hold a group's queries, keys and values.
+  func panels(_ group: Int) -> [bk_panels] {
+    (0..<3).map {
+      let range = Self.panels($0, heads(group), headSize, headCount)
+      return bk_panels(first: range.lowerBound, last: range.upperBound)
+    }
   }
 
-  /// Where a head's query (part 0), key or value begins in its group's row of `3 * width` floats.
-  func offset(_ part: Int, _ head: Int, _ group: Int) -> Int {
-    part * width + (part * headCount + head) * headSize - panels(part, group).lowerBound * 32
+  /// Where a head's query, key and value begin in its group's row.
+  func offsets(_ head: Int, _ group: Int) -> [Int] {
+    var start = 0
+    return panels(group).enumerated().map { part, panels in
+      defer { start += 32 * (panels.last - panels.first) }
+      return start + (part * headCount + head) * headSize - 32 * panels.first
+    }
   }
 
   private static func panels(

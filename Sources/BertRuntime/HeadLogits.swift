@@ -119,13 +119,14 @@ private struct PackedLinear {
     _ row: [Float], _ calls: bk_kernels, activation: bk_activation = BK_ACT_NONE
   ) -> [Float] {
     let padded = roundUp(outputs, to: 32)
+    var all = bk_panels(first: 0, last: padded / 32)
     var linear = bk_linear_f32(
       outputs: outputs, depth: inputs, weights: panels.floats, bias: bias.floats)
     let result = [Float](unsafeUninitializedCapacity: padded) { buffer, count in
       var output = bk_output(
         out: buffer.baseAddress, stride: padded, residual: nil, residual_stride: 0,
         activation: activation)
-      calls.linear_f32(&linear, row, inputs, 1, 0, padded / 32, &output)
+      calls.linear_f32(&linear, row, inputs, 1, &all, 1, &output)
       count = padded
     }
     return Array(result[..<outputs])

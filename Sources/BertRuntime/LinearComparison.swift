@@ -33,6 +33,7 @@ public final class LinearComparison: Sendable {
     else { return }
     let calls = kernels.calls
     let panels = (linear.outputs + 31) / 32
+    var all = bk_panels(first: 0, last: panels)
     let outputs = (
       AlignedBuffer(floats: panels * 32), AlignedBuffer(floats: panels * 32)
     )
@@ -44,12 +45,12 @@ public final class LinearComparison: Sendable {
       var output = bk_output(
         out: outputs.0.floats, stride: panels * 32, residual: nil, residual_stride: 0,
         activation: BK_ACT_NONE)
-      calls.linear_f32(&reference, x, stride, 1, 0, panels, &output)
+      calls.linear_f32(&reference, x, stride, 1, &all, 1, &output)
       output.out = outputs.1.floats
       var scale = bk_row_scale()
       calls.quantize_rows(&input, x, stride, 1, bytes.bytes, bytes.count, &scale, row.floats)
       calls.linear_s8(
-        &linear, bytes.bytes, bytes.count, &scale, 1, 0, panels, &output, nil, scratch.base)
+        &linear, bytes.bytes, bytes.count, &scale, 1, &all, 1, &output, nil, scratch.base)
       body(outputs.0.floats, outputs.1.floats, linear.outputs)
     }
   }

@@ -9,19 +9,19 @@ enum LinearStep {
   case float(bk_linear_f32)
   case int8(bk_linear_s8, bk_input)
 
-  /// Bytes of a quantised row: the depth rounded up to whole vectors.
+  /// Bytes from one quantised row to the next.
   var rowBytes: Int {
     switch self {
     case .float: 0
-    case .int8(let linear, _): roundUp(linear.groups * 4, to: 64)
+    case .int8(let linear, _): rowStride(bytes: linear.groups * 4)
     }
   }
 
   /// All of its panels.
-  var panels: Range<Int> {
+  var panels: bk_panels {
     switch self {
-    case .float(let linear): 0..<(linear.outputs + 31) / 32
-    case .int8(let linear, _): 0..<(linear.outputs + 31) / 32
+    case .float(let linear): bk_panels(first: 0, last: (linear.outputs + 31) / 32)
+    case .int8(let linear, _): bk_panels(first: 0, last: (linear.outputs + 31) / 32)
     }
   }
 
@@ -31,23 +31,23 @@ enum LinearStep {
     return UnsafeRawPointer(weights + panel * linear.groups * 128)
   }
 
-  /// Computes some panels for some rows, from floats or from quantised rows, as the linear wants.
+  /// Computes ranges of panels, one after the other, for some rows, from floats or from quantised rows, as the linear wants.
   ///
   /// - Parameter next: the weights that are computed with after this.
   func run(
     _ calls: bk_kernels, floats: UnsafePointer<Float>, stride: Int, bytes: UnsafePointer<UInt8>?,
-    scales: UnsafePointer<bk_row_scale>?, rows: Int, panels: Range<Int>, _ output: bk_output,
+    scales: UnsafePointer<bk_row_scale>?, rows: Int, panels: [bk_panels], _ output: bk_output,
     next: UnsafeRawPointer?, _ scratch: WorkerScratch
   ) {
     var output = output
     switch self {
     case .float(var linear):
       calls.linear_f32(
-        &linear, floats, stride, rows, panels.lowerBound, panels.upperBound, &output)
+        &linear, floats, stride, rows, panels, panels.count, &output)
     case .int8(var linear, _):
       calls.linear_s8(
-        &linear, bytes, rowBytes, scales, rows, panels.lowerBound, panels.upperBound, &output,
-        next, scratch.kernel.base)
+        &linear, bytes, rowBytes, scales, rows, panels, panels.count, &output, next,
+        scratch.kernel.base)
     }
   }
 }

@@ -66,7 +66,8 @@ public struct Pooler {
         var output = bk_output(
           out: out, stride: buffer.count, residual: nil, residual_stride: 0,
           activation: BK_ACT_NONE)
-        calls.linear_f32(&linear, first, states.stride, 1, 0, buffer.count / 32, &output)
+        var panels = bk_panels(first: 0, last: buffer.count / 32)
+        calls.linear_f32(&linear, first, states.stride, 1, &panels, 1, &output)
         calls.tanh_row(out, width)
       }
     }

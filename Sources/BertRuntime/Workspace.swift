@@ -5,7 +5,7 @@ import BertModel
 final class Workspace {
   let tokens: Int
   let longest: Int
-  /// Rows of float matrices are a whole number of panels apart.
+  /// Floats from one row to the next: at least a whole number of panels.
   let stride: Int
   /// Attention's output, `[tokens][stride]`.
   let context: AlignedBuffer
@@ -31,7 +31,9 @@ final class Workspace {
   }
 
   /// Floats from one token's hidden state to the next.
-  static func stride(_ c: BertConfiguration) -> Int { roundUp(c.hiddenSize, to: 32) }
+  static func stride(_ c: BertConfiguration) -> Int {
+    rowStride(bytes: 4 * roundUp(c.hiddenSize, to: 32)) / 4
+  }
 }
 
 /// A crew, with memory that grows to the largest pass it has computed.
@@ -90,9 +92,9 @@ final class WorkerScratch {
     let c = weights.configuration
     let calls = kernels.calls
     let steps = weights.layers.flatMap(\.linears)
-    wideStride = roundUp(max(c.hiddenSize, c.intermediateSize), to: 32)
+    wideStride = rowStride(bytes: 4 * roundUp(max(c.hiddenSize, c.intermediateSize), to: 32)) / 4
     wide = AlignedBuffer(floats: Self.blockRows * wideStride)
-    headStride = 3 * groups.width
+    headStride = rowStride(bytes: 4 * groups.width) / 4
     heads = AlignedBuffer(floats: tokens * headStride)
     bytes = AlignedBuffer(bytes: Self.blockRows * (steps.map(\.rowBytes).max() ?? 0))
     scales = AlignedBuffer(bytes: Self.blockRows * MemoryLayout<bk_row_scale>.stride)

@@ -4,61 +4,10 @@
 #ifndef BK_ATTENTION_S8_H
 #define BK_ATTENTION_S8_H
 
-#include "bk_linear.h"
-
-// What the scores of the rows at work may take.
-enum { BK_SCORE_BYTES = 16384 };
+#include "bk_head.h"
 
 typedef uint32_t u32x4 __attribute__((ext_vector_type(4)));
 typedef uint32_t u32x16_u __attribute__((ext_vector_type(16), aligned(4)));
-
-BK_INLINE void *bk_take(uintptr_t *at, ptrdiff_t bytes) {
-  void *p = (void *)*at;
-  *at += (uintptr_t)bk_round_up(bytes, 64);
-  return p;
-}
-
-// Where the parts of one head's scratch lie; d is the head size, L the length.
-typedef struct {
-  int8_t *keys;         // panels [ceil(L/32)][ceil(d/4)][32][4]
-  int8_t *values;       // panels [ceil(d/32)][ceil(L/4)][32][4]
-  int32_t *key_start;   // [L up to 32]: -128 * sum of the key, undoing the query's + 128
-  int32_t *value_start; // [d up to 32]: what the sums over values start from
-  float *key_step;      // [d up to 32]: what one step of a channel's integers is worth
-  float *value_log;     // [L up to 32]: log2 of the value's scale over the largest one
-  float *value_inverse; // [L up to 32]: the largest value scale over the value's
-  uint8_t *queries;     // [BK_ROW_TILE][d up to 4], + 128
-  float *scores;        // [BK_ROW_TILE][L up to 32], integers first
-  uint8_t *shares;      // [BK_ROW_TILE][L up to 32]: 255 * weight, rounded
-  void *rows;           // what bk_prepare_rows needs
-  ptrdiff_t padded;     // L up to 32
-  size_t size;
-} bk_head_scratch;
-
-BK_INLINE bk_head_scratch bk_lay_out_s8(ptrdiff_t length, ptrdiff_t head_size, void *base) {
-  const ptrdiff_t padded = bk_round_up(length, 32), width = bk_round_up(head_size, 32);
-  const ptrdiff_t deepest = padded > width ? padded : width;
-  uintptr_t at = (uintptr_t)base;
-  bk_head_scratch s;
-  s.keys = bk_take(&at, padded * bk_round_up(head_size, 4));
-  s.values = bk_take(&at, width * bk_round_up(length, 4));
-  s.key_start = bk_take(&at, padded * 4);
-  s.value_start = bk_take(&at, width * 4);
-  s.key_step = bk_take(&at, width * 4);
-  s.value_log = bk_take(&at, padded * 4);
-  s.value_inverse = bk_take(&at, padded * 4);
-  s.queries = bk_take(&at, BK_ROW_TILE * width);
-  s.scores = bk_take(&at, BK_ROW_TILE * padded * 4);
-  s.shares = bk_take(&at, BK_ROW_TILE * padded);
-  s.rows = bk_take(&at, (ptrdiff_t)bk_rows_scratch(BK_ROW_TILE, deepest / 4));
-  s.padded = padded;
-  s.size = (size_t)(at - (uintptr_t)base);
-  return s;
-}
-
-static size_t bk_attend_s8_scratch(ptrdiff_t length, ptrdiff_t head_size) {
-  return bk_lay_out_s8(length, head_size, 0).size;
-}
 
 // MARK: Keys and values, once a head
 
@@ -123,7 +72,7 @@ BK_INLINE void bk_pack_keys(const bk_head *h, const bk_head_scratch *s, ptrdiff_
   for (ptrdiff_t j = 0; j < s->padded; j += 32) {
     int32_t *start = s->key_start + j;
     bk_tile_s8(bk_tile_row(&a, 0), a.stride, 1, s->keys + j * groups * 4, groups, 0,
-               (bk_ahead){s->keys, 0}, start, BK_PANEL);
+               (bk_ahead){0}, start, BK_PANEL);
     for (int i = 0; i < 32; i++) start[i] = -start[i];
   }
 }
@@ -225,21 +174,27 @@ BK_INLINE void bk_round_queries(const bk_head *h, const bk_head_scratch *s, ptrd
   }
 }
 
-// A row of integer scores to powers of 2, in place, with the logarithm of each value's scale, so
-// that the products of shares and values need no scale of their own; returns each lane's largest.
+#ifndef BK_SCORES_IN_TILES
+// Scores of a few queries as powers of 2, with the logarithm of each value's scale added, so that the
+// products of shares and values need no scale of their own; and each lane's largest of each row.
 // Keys past the end score -infinity.
-BK_INLINE f32x16 bk_scale_scores(const bk_head_scratch *s, float *scores, float scale) {
-  f32x16 even = -__builtin_inff(), odd = -__builtin_inff();
+BK_INLINE void bk_score_rows(const bk_head_scratch *s, const bk_tile_input *q, ptrdiff_t rows,
+                             ptrdiff_t groups, const float *scales, f32x16 *high) {
+  _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL];
   for (ptrdiff_t j = 0; j < s->padded; j += 32) {
-    const f32x16 sum0 = bk_float(bk_load_i32((const int32_t *)scores + j));
-    const f32x16 sum1 = bk_float(bk_load_i32((const int32_t *)scores + j + 16));
-    const f32x16 x0 = bk_fma(sum0, scale, bk_load(s->value_log + j));
-    const f32x16 x1 = bk_fma(sum1, scale, bk_load(s->value_log + j + 16));
-    bk_store(scores + j, x0), bk_store(scores + j + 16, x1);
-    even = bk_max(x0, even), odd = bk_max(x1, odd);
+    bk_tile_s8(bk_tile_row(q, 0), q->stride, rows, s->keys + j * groups * 4, groups,
+               s->key_start + j, (bk_ahead){0}, tile, BK_PANEL);
+    const f32x16 log0 = bk_load(s->value_log + j), log1 = bk_load(s->value_log + j + 16);
+    for (ptrdiff_t r = 0; r < rows; r++) {
+      const f32x16 x0 = bk_fma(bk_float(bk_load_i32(tile + 32 * r)), scales[r], log0);
+      const f32x16 x1 = bk_fma(bk_float(bk_load_i32(tile + 32 * r + 16)), scales[r], log1);
+      bk_store(s->scores + r * s->padded + j, x0);
+      bk_store(s->scores + r * s->padded + j + 16, x1);
+      high[r] = bk_max(bk_max(x0, x1), high[r]);
+    }
   }
-  return bk_max(even, odd);
 }
+#endif
 
 // 16 shares as the low bytes of floats, and what their weights add to the sum.
 BK_INLINE f32x16 bk_shares(const float *score, const float *inverse, float most, f32x16 *sum) {
@@ -274,14 +229,8 @@ BK_INLINE void bk_attend_rows(const bk_head *h, const bk_head_scratch *s, ptrdif
   f32x16 lanes[16];
   bk_round_queries(h, s, head_size, row, rows, scales);
   const bk_tile_input q = bk_prepare_rows(s->queries, stride, rows, stride / 4, s->rows);
-  for (ptrdiff_t j = 0; j < s->padded; j += 32) {
-    bk_tile_s8(bk_tile_row(&q, 0), q.stride, rows, s->keys + j * stride, stride / 4,
-               s->key_start + j, (bk_ahead){s->keys, 0}, (int32_t *)s->scores + j, s->padded);
-  }
-  for (ptrdiff_t r = 0; r < 16; r++) lanes[r] = 0.0f;
-  for (ptrdiff_t r = 0; r < rows; r++) {
-    lanes[r] = bk_scale_scores(s, s->scores + r * s->padded, scales[r]);
-  }
+  for (ptrdiff_t r = 0; r < 16; r++) lanes[r] = -__builtin_inff();
+  bk_score_rows(s, &q, rows, stride / 4, scales, lanes);
   bk_store(most, bk_max_of_each(lanes));
   for (ptrdiff_t r = 0; r < 16; r++) lanes[r] = 0.0f;
   for (ptrdiff_t r = 0; r < rows; r++) {
@@ -293,7 +242,7 @@ BK_INLINE void bk_attend_rows(const bk_head *h, const bk_head_scratch *s, ptrdif
     // At most 255 * 127 * length: exact up to BK_MAX_DEPTH tokens.
     _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL];
     bk_tile_s8(bk_tile_row(&p, 0), p.stride, rows, s->values + d * groups * 4, groups,
-               s->value_start + d, (bk_ahead){s->values, 0}, tile, BK_PANEL);
+               s->value_start + d, (bk_ahead){0}, tile, BK_PANEL);
     for (ptrdiff_t r = 0; r < rows; r++) {
       const f32x16 y0 = bk_float(bk_load_i32(tile + 32 * r)) * factor[r];
       const f32x16 y1 = bk_float(bk_load_i32(tile + 32 * r + 16)) * factor[r];

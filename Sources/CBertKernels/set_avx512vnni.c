@@ -70,7 +70,24 @@ BK_INLINE __m512i bk_broadcast(const uint8_t *p) {
   return _mm512_set1_epi32(four);
 }
 
-// 24 accumulators, two vectors of weights and one broadcast fill 27 of the 32 registers.
+// One group of depth: 24 accumulators, two vectors of weights and one broadcast fill 27 of the 32
+// registers.
+#define BK_GROUP_PRODUCTS(ROWS)                                                                   \
+  {                                                                                               \
+    const __m512i w0 = _mm512_loadu_si512(panel), w1 = _mm512_loadu_si512(panel + 64);            \
+    _Pragma("clang loop unroll(full)") for (int r = 0; r < ROWS; r++) {                           \
+      const __m512i x = bk_broadcast(a + r * lda);                                                \
+      sum[r][0] = _mm512_dpbusd_epi32(sum[r][0], x, w0);                                          \
+      sum[r][1] = _mm512_dpbusd_epi32(sum[r][1], x, w1);                                          \
+    }                                                                                             \
+  }
+
+#define BK_FETCH(HINT) _mm_prefetch((const char *)ahead.at, HINT), ahead.at += ahead.step;
+#define BK_EACH_GROUP(ROWS, BESIDE)                                                               \
+  for (ptrdiff_t g = 0; g < groups; g++, a += 4, panel += 128) {                                  \
+    BESIDE BK_GROUP_PRODUCTS(ROWS)                                                                \
+  }
+
 #define BK_TILE(ROWS)                                                                             \
   static void bk_tile_s8_##ROWS(const uint8_t *a, ptrdiff_t lda, const int8_t *panel,             \
                                 ptrdiff_t groups, const int32_t *initial, bk_ahead ahead,         \
@@ -81,15 +98,10 @@ BK_INLINE __m512i bk_broadcast(const uint8_t *p) {
           initial ? _mm512_loadu_si512(initial + 16 * h) : _mm512_setzero_si512();                \
       for (int r = 0; r < ROWS; r++) sum[r][h] = start;                                           \
     }                                                                                             \
-    for (ptrdiff_t g = 0; g < groups; g++, a += 4, panel += 128) {                                \
-      _mm_prefetch((const char *)ahead.at, _MM_HINT_T0);                                          \
-      ahead.at += ahead.step;                                                                     \
-      const __m512i w0 = _mm512_loadu_si512(panel), w1 = _mm512_loadu_si512(panel + 64);          \
-      _Pragma("clang loop unroll(full)") for (int r = 0; r < ROWS; r++) {                         \
-        const __m512i x = bk_broadcast(a + r * lda);                                              \
-        sum[r][0] = _mm512_dpbusd_epi32(sum[r][0], x, w0);                                        \
-        sum[r][1] = _mm512_dpbusd_epi32(sum[r][1], x, w1);                                        \
-      }                                                                                           \
+    switch (ahead.to) {                                                                           \
+      case BK_FETCH_NOTHING: BK_EACH_GROUP(ROWS, ) break;                                         \
+      case BK_FETCH_NEAR: BK_EACH_GROUP(ROWS, BK_FETCH(_MM_HINT_T0)) break;                       \
+      case BK_FETCH_FAR: BK_EACH_GROUP(ROWS, BK_FETCH(_MM_HINT_T1)) break;                        \
     }                                                                                             \
     for (int r = 0; r < ROWS; r++) {                                                              \
       _mm512_storeu_si512(tile + tile_stride * r, sum[r][0]);                                     \
@@ -132,6 +144,48 @@ static uint64_t bk_peak_s8(uint64_t rounds) {
   for (int i = 1; i < 24; i++) all = _mm512_add_epi32(all, sum[i]);
   __asm__ volatile("" : : "v"(all));
   return rounds * 24 * 64;
+}
+
+#include "bk_head.h"
+
+// A few queries' scores over all keys: a tile's sums are finished in registers, beside the products of
+// the next.
+#define BK_SCORES(ROWS)                                                                           \
+  static void bk_scores_##ROWS(const bk_head_scratch *s, const uint8_t *q, ptrdiff_t lda,         \
+                               ptrdiff_t groups, const float *scales, f32x16 *high) {             \
+    const int8_t *panel = s->keys;                                                                \
+    for (ptrdiff_t j = 0; j < s->padded; j += 32) {                                               \
+      __m512i sum[ROWS][2];                                                                       \
+      for (int r = 0; r < ROWS; r++) {                                                            \
+        sum[r][0] = _mm512_loadu_si512(s->key_start + j);                                         \
+        sum[r][1] = _mm512_loadu_si512(s->key_start + j + 16);                                    \
+      }                                                                                           \
+      const uint8_t *a = q;                                                                       \
+      for (ptrdiff_t g = 0; g < groups; g++, a += 4, panel += 128) BK_GROUP_PRODUCTS(ROWS)        \
+      const f32x16 log0 = bk_load(s->value_log + j), log1 = bk_load(s->value_log + j + 16);       \
+      float *to = s->scores + j;                                                                  \
+      _Pragma("clang loop unroll(full)") for (int r = 0; r < ROWS; r++, to += s->padded) {        \
+        const f32x16 x0 = bk_fma(bk_float((i32x16)sum[r][0]), scales[r], log0);                   \
+        const f32x16 x1 = bk_fma(bk_float((i32x16)sum[r][1]), scales[r], log1);                   \
+        bk_store(to, x0), bk_store(to + 16, x1);                                                  \
+        high[r] = bk_max(bk_max(x0, x1), high[r]);                                                \
+      }                                                                                           \
+    }                                                                                             \
+  }
+BK_SCORES(1) BK_SCORES(2) BK_SCORES(3) BK_SCORES(4) BK_SCORES(5) BK_SCORES(6)
+BK_SCORES(7) BK_SCORES(8) BK_SCORES(9) BK_SCORES(10) BK_SCORES(11) BK_SCORES(12)
+
+#define BK_SCORES_IN_TILES 1
+BK_INLINE void bk_score_rows(const bk_head_scratch *s, const bk_tile_input *q, ptrdiff_t rows,
+                             ptrdiff_t groups, const float *scales, f32x16 *high) {
+  const uint8_t *a = bk_tile_row(q, 0);
+  switch (rows) {
+#define BK_CASE(N) \
+  case N: bk_scores_##N(s, a, q->stride, groups, scales, high); break;
+    BK_CASE(1) BK_CASE(2) BK_CASE(3) BK_CASE(4) BK_CASE(5) BK_CASE(6)
+    BK_CASE(7) BK_CASE(8) BK_CASE(9) BK_CASE(10) BK_CASE(11) BK_CASE(12)
+#undef BK_CASE
+  }
 }
 
 #include "bk_set.h"

@@ -11,12 +11,15 @@ struct BenchReport {
   let kernels: KernelSet
   let earlier: EarlierRun?
   let showsStages: Bool
+  /// The model measured in turn.
+  let rival: String?
 
   func printHeader() {
     print("\(model) on \(Self.cpuName()), kernels \(kernels.name)")
     print(
       "precision threads      cell  median ms (min ... max)     tokens/s   GMAC/s  ceiling"
-        + "  fraction" + (earlier == nil ? "" : "  vs earlier"))
+        + "  fraction" + (earlier == nil ? "" : "  vs earlier")
+        + (rival == nil ? "" : "  the other"))
     fflush(nil)
   }
 
@@ -31,6 +34,7 @@ struct BenchReport {
     line += pad(fixed(Cell.median(cell.ceilings) / 1e9, 1), 9)
     line += pad(fixed(cell.ceilingFraction * 100, 1) + " %", 10)
     if let old = earlier?.median(cell) { line += pad(fixed(old / cell.median, 2) + " ×", 12) }
+    if let ratio = cell.rivalRatio { line += pad(fixed(ratio, 3) + " ×", 11) }
     print(line)
     if showsStages {
       let shares = cell.stages.filter { $0.share >= 0.001 }.map {

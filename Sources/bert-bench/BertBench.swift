@@ -53,6 +53,11 @@ struct BertBench: ParsableCommand {
   @Option(help: ArgumentHelp("Show ratios to an earlier --json.", valueName: "file"))
   var compare: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Measure another model of the same sizes in turn with this one.", valueName: "model"))
+  var against: String?
+
   @Flag(help: "Answer requests on standard input (tools/peers/README.md).")
   var worker = false
 
@@ -85,15 +90,22 @@ struct BertBench: ParsableCommand {
         return try worker.serve()
       }
       let workloads = try workloads(served)
+      let rival = try against.map { path throws(BertError) in try ServedModel(path: path) }
+      if let rival { try requireSameSizes(rival, as: served) }
       let report = BenchReport(
-        model: served.file.path, kernels: kernels, earlier: earlier, showsStages: stages)
+        model: served.file.path, kernels: kernels, earlier: earlier, showsStages: stages,
+        rival: rival?.file.path)
       if !json { report.printHeader() }
       var done: [Cell] = []
       for threads in threadCounts {
         let team = ThreadTeam(count: threads)
         for precision in precisions(served) {
           let encoder = try served.encoder(precision, kernels: kernels, team: team)
-          let measurement = Measurement(encoder: encoder, rounds: rounds, seconds: seconds)
+          let other = try rival.map { model throws(BertError) in
+            try model.encoder(precision, kernels: kernels, team: team)
+          }
+          let measurement = Measurement(
+            encoder: encoder, rival: other, rounds: rounds, seconds: seconds)
           for workload in workloads {
             let cell = try measurement.run(workload)
             if !json { report.printRow(cell) }
@@ -102,6 +114,14 @@ struct BertBench: ParsableCommand {
         }
       }
       if json { print(report.json(done).text(pretty: true)) }
+    }
+  }
+
+  private func requireSameSizes(_ rival: ServedModel, as model: ServedModel) throws(BertError) {
+    guard rival.description.configuration == model.description.configuration else {
+      throw BertError(
+        .usage, "--against wants a model of the same sizes as \(model.file.path)",
+        file: rival.file.path)
     }
   }
 

@@ -14,6 +14,8 @@ struct Cell {
   let ceilings: [Double]
   let stages: [(stage: Stage, share: Double)]
   let multiplyAdds: Int
+  /// The other model's times, each measured right after the one of the same round.
+  let rival: [Double]
 
   var median: Double { Self.median(milliseconds) }
   var tokensPerSecond: Double { Double(workload.tokens.tokenCount) / median * 1e3 }
@@ -22,6 +24,11 @@ struct Cell {
       zip(milliseconds, ceilings).map {
         Double(multiplyAdds) / ($0 * 1e-3) / ($1 * Double(threads))
       })
+  }
+
+  /// How many times this model's time the other one takes: the median over rounds.
+  var rivalRatio: Double? {
+    rival.isEmpty ? nil : Self.median(zip(rival, milliseconds).map { $0 / $1 })
   }
 
   static func median(_ values: [Double]) -> Double {
@@ -41,6 +48,8 @@ struct Cell {
       "gmac_s": .number(Double(multiplyAdds) / median / 1e6),
       "ceiling_gmac_s": .number(Self.median(ceilings) / 1e9),
       "ceiling_fraction": .number(ceilingFraction),
+      "against_ms_median": rival.isEmpty ? .null : .number(Self.median(rival)),
+      "against_ratio": rivalRatio.map { .number($0) } ?? .null,
       "stages": .object(JSONObject(stages.map { ($0.stage.name, .number($0.share)) })),
     ]
   }
@@ -49,29 +58,41 @@ struct Cell {
 /// Runs a workload again and again beside a register-only loop.
 struct Measurement {
   let encoder: Encoder
+  /// Measured in turn with it.
+  let rival: Encoder?
   let rounds: Int
   let seconds: Double
 
   func run(_ workload: Workload) throws(BertError) -> Cell {
-    try once(workload)
+    try once(workload, encoder)
     let start = StageClock.now()
-    try once(workload)
+    try once(workload, encoder)
+    if let rival { try once(workload, rival) }
     let repeats = max(1, Int(seconds / max(1e-6, StageClock.now() - start)))
     var milliseconds: [Double] = []
     var ceilings: [Double] = []
+    var rivals: [Double] = []
     for _ in 0..<rounds {
       ceilings.append(Self.ceiling(encoder))
-      let start = StageClock.now()
-      for _ in 0..<repeats { try once(workload) }
-      milliseconds.append((StageClock.now() - start) / Double(repeats) * 1e3)
+      milliseconds.append(try time(workload, encoder, repeats))
+      if let rival { rivals.append(try time(workload, rival, repeats)) }
     }
     return Cell(
       workload: workload, precision: encoder.precision, threads: encoder.team.count,
       milliseconds: milliseconds, ceilings: ceilings, stages: try profile(workload),
-      multiplyAdds: workload.multiplyAdds(encoder.configuration))
+      multiplyAdds: workload.multiplyAdds(encoder.configuration), rival: rivals)
   }
 
-  private func once(_ workload: Workload) throws(BertError) {
+  /// Milliseconds of one of several runs.
+  private func time(
+    _ workload: Workload, _ encoder: Encoder, _ repeats: Int
+  ) throws(BertError) -> Double {
+    let start = StageClock.now()
+    for _ in 0..<repeats { try once(workload, encoder) }
+    return (StageClock.now() - start) / Double(repeats) * 1e3
+  }
+
+  private func once(_ workload: Workload, _ encoder: Encoder) throws(BertError) {
     try encoder.encode(workload.tokens) { _ in }
   }
 
@@ -101,7 +122,7 @@ struct Measurement {
     encoder.clock = clock
     defer { encoder.clock = nil }
     let start = StageClock.now()
-    repeat { try once(workload) } while StageClock.now() - start < seconds
+    repeat { try once(workload, encoder) } while StageClock.now() - start < seconds
     let total = Stage.allCases.reduce(0) { $0 + clock.total($1) }
     return Stage.allCases.map { (stage: $0, share: clock.total($0) / total) }
   }

@@ -14,6 +14,7 @@ import Testing
   private func apply(_ activation: bk_activation, _ calls: bk_kernels, int8: Bool) -> [Float] {
     let count = Self.points.count
     let panels = (count + 31) / 32
+    var all = bk_panels(first: 0, last: panels)
     let out = GuardedMemory<Float>(count: panels * 32)
     let zeros = [Float](repeating: 0, count: panels * 32)
     let bytes = [Int8](repeating: 0, count: panels * 128)
@@ -30,7 +31,7 @@ import Testing
               outputs: count, groups: 1, weights: weights.baseAddress, scale: zeros.baseAddress,
               column_sum: zeros.baseAddress, bias: points.baseAddress)
             calls.linear_s8(
-              &linear, [9, 9, 9, 9], 4, &scales, 1, 0, panels, &output, nil, scratch.base)
+              &linear, [9, 9, 9, 9], 4, &scales, 1, &all, 1, &output, nil, scratch.base)
           }
         }
       }
@@ -39,7 +40,7 @@ import Testing
         Self.points.withUnsafeBufferPointer { points in
           var linear = bk_linear_f32(
             outputs: count, depth: 1, weights: zeros.baseAddress, bias: points.baseAddress)
-          calls.linear_f32(&linear, [0], 1, 1, 0, panels, &output)
+          calls.linear_f32(&linear, [0], 1, 1, &all, 1, &output)
         }
       }
     }

@@ -6,6 +6,7 @@ import Testing
   /// fma(a, b, c) through a float linear of depth 2: fma(a, b, fma(c, 1, 0)) + -0.
   private func fma(_ calls: bk_kernels, _ a: Float, _ b: [Float], _ c: [Float]) -> [Float] {
     let panels = (b.count + 31) / 32
+    var all = bk_panels(first: 0, last: panels)
     var weights: [Float] = []
     for i in b.indices { weights += [c[i], b[i]] }
     let packed = GuardedMemory<Float>(count: panels * 64)
@@ -16,7 +17,7 @@ import Testing
     var output = bk_output(
       out: out.base, stride: panels * 32, residual: nil, residual_stride: 0,
       activation: BK_ACT_NONE)
-    calls.linear_f32(&linear, [1, a], 2, 1, 0, panels, &output)
+    calls.linear_f32(&linear, [1, a], 2, 1, &all, 1, &output)
     return Array(out.elements[..<b.count])
   }
 

@@ -83,29 +83,30 @@ final class LinearCase {
       output.residual = UnsafePointer(residual.base + some.lowerBound * residualStride + column)
       output.residual_stride = residualStride
     }
+    var range = bk_panels(first: chosen.lowerBound, last: chosen.upperBound)
     if float {
       var linear = bk_linear_f32(
         outputs: outputs, depth: depth, weights: packedFloat.base, bias: bias.base)
       calls.linear_f32(
-        &linear, x.base + some.lowerBound * rowStride, rowStride, some.count, chosen.lowerBound,
-        chosen.upperBound, &output)
+        &linear, x.base + some.lowerBound * rowStride, rowStride, some.count, &range, 1, &output)
     } else {
-      runInt8(calls, chosen, some, &output)
+      runInt8(calls, range, some, &output)
     }
     return bits(out.elements)
   }
 
   private func runInt8(
-    _ calls: bk_kernels, _ chosen: Range<Int>, _ some: Range<Int>, _ output: inout bk_output
+    _ calls: bk_kernels, _ panels: bk_panels, _ some: Range<Int>, _ output: inout bk_output
   ) {
     var linear = bk_linear_s8(
       outputs: outputs, groups: groups, weights: packed.base, scale: scale.base,
       column_sum: columnSum.base, bias: bias.base)
     let scratch = guardedScratch(calls.linear_s8_scratch(some.count, groups))
+    var range = panels
     rowScales.base.withMemoryRebound(to: bk_row_scale.self, capacity: rows) { scales in
       calls.linear_s8(
         &linear, q.base + some.lowerBound * rowStride, rowStride, scales + some.lowerBound,
-        some.count, chosen.lowerBound, chosen.upperBound, &output, nil, scratch.base)
+        some.count, &range, 1, &output, nil, scratch.base)
     }
   }
 }

@@ -85,13 +85,15 @@ static void quantize(const bk_kernels *k, const linear *l, const float *from) {
 static void multiply(const bk_kernels *k, const linear *l, float *to, bk_activation activation,
                      const float *residual) {
   const bk_output o = {to, l->s8.outputs, residual, l->s8.outputs, activation};
-  k->linear_s8(&l->s8, q, l->input.depth, scales, TOKENS, 0, l->s8.outputs / 32, &o, 0, scratch);
+  k->linear_s8(&l->s8, q, l->input.depth, scales, TOKENS,
+               &(bk_panels){0, l->s8.outputs / 32}, 1, &o, 0, scratch);
 }
 
 static void multiply_f32(const bk_kernels *k, const linear *l, const float *from, float *to,
                          bk_activation activation, const float *residual) {
   const bk_output o = {to, l->f32.outputs, residual, l->f32.outputs, activation};
-  k->linear_f32(&l->f32, from, l->f32.depth, TOKENS, 0, l->f32.outputs / 32, &o);
+  k->linear_f32(&l->f32, from, l->f32.depth, TOKENS,
+                &(bk_panels){0, l->f32.outputs / 32}, 1, &o);
 }
 
 static void attend(void (*call)(const bk_head *, void *)) {

@@ -74,7 +74,7 @@ static void run_linear_s8(const bk_kernels *k, random_source *r, const ptrdiff_t
   ptrdiff_t first, last;
   choose_panels(r, outputs, 64, &first, &last);
   void *scratch = take_scratch(k->linear_s8_scratch(rows, groups));
-  k->linear_s8(&l, q, q_stride, scales, rows, first, last, &d.output, 0, scratch);
+  k->linear_s8(&l, q, q_stride, scales, rows, &(bk_panels){first, last}, 1, &d.output, 0, scratch);
   record_floats(out, d.out, d.count);
 }
 
@@ -95,7 +95,7 @@ static void run_linear_f32(const bk_kernels *k, random_source *r, const ptrdiff_
   destination d = make_destination(r, rows, outputs);
   ptrdiff_t first, last;
   choose_panels(r, outputs, 4, &first, &last);
-  k->linear_f32(&l, x, stride, rows, first, last, &d.output);
+  k->linear_f32(&l, x, stride, rows, &(bk_panels){first, last}, 1, &d.output);
   record_floats(out, d.out, d.count);
 }
 

@@ -158,7 +158,7 @@ static void linear(const run *r, const char *name, matrix x, matrix y, bk_activa
   record_matrix(r, name, "input", x);
   if (strcmp(r->path, "float") == 0 || find(name, ".int8.weight") < 0) {
     const bk_linear_f32 l = {y.width, x.width, tensor(name, ".weight"), tensor(name, ".bias")};
-    r->k->linear_f32(&l, x.values, x.stride, tokens, 0, panels, &output);
+    r->k->linear_f32(&l, x.values, x.stride, tokens, &(bk_panels){0, panels}, 1, &output);
   } else {
     const bk_input input = {x.width, tensor(name, ".int8.multiplier"),
                             *(const int32_t *)tensor(name, ".int8.rotation")};
@@ -171,7 +171,8 @@ static void linear(const run *r, const char *name, matrix x, matrix y, bk_activa
     r->k->quantize_rows(&input, x.values, x.stride, tokens, q, groups * 4, scales, mixed);
     record(r, name, "quantised", q, tokens, groups * 4, groups * 4);
     record(r, name, "scales", scales, tokens, sizeof *scales, sizeof *scales);
-    r->k->linear_s8(&l, q, groups * 4, scales, tokens, 0, panels, &output, 0, scratch);
+    r->k->linear_s8(&l, q, groups * 4, scales, tokens, &(bk_panels){0, panels}, 1, &output, 0,
+                    scratch);
     free(q), free(scales), free(mixed), free(scratch);
   }
   record_matrix(r, name, "output", y);

@@ -1,12 +1,10 @@
 """The coordinator of tools/compare-peers: prepares models, lets workers take turns, checks and collects."""
+import datetime
 import glob
-import hashlib
-import json
 import os
 import re
 import subprocess
 import sys
-import time
 
 import numpy
 
@@ -14,18 +12,23 @@ PEERS = os.path.dirname(os.path.abspath(__file__))
 TOOLS = os.path.dirname(PEERS)
 ROOT = os.path.dirname(TOOLS)
 sys.path[:0] = [PEERS, TOOLS, os.path.join(TOOLS, "lib")]
+import footprint  # noqa: E402
 import report  # noqa: E402
-from checkpoint_files import load_checkpoint  # noqa: E402
+import store  # noqa: E402
 from convert import CONVERTERS  # noqa: E402
-from reference_bert import ReferenceBert  # noqa: E402
+from measures import cosines, processor_flags, processor_name, signal_to_noise, statistics  # noqa: E402
+from model import Model  # noqa: E402
+from verdict import verdict  # noqa: E402
 from workers import AVX2_SWITCHES, WorkerFailed, start_worker  # noqa: E402
-from workloads import CELLS, RAGGED, Stream, batches_of, multiply_adds  # noqa: E402
+from workloads import CELLS, Stream, batches_of, multiply_adds  # noqa: E402
 
 # The least SQNR in dB of a result that counts: far under what each precision gives, far over what a mistake gives.
 FLOORS = {"int8": 8, "bf16": 30, "float": 80}
-# Compared with each other in turn: the runtimes of one precision.
-GROUPS = {"int8": ["int8"], "float": ["float", "bf16"]}
-DRIFT_TEXTS, CALIBRATION_TEXTS = 640, 200
+# Compared with each other in turn: those that trade exactness for speed, and those that do not.
+GROUPS = [("int8", "bf16"), ("float",)]
+# Fewer for the larger ones, whose weights are generated and whose float32 reference takes long.
+DRIFT_TEXTS = {"minilm": 640, "base": 160, "large": 80}
+CALIBRATION_TEXTS = 200
 
 
 def precision(runtime):
@@ -37,7 +40,10 @@ def documentation_sentences():
     text = []
     for path in sorted(glob.glob(os.path.join(ROOT, "*.md")) + glob.glob(os.path.join(ROOT, "*", "*.md"))):
         with open(path, encoding="utf-8") as file:
-            text.append(re.sub(r"```.*?```|^\|.*$|^#.*$", " ", file.read(), flags=re.S | re.M))
+            whole = file.read()
+        # Not what this tool writes: every run is to see the same texts.
+        whole = re.sub(r"<!-- measured: begin.*?<!-- measured: end -->", " ", whole, flags=re.S)
+        text.append(re.sub(r"```.*?```|^\|.*$|^#.*$", " ", whole, flags=re.S | re.M))
     for path in sorted(glob.glob(os.path.join(ROOT, "Sources", "*", "*.swift"))):
         with open(path, encoding="utf-8") as file:
             text.append(" ".join(re.findall(r"^ *///? (.*)$", file.read(), flags=re.M)))
@@ -45,79 +51,12 @@ def documentation_sentences():
     return [part.strip() for part in re.split(r"(?<=[.!?]) +(?=[A-Z])", joined) if 20 < len(part.strip()) < 400]
 
 
-def signal_to_noise(reference, result):
-    noise = float(((result - reference) ** 2).sum(dtype=numpy.float64))
-    return 10 * numpy.log10(float((reference ** 2).sum(dtype=numpy.float64)) / max(noise, 1e-30))
-
-
-def cosines(a, b):
-    return (a * b).sum(-1) / numpy.sqrt((a * a).sum(-1) * (b * b).sum(-1))
-
-
-class Model:
-    """A checkpoint, its conversions and its float32 reference."""
-
-    def __init__(self, name, folder, cache):
-        self.name, self.folder, self.cache = name, folder, os.path.join(cache, name)
-        self.config, tensors = load_checkpoint(folder)
-        self.reference, self.known = ReferenceBert(self.config, tensors, numpy.float32), {}
-        os.makedirs(self.cache, exist_ok=True)
-
-    def expected(self, batches):
-        """The last hidden state of all tokens, [tokens, hidden]."""
-        sequences = [tuple(sequence) for batch in batches for sequence in batch]
-        missing = sorted({sequence for sequence in sequences if sequence not in self.known})
-        if missing:
-            self.known.update(zip(missing, self.computed(missing)))
-        return numpy.concatenate([self.known[sequence] for sequence in sequences])
-
-    def computed(self, sequences):
-        """The reference's last hidden state of each sequence; kept on disk, for it takes longer than what it judges."""
-        weights = os.stat(os.path.join(self.folder, "model.safetensors"))
-        key = json.dumps([weights.st_size, weights.st_mtime_ns, sequences]).encode()
-        path = os.path.join(self.cache, f"reference-{hashlib.sha256(key).hexdigest()[:16]}.npy")
-        if os.path.exists(path):
-            return numpy.split(numpy.load(path), numpy.cumsum([len(sequence) for sequence in sequences])[:-1])
-        print(f"Computing the float32 reference of {len(sequences)} sequences", file=sys.stderr)
-        states = [self.reference.encode(sequence)[-1] for sequence in sequences]
-        numpy.save(path + ".partial.npy", numpy.concatenate(states))
-        os.rename(path + ".partial.npy", path)
-        return states
-
-    def converted(self, runtime, calibration):
-        """The folder of the model for a peer, converted when it is not there or the converter has changed."""
-        digest = hashlib.sha256(json.dumps(calibration if "static" in runtime else None).encode())
-        for name in ("convert.py", "onnx_graph.py", "requirements.txt"):
-            with open(os.path.join(PEERS, name), "rb") as file:
-                digest.update(file.read())
-        folder = os.path.join(self.cache, f"{runtime}-{digest.hexdigest()[:12]}")
-        if not os.path.isdir(folder):
-            print(f"Converting {self.name} for {runtime}", file=sys.stderr)
-            sample = os.path.join(self.cache, "calibration.json")
-            with open(sample, "w", encoding="utf-8") as file:
-                json.dump(calibration, file)
-            done = subprocess.run([sys.executable, os.path.join(PEERS, "convert.py"), runtime, self.folder, folder,
-                                   "--calibration", sample], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-            if done.returncode != 0:
-                raise WorkerFailed(f"{runtime} could not convert {self.name}:\n{done.stdout[-3000:]}")
-        return folder
-
-    def bertq(self, programs):
-        """The .bertq file, converted when it is not there or bert-convert is newer."""
-        path, program = os.path.join(self.cache, "model.bertq"), os.path.join(programs, "bert-convert")
-        if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(program):
-            print(f"Converting {self.name} for bertq", file=sys.stderr)
-            subprocess.run([program, self.folder, path], check=True, stdout=sys.stderr)
-        return path
-
-
 class Comparison:
     """One run of the tool."""
 
     def __init__(self, arguments, cache):
         self.arguments, self.cache = arguments, cache
-        self.failures, self.results = 0, {"cpu": processor_name(), "rounds": arguments.rounds, "versions": {},
-                                          "cells": [], "drift": [], "start": []}
+        self.failures, self.runs = 0, []
         peers = [name for name in CONVERTERS if name != "openvino-bf16" or "avx512_bf16" in processor_flags()]
         runtimes = ["bertq-int8", "bertq-float"] + peers
         if arguments.runtimes:
@@ -134,21 +73,34 @@ class Comparison:
                                     text=True).stdout.strip()
         self.read_texts(checkpoint)
         for name in self.arguments.models:
-            model = Model(name, self.checkpoint(name, checkpoint), self.cache)
-            for threads in self.arguments.threads:
-                for group in GROUPS.values():
-                    members = [runtime for runtime in self.runtimes if precision(runtime) in group]
-                    self.measure(model, threads, members)
-                    self.save()
-            if name == "minilm":
-                self.measure_drift(model)
-                self.measure_start(model)
-            self.save()
+            self.measure_model(Model(name, self.checkpoint(name, checkpoint), self.cache))
+            if self.arguments.write:
+                store.keep(self.cache, self.results)
+        print(report.performance(self.runs))
         if self.arguments.write:
-            report.put_between_markers(os.path.join(ROOT, "README.md"), report.summary(self.results))
-            report.put_between_markers(os.path.join(ROOT, "docs", "performance.md"), report.performance(self.results))
-        print(report.performance(self.results))
+            report.write(store.kept(self.cache, CELLS))
         return 1 if self.failures else 0
+
+    def measure_model(self, model):
+        """Everything of one model, into an entry of `runs`."""
+        self.results = {
+            "model": model.name, "date": datetime.date.today().isoformat(), "avx2": self.arguments.avx2,
+            "cpu": processor_name(), "rounds": self.arguments.rounds, "versions": {}, "cells": [], "drift": [], "memory": [],
+            "start": []}
+        self.runs.append(self.results)
+        for threads in self.arguments.threads:
+            for group in GROUPS:
+                self.measure(model, threads, [runtime for runtime in self.runtimes if precision(runtime) in group])
+                self.save()
+        if not self.arguments.no_drift:
+            self.measure_drift(model)
+        # Neither depends on the width of the kernels.
+        if not self.arguments.no_memory and not self.arguments.avx2:
+            self.results["memory"] = footprint.memory(self.runtimes, self.worker, model, self.stream(), self.fail)
+        if not self.arguments.no_start and not self.arguments.avx2 and model.name == "minilm":
+            self.measure_start(model)
+        self.results["verdict"] = verdict(self.results)
+        self.save()
 
     # MARK: inputs
 
@@ -164,11 +116,14 @@ class Comparison:
         def encode(sentences):
             return [item.ids for item in tokenizer.encode_batch(sentences) if len(item.ids) <= 256]
 
-        self.sentences = encode(texts[:DRIFT_TEXTS])
+        self.sentences = encode(texts[:max(DRIFT_TEXTS.values())])
         # Calibration takes every seventh sentence of the documentation.
         self.calibration = encode(own[::7][:CALIBRATION_TEXTS])
         self.tokens = [token for sentence in encode(texts) for token in sentence[1:-1]]
         self.specials = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+
+    def stream(self):
+        return Stream(self.tokens, *self.specials)
 
     def checkpoint(self, name, minilm):
         """The folder of a checkpoint; BERT-base's and BERT-large's have generated weights with outlier channels."""
@@ -216,7 +171,7 @@ class Comparison:
                 worker.close()
 
     def measure_cell(self, model, threads, name, workers):
-        batches, own = batches_of(name, Stream(self.tokens, *self.specials))
+        batches, own = batches_of(name, self.stream())
         work = multiply_adds(model.config, batches)
         rounds, quality = {}, {}
         for worker in list(workers):
@@ -232,13 +187,18 @@ class Comparison:
                 self.results["cells"].append({"model": model.name, "workload": name, "threads": threads,
                                               "runtime": worker.runtime, "error": "wrong"})
         for _ in range(self.arguments.rounds):
-            for worker in workers:
-                answer = worker.ask({"run": name, "seconds": self.arguments.seconds})
-                rounds[worker.runtime].append((float(numpy.median(answer["ms"])), answer.get("ceiling_gmac_s")))
+            for worker in list(workers):
+                try:
+                    answer = worker.ask({"run": name, "seconds": self.arguments.seconds})
+                    rounds[worker.runtime].append((float(numpy.median(answer["ms"])), answer.get("ceiling_gmac_s")))
+                except WorkerFailed as error:
+                    workers.remove(worker)
+                    del rounds[worker.runtime]
+                    self.fail(f"{worker.runtime} on {model.name} {name}: {error}")
         for worker in workers:
             cell = {"model": model.name, "workload": name, "threads": threads, "runtime": worker.runtime}
             cell.update(statistics(rounds, worker.runtime, work, threads))
-            cell.update(quality[worker.runtime], peak_rss_mb=worker.peak_memory())
+            cell.update(quality[worker.runtime])
             self.results["cells"].append(cell)
             print(f"{model.name} {name} {threads}t {worker.runtime}: {report.cell_text(cell)} ms, "
                   f"{cell['sqnr_db']:.1f} dB", file=sys.stderr)
@@ -266,11 +226,10 @@ class Comparison:
 
     def measure_drift(self, model):
         """Every sentence by itself, each runtime against float32."""
-        if self.arguments.no_drift:
-            return
-        batches = [[sentence] for sentence in self.sentences]
+        sentences = self.sentences[:DRIFT_TEXTS[model.name]]
+        batches = [[sentence] for sentence in sentences]
         reference = model.expected(batches)
-        ends = numpy.cumsum([len(sentence) for sentence in self.sentences])[:-1]
+        ends = numpy.cumsum([len(sentence) for sentence in sentences])[:-1]
         for worker in self.start_all(model, [name for name in self.runtimes if precision(name) != "float"], 1):
             try:
                 worker.ask({"set": "drift", "batches": batches})
@@ -289,24 +248,15 @@ class Comparison:
 
     def measure_start(self, model):
         """From starting a process to its first vectors, for one short text."""
-        if self.arguments.no_start:
-            return
-        batches = [[Stream(self.tokens, *self.specials).take(8)]]
-        times = {runtime: [] for runtime in self.runtimes}
-        for _ in range(max(3, self.arguments.rounds)):
-            for runtime in list(times):
-                try:
-                    begin = time.perf_counter()
-                    worker = self.worker(model, runtime, 1)
-                    worker.ask({"set": "start", "batches": batches})
-                    worker.ask({"run": "start", "seconds": 0})
-                    times[runtime].append((time.perf_counter() - begin) * 1e3)
-                    worker.close()
-                except WorkerFailed as error:
-                    del times[runtime]
-                    self.fail(f"{runtime}, start: {error}")
-        self.results["start"] = [{"runtime": runtime, "ms_median": float(numpy.median(list_of))}
-                                 for runtime, list_of in times.items()]
+        rows = footprint.worker_starts(self.runtimes, self.worker, model, [[self.stream().take(8)]],
+                                       max(3, self.arguments.rounds), self.fail)
+        if "bertq-int8" in self.runtimes:
+            program = os.path.join(self.arguments.deployed, "bert-run")
+            try:
+                rows.insert(0, footprint.command_start(program, model.bertq(self.arguments.programs)))
+            except WorkerFailed as error:
+                self.fail(str(error))
+        self.results["start"] = rows
 
     # MARK: results
 
@@ -316,35 +266,4 @@ class Comparison:
 
     def save(self):
         if self.arguments.json:
-            with open(self.arguments.json + ".partial", "w", encoding="utf-8") as file:
-                json.dump(self.results, file, indent=1)
-                file.write("\n")
-            os.rename(self.arguments.json + ".partial", self.arguments.json)
-
-
-def statistics(rounds, runtime, work, threads):
-    """The numbers of one cell, from [(median ms of a turn, ceiling seen)] of each round, for every runtime."""
-    mine = numpy.array([milliseconds for milliseconds, _ in rounds[runtime]])
-    ours = next((name for name in rounds if name.startswith("bertq")), None)
-    cell = {"ms_median": float(numpy.median(mine)), "ms_best": float(mine.min()), "ms_worst": float(mine.max()),
-            "ms_rounds": [round(float(value), 4) for value in mine], "gmac_s": work / float(numpy.median(mine)) / 1e6}
-    if ours:
-        cell["times_bertq"] = float(numpy.median(mine / numpy.array([value for value, _ in rounds[ours]])))
-        # One round's ceiling stands for all turns of the round.
-        ceilings = numpy.array([ceiling or numpy.nan for _, ceiling in rounds[ours]])
-        shares = work / mine / 1e6 / (threads * ceilings)
-        if numpy.isfinite(shares).any():
-            cell["ceiling_fraction"] = float(numpy.nanmedian(shares))
-    return cell
-
-
-def processor_flags():
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        return next((line.split(":")[1].split() for line in file if line.startswith(("flags", "Features"))), [])
-
-
-def processor_name():
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        name = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), "an unnamed CPU")
-    kinds = [kind for kind in ("avx2", "avx512_vnni", "avx512_bf16", "amx_int8") if kind in processor_flags()]
-    return name + (f" ({', '.join(kinds)})" if kinds else "")
+            store.write_json(self.arguments.json, self.runs)

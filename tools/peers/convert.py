@@ -25,12 +25,12 @@ def padded(sequences):
     return {"input_ids": ids, "attention_mask": mask, "token_type_ids": numpy.zeros_like(ids)}
 
 
-def onnxruntime_float(config, tensors, folder, _):
+def onnxruntime_float(config, tensors, folder, *_):
     import onnx_graph
     onnx_graph.write(config, tensors, os.path.join(folder, "model.onnx"), fused=True)
 
 
-def onnxruntime_int8(config, tensors, folder, _):
+def onnxruntime_int8(config, tensors, folder, *_):
     import onnx_graph
     from onnxruntime.quantization import QuantType, quantize_dynamic
     source = os.path.join(folder, "float.onnx")
@@ -57,17 +57,17 @@ def save_openvino(model, folder):
             os.remove(os.path.join(folder, name))
 
 
-def openvino_float(config, tensors, folder, _):
+def openvino_float(config, tensors, folder, *_):
     save_openvino(openvino_model(config, tensors, folder), folder)
 
 
-def openvino_int8_dynamic(config, tensors, folder, _):
+def openvino_int8_dynamic(config, tensors, folder, *_):
     import nncf
     model = nncf.compress_weights(openvino_model(config, tensors, folder), mode=nncf.CompressWeightsMode.INT8_SYM)
     save_openvino(model, folder)
 
 
-def openvino_int8_static(config, tensors, folder, calibration):
+def openvino_int8_static(config, tensors, folder, calibration, _):
     import nncf
     samples = [padded([sequence]) for sequence in calibration]
     model = nncf.quantize(openvino_model(config, tensors, folder), nncf.Dataset(samples), subset_size=len(samples),
@@ -114,6 +114,13 @@ def ctranslate2_model(config, tensors, folder, quantization):
     model.save(folder)
 
 
+def llamacpp_int8(config, tensors, folder, _, checkpoint):
+    import gguf_file
+    with open(os.path.join(checkpoint, "vocab.txt"), encoding="utf-8") as file:
+        gguf_file.write(config, tensors, file.read().rstrip("\n").split("\n"), os.path.join(folder, "model.gguf"))
+
+
+# Each is given the configuration, the arrays, the folder to fill, calibration texts and the checkpoint's folder.
 CONVERTERS = {
     "onnxruntime-int8": onnxruntime_int8,
     "onnxruntime-float": onnxruntime_float,
@@ -123,6 +130,7 @@ CONVERTERS = {
     "openvino-bf16": openvino_float,
     "ctranslate2-int8": lambda *arguments: ctranslate2_model(*arguments[:3], "int8"),
     "ctranslate2-float": lambda *arguments: ctranslate2_model(*arguments[:3], None),
+    "llamacpp-int8": llamacpp_int8,
 }
 
 
@@ -142,7 +150,7 @@ def main():
     work = arguments.folder + ".partial"
     shutil.rmtree(work, ignore_errors=True)
     os.makedirs(work)
-    CONVERTERS[arguments.runtime](config, tensors, work, calibration)
+    CONVERTERS[arguments.runtime](config, tensors, work, calibration, arguments.checkpoint)
     shutil.rmtree(arguments.folder, ignore_errors=True)
     os.rename(work, arguments.folder)
 

@@ -1,24 +1,29 @@
 #!/usr/bin/env python3
-"""Turns the JSON of tools/compare-peers into the tables of README.md and docs/performance.md.
+"""Turns what tools/compare-peers measured into the tables of README.md and docs/performance.md.
 
-    report.py RESULTS.json             prints the tables
-    report.py RESULTS.json --write     puts them between the markers of both files
+    report.py RESULTS.json...             prints the tables; a file is a model's kept results, or what --json wrote
+    report.py --write RESULTS.json...     puts them between the markers of both files
 """
 import json
 import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from verdict import NEARLY, median  # noqa: E402
 from workloads import CELLS, TITLES  # noqa: E402
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 MODELS = {"minilm": "all-MiniLM-L6-v2 (6 × 384)", "base": "BERT-base (12 × 768)", "large": "BERT-large (24 × 1024)"}
 NAMES = {
-    "bertq-int8": "**bertq int8**", "bertq-float": "**bertq float32**",
+    "bert-run": "**`bert-run --int8`**", "bertq-int8": "**bertq int8**", "bertq-float": "**bertq float32**",
     "onnxruntime-int8": "ONNX Runtime int8", "onnxruntime-float": "ONNX Runtime float32",
     "openvino-int8-static": "OpenVINO int8 static (NNCF)", "openvino-int8-dynamic": "OpenVINO int8 dynamic",
     "openvino-bf16": "OpenVINO bf16", "openvino-float": "OpenVINO float32",
-    "ctranslate2-int8": "CTranslate2 int8", "ctranslate2-float": "CTranslate2 float32",
+    "ctranslate2-int8": "CTranslate2 int8", "ctranslate2-float": "CTranslate2 float32", "llamacpp-int8": "llama.cpp Q8_0",
+}
+FAMILIES = {
+    "bertq": "bertq", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "ctranslate2": "CTranslate2",
+    "llamacpp": "llama.cpp of llama-cpp-python",
 }
 SHORT = ["1x16", "1x128", "32x128", "ragged"]
 
@@ -32,6 +37,18 @@ def plain(milliseconds):
     return f"{milliseconds:.1f}" if milliseconds < 1000 else f"{milliseconds:,.0f}"
 
 
+def percent(fraction):
+    return "" if fraction is None else f"{fraction * 100:.0f}%"
+
+
+def threads_text(threads):
+    return f"{threads} thread" + ("" if threads == 1 else "s")
+
+
+def title(run):
+    return MODELS[run["model"]] + (", every runtime limited to AVX2" if run["avx2"] else "")
+
+
 def cell_text(cell):
     if cell is None:
         return ""
@@ -39,85 +56,135 @@ def cell_text(cell):
         return cell["error"]
     text = plain(cell["ms_median"])
     if cell.get("ceiling_fraction"):
-        text += f" ({cell['ceiling_fraction'] * 100:.0f}%)"
+        text += f" ({percent(cell['ceiling_fraction'])})"
     if cell.get("times_bertq") and not cell["runtime"].startswith("bertq"):
         text += f" ×{cell['times_bertq']:.2f}"
     return text
 
 
-def runtimes_of(results):
-    present = {cell["runtime"] for cell in results["cells"]}
+def runtimes_of(run):
+    present = {cell["runtime"] for cell in run["cells"]}
     return [name for name in NAMES if name in present]
 
 
-def full_tables(results):
-    """One table for each model, precision and number of threads."""
-    found = {(c["model"], c["threads"], c["runtime"], c["workload"]): c for c in results["cells"]}
+def thread_counts(run):
+    return sorted({cell["threads"] for cell in run["cells"]})
+
+
+def origin(run):
+    """When, where and with what a run was made."""
+    versions = ", ".join(f"{FAMILIES[name]} {run['versions'][name].removeprefix(name).strip().split('-')[0]}"
+                         for name in FAMILIES if name in run["versions"])
+    return [f"Measured {run['date']} on {run['cpu']}, {run['rounds']} rounds in turn: {versions}.", ""]
+
+
+def cell_tables(run):
+    """One table for each number of threads."""
+    found = {(c["threads"], c["runtime"], c["workload"]): c for c in run["cells"]}
     lines = []
-    for model in MODELS:
-        for threads in sorted({c["threads"] for c in results["cells"] if c["model"] == model}):
-            cells = [w for w in CELLS[model] if any(key[0] == model and key[3] == w for key in found)]
-            rows = []
-            for runtime in runtimes_of(results):
-                row = [found.get((model, threads, runtime, w)) for w in cells]
-                if any(row):
-                    rows.append([NAMES[runtime]] + [cell_text(cell) for cell in row])
-            plural = "thread" if threads == 1 else "threads"
-            lines += ["", f"### {MODELS[model]}, {threads} {plural}", ""]
-            lines += table(["runtime"] + [TITLES[w] for w in cells], rows)
+    for threads in thread_counts(run):
+        cells = [w for w in CELLS[run["model"]] if any(key[2] == w for key in found)]
+        rows = []
+        for runtime in runtimes_of(run):
+            row = [found.get((threads, runtime, w)) for w in cells]
+            if any(row):
+                rows.append([NAMES[runtime]] + [cell_text(cell) for cell in row])
+        lines += [f"#### {title(run)}, {threads_text(threads)}", ""]
+        lines += table(["runtime"] + [TITLES[w] for w in cells], rows) + [""]
     return lines
 
 
-def drift_table(results):
-    rows = [[NAMES[d["runtime"]], f"{d['sqnr_db']:.1f}", f"{d['cosine_mean']:.6f}", f"{d['cosine_worst']:.5f}",
-             f"{d['token_cosine_worst']:.5f}"] for d in results.get("drift", [])]
-    if not rows:
-        return []
-    count = results["drift"][0]["texts"]
-    return ["", f"### Drift on all-MiniLM-L6-v2 ({count} sentences, against float32)", ""] + table(
-        ["runtime", "SQNR dB of the last hidden state", "sentence cosine mean", "worst", "token cosine worst"], rows)
+def ratio_text(entry, peer):
+    """A peer's ratio and name, and the way of batching where the column leaves it open."""
+    found = entry[peer]
+    if not found:
+        return ""
+    text = f"×{found['times_bertq']:.2f} {NAMES[found['runtime']].replace(' (NNCF)', '')}"
+    return text if found["workload"] == entry["workload"] else text + TITLES[found["workload"]].removeprefix("ragged")
 
 
-def start_table(results):
-    rows = [[NAMES.get(s["runtime"], s["runtime"]), f"{s['ms_median']:.0f}"] for s in results.get("start", [])]
-    if not rows:
-        return []
-    return ["", "### Process start to the first vector of a short text, all-MiniLM-L6-v2, 1 thread, ms", ""] + table(
-        ["runtime", "ms"], rows)
-
-
-def performance(results):
-    """The measured part of docs/performance.md."""
-    lines = [f"Measured on {results['cpu']}, {results['rounds']} rounds in turn, medians in ms. In brackets the share of "
-             "threads × the CPU's int8 (or float32) multiply-add ceiling; × is how many times bertq's time of the same "
-             "round it took.",
-             "Versions: " + ", ".join(f"{name} {version}" for name, version in sorted(results["versions"].items())) + "."]
-    return "\n".join(lines + full_tables(results) + drift_table(results) + start_table(results))
-
-
-def best_ragged(cells):
-    ragged = [cell for workload, cell in cells.items() if workload.startswith("ragged") and "error" not in cell]
-    return min(ragged, key=lambda cell: cell["ms_median"]) if ragged else None
-
-
-def summary(results):
-    """The table of README.md: int8, one thread, a peer's ragged set in the best of its ways."""
-    drift = {d["runtime"]: f"{d['sqnr_db']:.1f}" for d in results.get("drift", [])}
+def verdict_tables(run):
+    """bertq's share of the ceiling and the fastest peers' times, one table for each number of threads."""
     lines = []
-    for model in ("minilm", "base"):
-        rows = []
-        for runtime in runtimes_of(results):
-            cells = {c["workload"]: c for c in results["cells"]
-                     if (c["model"], c["threads"], c["runtime"]) == (model, 1, runtime)}
-            if "int8" not in runtime or not cells:
-                continue
-            cells["ragged"] = best_ragged(cells)
-            texts = [plain(cells[w]["ms_median"]) if cells.get(w) and "error" not in cells[w] else "" for w in SHORT]
-            rows.append([NAMES[runtime]] + texts + ([drift.get(runtime, "")] if model == "minilm" else []))
+    for threads in thread_counts(run):
+        entries = [entry for entry in run.get("verdict", []) if entry["threads"] == threads]
+        rows = [
+            ["bertq int8, share of the int8 ceiling"] + [percent(e["int8_ceiling_fraction"]) for e in entries],
+            ["the fastest peer"] + [ratio_text(e, "fastest") for e in entries],
+            [f"the fastest peer less than {NEARLY} dB behind in SQNR"]
+            + [ratio_text(e, "fastest_nearly_as_exact") for e in entries],
+            ["bertq float32, share of the float32 ceiling"] + [percent(e["float_ceiling_fraction"]) for e in entries],
+            ["the fastest float32 peer"] + [ratio_text(e, "fastest_float") for e in entries],
+        ]
+        rows = [row for row in rows if any(row[1:])]
         if rows:
-            last = ["drift, SQNR dB (higher is better)"] if model == "minilm" else []
-            lines += table([MODELS[model], "1 × 16", "1 × 128", "32 × 128", "128 ragged texts"] + last, rows) + [""]
-    lines.append(f"Milliseconds on one core of {results['cpu']}; every peer in the fastest of its ways of batching. "
+            lines += [f"#### In short: {title(run)}, {threads_text(threads)}", ""]
+            lines += table([""] + [TITLES[e["workload"]] for e in entries], rows) + [""]
+    return lines
+
+
+def drift_table(run):
+    rows = [[NAMES[d["runtime"]], f"{d['sqnr_db']:.1f}", f"{d['cosine_mean']:.6f}", f"{d['cosine_worst']:.5f}",
+             f"{d['token_cosine_worst']:.5f}"] for d in run["drift"]]
+    if not rows:
+        return []
+    return [f"#### Drift of {title(run)} ({run['drift'][0]['texts']} sentences, against float32)", ""] + table(
+        ["runtime", "SQNR dB of the last hidden state", "sentence cosine mean", "worst", "token cosine worst"], rows) + [""]
+
+
+def memory_table(run):
+    rows = [[NAMES[m["runtime"]], f"{m['peak_mb']:.0f}", f"{m['mapped_mb']:.0f}", f"{m['peak_mb'] - m['mapped_mb']:.0f}"]
+            for m in run["memory"]]
+    if not rows:
+        return []
+    return [f"#### Memory of {title(run)}, {TITLES[run['memory'][0]['workload']]}, 1 thread, MB", ""] + table(
+        ["runtime", "most resident", "of that pages of files", "the rest"], rows) + [""]
+
+
+def start_table(run):
+    rows = [[NAMES[s["runtime"]], f"{s['ms_median']:.0f}"] for s in run["start"]]
+    if not rows:
+        return []
+    return [f"#### Process start to the first vector of a short text, {title(run)}, 1 thread, ms", ""] + table(
+        ["process", "ms"], rows) + [""]
+
+
+def performance(runs):
+    """The measured part of docs/performance.md."""
+    lines = ["Medians in ms. In brackets the share of threads × the CPU's int8 (or float32) multiply-add ceiling; × is how many "
+             "times bertq's time of the same round it took.", ""]
+    for run in runs:
+        lines += [f"### {title(run)}", ""] + origin(run) + cell_tables(run) + verdict_tables(run)
+        lines += drift_table(run) + memory_table(run) + start_table(run)
+    return "\n".join(lines).strip()
+
+
+def short_cells(run, runtime):
+    """The cells of README.md's table in ms: a peer's ragged set in the best of its ways; ours has but one, measured thrice."""
+    times = {c["workload"]: c["ms_median"] for c in run["cells"]
+             if (c["threads"], c["runtime"]) == (1, runtime) and "error" not in c}
+    ragged = [value for workload, value in times.items() if workload.startswith("ragged")]
+    if ragged:
+        times["ragged"] = median(ragged) if runtime.startswith("bertq") else min(ragged)
+    return [plain(times[w]) if w in times else "" for w in SHORT]
+
+
+def summary(runs):
+    """The tables of README.md, int8 on one thread; empty when no run has them."""
+    lines, cpus = [], []
+    for run in runs:
+        if run["avx2"] or run["model"] == "large":
+            continue
+        drift = {d["runtime"]: f"{d['sqnr_db']:.1f}" for d in run["drift"]}
+        rows = [[NAMES[runtime]] + short_cells(run, runtime) + [drift.get(runtime, "")]
+                for runtime in runtimes_of(run) if "int8" in runtime]
+        if rows:
+            lines += table([MODELS[run["model"]], "1 × 16", "1 × 128", "32 × 128", "128 ragged texts",
+                            "drift, SQNR dB (higher is better)"], rows) + [""]
+            cpus += [run["cpu"]] if run["cpu"] not in cpus else []
+    if not lines:
+        return ""
+    lines.append(f"Milliseconds on one core of {' and '.join(cpus)}; every peer in the fastest of its ways of batching. "
                  "Everything, and how it was measured: [docs/performance.md](docs/performance.md).")
     return "\n".join(lines)
 
@@ -133,16 +200,25 @@ def put_between_markers(path, text):
         file.write(before + begin + "\n" + text.strip() + "\n" + end + after)
 
 
+def write(runs):
+    if summary(runs):
+        put_between_markers(os.path.join(ROOT, "README.md"), summary(runs))
+    put_between_markers(os.path.join(ROOT, "docs", "performance.md"), performance(runs))
+
+
 def main():
-    if len(sys.argv) not in (2, 3) or sys.argv[2:] not in ([], ["--write"]):
+    paths = [argument for argument in sys.argv[1:] if argument != "--write"]
+    if not paths or len(sys.argv) - 1 > len(paths) + 1:
         sys.exit(__doc__.strip())
-    with open(sys.argv[1], encoding="utf-8") as file:
-        results = json.load(file)
-    if sys.argv[2:]:
-        put_between_markers(os.path.join(ROOT, "README.md"), summary(results))
-        put_between_markers(os.path.join(ROOT, "docs", "performance.md"), performance(results))
+    runs = []
+    for path in paths:
+        with open(path, encoding="utf-8") as file:
+            read = json.load(file)
+        runs += read if isinstance(read, list) else [read]
+    if "--write" in sys.argv:
+        write(runs)
     else:
-        print(summary(results) + "\n\n" + performance(results))
+        print(summary(runs) + "\n\n" + performance(runs))
 
 
 if __name__ == "__main__":

@@ -13,9 +13,21 @@ import numpy
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from convert import padded  # noqa: E402
+from llamacpp import LlamaCpp  # noqa: E402
 
 
-class OnnxRuntime:
+class Padded:
+    """A peer that computes a batch as a rectangle, padding and all."""
+
+    array = staticmethod(lambda output: output)
+
+    def rows(self, output, batch):
+        """The last hidden state of each sequence."""
+        states = self.array(output)
+        return [states[row, : len(sequence)] for row, sequence in enumerate(batch)]
+
+
+class OnnxRuntime(Padded):
     def __init__(self, folder, threads, _):
         import onnxruntime
         self.version = onnxruntime.__version__
@@ -32,10 +44,8 @@ class OnnxRuntime:
     def run(self, prepared):
         return self.session.run(["last_hidden_state"], prepared)[0]
 
-    array = staticmethod(lambda output: output)
 
-
-class OpenVINO:
+class OpenVINO(Padded):
     def __init__(self, folder, threads, runtime):
         import openvino
         self.version = openvino.__version__
@@ -44,7 +54,7 @@ class OpenVINO:
             "ENABLE_CPU_PINNING": False, "INFERENCE_PRECISION_HINT": "bf16" if runtime.endswith("bf16") else "f32",
         }
         if runtime.endswith("dynamic"):
-            settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = os.environ.get("BERTQ_OPENVINO_GROUP", "32")
+            settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = os.environ.get("BERTQ_OPENVINO_GROUP", "128")
         compiled = openvino.Core().compile_model(os.path.join(folder, "model.xml"), "CPU", settings)
         self.request = compiled.create_infer_request()
 
@@ -54,10 +64,8 @@ class OpenVINO:
     def run(self, prepared):
         return self.request.infer(prepared, share_inputs=True, share_outputs=True)[0]
 
-    array = staticmethod(lambda output: output)
 
-
-class CTranslate2:
+class CTranslate2(Padded):
     def __init__(self, folder, threads, runtime):
         import ctranslate2
         self.version = ctranslate2.__version__
@@ -77,7 +85,7 @@ class CTranslate2:
     array = staticmethod(numpy.array)
 
 
-FAMILIES = {"onnxruntime": OnnxRuntime, "openvino": OpenVINO, "ctranslate2": CTranslate2}
+FAMILIES = {"onnxruntime": OnnxRuntime, "openvino": OpenVINO, "ctranslate2": CTranslate2, "llamacpp": LlamaCpp}
 
 
 class Worker:
@@ -104,11 +112,9 @@ class Worker:
         tokens = hidden = 0
         with open(command["file"], "wb") as file:
             for batch, prepared in zip(self.batches, self.prepared):
-                output = self.peer.array(self.peer.run(prepared))
-                hidden = output.shape[-1]
-                for row, sequence in enumerate(batch):
-                    file.write(numpy.ascontiguousarray(output[row, : len(sequence)], "<f4").tobytes())
-                    tokens += len(sequence)
+                for states in self.peer.rows(self.peer.run(prepared), batch):
+                    file.write(numpy.ascontiguousarray(states, "<f4").tobytes())
+                    tokens, hidden = tokens + states.shape[0], states.shape[1]
         return {"tokens": tokens, "hidden": hidden}
 
 

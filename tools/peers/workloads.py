@@ -18,6 +18,7 @@ CELLS = {
 TITLES = {
     "1x16": "1 × 16", "1x128": "1 × 128", "1x512": "1 × 512", "8x128": "8 × 128", "32x128": "32 × 128",
     "ragged-arrival": "ragged, arrival order", "ragged-sorted": "ragged, sorted", "ragged-single": "ragged, one by one",
+    "ragged-any": "ragged, best way",
 }
 
 

@@ -73,6 +73,11 @@ typedef struct {
   const float *bias;     // [outputs]
 } bk_linear_f32;
 
+// Panels first..<last of a linear.
+typedef struct {
+  ptrdiff_t first, last;
+} bk_panels;
+
 // The destination of a linear over `rows` rows.
 typedef struct {
   float *out;             // [rows][stride], 32 floats for each panel computed, the first one's first
@@ -111,15 +116,14 @@ typedef struct bk_kernels {
 
   // Bytes of scratch that linear_s8 needs for so many rows and groups, 64-byte aligned.
   size_t (*linear_s8_scratch)(ptrdiff_t rows, ptrdiff_t groups);
-  // Panels first_panel..<last_panel of a linear over rows of q, q_stride bytes apart (a multiple
+  // Some panels of a linear, `ranges` ranges of them, over rows of q, q_stride bytes apart (a multiple
   // of 4, at least 4 * groups). next: null, or what will be computed with after this, a panel's worth
   // of which is brought into the cache meanwhile; it is never read.
   void (*linear_s8)(const bk_linear_s8 *linear, const uint8_t *q, ptrdiff_t q_stride,
-                    const bk_row_scale *scales, ptrdiff_t rows, ptrdiff_t first_panel,
-                    ptrdiff_t last_panel, const bk_output *output,
-                    const void *next, void *scratch);
+                    const bk_row_scale *scales, ptrdiff_t rows, const bk_panels *panels,
+                    ptrdiff_t ranges, const bk_output *output, const void *next, void *scratch);
   void (*linear_f32)(const bk_linear_f32 *linear, const float *x, ptrdiff_t x_stride,
-                     ptrdiff_t rows, ptrdiff_t first_panel, ptrdiff_t last_panel,
+                     ptrdiff_t rows, const bk_panels *panels, ptrdiff_t ranges,
                      const bk_output *output);
 
   // Rows of x to rows of q with their scales; depth bytes of a row, rounded up to 4, are written.

@@ -1,0 +1,58 @@
+// The scratch of one head's attention in int8.
+#ifndef BK_HEAD_H
+#define BK_HEAD_H
+
+#include "bk_linear.h"
+
+// What the scores of the rows at work may take.
+enum { BK_SCORE_BYTES = 16384 };
+
+BK_INLINE void *bk_take(uintptr_t *at, ptrdiff_t bytes) {
+  void *p = (void *)*at;
+  *at += (uintptr_t)bk_round_up(bytes, 64);
+  return p;
+}
+
+// Where the parts of one head's scratch lie; d is the head size, L the length.
+typedef struct {
+  int8_t *keys;         // panels [ceil(L/32)][ceil(d/4)][32][4]
+  int8_t *values;       // panels [ceil(d/32)][ceil(L/4)][32][4]
+  int32_t *key_start;   // [L up to 32]: -128 * sum of the key, undoing the query's + 128
+  int32_t *value_start; // [d up to 32]: what the sums over values start from
+  float *key_step;      // [d up to 32]: what one step of a channel's integers is worth
+  float *value_log;     // [L up to 32]: log2 of the value's scale over the largest one
+  float *value_inverse; // [L up to 32]: the largest value scale over the value's
+  uint8_t *queries;     // [BK_ROW_TILE][d up to 4], + 128
+  float *scores;        // [BK_ROW_TILE][L up to 32]
+  uint8_t *shares;      // [BK_ROW_TILE][L up to 32]: 255 * weight, rounded
+  void *rows;           // what bk_prepare_rows needs
+  ptrdiff_t padded;     // L up to 32
+  size_t size;
+} bk_head_scratch;
+
+BK_INLINE bk_head_scratch bk_lay_out_s8(ptrdiff_t length, ptrdiff_t head_size, void *base) {
+  const ptrdiff_t padded = bk_round_up(length, 32), width = bk_round_up(head_size, 32);
+  const ptrdiff_t deepest = padded > width ? padded : width;
+  uintptr_t at = (uintptr_t)base;
+  bk_head_scratch s;
+  s.keys = bk_take(&at, padded * bk_round_up(head_size, 4));
+  s.values = bk_take(&at, width * bk_round_up(length, 4));
+  s.key_start = bk_take(&at, padded * 4);
+  s.value_start = bk_take(&at, width * 4);
+  s.key_step = bk_take(&at, width * 4);
+  s.value_log = bk_take(&at, padded * 4);
+  s.value_inverse = bk_take(&at, padded * 4);
+  s.queries = bk_take(&at, BK_ROW_TILE * width);
+  s.scores = bk_take(&at, BK_ROW_TILE * padded * 4);
+  s.shares = bk_take(&at, BK_ROW_TILE * padded);
+  s.rows = bk_take(&at, (ptrdiff_t)bk_rows_scratch(BK_ROW_TILE, deepest / 4));
+  s.padded = padded;
+  s.size = (size_t)(at - (uintptr_t)base);
+  return s;
+}
+
+static size_t bk_attend_s8_scratch(ptrdiff_t length, ptrdiff_t head_size) {
+  return bk_lay_out_s8(length, head_size, 0).size;
+}
+
+#endif
