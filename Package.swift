@@ -33,7 +33,8 @@ let package = Package(
         "BertErrors", "BertModel", "OutputFiles", "CBertqHeader", "CBertqChecksum",
       ]),
     .target(
-      name: "BertDrift", dependencies: ["BertErrors", "JSONText", "BertModel", "BertRuntime"]),
+      name: "BertDrift",
+      dependencies: ["BertErrors", "JSONText", "BertModel", "BertKernels", "BertRuntime"]),
     .target(
       name: "BertEngine",
       dependencies: [
@@ -53,17 +54,15 @@ let package = Package(
     .executableTarget(
       name: "bert-run",
       dependencies: [
-        "BertEngine", "BertErrors", "BertModel", "BertQuantize", "BertTokenize", "BertKernels",
-        "BertRuntime", "BertqFile",
+        "BertEngine", "BertErrors", "BertModel", "BertKernels", "BertRuntime", "BertqFile",
         "BertDrift", "JSONText", "CommandSupport", "OutputFiles",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "bert-bench",
       dependencies: [
-        "BertEngine", "BertErrors", "BertModel", "BertTokenize", "BertKernels",
-        "BertRuntime", "BertqFile",
-        "JSONText", "CommandSupport", "OutputFiles",
+        "BertEngine", "BertErrors", "BertModel", "BertKernels", "BertRuntime", "JSONText",
+        "CommandSupport", "OutputFiles",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

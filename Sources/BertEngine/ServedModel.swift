@@ -19,9 +19,16 @@ public final class ServedModel: Sendable {
 
   /// Opens a file and checks what is needed to read text; weights are checked by `encoder`.
   ///
-  /// - Throws: `notFound`, `malformed` or `unsupported`, with file, tensor and offset.
+  /// - Throws: `notFound`, `malformed` or `unsupported`, with file, tensor and offset; `unsupported`
+  ///   too for a file of an earlier numeric version, whose fingerprints stand for other bits.
   public init(path: String) throws(BertError) {
     file = try BertqFile.open(path)
+    guard file.numericVersion == BertqFormat.numericVersion else {
+      throw BertError(
+        .unsupported,
+        "was made for version \(file.numericVersion) of the numeric contract; this program computes "
+          + "version \(BertqFormat.numericVersion): convert the checkpoint again", file: path)
+    }
     guard let settings = file.description.tokenizer, let view = file.find(Self.vocabularyTensor)
     else {
       tokenizer = nil
@@ -53,19 +60,10 @@ public final class ServedModel: Sendable {
   }
 
   /// An encoder over the file's weights, which are verified now.
-  ///
-  /// - Throws: `unsupported` for a file of an earlier numeric version, whose fingerprints stand for
-  ///   other bits.
   public func encoder(
     _ precision: Precision, kernels: KernelSet, team: ThreadTeam,
     tokenBudget: Int? = nil
   ) throws(BertError) -> Encoder {
-    guard file.numericVersion == BertqFormat.numericVersion else {
-      throw BertError(
-        .unsupported,
-        "was made for version \(file.numericVersion) of the numeric contract; this program computes "
-          + "version \(BertqFormat.numericVersion): convert the checkpoint again", file: file.path)
-    }
     do throws(BertError) {
       return try Encoder(
         source: file, precision: precision, kernels: kernels, team: team, tokenBudget: tokenBudget)

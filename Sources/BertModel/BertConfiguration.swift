@@ -53,7 +53,7 @@ public struct BertConfiguration: Equatable, Sendable {
   /// The largest value each size may have; the bounds keep integer sums and allocations safe.
   ///
   /// The depth of a linear is at most `largestWidth`, which stays under
-  /// 65 536: 65 536 × 255 × 127 = 2 122 383 360 < 2³¹.
+  /// 65 536: 65 536 × 255 × 128 = 2 139 095 040 < 2³¹.
   public static let largestWidth = 32_768
   /// The most layers.
   public static let largestLayerCount = 512

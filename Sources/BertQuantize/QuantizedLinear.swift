@@ -20,7 +20,7 @@ public struct QuantizedLinear: Sendable {
   /// Which parts of the rotation apply.
   public var rotation: Rotation
 
-  /// Each output's sum of weights: below 127 · 65 536 < 2²⁴, so a float holds it exactly.
+  /// Each output's sum of weights: at most 128 · 65 536 = 2²³, so a float holds it exactly.
   public var columnSums: [Float] {
     (0..<outputs).map { n in
       Float(weights[(n * inputs)..<((n + 1) * inputs)].reduce(0) { $0 + Int($1) })

@@ -96,6 +96,7 @@ public final class Encoder {
       try verifyWords(batch.ids[tokens])
       let stride = Workspace.stride(configuration)
       if states.count < tokens.count * stride * 4 {
+        states = AlignedBuffer(bytes: 0)
         states = AlignedBuffer(floats: tokens.count * stride)
       }
       compute(batch, round, observer)

@@ -24,7 +24,7 @@ struct Crew {
 /// One run of the encoder over tokens that fit the workspace.
 ///
 /// Every worker runs `work`. A layer has two stages with a barrier after each: groups of heads over
-/// all tokens (queries, keys, values, attention), then blocks of rows (everything else). Within a
+/// runs of texts (queries, keys, values, attention), then blocks of rows (everything else). Within a
 /// stage each row, and each head of each sequence, belongs to one worker, and what is computed for
 /// it reads nothing of any other text: so results do not depend on the number of workers or on the
 /// batch.
@@ -47,6 +47,8 @@ struct ForwardPass {
 
   private let positions: [Int32]
   private let blocks: Int
+  /// Texts whose heads are computed together: as many as fit a worker's scratch.
+  private let runs: [Range<Int>]
 
   init(
     weights: EncoderWeights, calls: bk_kernels, crew: Crew, space: Workspace,
@@ -68,6 +70,9 @@ struct ForwardPass {
     self.observer = observer
     self.clock = clock
     groups = HeadGroups(weights.configuration)
+    runs = batch.runs(of: texts, tokens: space.headTokens).map {
+      ($0.lowerBound - texts.lowerBound)..<($0.upperBound - texts.lowerBound)
+    }
     positions = texts.flatMap { 0..<Int32(batch.range($0).count) }
     // Blocks of rows, all about equally high, as many for each worker.
     let tokens = batch.starts[texts.upperBound] - first
@@ -96,9 +101,11 @@ struct ForwardPass {
     }
     wait(clock)
     for layer in 0..<configuration.layerCount {
-      shares.each(2 * layer + 1, of: groups.count, worker: worker, of: crew.count) { group in
-        project(layer, group, scratch, clock)
-        clock.timed(.attention) { attend(layer, group, scratch) }
+      let tasks = groups.count * runs.count
+      shares.each(2 * layer + 1, of: tasks, worker: worker, of: crew.count) { task in
+        let (group, run) = (task / runs.count, runs[task % runs.count])
+        project(layer, group, run, scratch, clock)
+        clock.timed(.attention) { attend(layer, group, run, scratch) }
       }
       wait(clock)
       eachBlock(2 * layer + 2, worker) { rows in
@@ -260,31 +267,37 @@ struct ForwardPass {
 
   // MARK: Heads
 
-  /// Queries, keys and values of a group of heads, for all tokens.
+  /// Queries, keys and values of a group of heads, for a run of texts.
   private func project(
-    _ layer: Int, _ group: Int, _ scratch: WorkerScratch, _ clock: WorkerClock
+    _ layer: Int, _ group: Int, _ run: Range<Int>, _ scratch: WorkerScratch, _ clock: WorkerClock
   ) {
     let step = weights.layers[layer][.queryKeyValue]
+    let first = starts[run.lowerBound]
     let next =
       group + 1 < groups.count
       ? step.weights(from: groups.panels(group + 1)[0].first)
       : weights.layers[layer][.attentionOutput].weights()
     clock.timed(.queryKeyValue) {
       step.run(
-        calls, floats: hidden(0), stride: space.stride, bytes: space.rows.bytes,
-        scales: space.rowScales.rowScales, rows: tokens, panels: groups.panels(group),
+        calls, floats: hidden(first), stride: space.stride,
+        bytes: space.rows.bytes + first * step.rowBytes,
+        scales: space.rowScales.rowScales + first, rows: starts[run.upperBound] - first,
+        panels: groups.panels(group),
         destination(scratch.heads.floats, scratch.headStride), next: next, scratch)
     }
   }
 
-  private func attend(_ layer: Int, _ group: Int, _ scratch: WorkerScratch) {
+  private func attend(
+    _ layer: Int, _ group: Int, _ run: Range<Int>, _ scratch: WorkerScratch
+  ) {
     let c = configuration
     let call = weights.layers[layer].hasInt8Attention ? calls.attend_s8 : calls.attend_f32
     for head in groups.heads(group) {
       let offsets = groups.offsets(head, group)
-      for sequence in 0..<(starts.count - 1) {
+      for sequence in run {
         let start = starts[sequence]
-        let row = scratch.heads.floats + start * scratch.headStride
+        let row =
+          scratch.heads.floats + (start - starts[run.lowerBound]) * scratch.headStride
         var arguments = bk_head(
           length: starts[sequence + 1] - start, head_size: c.headSize, query: row + offsets[0],
           key: row + offsets[1], value: row + offsets[2], stride: scratch.headStride,

@@ -25,6 +25,19 @@ public struct TokenBatch: Sendable {
   /// The tokens of text `index`.
   public func range(_ index: Int) -> Range<Int> { starts[index]..<starts[index + 1] }
 
+  /// Texts cut into runs of up to so many tokens, and of one text at least.
+  func runs(of texts: Range<Int>, tokens: Int) -> [Range<Int>] {
+    var runs: [Range<Int>] = []
+    var first = texts.lowerBound
+    while first < texts.upperBound {
+      var end = first + 1
+      while end < texts.upperBound, starts[end + 1] - starts[first] <= tokens { end += 1 }
+      runs.append(first..<end)
+      first = end
+    }
+    return runs
+  }
+
   /// All texts' ids and types, in order.
   func withTokens(_ body: (UnsafePointer<Int32>, UnsafePointer<UInt8>) -> Void) {
     ids.withUnsafeBufferPointer { ids in

@@ -5,6 +5,8 @@ import BertModel
 final class Workspace {
   let tokens: Int
   let longest: Int
+  /// Tokens of which a worker holds queries, keys and values at once.
+  let headTokens: Int
   /// Floats from one row to the next: at least a whole number of panels.
   let stride: Int
   /// Attention's output, `[tokens][stride]`.
@@ -18,15 +20,16 @@ final class Workspace {
     let c = weights.configuration
     self.tokens = tokens
     self.longest = longest
+    headTokens = min(tokens, max(BatchPlan.passTokens(c), longest))
     stride = Self.stride(c)
     context = AlignedBuffer(floats: tokens * stride)
     let rowBytes = weights.layers.map { $0[.queryKeyValue].rowBytes }.max() ?? 0
     rows = AlignedBuffer(bytes: tokens * rowBytes)
     rowScales = AlignedBuffer(bytes: tokens * MemoryLayout<bk_row_scale>.stride)
     let groups = HeadGroups(c)
-    scratches = (0..<workers).map { _ in
+    scratches = (0..<workers).map { [headTokens] _ in
       WorkerScratch(
-        weights: weights, tokens: tokens, longest: longest, groups: groups, kernels: kernels)
+        weights: weights, tokens: headTokens, longest: longest, groups: groups, kernels: kernels)
     }
   }
 
@@ -75,7 +78,7 @@ final class WorkerScratch {
   /// `[blockRows]` rows of the feed-forward block between its linears.
   let wide: AlignedBuffer
   let wideStride: Int
-  /// `[tokens]` rows of a group's queries, keys and values.
+  /// Rows of a group's queries, keys and values, for a run of texts.
   let heads: AlignedBuffer
   let headStride: Int
   /// `[blockRows]` quantised rows of the deepest linear.

@@ -6,7 +6,6 @@
 
 #include "bk_head.h"
 
-typedef uint32_t u32x4 __attribute__((ext_vector_type(4)));
 typedef uint32_t u32x16_u __attribute__((ext_vector_type(16), aligned(4)));
 
 // MARK: Keys and values, once a head

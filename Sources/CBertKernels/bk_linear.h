@@ -1,11 +1,12 @@
 // The loops of a linear around a tile of integer or float products, and what follows it.
 //
-// The including file defines, for its instruction set:
+// The including file defines, for its instruction set, bk_lookup (bk_math.h), bk_peak_s8 and:
 //   bk_prepare_rows      the rows as its products want them, in bk_rows_scratch bytes
+//   bk_tile_row          where the tile that begins with a row lies among the prepared rows
 //   bk_undo_preparation  adds to 32 starting sums what makes sums over prepared rows those of rows
 //   bk_tile_s8           from `start` (null for zeros), the exact int32 sums of `rows`
 //                        (1...BK_ROW_TILE) prepared rows by the 32 outputs of a panel, rows
-//                        `tile_stride` integers apart
+//                        `tile_stride` integers apart; may fetch what `ahead` says
 // Everything else is shared.
 #ifndef BK_LINEAR_H
 #define BK_LINEAR_H

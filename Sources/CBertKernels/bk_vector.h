@@ -125,7 +125,6 @@ BK_INLINE f32x16 bk_minus(f32x16 a, f32x16 b) { return a - b; }
 #define BK_OPAQUE(v) __asm__ volatile("" : "+m"(v))
 #endif
 
-typedef uint8_t u8x32 __attribute__((ext_vector_type(32)));
 typedef uint8_t u8x64 __attribute__((ext_vector_type(64)));
 typedef uint8_t u8x64_u __attribute__((ext_vector_type(64), aligned(1)));
 

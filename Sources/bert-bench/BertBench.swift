@@ -15,6 +15,7 @@ struct BertBench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bert-bench",
     abstract: "Measures a .bertq model's speed, beside what this CPU can reach.",
+    usage: "bert-bench <model> [<options>]",
     discussion: """
       Each round is measured beside a loop of multiply-adds in registers; the fraction says how \
       much of that ceiling the encoder's own multiply-adds reach.
@@ -146,8 +147,9 @@ struct BertBench: ParsableCommand {
         }
         continue
       }
-      let sizes = cell.split(separator: "x").compactMap { Int($0) }
-      guard sizes.count == 2, sizes[0] > 0, sizes[1] > 0, sizes[0] <= 4096 else {
+      let parts = cell.split(separator: "x", omittingEmptySubsequences: false)
+      let sizes = parts.compactMap { Int($0) }
+      guard parts.count == 2, sizes.count == 2, sizes[0] > 0, sizes[1] > 0, sizes[0] <= 4096 else {
         throw BertError(.usage, "'\(cell)' is no cell; expected BATCHxLENGTH or ragged")
       }
       if sizes[1] > c.maximumPositions {

@@ -5,6 +5,7 @@ import BertErrors
 import BertKernels
 import BertModel
 import BertRuntime
+import BertqFile
 import CommandSupport
 import OutputFiles
 
@@ -118,8 +119,8 @@ struct BertRun: ParsableCommand {
       if cpu { return Self.list(chosen: kernels) }
       guard let path = model else { return }
       let gate = try gate()
+      if verify { return try Self.verify(path) }
       let served = try ServedModel(path: path)
-      if verify { return try Self.verify(served) }
       let session = try Session(
         model: served, precision: try precision(of: served), task: task, kernels: kernels,
         threads: threadCount,
@@ -176,11 +177,14 @@ struct BertRun: ParsableCommand {
     }
   }
 
-  private static func verify(_ model: ServedModel) throws(BertError) {
+  private static func verify(_ path: String) throws(BertError) {
+    let file = try BertqFile.open(path)
     var bar = ProgressBar("verifying")
     defer { bar.finish() }
-    try model.file.verifyAll { bar.update($0, of: $1) }
-    Console.note("\(model.file.path): every byte is as it was written")
+    try file.verifyAll { bar.update($0, of: $1) }
+    // A file of an earlier numeric version is whole, but not served.
+    if file.numericVersion == BertqFormat.numericVersion { _ = try ServedModel(path: path) }
+    Console.note("\(path): every byte is as it was written")
   }
 
   /// Reports the drift and applies the gate.

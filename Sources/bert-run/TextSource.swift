@@ -102,6 +102,11 @@ struct TextSource {
       throw BertError(
         .malformed, "\"pair\" goes with \"text\"; \"ids\" hold both texts, told apart by \"types\"")
     }
+    if case .number = object["id"] {
+      throw BertError(
+        .malformed,
+        "\"id\" is a number that would not be given back as it is: write it as a string")
+    }
     return Item(
       index: index, id: object["id"],
       input: TextInput(text: text ?? [], pair: pair, ids: ids, types: types))

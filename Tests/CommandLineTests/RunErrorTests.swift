@@ -87,6 +87,8 @@ struct RunErrorTests {
     ("{\"text\":\"a\"} x", .malformed, ["line 2"]),
     ("{\"text\":\"a\",\"types\":[0]}", .malformed, ["line 2", "types", "ids"]),
     ("{\"ids\":[5],\"pair\":\"a\"}", .malformed, ["line 2", "pair", "text"]),
+    ("{\"text\":\"a\",\"id\":18446744073709551615}", .malformed, ["line 2", "id", "string"]),
+    ("{\"text\":\"a\",\"id\":0.10}", .malformed, ["line 2", "id", "string"]),
     ("{\"ids\":[5],\"pair\":7}", .malformed, ["line 2", "pair"]),
   ]
 

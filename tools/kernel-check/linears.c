@@ -13,16 +13,15 @@ typedef struct {
   ptrdiff_t count;
 } destination;
 
-static destination make_destination(random_source *r, ptrdiff_t rows, ptrdiff_t outputs) {
+static destination make_destination(random_source *r, ptrdiff_t rows, ptrdiff_t columns) {
   destination d = {.count = 0};
-  const ptrdiff_t padded = (outputs + 31) / 32 * 32;
-  d.output.stride = padded + next_between(r, 0, 3);
-  d.count = (rows - 1) * d.output.stride + padded;
+  d.output.stride = columns + next_between(r, 0, 3);
+  d.count = (rows - 1) * d.output.stride + columns;
   d.output.out = d.out = TAKE(float, d.count);
   d.output.activation = (bk_activation)next_between(r, 0, 3);
   if (next_between(r, 0, 1)) {
-    d.output.residual_stride = outputs + next_between(r, 0, 3);
-    const ptrdiff_t count = (rows - 1) * d.output.residual_stride + outputs;
+    d.output.residual_stride = columns + next_between(r, 0, 3);
+    const ptrdiff_t count = (rows - 1) * d.output.residual_stride + columns;
     float *residual = TAKE(float, count);
     fill_floats(r, usual_kind(r), residual, count);
     d.output.residual = residual;
@@ -30,15 +29,23 @@ static destination make_destination(random_source *r, ptrdiff_t rows, ptrdiff_t 
   return d;
 }
 
-static void choose_panels(random_source *r, ptrdiff_t outputs, ptrdiff_t most, ptrdiff_t *first,
-                          ptrdiff_t *last) {
-  const ptrdiff_t panels = (outputs + 31) / 32;
-  *first = 0, *last = panels;
-  if (panels > most || next_between(r, 0, 9) == 0) {
-    const ptrdiff_t width = panels < most ? panels : most;
-    *first = next_between(r, 0, panels - width);
-    *last = next_between(r, *first + 1, *first + width);
+// Which panels of a linear are computed: all, or some, in up to three ranges that may overlap.
+typedef struct {
+  bk_panels range[3];
+  ptrdiff_t ranges, columns;
+} choice;
+
+static choice choose_panels(random_source *r, ptrdiff_t outputs, ptrdiff_t most) {
+  const ptrdiff_t panels = (outputs + 31) / 32, width = panels < most ? panels : most;
+  choice c = {.range = {{0, panels}}, .ranges = 1, .columns = 32 * panels};
+  if (panels <= most && next_between(r, 0, 3) != 0) return c;
+  c.ranges = next_between(r, 1, 3), c.columns = 0;
+  for (ptrdiff_t i = 0; i < c.ranges; i++) {
+    const ptrdiff_t first = next_between(r, 0, panels - width);
+    c.range[i] = (bk_panels){first, next_between(r, first + 1, first + width)};
+    c.columns += 32 * (c.range[i].last - first);
   }
+  return c;
 }
 
 // MARK: The cases
@@ -70,11 +77,11 @@ static void run_linear_s8(const bk_kernels *k, random_source *r, const ptrdiff_t
   fill_bytes(r, (byte_kind)(shape[3] / 8), q, q_count);
   bk_row_scale *scales = TAKE(bk_row_scale, rows);
   fill_floats(r, ORDINARY, &scales->scale, 2 * rows);
-  destination d = make_destination(r, rows, outputs);
-  ptrdiff_t first, last;
-  choose_panels(r, outputs, 64, &first, &last);
+  const choice c = choose_panels(r, outputs, 64);
+  destination d = make_destination(r, rows, c.columns);
   void *scratch = take_scratch(k->linear_s8_scratch(rows, groups));
-  k->linear_s8(&l, q, q_stride, scales, rows, &(bk_panels){first, last}, 1, &d.output, 0, scratch);
+  k->linear_s8(&l, q, q_stride, scales, rows, c.range, c.ranges, &d.output,
+               next_between(r, 0, 1) ? packed : 0, scratch);
   record_floats(out, d.out, d.count);
 }
 
@@ -92,10 +99,9 @@ static void run_linear_f32(const bk_kernels *k, random_source *r, const ptrdiff_
   const ptrdiff_t stride = depth + next_between(r, 0, 3), count = (rows - 1) * stride + depth;
   float *x = TAKE(float, count);
   fill_floats(r, (float_kind)shape[3], x, count);
-  destination d = make_destination(r, rows, outputs);
-  ptrdiff_t first, last;
-  choose_panels(r, outputs, 4, &first, &last);
-  k->linear_f32(&l, x, stride, rows, &(bk_panels){first, last}, 1, &d.output);
+  const choice c = choose_panels(r, outputs, 4);
+  destination d = make_destination(r, rows, c.columns);
+  k->linear_f32(&l, x, stride, rows, c.range, c.ranges, &d.output);
   record_floats(out, d.out, d.count);
 }
 

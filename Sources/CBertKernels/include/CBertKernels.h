@@ -2,7 +2,8 @@
 //
 // Every function gives the same bits on every instruction set: integer sums are exact, and float
 // work follows one written order (formats/bertq.md, "Numeric contract"). Nothing here allocates,
-// prints or aborts, and nothing reads or writes past the extents stated beside each pointer.
+// prints or aborts, and nothing reads or writes past the extents stated beside each pointer. Rows,
+// lengths, depths and widths are 1 at least.
 #ifndef C_BERT_KERNELS_H
 #define C_BERT_KERNELS_H
 
@@ -81,8 +82,8 @@ typedef struct {
 // The destination of a linear over `rows` rows.
 typedef struct {
   float *out;             // [rows][stride], 32 floats for each panel computed, the first one's first
-  ptrdiff_t stride;
-  const float *residual;  // null, or [rows][residual_stride], added to the result
+  ptrdiff_t stride;       // at least 32 for each panel of all ranges
+  const float *residual;  // null, or [rows][residual_stride], added to the result: columns as in out
   ptrdiff_t residual_stride;
   bk_activation activation;
 } bk_output;
