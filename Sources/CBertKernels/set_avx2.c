@@ -19,17 +19,7 @@
 #include "bk_vector.h"
 #include "CBertKernels.h"
 
-BK_INLINE __m256 bk_lookup_half(const float *table, __m256i index) {
-  const __m256 low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table), index);
-  const __m256 high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table + 8), index);
-  return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
-}
-BK_INLINE f32x16 bk_lookup(const float *table, u32x16 index) {
-  f32x16 y;
-  y.lo = (f32x8)bk_lookup_half(table, (__m256i)index.lo);
-  y.hi = (f32x8)bk_lookup_half(table, (__m256i)index.hi);
-  return y;
-}
+#include "bk_avx2.h"
 
 // Tiles of rows of 16-bit values, [groups][rows of the tile][4] each, so that the loop over groups
 // finds all rows at fixed places. `stride` is what a row takes: a tile begins at its first row's.
