@@ -25,7 +25,10 @@ FINE = {"gelu": arithmetic.gelu, "gelu_new": arithmetic.gelu_tanh, "relu": arith
 COARSE = dict(FINE, gelu=arithmetic.gelu_coarse)
 ROTATE_VECTORS, ROTATE_THIRDS, ROTATE_LANES = 1, 2, 4
 PER_255, PER_127, TWO_THIRDS = F32(1) / F32(255), F32(1) / F32(127), F32(-2) / F32(3)
-LEAST_RATIO = F32(2.0**-12)
+LEAST_UNIT = F32(2.0**-10)
+POWERS = numpy.array([32640, 31256, 29931, 28662, 27447, 26283, 25169, 24102, 23080, 22101, 21164, 20267, 19408, 18585,
+                      17797, 17043, 16320])
+OCTAVES = numpy.array([2 ** (13 - n) if n <= 13 else 0 for n in range(16)])
 
 
 def exact_product(a, b):
@@ -133,23 +136,45 @@ def rounded(x, axis):
     return q, largest * PER_127
 
 
+def rounded_values(value):
+    """Values as integers [heads, tokens, d], how many times each token's scale goes into its head's largest in 256ths,
+    and what one step of that is worth."""
+    own = arithmetic.most_of(numpy.abs(value))
+    most = own.max(axis=-1)
+    largest = numpy.where(most > LEAST_RANGE, most, F32(1))
+    own = arithmetic.most(own, (largest * F32(1 / 32))[:, None])
+    times = fma(largest[:, None] / own, F32(256), MAGIC) - MAGIC
+    inverse = times * (F32(127 / 256) / largest)[:, None]
+    return low_bytes(fma(value, inverse[..., None], MAGIC)).view(numpy.int8), times, largest * PER_127
+
+
+def powers_of(below):
+    """8160 * 2^(-below / 2048), below in 0...32767, by 16-bit arithmetic."""
+    part = below >> 7 & 15
+    power = POWERS[part] - ((POWERS[part] - POWERS[part + 1]) * (below << 9 & 0xFFFF) >> 16)
+    return power * OCTAVES[below >> 11] + 2**14 >> 15
+
+
 def attend_int8(query, key, value):
     key, key_step = rounded(key, -2)
-    value, value_scale = rounded(value, -1)
-    query, query_scale = rounded(query * key_step[:, None], -1)
-    score_scale = F32(1) / numpy.sqrt(F32(query.shape[-1])) * arithmetic.LOG2E
-    largest = value_scale.max(axis=-1, keepdims=True)
-    ratio = numpy.where(largest > 0, value_scale / largest, F32(1))
-    ratio = arithmetic.most(ratio, LEAST_RATIO)[:, None]
+    value, times, value_step = rounded_values(value)
+    query = query * key_step[:, None]
+    steps = F32(1) / numpy.sqrt(F32(query.shape[-1])) * F32(arithmetic.LOG2E * F32(2048))
+    unit = numpy.abs(query).max(axis=(-1, -2)) * PER_127 * steps
+    unit = numpy.where(unit < LEAST_UNIT, LEAST_UNIT, unit)
+    query = low_bytes(fma(query, (steps / unit)[:, None, None], MAGIC)).view(numpy.int8)
+    unit = numpy.minimum(unit, F32(32768) / F32(query.shape[-1]))[:, None]
 
-    x = exact_product(query, key.swapaxes(-1, -2)).astype(F32)
-    x = fma(x, (query_scale * score_scale)[..., None], arithmetic.log2(ratio))
-    x = arithmetic.most(x - arithmetic.most_of(x)[..., None], F32(-125))
-    weight = arithmetic.exp2_coarse(x)
-    total = arithmetic.sum_of_products(weight, numpy.broadcast_to(F32(1) / ratio, weight.shape))
-    shares = low_bytes(fma(weight, F32(255), MAGIC))
-    factor = largest / (F32(255) * total)
-    return exact_product(shares, value).astype(F32) * factor[..., None]
+    octaves = arithmetic.log2(times * F32(1 / 256))
+    lighter = fma(octaves, F32(2048) / unit, F32(0.5)).astype(numpy.int64)
+    score = exact_product(query, key.swapaxes(-1, -2)).astype(numpy.int64) - lighter[:, None]
+    below = (score.max(axis=-1, keepdims=True) - score).astype(F32)
+    below = fma(below, unit[..., None], F32(0.5)).astype(numpy.int64)
+    power = powers_of(numpy.minimum(below, 32767))
+    total = (power * times.astype(numpy.int64)[:, None]).sum(axis=-1)
+    total = fma((total >> 16).astype(F32), F32(65536), (total & 0xFFFF).astype(F32))
+    factor = (value_step * F32(8192))[:, None] / total
+    return exact_product(power * 1024 + 2**14 >> 15, value).astype(F32) * factor[..., None]
 
 
 # MARK: Rows
@@ -181,7 +206,7 @@ class Encoder:
 
     def __init__(self, file, path):
         self.file, self.path, self.configuration = file, path, file.header["configuration"]
-        if file.header["numeric_version"] != 2:
+        if file.header["numeric_version"] != 3:
             raise Unsupported("has numeric version %d" % file.header["numeric_version"])
         self.tensors = {tensor["name"]: tensor for tensor in file.header["tensors"]}
         if path == "int8" and not any(".int8." in name for name in self.tensors):

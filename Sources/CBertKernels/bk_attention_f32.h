@@ -41,13 +41,15 @@ static void bk_attend_f32(const bk_head *h, void *scratch) {
       for (ptrdiff_t j = 0; j < h->length; j += 16)
         high = bk_max(bk_only(bk_load(x + j), h->length - j, -__builtin_inff()), high);
       const f32x16 most = bk_max_lanes(high);
-      f32x16 sum = 0.0f;
+      // Scores that are not finite make the row NaN: neither the maximum nor exp would.
+      f32x16 sum = 0.0f, lost = 0.0f;
       for (ptrdiff_t j = 0; j < h->length; j += 16) {
-        f32x16 p = bk_only(bk_exp(bk_load(x + j) - most), h->length - j, 0.0f);
+        f32x16 score = bk_load(x + j), p = bk_only(bk_exp(score - most), h->length - j, 0.0f);
+        lost = bk_fma(score, 0.0f, lost);
         sum += p;
         bk_store(x + j, p);
       }
-      sums[r] = bk_sum_lanes(sum);
+      sums[r] = bk_sum_lanes(sum) + bk_sum_lanes(lost);
     }
     for (ptrdiff_t d = 0; d < h->head_size; d += 32) {
       bk_tile_f32(scores, padded, rows, values + d * h->length, h->length, tile);

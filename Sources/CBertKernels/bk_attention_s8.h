@@ -5,6 +5,7 @@
 #define BK_ATTENTION_S8_H
 
 #include "bk_head.h"
+#include "bk_shares.h"
 
 typedef uint32_t u32x16_u __attribute__((ext_vector_type(16), aligned(4)));
 
@@ -16,11 +17,11 @@ BK_INLINE f32x16 bk_channel_scale(const float *x, ptrdiff_t stride, ptrdiff_t le
   f32x16 even = 0.0f, odd = 0.0f;
   ptrdiff_t j = 0;
   for (; j + 2 <= length; j += 2, x += 2 * stride) {
-    even = bk_max(bk_abs(bk_load_upto(x, n, 0.0f)), even);
-    odd = bk_max(bk_abs(bk_load_upto(x + stride, n, 0.0f)), odd);
+    even = bk_larger(bk_abs(bk_load_upto(x, n, 0.0f)), even);
+    odd = bk_larger(bk_abs(bk_load_upto(x + stride, n, 0.0f)), odd);
   }
-  if (j < length) even = bk_max(bk_abs(bk_load_upto(x, n, 0.0f)), even);
-  const f32x16 largest = bk_max(even, odd);
+  if (j < length) even = bk_larger(bk_abs(bk_load_upto(x, n, 0.0f)), even);
+  const f32x16 largest = bk_larger(even, odd);
   bk_store(step, largest * (1.0f / 127.0f));
   const f32x16 inverse = 127.0f / largest;
   return largest > BK_LEAST_RANGE ? inverse : (f32x16)0.0f;
@@ -35,12 +36,14 @@ BK_INLINE void bk_scatter_keys(const u8x64 *keys, ptrdiff_t groups, int8_t *to) 
   const u32x16 a = BK_TRANSPOSED(keys[0], keys[1], 0, 1), b = BK_TRANSPOSED(keys[0], keys[1], 2, 3);
   const u32x16 c = BK_TRANSPOSED(keys[2], keys[3], 0, 1), d = BK_TRANSPOSED(keys[2], keys[3], 2, 3);
 #undef BK_TRANSPOSED
-  u32x16 group[4];
-  group[0].lo = a.lo, group[0].hi = c.lo;
-  group[1].lo = a.hi, group[1].hi = c.hi;
-  group[2].lo = b.lo, group[2].hi = d.lo;
-  group[3].lo = b.hi, group[3].hi = d.hi;
-  for (ptrdiff_t g = 0; g < groups; g++) *(u32x16_u *)(to + 128 * g) = group[g];
+#define BK_HALVES(X, Y, H)                                                                        \
+  __builtin_shufflevector(X, Y, H, H + 1, H + 2, H + 3, H + 4, H + 5, H + 6, H + 7, H + 16,       \
+                          H + 17, H + 18, H + 19, H + 20, H + 21, H + 22, H + 23)
+  *(u32x16_u *)to = BK_HALVES(a, c, 0);
+  if (groups > 1) *(u32x16_u *)(to + 128) = BK_HALVES(a, c, 8);
+  if (groups > 2) *(u32x16_u *)(to + 256) = BK_HALVES(b, d, 0);
+  if (groups > 3) *(u32x16_u *)(to + 384) = BK_HALVES(b, d, 8);
+#undef BK_HALVES
 }
 
 BK_INLINE void bk_pack_keys(const bk_head *h, const bk_head_scratch *s, ptrdiff_t head_size) {
@@ -72,7 +75,10 @@ BK_INLINE void bk_pack_keys(const bk_head *h, const bk_head_scratch *s, ptrdiff_
     int32_t *start = s->key_start + j;
     bk_tile_s8(bk_tile_row(&a, 0), a.stride, 1, s->keys + j * groups * 4, groups, 0,
                (bk_ahead){0}, start, BK_PANEL);
-    for (int i = 0; i < 32; i++) start[i] = -start[i];
+    // Keys past the end score the least that any can.
+    for (int i = 0; i < 32; i++) {
+      start[i] = j + i < h->length ? -start[i] : -127 * 127 * (int32_t)head_size;
+    }
   }
 }
 
@@ -91,79 +97,111 @@ BK_INLINE void bk_pack_four(const bk_head *h, const bk_head_scratch *s, ptrdiff_
   }
 }
 
-// Each value's scale relative to the largest, which is returned. Scales below 1/4096 of it count as
-// that: such values are below what the largest's 8 bits resolve.
-BK_INLINE float bk_weigh_values(const bk_head_scratch *s, ptrdiff_t length) {
+// The largest magnitude of each token's values, to value_times; returns the largest of all.
+BK_INLINE float bk_measure_values(const bk_head *h, const bk_head_scratch *s,
+                                  ptrdiff_t head_size) {
   f32x16 high = 0.0f;
-  for (ptrdiff_t j = 0; j < length; j += 16) {
-    high = bk_max(bk_only(bk_load(s->value_inverse + j), length - j, 0.0f), high);
-  }
-  const float largest = bk_max_lanes(high);
   for (ptrdiff_t j = 0; j < s->padded; j += 16) {
-    const f32x16 scale = bk_only(bk_load(s->value_inverse + j), length - j, 0.0f);
-    const f32x16 part = largest > 0.0f ? scale / largest : (f32x16)1.0f;
-    const f32x16 ratio = bk_max(part, 0x1p-12f);
-    bk_store(s->value_log + j, bk_only(bk_log2(ratio), length - j, -__builtin_inff()));
-    bk_store(s->value_inverse + j, bk_only(1.0f / ratio, length - j, 0.0f));
-  }
-  return largest;
-}
-
-BK_INLINE float bk_pack_values(const bk_head *h, const bk_head_scratch *s, ptrdiff_t head_size) {
-  const ptrdiff_t groups = (h->length + 3) / 4;
-  for (ptrdiff_t j = 0; j < h->length; j += 16) {
-    const ptrdiff_t count = h->length - j < 16 ? h->length - j : 16;
     f32x16 most[16];
-    for (ptrdiff_t i = 0; i < 16; i++) most[i] = 0.0f;
-    for (ptrdiff_t i = 0; i < count; i++) {
-      for (ptrdiff_t d = 0; d < head_size; d += 16) {
+    for (ptrdiff_t i = 0; i < 16; i++) {
+      most[i] = 0.0f;
+      for (ptrdiff_t d = 0; d < head_size && j + i < h->length; d += 16) {
         const float *x = h->value + (j + i) * h->stride + d;
-        most[i] = bk_max(bk_abs(bk_load_upto(x, head_size - d, 0.0f)), most[i]);
+        most[i] = bk_larger(bk_abs(bk_load_upto(x, head_size - d, 0.0f)), most[i]);
       }
     }
-    const f32x16 largest = bk_max_of_each(most);
-    const f32x16 inverse = 127.0f / largest;
-    float inverses[16];
-    bk_store(inverses, largest > BK_LEAST_RANGE ? inverse : (f32x16)0.0f);
-    bk_store(s->value_inverse + j, largest * (1.0f / 127.0f));
-    for (ptrdiff_t i = 0; i < count; i += 4) {
-      bk_pack_four(h, s, head_size, (j + i) / 4, inverses + i);
+    const f32x16 largest = bk_largest_of_each(most);
+    bk_store(s->value_times + j, largest);
+    high = bk_larger(largest, high);
+  }
+  return bk_largest_lane(high);
+}
+
+// How many times a token's scale goes into the largest one, in 256ths, at most 32 times: what it
+// weighs in a row's total. Its logarithm comes off its scores instead of the scale.
+BK_INLINE void bk_weigh_values(const bk_head_scratch *s, ptrdiff_t length, float largest,
+                               float unit) {
+  const f32x16 least = largest * (1.0f / 32.0f), units = BK_OCTAVE / unit;
+  i32x16 weights[2];
+  for (ptrdiff_t j = 0; j < s->padded; j += 16) {
+    const f32x16 own = bk_max(bk_load(s->value_times + j), least);
+    const f32x16 times = bk_fma(largest / own, 256.0f, BK_MAGIC) - BK_MAGIC;
+    const f32x16 octaves = bk_only(bk_log2(times * (1.0f / 256.0f)), length - j, 5.0f);
+    int32_t *start = s->key_start + j;
+    *(i32x16_u *)start -= __builtin_convertvector(bk_fma(octaves, units, 0.5f), i32x16);
+    const f32x16 counted = bk_only(times, length - j, 0.0f);
+    bk_store(s->value_times + j, counted);
+    weights[j / 16 % 2] = __builtin_convertvector(counted, i32x16);
+    if (j / 16 % 2 == 1) bk_store_weights(s->value_weight + j - 16, weights[0], weights[1]);
+  }
+}
+
+// Values with a scale a token; returns what one step of the largest scale is worth, NaN where one
+// overflows.
+BK_INLINE float bk_pack_values(const bk_head *h, const bk_head_scratch *s, ptrdiff_t head_size,
+                               float unit) {
+  const ptrdiff_t groups = (h->length + 3) / 4;
+  const float most = bk_measure_values(h, s, head_size);
+  // All values of no size: any scale does.
+  const float largest = most > BK_LEAST_RANGE ? most : 1.0f;
+  bk_weigh_values(s, h->length, largest, unit);
+  const f32x16 inverse = 127.0f / 256.0f / largest;
+  for (ptrdiff_t g = 0; g < groups; g++) {
+    if (g % 4 == 0) {
+      bk_store(s->value_times + 4 * g, bk_load(s->value_times + 4 * g) * inverse);
     }
+    bk_pack_four(h, s, head_size, g, s->value_times + 4 * g);
   }
   for (ptrdiff_t d = 0; d < head_size; d += 32) {
     memset(s->value_start + d, 0, 32 * sizeof(int32_t));
     bk_undo_preparation(s->values + d * groups * 4, groups, s->value_start + d);
   }
-  return bk_weigh_values(s, h->length);
+  return (most - most) + largest * (1.0f / 127.0f);
 }
 
 // MARK: A few queries at a time
 
-// Queries times their channels' key steps, to u8 + 128 with a scale a row.
-BK_INLINE void bk_round_queries(const bk_head *h, const bk_head_scratch *s, ptrdiff_t head_size,
-                                ptrdiff_t row, ptrdiff_t rows, float *scales) {
-  const ptrdiff_t stride = bk_round_up(head_size, 4);
-  const float *query = h->query + row * h->stride;
-  f32x16 most[16];
-  for (ptrdiff_t r = 0; r < 16; r++) most[r] = 0.0f;
-  for (ptrdiff_t r = 0; r < rows; r++) {
-    for (ptrdiff_t d = 0; d < head_size; d += 16) {
-      const f32x16 x = bk_load_upto(query + r * h->stride + d, head_size - d, 0.0f);
-      most[r] = bk_max(bk_abs(x * bk_load(s->key_step + d)), most[r]);
+// What all rows of a text share.
+typedef struct {
+  float query_inverse;  // of queries times key steps
+  float unit;           // what one unit of a score is worth, in steps of an octave
+  float value_step;     // of the largest value scale
+} bk_text_scales;
+
+// The scales of queries that have taken over their channels' key steps, and of scores. Returns 0, or
+// NaN where a score overflows.
+BK_INLINE float bk_scale_queries(const bk_head *h, const bk_head_scratch *s, ptrdiff_t head_size,
+                                 bk_text_scales *scales) {
+  f32x16 most = 0.0f;
+  for (ptrdiff_t d = 0; d < head_size; d += 16) {
+    const f32x16 step = bk_load(s->key_step + d);
+    for (ptrdiff_t j = 0; j < h->length; j++) {
+      const f32x16 x = bk_load_upto(h->query + j * h->stride + d, head_size - d, 0.0f);
+      most = bk_larger(bk_abs(x * step), most);
     }
   }
-  const f32x16 largest = bk_max_of_each(most);
-  const f32x16 inverse = 127.0f / largest;
-  float inverses[16];
-  bk_store(inverses, largest > BK_LEAST_RANGE ? inverse : (f32x16)0.0f);
-  bk_store(scales, largest * (1.0f / 127.0f) * (h->score_scale * BK_LOG2E));
+  // At least so steep that a value's weight of 5 octaves takes no more than 2^24 units; and so flat
+  // that what the largest score is above the least, 2 * 127 * 127 * d, is less than 2^30 steps.
+  const float steps = h->score_scale * (BK_LOG2E * BK_OCTAVE);
+  const float natural = bk_largest_lane(most) * (1.0f / 127.0f) * steps;
+  const float unit = natural < 0x1p-10f ? 0x1p-10f : natural;
+  const float steepest = 32768.0f / (float)head_size;
+  scales->query_inverse = steps / unit;
+  scales->unit = unit > steepest ? steepest : unit;
+  return natural - natural;
+}
+
+// Queries times their channels' key steps, to u8 + 128.
+BK_INLINE void bk_round_queries(const bk_head *h, const bk_head_scratch *s, ptrdiff_t head_size,
+                                float inverse, ptrdiff_t row, ptrdiff_t rows) {
+  const ptrdiff_t stride = bk_round_up(head_size, 4);
   for (ptrdiff_t r = 0; r < rows; r++) {
+    const float *query = h->query + (row + r) * h->stride;
     uint8_t *q = s->queries + r * stride;
     for (ptrdiff_t d = 0; d < head_size; d += 16) {
       const ptrdiff_t n = head_size - d;
-      const f32x16 x = bk_load_upto(query + r * h->stride + d, n, 0.0f);
-      const u8x16 bytes = bk_low_bytes(
-          bk_fma(x * bk_load(s->key_step + d), inverses[r], BK_MAGIC + 128.0f));
+      const f32x16 x = bk_load_upto(query + d, n, 0.0f) * bk_load(s->key_step + d);
+      const u8x16 bytes = bk_low_bytes(bk_fma(x, inverse, BK_MAGIC + 128.0f));
       if (n >= 16) {
         bk_store_u8(q + d, bytes);
       } else {
@@ -174,68 +212,56 @@ BK_INLINE void bk_round_queries(const bk_head *h, const bk_head_scratch *s, ptrd
 }
 
 #ifndef BK_SCORES_IN_TILES
-// Scores of a few queries as powers of 2, with the logarithm of each value's scale added, so that the
-// products of shares and values need no scale of their own; and each lane's largest of each row.
-// Keys past the end score -infinity.
+// Scores of a few queries, and each lane's largest of each row.
 BK_INLINE void bk_score_rows(const bk_head_scratch *s, const bk_tile_input *q, ptrdiff_t rows,
-                             ptrdiff_t groups, const float *scales, f32x16 *high) {
-  _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL];
+                             ptrdiff_t groups, i32x16 *high) {
   for (ptrdiff_t j = 0; j < s->padded; j += 32) {
     bk_tile_s8(bk_tile_row(q, 0), q->stride, rows, s->keys + j * groups * 4, groups,
-               s->key_start + j, (bk_ahead){0}, tile, BK_PANEL);
-    const f32x16 log0 = bk_load(s->value_log + j), log1 = bk_load(s->value_log + j + 16);
+               s->key_start + j, (bk_ahead){0}, s->scores + j, s->padded);
     for (ptrdiff_t r = 0; r < rows; r++) {
-      const f32x16 x0 = bk_fma(bk_float(bk_load_i32(tile + 32 * r)), scales[r], log0);
-      const f32x16 x1 = bk_fma(bk_float(bk_load_i32(tile + 32 * r + 16)), scales[r], log1);
-      bk_store(s->scores + r * s->padded + j, x0);
-      bk_store(s->scores + r * s->padded + j + 16, x1);
-      high[r] = bk_max(bk_max(x0, x1), high[r]);
+      const int32_t *x = s->scores + r * s->padded + j;
+      high[r] = bk_max_i32(bk_max_i32(bk_load_i32(x), bk_load_i32(x + 16)), high[r]);
     }
   }
 }
 #endif
 
-// 16 shares as the low bytes of floats, and what their weights add to the sum.
-BK_INLINE f32x16 bk_shares(const float *score, const float *inverse, float most, f32x16 *sum) {
-  const f32x16 w = bk_exp2_coarse(bk_max(bk_load(score) - most, -125.0f));
-  *sum = bk_fma(w, bk_load(inverse), *sum);
-  return bk_fma(w, 255.0f, BK_MAGIC);
-}
-
-// w = 2^(score - most), rounded to shares of 255; returns the lane sums of w / value scale, which
-// make the softmax's own sum. The largest share is exactly 255.
-BK_INLINE f32x16 bk_share_row(const bk_head_scratch *s, const float *scores, float most,
-                             uint8_t *shares) {
-  f32x16 sum = 0.0f, x[4];
-  ptrdiff_t j = 0;
-  for (; j + 64 <= s->padded; j += 64) {
-    for (int i = 0; i < 4; i++) {
-      x[i] = bk_shares(scores + j + 16 * i, s->value_inverse + j + 16 * i, most, &sum);
-    }
-    *(u8x64_u *)(shares + j) = bk_pack_bytes(x[0], x[1], x[2], x[3]);
+// A row's scores to shares; the lane sums of weighted powers in units of 2^16, and the rest. 512 of
+// them, each at most 8160 * 8192, make less than 2^31 in each of 16 lanes.
+BK_INLINE void bk_share_row(const bk_head_scratch *s, const int32_t *scores, int32_t top,
+                            float unit, uint8_t *shares, i32x16 *units, i32x16 *rest) {
+  *units = *rest = 0;
+  for (ptrdiff_t j = 0; j < s->padded; j += 512) {
+    const ptrdiff_t end = s->padded - j < 512 ? s->padded : j + 512;
+    const i32x16 sum = bk_shares(scores, s->value_weight, top, unit, j, end, shares);
+    *units += (i32x16)((u32x16)sum >> 16);
+    *rest += sum & 0xffff;
   }
-  for (; j < s->padded; j += 16) {
-    x[0] = bk_shares(scores + j, s->value_inverse + j, most, &sum);
-    bk_store_u8(shares + j, bk_low_bytes(x[0]));
-  }
-  return sum;
 }
 
 BK_INLINE void bk_attend_rows(const bk_head *h, const bk_head_scratch *s, ptrdiff_t head_size,
-                              float value_scale, ptrdiff_t row, ptrdiff_t rows) {
+                              bk_text_scales scales, ptrdiff_t row, ptrdiff_t rows) {
   const ptrdiff_t stride = bk_round_up(head_size, 4), groups = (h->length + 3) / 4;
-  float scales[16], most[16], factor[16];
-  f32x16 lanes[16];
-  bk_round_queries(h, s, head_size, row, rows, scales);
+  float factor[16];
+  i32x16 lanes[16];
+  int32_t top[16];
+  bk_round_queries(h, s, head_size, scales.query_inverse, row, rows);
   const bk_tile_input q = bk_prepare_rows(s->queries, stride, rows, stride / 4, s->rows);
-  for (ptrdiff_t r = 0; r < 16; r++) lanes[r] = -__builtin_inff();
-  bk_score_rows(s, &q, rows, stride / 4, scales, lanes);
-  bk_store(most, bk_max_of_each(lanes));
-  for (ptrdiff_t r = 0; r < 16; r++) lanes[r] = 0.0f;
+  for (ptrdiff_t r = 0; r < 16; r++) lanes[r] = INT32_MIN;
+  bk_score_rows(s, &q, rows, stride / 4, lanes);
+  const i32x16 tops = bk_top_of_each(lanes);
+  memcpy(top, &tops, sizeof top);
+  i32x16 units[16], rest[16];
+  for (ptrdiff_t r = 0; r < 16; r++) units[r] = rest[r] = 0;
   for (ptrdiff_t r = 0; r < rows; r++) {
-    lanes[r] = bk_share_row(s, s->scores + r * s->padded, most[r], s->shares + r * s->padded);
+    bk_share_row(s, s->scores + r * s->padded, top[r], scales.unit, s->shares + r * s->padded,
+                 &units[r], &rest[r]);
   }
-  bk_store(factor, value_scale / (255.0f * bk_sum_of_each(lanes)));
+  // Powers count 32 to a share, weights 256 to one. Carried over, so that nothing depends on which lane
+  // a share was counted in.
+  const i32x16 low = bk_total_of_each(rest), high = bk_total_of_each(units) + (low >> 16);
+  const f32x16 total = bk_fma(bk_float(high), 0x1p16f, bk_float(low & 0xffff));
+  bk_store(factor, scales.value_step * (32.0f * 256.0f) / total);
   const bk_tile_input p = bk_prepare_rows(s->shares, s->padded, rows, groups, s->rows);
   for (ptrdiff_t d = 0; d < head_size; d += 32) {
     // At most 255 * 127 * length: exact up to BK_MAX_DEPTH tokens.
@@ -253,12 +279,14 @@ BK_INLINE void bk_attend_rows(const bk_head *h, const bk_head_scratch *s, ptrdif
 BK_INLINE void bk_attend_s8_of(const bk_head *h, ptrdiff_t head_size, void *scratch) {
   const bk_head_scratch s = bk_lay_out_s8(h->length, head_size, scratch);
   bk_pack_keys(h, &s, head_size);
-  const float value_scale = bk_pack_values(h, &s, head_size);
+  bk_text_scales scales;
+  const float finite = bk_scale_queries(h, &s, head_size, &scales);
+  scales.value_step = bk_pack_values(h, &s, head_size, scales.unit) + finite;
   // As many rows as a tile has, or as their scores leave half of a first-level cache free.
   const ptrdiff_t fit = BK_SCORE_BYTES / (4 * s.padded), most = fit < 4 ? 4 : fit;
   const ptrdiff_t step = bk_tile_rows(h->length, most < BK_ROW_TILE ? most : BK_ROW_TILE);
   for (ptrdiff_t row = 0; row < h->length; row += step) {
-    bk_attend_rows(h, &s, head_size, value_scale, row,
+    bk_attend_rows(h, &s, head_size, scales, row,
                    h->length - row < step ? h->length - row : step);
   }
 }

@@ -5,7 +5,7 @@
 #include "bk_linear.h"
 
 // What the scores of the rows at work may take.
-enum { BK_SCORE_BYTES = 16384 };
+enum { BK_SCORE_BYTES = 12288 };
 
 BK_INLINE void *bk_take(uintptr_t *at, ptrdiff_t bytes) {
   void *p = (void *)*at;
@@ -20,11 +20,11 @@ typedef struct {
   int32_t *key_start;   // [L up to 32]: -128 * sum of the key, undoing the query's + 128
   int32_t *value_start; // [d up to 32]: what the sums over values start from
   float *key_step;      // [d up to 32]: what one step of a channel's integers is worth
-  float *value_log;     // [L up to 32]: log2 of the value's scale over the largest one
-  float *value_inverse; // [L up to 32]: the largest value scale over the value's
+  float *value_times;   // [L up to 32]: how often the scale goes into the largest; then the inverse
+  int16_t *value_weight;// [L up to 32]: the same in 256ths, in bk_store_weights' order
   uint8_t *queries;     // [BK_ROW_TILE][d up to 4], + 128
-  float *scores;        // [BK_ROW_TILE][L up to 32]
-  uint8_t *shares;      // [BK_ROW_TILE][L up to 32]: 255 * weight, rounded
+  int32_t *scores;      // [BK_ROW_TILE][L up to 32]
+  uint8_t *shares;      // [BK_ROW_TILE][L up to 32]: 255 times the weight over the largest
   void *rows;           // what bk_prepare_rows needs
   ptrdiff_t padded;     // L up to 32
   size_t size;
@@ -40,8 +40,8 @@ BK_INLINE bk_head_scratch bk_lay_out_s8(ptrdiff_t length, ptrdiff_t head_size, v
   s.key_start = bk_take(&at, padded * 4);
   s.value_start = bk_take(&at, width * 4);
   s.key_step = bk_take(&at, width * 4);
-  s.value_log = bk_take(&at, padded * 4);
-  s.value_inverse = bk_take(&at, padded * 4);
+  s.value_times = bk_take(&at, padded * 4);
+  s.value_weight = bk_take(&at, padded * 2);
   s.queries = bk_take(&at, BK_ROW_TILE * width);
   s.scores = bk_take(&at, BK_ROW_TILE * padded * 4);
   s.shares = bk_take(&at, BK_ROW_TILE * padded);

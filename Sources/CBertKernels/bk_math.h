@@ -28,17 +28,6 @@ BK_INLINE f32x16 bk_exp2(f32x16 t) {
   return bk_scale_by_power(p, shifted);
 }
 
-// 2^t as above, relative error 7.5e-5: finer than the 1/255 that int8 probabilities resolve.
-BK_INLINE f32x16 bk_exp2_coarse(f32x16 t) {
-  f32x16 shifted = t + BK_MAGIC;
-  f32x16 f = t - (shifted - BK_MAGIC);
-  f32x16 p = 0x1.c3f760p-5f;
-  p = bk_fma(p, f, 0x1.f0de1cp-3f);
-  p = bk_fma(p, f, 0x1.62f31ap-1f);
-  p = bk_fma(p, f, 0x1.fff692p-1f);
-  return bk_scale_by_power(p, shifted);
-}
-
 // log2(x) for a normal x > 0: the exponent plus a polynomial of the mantissa less 1, which is
 // exactly 0 at 0; absolute error 2.3e-6.
 BK_INLINE f32x16 bk_log2(f32x16 x) {

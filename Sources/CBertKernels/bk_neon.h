@@ -28,6 +28,17 @@ BK_INLINE f32x16 bk_lookup(const float *table, u32x16 index) {
   return y;
 }
 
+BK_INLINE u16x16 bk_lookup_words(const uint16_t *table, u16x16 index) {
+  const uint8x16x2_t bytes = vld2q_u8((const uint8_t *)table);
+  const u8x16 entry = __builtin_convertvector(index & 15, u8x16);
+  const uint8x16_t low = vqtbl1q_u8(bytes.val[0], (uint8x16_t)entry);
+  const uint8x16_t high = vqtbl1q_u8(bytes.val[1], (uint8x16_t)entry);
+  const uint8x16_t words[2] = {vzip1q_u8(low, high), vzip2q_u8(low, high)};
+  u16x16 y;
+  memcpy(&y, words, sizeof y);
+  return y;
+}
+
 typedef struct {
   const int8_t *base;
   ptrdiff_t stride;

@@ -171,19 +171,19 @@ static void bk_quantize_rows(const bk_input *input, const float *x, ptrdiff_t x_
 
 // 16 vectors reduced by halves, each in the order of bk_sum_lanes and its like, all at once: lane i
 // of the result is vector i's.
-#define BK_REDUCE_EACH(NAME, COMBINE)                                                             \
-  BK_INLINE f32x16 NAME(f32x16 *v) {                                                              \
-    BK_HALVE(8, COMBINE, 8, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)               \
-    BK_HALVE(4, COMBINE, 4, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)             \
-    BK_HALVE(2, COMBINE, 2, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29)             \
-    BK_HALVE(1, COMBINE, 1, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)            \
+#define BK_REDUCE_EACH(NAME, TYPE, COMBINE)                                                       \
+  BK_INLINE TYPE NAME(TYPE *v) {                                                                  \
+    BK_HALVE(8, TYPE, COMBINE, 8, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)               \
+    BK_HALVE(4, TYPE, COMBINE, 4, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)             \
+    BK_HALVE(2, TYPE, COMBINE, 2, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29)             \
+    BK_HALVE(1, TYPE, COMBINE, 1, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)            \
     return v[0];                                                                                  \
   }
-#define BK_HALVE(N, COMBINE, STEP, ...)                                                           \
+#define BK_HALVE(N, TYPE, COMBINE, STEP, ...)                                                       \
   for (int i = 0; i < N; i++) {                                                                   \
-    const f32x16 a = v[2 * i], b = v[2 * i + 1];                                                  \
-    const f32x16 low = __builtin_shufflevector(a, b, __VA_ARGS__);                                \
-    const f32x16 high = __builtin_shufflevector(a, b, BK_PLUS##STEP(__VA_ARGS__));                \
+    const TYPE a = v[2 * i], b = v[2 * i + 1];                                                    \
+    const TYPE low = __builtin_shufflevector(a, b, __VA_ARGS__);                                  \
+    const TYPE high = __builtin_shufflevector(a, b, BK_PLUS##STEP(__VA_ARGS__));                \
     v[i] = COMBINE(low, high);                                                                    \
   }
 #define BK_PLUS(S, A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P)                                \
@@ -194,8 +194,9 @@ static void bk_quantize_rows(const bk_input *input, const float *x, ptrdiff_t x_
 #define BK_PLUS2(...) BK_PLUS(2, __VA_ARGS__)
 #define BK_PLUS1(...) BK_PLUS(1, __VA_ARGS__)
 #define BK_ADD(A, B) ((A) + (B))
-BK_REDUCE_EACH(bk_max_of_each, bk_max)
-BK_REDUCE_EACH(bk_sum_of_each, BK_ADD)
+BK_REDUCE_EACH(bk_largest_of_each, f32x16, bk_larger)
+BK_REDUCE_EACH(bk_top_of_each, i32x16, bk_max_i32)
+BK_REDUCE_EACH(bk_total_of_each, i32x16, BK_ADD)
 #undef BK_REDUCE_EACH
 #undef BK_HALVE
 #undef BK_PLUS

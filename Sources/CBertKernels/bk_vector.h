@@ -15,6 +15,7 @@
 typedef float f32x16 __attribute__((ext_vector_type(16)));
 typedef int32_t i32x16 __attribute__((ext_vector_type(16)));
 typedef uint32_t u32x16 __attribute__((ext_vector_type(16)));
+typedef uint16_t u16x16 __attribute__((ext_vector_type(16)));
 typedef uint8_t u8x16 __attribute__((ext_vector_type(16)));
 typedef float f32x16_u __attribute__((ext_vector_type(16), aligned(4)));
 typedef int32_t i32x16_u __attribute__((ext_vector_type(16), aligned(4)));
@@ -85,6 +86,11 @@ BK_INLINE f32x16 bk_max(f32x16 a, f32x16 b) { return a > b ? a : b; }
 BK_INLINE f32x16 bk_abs(f32x16 a) {
   return (f32x16)((i32x16)a & 0x7fffffff);
 }
+BK_INLINE i32x16 bk_max_i32(i32x16 a, i32x16 b) { return __builtin_elementwise_max(a, b); }
+// The larger of two magnitudes, where infinity is larger than any number, and NaN than infinity.
+BK_INLINE f32x16 bk_larger(f32x16 a, f32x16 b) {
+  return (f32x16)bk_max_i32((i32x16)a, (i32x16)b);
+}
 BK_INLINE f32x16 bk_float(i32x16 a) { return __builtin_convertvector(a, f32x16); }
 
 // a * b + c with one rounding.
@@ -127,6 +133,7 @@ BK_INLINE f32x16 bk_minus(f32x16 a, f32x16 b) { return a - b; }
 
 typedef uint8_t u8x64 __attribute__((ext_vector_type(64)));
 typedef uint8_t u8x64_u __attribute__((ext_vector_type(64), aligned(1)));
+typedef uint8_t u8x32_u __attribute__((ext_vector_type(32), aligned(1)));
 
 // Adding this rounds a float of magnitude below 2^21 to the nearest integer, ties to even, and
 // leaves that integer in the low bits.
@@ -167,6 +174,14 @@ BK_INLINE float bk_min_lanes(f32x16 v) {
   f32x4 b = a.lo < a.hi ? a.lo : a.hi;
   f32x2 c = b.lo < b.hi ? b.lo : b.hi;
   return c.x < c.y ? c.x : c.y;
+}
+// The largest of magnitudes, as bk_larger orders them.
+BK_INLINE float bk_largest_lane(f32x16 v) {
+  int32_t most = 0;
+  for (int i = 0; i < 16; i++) most = ((i32x16)v)[i] > most ? ((i32x16)v)[i] : most;
+  float largest;
+  memcpy(&largest, &most, sizeof largest);
+  return largest;
 }
 BK_INLINE float bk_max_lanes(f32x16 v) {
   f32x8 a = v.lo > v.hi ? v.lo : v.hi;

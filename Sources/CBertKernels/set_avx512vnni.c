@@ -148,11 +148,10 @@ static uint64_t bk_peak_s8(uint64_t rounds) {
 
 #include "bk_head.h"
 
-// A few queries' scores over all keys: a tile's sums are finished in registers, beside the products of
-// the next.
+// A few queries' scores over all keys: each lane's largest is found while a tile's sums are in registers.
 #define BK_SCORES(ROWS)                                                                           \
   static void bk_scores_##ROWS(const bk_head_scratch *s, const uint8_t *q, ptrdiff_t lda,         \
-                               ptrdiff_t groups, const float *scales, f32x16 *high) {             \
+                               ptrdiff_t groups, i32x16 *high) {                                  \
     const int8_t *panel = s->keys;                                                                \
     for (ptrdiff_t j = 0; j < s->padded; j += 32) {                                               \
       __m512i sum[ROWS][2];                                                                       \
@@ -162,13 +161,11 @@ static uint64_t bk_peak_s8(uint64_t rounds) {
       }                                                                                           \
       const uint8_t *a = q;                                                                       \
       for (ptrdiff_t g = 0; g < groups; g++, a += 4, panel += 128) BK_GROUP_PRODUCTS(ROWS)        \
-      const f32x16 log0 = bk_load(s->value_log + j), log1 = bk_load(s->value_log + j + 16);       \
-      float *to = s->scores + j;                                                                  \
+      int32_t *to = s->scores + j;                                                                \
       _Pragma("clang loop unroll(full)") for (int r = 0; r < ROWS; r++, to += s->padded) {        \
-        const f32x16 x0 = bk_fma(bk_float((i32x16)sum[r][0]), scales[r], log0);                   \
-        const f32x16 x1 = bk_fma(bk_float((i32x16)sum[r][1]), scales[r], log1);                   \
-        bk_store(to, x0), bk_store(to + 16, x1);                                                  \
-        high[r] = bk_max(bk_max(x0, x1), high[r]);                                                \
+        _mm512_storeu_si512(to, sum[r][0]), _mm512_storeu_si512(to + 16, sum[r][1]);              \
+        const __m512i both = _mm512_max_epi32(sum[r][0], sum[r][1]);                              \
+        high[r] = (i32x16)_mm512_max_epi32(both, (__m512i)high[r]);                               \
       }                                                                                           \
     }                                                                                             \
   }
@@ -177,15 +174,71 @@ BK_SCORES(7) BK_SCORES(8) BK_SCORES(9) BK_SCORES(10) BK_SCORES(11) BK_SCORES(12)
 
 #define BK_SCORES_IN_TILES 1
 BK_INLINE void bk_score_rows(const bk_head_scratch *s, const bk_tile_input *q, ptrdiff_t rows,
-                             ptrdiff_t groups, const float *scales, f32x16 *high) {
+                             ptrdiff_t groups, i32x16 *high) {
   const uint8_t *a = bk_tile_row(q, 0);
   switch (rows) {
 #define BK_CASE(N) \
-  case N: bk_scores_##N(s, a, q->stride, groups, scales, high); break;
+  case N: bk_scores_##N(s, a, q->stride, groups, high); break;
     BK_CASE(1) BK_CASE(2) BK_CASE(3) BK_CASE(4) BK_CASE(5) BK_CASE(6)
     BK_CASE(7) BK_CASE(8) BK_CASE(9) BK_CASE(10) BK_CASE(11) BK_CASE(12)
 #undef BK_CASE
   }
+}
+
+#define BK_OWN_SHARES 1
+#include "bk_shares.h"
+
+// Four vectors of 16 become words and bytes by packing within 128 bits, so that both hold four elements
+// of each vector in turn. Weights of words lie in the same order; bytes are put right at the end.
+BK_INLINE void bk_store_weights(int16_t *to, i32x16 a, i32x16 b) {
+  _mm512_storeu_si512(to, _mm512_packs_epi32((__m512i)a, (__m512i)b));
+}
+
+// Powers of 32 scores, in words.
+BK_INLINE __m512i bk_powers(const int32_t *scores, __m512i top, __m512 unit) {
+  __m512i below[2];
+  for (int i = 0; i < 2; i++) {
+    const __m512i d = _mm512_sub_epi32(top, _mm512_loadu_si512(scores + 16 * i));
+    below[i] = _mm512_cvttps_epi32(
+        _mm512_fmadd_ps(_mm512_cvtepi32_ps(d), unit, _mm512_set1_ps(0.5f)));
+  }
+  const __m512i u = _mm512_packs_epi32(below[0], below[1]);
+  // An index counts modulo 32, the tables are repeated.
+  const __m512i part = _mm512_srli_epi16(u, 7);
+  const __m512i power = _mm512_permutexvar_epi16(part, _mm512_loadu_si512(bk_share_power));
+  const __m512i fall = _mm512_permutexvar_epi16(part, _mm512_loadu_si512(bk_share_fall));
+  const __m512i octave = _mm512_permutexvar_epi16(_mm512_srli_epi16(u, 11),
+                                                  _mm512_loadu_si512(bk_share_octave));
+  const __m512i w =
+      _mm512_sub_epi16(power, _mm512_mulhi_epu16(fall, _mm512_slli_epi16(u, 9)));
+  return _mm512_mulhrs_epi16(w, octave);
+}
+
+BK_INLINE i32x16 bk_shares(const int32_t *scores, const int16_t *weights, int32_t most, float step,
+                           ptrdiff_t j, ptrdiff_t end, uint8_t *shares) {
+  const __m512i top = _mm512_set1_epi32(most);
+  const __m512 unit = _mm512_set1_ps(step);
+  const __m512i to_share = _mm512_set1_epi16(1024);
+  const __m512i order =
+      _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+  __m512i sum = _mm512_setzero_si512(), sum2 = sum;
+  for (; j + 64 <= end; j += 64) {
+    const __m512i a = bk_powers(scores + j, top, unit), b = bk_powers(scores + j + 32, top, unit);
+    sum = _mm512_dpwssd_epi32(sum, a, _mm512_loadu_si512(weights + j));
+    sum2 = _mm512_dpwssd_epi32(sum2, b, _mm512_loadu_si512(weights + j + 32));
+    const __m512i bytes = _mm512_packus_epi16(_mm512_mulhrs_epi16(a, to_share),
+                                              _mm512_mulhrs_epi16(b, to_share));
+    _mm512_storeu_si512(shares + j, _mm512_permutexvar_epi32(order, bytes));
+  }
+  if (j < end) {
+    const __m512i a = bk_powers(scores + j, top, unit);
+    sum = _mm512_dpwssd_epi32(sum, a, _mm512_loadu_si512(weights + j));
+    const __m512i words = _mm512_mulhrs_epi16(a, to_share);
+    const __m512i bytes =
+        _mm512_permutexvar_epi32(order, _mm512_packus_epi16(words, words));
+    _mm256_storeu_si256((__m256i *)(shares + j), _mm512_castsi512_si256(bytes));
+  }
+  return (i32x16)_mm512_add_epi32(sum, sum2);
 }
 
 #include "bk_set.h"

@@ -25,6 +25,12 @@ BK_INLINE f32x16 bk_lookup(const float *table, u32x16 index) {
   return y;
 }
 
+BK_INLINE u16x16 bk_lookup_words(const uint16_t *table, u16x16 index) {
+  u16x16 y;
+  for (int i = 0; i < 16; i++) y[i] = table[index[i] & 15];
+  return y;
+}
+
 typedef int8_t s8x8 __attribute__((ext_vector_type(8)));
 typedef int16_t s16x4 __attribute__((ext_vector_type(4)));
 typedef int16_t s16x8 __attribute__((ext_vector_type(8)));

@@ -185,27 +185,42 @@ struct NaiveBert {
     return (row.map { scale == 0 ? 0 : ($0 / scale).rounded(.toNearestOrEven) }, scale)
   }
 
+  /// 8160 * 2^-(n / 2048) in integers: powers a 16th of an octave apart, interpolated, then halved.
+  private static func power(_ n: Double) -> Double {
+    func node(_ i: Double) -> Double { (32640 * exp2(-i / 16)).rounded() }
+    let (octave, within) = ((n / 2048).rounded(.down), n.truncatingRemainder(dividingBy: 2048))
+    let (i, part) = ((within / 128).rounded(.down), within.truncatingRemainder(dividingBy: 128))
+    let between = node(i) - ((node(i) - node(i + 1)) * part / 128).rounded(.down)
+    return (between * exp2(-2 - octave) + 0.5).rounded(.down)
+  }
+
   private func attendBytes(_ query: [Row], _ key: [Row], _ value: [Row]) -> [Row] {
-    let values = value.map(signedBytes)
-    // Keys have a scale for each channel, which queries take over before they are rounded.
+    // Keys have a scale for each channel, which queries take over before they are rounded together.
     let channels = (0..<(key.first?.count ?? 0)).map { c in signedBytes(key.map { $0[c] }) }
     let keys = key.indices.map { token in channels.map { $0.bytes[token] } }
-    let widest = values.reduce(0) { max($0, $1.scale) }
-    // A value's scale is a factor of its share; below 1/4096 of the widest it counts as that.
-    let ratios = values.map { max(widest == 0 ? 1 : $0.scale / widest, 1.0 / 4096) }
-    return query.map { row in
-      let query = signedBytes(zip(row, channels).map { $0 * $1.scale })
-      let scores = keys.map {
-        dot(query.bytes, $0) * query.scale / Double(row.count).squareRoot()
+    let queries = signedBytes(query.flatMap { zip($0, channels).map { $0 * $1.scale } })
+    // How often a token's scale goes into the largest, in 256ths and at most 32 times. It is a factor
+    // of its share, and so part of its score.
+    let widest = value.joined().reduce(0) { max($0, abs($1)) }
+    let times = value.map { row in
+      let own = max(row.reduce(0) { max($0, abs($1)) }, widest / 32)
+      return widest == 0 ? 32 : (256 * widest / own).rounded(.toNearestOrEven) / 256
+    }
+    let values = zip(value, times).map { row, times in
+      row.map { widest == 0 ? 0 : ($0 * times * 127 / widest).rounded(.toNearestOrEven) }
+    }
+    let size = channels.count
+    return query.indices.map { token in
+      let row = Array(queries.bytes[(token * size)..<((token + 1) * size)])
+      let octaves = zip(keys, times).map { key, times in
+        dot(row, key) * queries.scale / Double(size).squareRoot() / log(2) - log2(times)
       }
-      let most = scores.max() ?? 0
-      let shares = scores.map { exp($0 - most) }
-      let weights = zip(shares, ratios).map { $0 * $1 }
-      let largest = weights.max() ?? 1
-      let levels = weights.map { (255 * $0 / largest).rounded(.toNearestOrEven) }
-      return row.indices.map { i in
-        widest * largest / (255 * shares.reduce(0, +))
-          * zip(levels, values).reduce(0) { $0 + $1.0 * $1.1.bytes[i] }
+      let most = octaves.max() ?? 0
+      let powers = octaves.map { Self.power(((most - $0) * 2048).rounded()) }
+      let total = zip(powers, times).reduce(0) { $0 + $1.0 * $1.1 }
+      return (0..<size).map { i in
+        let sum = zip(powers, values).reduce(0) { $0 + ($1.0 / 32).rounded() * $1.1[i] }
+        return sum * widest / 127 * 32 / total
       }
     }
   }

@@ -49,8 +49,8 @@ import Testing
       Double(x.base[(token * 3 + part) * size + at])
     }
 
-    /// Keys rounded to integers per channel, values per token, queries times the keys' steps per
-    /// token: what the header says int8 attention computes with, in double.
+    /// Keys rounded to integers per channel, values per token, queries times the keys' steps all
+    /// alike: what the header says int8 attention computes with, in double.
     func rounded() -> (query: [[Double]], key: [[Double]], value: [[Double]], largest: Double) {
       func levels(_ x: [Double]) -> [Double] {
         let largest = x.map(\.magnitude).max() ?? 0
@@ -63,8 +63,9 @@ import Testing
       let keys = rows(1)
       let columns = (0..<size).map { d in levels(keys.map { $0[d] }) }
       let steps = (0..<size).map { d in (keys.map { $0[d].magnitude }.max() ?? 0) / 127 }
-      let query = rows(0).map { row in
-        zip(levels(zip(row, steps).map { $0 * $1 }), steps).map { $1 > 0 ? $0 / $1 : 0 }
+      let together = levels(rows(0).flatMap { row in zip(row, steps).map { $0 * $1 } })
+      let query = (0..<length).map { token in
+        (0..<size).map { steps[$0] > 0 ? together[token * size + $0] / steps[$0] : 0 }
       }
       let key = (0..<length).map { token in columns.map { $0[token] } }
       let values = rows(2)
@@ -125,11 +126,26 @@ import Testing
       for d in 0..<size {
         // Scores reach about 50, whose rounding moves a share by 1e-5 of itself.
         #expect(abs(Double(float[query * size + d]) - exact[d]) < 1e-4)
-        // Besides rounded shares, the coarse power of two (7.5e-5) of values up to 4, and a level
-        // that float32 rounds the other way than double.
+        // Besides rounded shares, the power of two (3.1e-4) of values up to 4, and a value's scale,
+        // which is rounded to a 256th.
         let difference = abs(Double(int8[query * size + d]) - quantised.out[d])
         #expect(difference < quantised.slack * rounded.largest + 5e-3)
       }
+    }
+  }
+
+  /// A number too large for the arithmetic must not end in vectors that look like any others.
+  @Test(arguments: 0..<3, [Float.infinity, .nan, 1e30])
+  func overflowIsNotFinite(part: Int, value: Float) throws {
+    let head = Head(length: 5, size: 32, seed: 3)
+    // Keys and queries of 1e30 together score beyond float32; a value of 1e30 alone is none.
+    for part in value == 1e30 && part < 2 ? [0, 1] : [part] {
+      head.x.base[(2 * 3 + part) * head.size + 7] = value
+    }
+    let isLost = value != 1e30 || part < 2
+    for run in [head.int8, head.float] {
+      let finite = try KernelSets.expectSame("\(value)") { run($0).map(\.isFinite) }
+      #expect(finite.contains(false) == isLost)
     }
   }
 }

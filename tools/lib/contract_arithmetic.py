@@ -24,7 +24,6 @@ LEAST_RANGE = f32("0x1.4484c0p-100")
 LOG2E = f32("0x1.715476p+0")
 EXP2 = [f32(c) for c in ("0x1.41d334p-13", "0x1.5f456ap-10", "0x1.3b2dbcp-7", "0x1.c6aed4p-5", "0x1.ebfbdap-3",
                          "0x1.62e430p-1", "0x1p+0")]
-EXP2_COARSE = [f32(c) for c in ("0x1.c3f760p-5", "0x1.f0de1cp-3", "0x1.62f31ap-1", "0x1.fff692p-1")]
 LOG2 = [f32(c) for c in ("-0x1.a762dep-6", "0x1.f2e258p-4", "-0x1.1c9336p-2", "0x1.d487c6p-2", "-0x1.6fb0bcp-1",
                          "0x1.714aa0p+0")]
 
@@ -140,13 +139,9 @@ def scaled_by_power(p, shifted):
     return (p.view(numpy.uint32) + (shifted.view(numpy.uint32) << numpy.uint32(23))).view(F32)
 
 
-def exp2(t, coefficients=EXP2):
+def exp2(t):
     shifted = t + MAGIC
-    return scaled_by_power(polynomial(coefficients, t - (shifted - MAGIC)), shifted)
-
-
-def exp2_coarse(t):
-    return exp2(t, EXP2_COARSE)
+    return scaled_by_power(polynomial(EXP2, t - (shifted - MAGIC)), shifted)
 
 
 def exp(x):

@@ -142,7 +142,8 @@ typedef struct bk_kernels {
   void (*embed_rows)(const bk_embedding *embedding, const int32_t *ids, const int32_t *positions,
                      const uint8_t *types, ptrdiff_t rows, float *out, ptrdiff_t out_stride);
 
-  // Scaled dot-product attention, its products in int8 or in float; scratch is 64-byte aligned.
+  // Scaled dot-product attention, its products in int8 or in float; scratch is 64-byte aligned. What
+  // overflows is NaN where it reaches.
   size_t (*attend_s8_scratch)(ptrdiff_t length, ptrdiff_t head_size);
   void (*attend_s8)(const bk_head *head, void *scratch);
   size_t (*attend_f32_scratch)(ptrdiff_t length, ptrdiff_t head_size);
