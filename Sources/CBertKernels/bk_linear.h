@@ -7,6 +7,9 @@
 //   bk_tile_s8           from `start` (null for zeros), the exact int32 sums of `rows`
 //                        (1...BK_ROW_TILE) prepared rows by the 32 outputs of a panel, rows
 //                        `tile_stride` integers apart; may fetch what `ahead` says
+// Where it pays to keep a panel in another form for its further tiles, it defines BK_KEEPS_PANELS and:
+//   bk_panel_scratch     the bytes of that form
+//   bk_tile_of_panel     bk_tile_s8 of a panel's tile `index` of `tiles`, in turn; `kept` has those bytes
 // Everything else is shared.
 #ifndef BK_LINEAR_H
 #define BK_LINEAR_H
@@ -49,6 +52,11 @@ BK_INLINE void bk_advance(bk_output *o, bk_panels panels) {
 }
 
 // MARK: int8
+
+#ifndef BK_KEEPS_PANELS
+BK_INLINE size_t bk_panel_scratch(ptrdiff_t groups) { return 0; }
+#define bk_tile_of_panel(index, tiles, kept, ...) bk_tile_s8(__VA_ARGS__)
+#endif
 
 typedef struct {
   f32x16 scale[2], column_sum[2], bias[2];
@@ -97,7 +105,7 @@ BK_INLINE bk_ahead bk_plan_ahead(const int8_t *next, ptrdiff_t groups, ptrdiff_t
 
 BK_INLINE void bk_linear_s8_with(const bk_linear_s8 *l, const bk_tile_input *a,
                                  const bk_row_scale *scales, ptrdiff_t rows, bk_panels panels,
-                                 const bk_output *o, const int8_t *next,
+                                 const bk_output *o, const int8_t *next, void *kept,
                                  bk_activation activation) {
   _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL], start[BK_PANEL];
   const ptrdiff_t step = bk_tile_rows(rows, BK_ROW_TILE), tiles = (rows + step - 1) / step;
@@ -112,8 +120,8 @@ BK_INLINE void bk_linear_s8_with(const bk_linear_s8 *l, const bk_tile_input *a,
     for (ptrdiff_t r = 0; r < rows; r += step) {
       const ptrdiff_t n = rows - r < step ? rows - r : step;
       const bk_ahead ahead = bk_plan_ahead(then, l->groups, r / step, tiles);
-      bk_tile_s8(bk_tile_row(a, r), a->stride, n, panel, l->groups, start, ahead, tile,
-                 BK_PANEL);
+      bk_tile_of_panel(r / step, tiles, kept, bk_tile_row(a, r), a->stride, n, panel, l->groups,
+                       start, ahead, tile, BK_PANEL);
       bk_dequantize_tile(tile, n, scales + r, &c, o, activation, r, (p - panels.first) * BK_PANEL,
                          l->outputs - p * BK_PANEL);
     }
@@ -125,13 +133,14 @@ static void bk_linear_s8_rows(const bk_linear_s8 *l, const uint8_t *q, ptrdiff_t
                               ptrdiff_t ranges, const bk_output *output, const void *next,
                               void *scratch) {
   const bk_tile_input a = bk_prepare_rows(q, q_stride, rows, l->groups, scratch);
+  void *kept = (char *)scratch + bk_round_up((ptrdiff_t)bk_rows_scratch(rows, l->groups), 64);
   bk_output o = *output;
   for (ptrdiff_t i = 0; i < ranges; i++) {
     const bk_panels some = panels[i];
     const int8_t *then = next ? next : l->weights;
     if (i + 1 < ranges) then = l->weights + panels[i + 1].first * l->groups * BK_PANEL * BK_GROUP;
 #define BK_WITH(ACT) \
-  case ACT: bk_linear_s8_with(l, &a, scales, rows, some, &o, then, ACT); break;
+  case ACT: bk_linear_s8_with(l, &a, scales, rows, some, &o, then, kept, ACT); break;
     switch (o.activation) {
       BK_WITH(BK_ACT_NONE)
       BK_WITH(BK_ACT_GELU)

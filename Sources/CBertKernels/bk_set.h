@@ -8,7 +8,8 @@
 #include "bk_peak.h"
 
 static size_t bk_linear_s8_scratch(ptrdiff_t rows, ptrdiff_t groups) {
-  return bk_rows_scratch(rows, groups);
+  return (size_t)bk_round_up((ptrdiff_t)bk_rows_scratch(rows, groups), 64) +
+         bk_panel_scratch(groups);
 }
 
 const bk_kernels BK_SET = {

@@ -71,22 +71,32 @@ BK_INLINE __m256i bk_broadcast(const int16_t *p) {
   return _mm256_set1_epi64x(four);
 }
 
+// Where a tile's weights come from: int8; int8, to be kept in 16 bits too; or kept ones.
+typedef enum { BK_NARROW, BK_KEEP, BK_KEPT } bk_source;
+
+BK_INLINE __m256i bk_weights(bk_source source, const int8_t *panel, int16_t *kept, ptrdiff_t at) {
+  if (source == BK_KEPT) return _mm256_loadu_si256((const __m256i *)(kept + at));
+  const __m256i w = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(panel + at)));
+  if (source == BK_KEEP) _mm256_storeu_si256((__m256i *)(kept + at), w);
+  return w;
+}
+
 // A vector of weights holds 4 outputs by 4 depths, an accumulator 4 outputs by 2 partial sums.
 // ROWS * VECTORS of them, VECTORS of weights, a broadcast and a product fill the 16 registers.
 #define BK_TILE(ROWS, VECTORS)                                                                    \
-  static void bk_tile_s8_##ROWS(const int16_t *a, const int8_t *panel, ptrdiff_t groups,          \
-                                const int32_t *start, int32_t *tile, ptrdiff_t tile_stride) {     \
+  BK_INLINE void bk_tile_s8_##ROWS(bk_source source, const int16_t *a, const int8_t *panel,       \
+                                   int16_t *kept, ptrdiff_t groups, const int32_t *start,         \
+                                   int32_t *tile, ptrdiff_t tile_stride) {                        \
     for (int v = 0; v < 8; v += VECTORS) {                                                        \
       __m256i sum[ROWS][VECTORS];                                                                 \
       for (int r = 0; r < ROWS; r++)                                                              \
         for (int i = 0; i < VECTORS; i++) sum[r][i] = _mm256_setzero_si256();                     \
-      const int8_t *w = panel + 16 * v;                                                           \
       const int16_t *x = a;                                                                       \
       _Pragma("clang loop unroll_count(2)")                                                       \
-      for (ptrdiff_t g = 0; g < groups; g++, x += 4 * ROWS, w += 128) {                           \
+      for (ptrdiff_t g = 0; g < groups; g++, x += 4 * ROWS) {                                     \
         __m256i b[VECTORS];                                                                       \
         for (int i = 0; i < VECTORS; i++)                                                         \
-          b[i] = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(w + 16 * i)));            \
+          b[i] = bk_weights(source, panel, kept, 128 * g + 16 * (v + i));                         \
         _Pragma("clang loop unroll(full)") for (int r = 0; r < ROWS; r++) {                       \
           const __m256i four = bk_broadcast(x + 4 * r);                                           \
           for (int i = 0; i < VECTORS; i++)                                                       \
@@ -111,16 +121,44 @@ BK_INLINE void bk_store_pairs(__m256i low, __m256i high, const int32_t *start, p
 
 BK_TILE(1, 8) BK_TILE(2, 4) BK_TILE(3, 2) BK_TILE(4, 2) BK_TILE(5, 2) BK_TILE(6, 2)
 
+#define BK_TILES(NAME, SOURCE)                                                                    \
+  static void NAME(const int16_t *a, ptrdiff_t rows, const int8_t *panel, int16_t *kept,          \
+                   ptrdiff_t groups, const int32_t *start, int32_t *tile, ptrdiff_t stride) {     \
+    switch (rows) {                                                                               \
+      case 1: bk_tile_s8_1(SOURCE, a, panel, kept, groups, start, tile, stride); break;           \
+      case 2: bk_tile_s8_2(SOURCE, a, panel, kept, groups, start, tile, stride); break;           \
+      case 3: bk_tile_s8_3(SOURCE, a, panel, kept, groups, start, tile, stride); break;           \
+      case 4: bk_tile_s8_4(SOURCE, a, panel, kept, groups, start, tile, stride); break;           \
+      case 5: bk_tile_s8_5(SOURCE, a, panel, kept, groups, start, tile, stride); break;           \
+      case 6: bk_tile_s8_6(SOURCE, a, panel, kept, groups, start, tile, stride); break;           \
+    }                                                                                             \
+  }
+BK_TILES(bk_tile_narrow, BK_NARROW)
+BK_TILES(bk_tile_keep, BK_KEEP)
+BK_TILES(bk_tile_kept, BK_KEPT)
+
 BK_INLINE void bk_tile_s8(const int16_t *a, ptrdiff_t lda, ptrdiff_t rows, const int8_t *panel,
                           ptrdiff_t groups, const int32_t *start, bk_ahead ahead,
                           int32_t *tile, ptrdiff_t tile_stride) {
-  switch (rows) {
-    case 1: bk_tile_s8_1(a, panel, groups, start, tile, tile_stride); break;
-    case 2: bk_tile_s8_2(a, panel, groups, start, tile, tile_stride); break;
-    case 3: bk_tile_s8_3(a, panel, groups, start, tile, tile_stride); break;
-    case 4: bk_tile_s8_4(a, panel, groups, start, tile, tile_stride); break;
-    case 5: bk_tile_s8_5(a, panel, groups, start, tile, tile_stride); break;
-    case 6: bk_tile_s8_6(a, panel, groups, start, tile, tile_stride); break;
+  bk_tile_narrow(a, rows, panel, 0, groups, start, tile, tile_stride);
+}
+
+// The first of several tiles keeps the weights in 16 bits for the others: a twelfth of what a tile
+// computes is widening.
+#define BK_KEEPS_PANELS 1
+BK_INLINE size_t bk_panel_scratch(ptrdiff_t groups) {
+  return (size_t)groups * (BK_PANEL * BK_GROUP * sizeof(int16_t));
+}
+BK_INLINE void bk_tile_of_panel(ptrdiff_t index, ptrdiff_t tiles, int16_t *kept, const int16_t *a,
+                                ptrdiff_t lda, ptrdiff_t rows, const int8_t *panel,
+                                ptrdiff_t groups, const int32_t *start, bk_ahead ahead,
+                                int32_t *tile, ptrdiff_t tile_stride) {
+  if (tiles == 1) {
+    bk_tile_narrow(a, rows, panel, 0, groups, start, tile, tile_stride);
+  } else if (index == 0) {
+    bk_tile_keep(a, rows, panel, kept, groups, start, tile, tile_stride);
+  } else {
+    bk_tile_kept(a, rows, panel, kept, groups, start, tile, tile_stride);
   }
 }
 
@@ -140,6 +178,7 @@ static uint64_t bk_peak_s8(uint64_t rounds) {
   return rounds * 12 * 16;
 }
 
+#include "bk_avx2_shares.h"
 #include "bk_set.h"
 
 #pragma clang attribute pop

@@ -35,7 +35,6 @@ typedef int8_t s8x8 __attribute__((ext_vector_type(8)));
 typedef int16_t s16x4 __attribute__((ext_vector_type(4)));
 typedef int16_t s16x8 __attribute__((ext_vector_type(8)));
 typedef int32_t i32x4 __attribute__((ext_vector_type(4)));
-typedef int32_t i32x8 __attribute__((ext_vector_type(8)));
 
 // Rows of 16-bit values, `stride` of them apart.
 typedef struct {

@@ -161,8 +161,28 @@ def tanh(x):
     return numpy.where(x < 0, -y, y)
 
 
-GELU = [f32(c) for c in ("0x1.d67a3cp-5", "-0x1.08b004p-2", "0x1.616c24p-2", "0x1.324726p-7", "0x1.8536bcp-3",
-                         "0x1.408e3cp-3")]
+# GELU's tail: row k holds the coefficients of u^(5 - k) for each of 16 points.
+GELU_STEP = F32(13 / 32)
+GELU_TAIL = numpy.array([[f32(c) for c in row] for row in (
+    ("-0x1.636006p-8", "-0x1.46483cp-6", "-0x1.602d5ap-6", "-0x1.e9fdd8p-8", "0x1.7835f4p-8", "0x1.209ca6p-7",
+     "0x1.48646cp-8", "0x1.f40f12p-11", "-0x1.773402p-11", "-0x1.89cce2p-11", "-0x1.93e870p-12", "-0x1.1eee84p-13",
+     "-0x1.3486e0p-15", "-0x1.04d290p-17", "-0x1.61ea54p-20", "0"),
+    ("0x1.14ae3cp-4", "0x1.658726p-5", "-0x1.057a6ap-9", "-0x1.0c2714p-5", "-0x1.0f64a0p-5", "-0x1.10a06ep-6",
+     "-0x1.0fca00p-9", "0x1.defa26p-9", "0x1.cb4fe0p-9", "0x1.e7e274p-10", "0x1.7204eap-11", "0x1.af2cfcp-13",
+     "0x1.8ed4e6p-15", "0x1.2a2590p-17", "0x1.6c487ap-20", "0"),
+    ("-0x1.6a088ep-14", "0x1.86ab06p-4", "0x1.09a044p-3", "0x1.8d2ab0p-4", "0x1.4158cap-5", "-0x1.1b1df8p-9",
+     "-0x1.084a5cp-6", "-0x1.bc16c2p-7", "-0x1.d8b7ecp-8", "-0x1.7558fep-9", "-0x1.cdb528p-11", "-0x1.ca93a0p-13",
+     "-0x1.731c08p-15", "-0x1.edda26p-18", "-0x1.0fd392p-20", "0"),
+    ("-0x1.9883b0p-2", "-0x1.591d3cp-2", "-0x1.897a6cp-3", "-0x1.903822p-5", "0x1.178778p-5", "0x1.b9752cp-5",
+     "0x1.4a3416p-5", "0x1.5cdfeap-6", "0x1.1ca8a8p-7", "0x1.73b514p-9", "0x1.8b70bap-11", "0x1.5a594ap-13",
+     "0x1.f6d7bep-16", "0x1.2fea30p-18", "0x1.32dc8ap-21", "0"),
+    ("0x1.000000p-1", "0x1.8b5bd2p-3", "-0x1.95b246p-6", "-0x1.eb1042p-4", "-0x1.efcb3cp-4", "-0x1.4f4bf2p-4",
+     "-0x1.5bd286p-5", "-0x1.217088p-6", "-0x1.8a5adap-8", "-0x1.bcac20p-10", "-0x1.a1aba8p-12", "-0x1.482816p-14",
+     "-0x1.b08f78p-17", "-0x1.df4516p-20", "-0x1.bf05eap-23", "0"),
+    ("0", "0x1.1cc6c8p-3", "0x1.5a8832p-3", "0x1.163a60p-3", "0x1.5aa72cp-4", "0x1.5f59c0p-5", "0x1.274f9ap-6",
+     "0x1.9f785cp-8", "0x1.eb9b52p-10", "0x1.ea9a64p-12", "0x1.9da19cp-14", "0x1.26f084p-16", "0x1.63fabcp-19",
+     "0x1.6bcda4p-22", "0x1.3aebfcp-25", "0"))])
+
 # The coarse GELU, for each quarter of |x|.
 GELU_SQUARE = numpy.array([f32(c) for c in (
     "0x1.96cee8p-2", "0x1.7e6deap-2", "0x1.3ac5e6p-2", "0x1.bb150cp-3",
@@ -179,15 +199,18 @@ GELU_START = numpy.array([f32(c) for c in (
     "-0x1.e828aep-4", "-0x1.c3b74cp-3", "-0x1.4d125cp-2", "-0x1.9c0994p-2",
     "-0x1.b9161cp-2", "-0x1.a00bfep-2", "-0x1.5efd96p-2", "-0x1.0b3c72p-2",
     "-0x1.71d9b0p-3", "-0x1.d3b5c2p-4", "-0x1.0f8aa0p-4", "0x0p+0")])
-GELU_SLOPE = f32("0x1.99999ap-2")
 GELU_TANH = f32("0x1.988454p-1"), f32("0x1.2444f2p-5")
 
 
 def gelu(x):
     a = numpy.abs(x)
-    t = ONE / fma(a, GELU_SLOPE, ONE)
-    tail = exp(a * a * -HALF) * (polynomial(GELU, t) * t)
-    return most(F32(0), x) - a * tail
+    shifted = fma(least(a, F32(15) * GELU_STEP), ONE / GELU_STEP, MAGIC)
+    point = shifted.view(numpy.uint32) & 15
+    u = fma(shifted - MAGIC, -GELU_STEP, a)
+    tail = GELU_TAIL[0][point]
+    for row in GELU_TAIL[1:]:
+        tail = fma(tail, u, row[point])
+    return most(F32(0), x) - tail
 
 
 def gelu_coarse(x):
