@@ -51,6 +51,20 @@ BK_INLINE void bk_advance(bk_output *o, bk_panels panels) {
   if (o->residual) o->residual += columns;
 }
 
+// What a tile fetches of the next panel, which has BK_PANEL_STEP bytes for each step of the tile's loop.
+//
+// Measured on Zen 4: a single tile reads its panel as fast as memory gives it, and whatever is fetched
+// besides is in its way; two tiles have not enough time for more than the second-level cache.
+enum { BK_PANEL_STEP = BK_PANEL * BK_GROUP };
+_Static_assert(BK_PANEL_STEP == BK_PANEL * sizeof(float), "a step of depth in float, four in int8");
+
+BK_INLINE bk_ahead bk_plan_ahead(const void *next, ptrdiff_t steps, ptrdiff_t tile,
+                                 ptrdiff_t tiles) {
+  const bk_fetch to = tiles == 1 ? BK_FETCH_NOTHING : tiles == 2 ? BK_FETCH_FAR : BK_FETCH_NEAR;
+  const ptrdiff_t part = BK_PANEL_STEP / tiles;
+  return (bk_ahead){to, (const int8_t *)next + tile * steps * part, part};
+}
+
 // MARK: int8
 
 #ifndef BK_KEEPS_PANELS
@@ -90,17 +104,6 @@ BK_INLINE void bk_dequantize_tile(const int32_t *tile, ptrdiff_t rows, const bk_
     }
     bk_finish(o, activation, 1, row + r, column, n, y[0], y[1]);
   }
-}
-
-// What a tile fetches of the next panel.
-//
-// Measured on Zen 4: a single tile reads its panel as fast as memory gives it, and whatever is fetched
-// besides is in its way; two tiles have not enough time for more than the second-level cache.
-BK_INLINE bk_ahead bk_plan_ahead(const int8_t *next, ptrdiff_t groups, ptrdiff_t tile,
-                                 ptrdiff_t tiles) {
-  const bk_fetch to = tiles == 1 ? BK_FETCH_NOTHING : tiles == 2 ? BK_FETCH_FAR : BK_FETCH_NEAR;
-  const ptrdiff_t part = BK_PANEL * BK_GROUP / tiles;
-  return (bk_ahead){to, next + tile * groups * part, part};
 }
 
 BK_INLINE void bk_linear_s8_with(const bk_linear_s8 *l, const bk_tile_input *a,
@@ -155,16 +158,19 @@ static void bk_linear_s8_rows(const bk_linear_s8 *l, const uint8_t *q, ptrdiff_t
 // MARK: float32
 
 // Rows by 32 outputs, each a chain of fused multiply-adds in order of depth, starting from zero.
-// BK_FLOAT_ROWS rows and BK_FLOAT_VECTORS vectors at a time fill the registers.
+// BK_FLOAT_ROWS rows and BK_FLOAT_VECTORS vectors at a time fill the registers, so that a tile passes over
+// its panel once or twice; at each step it fetches as far as `ahead` goes in one.
 #define BK_FLOAT_TILE(ROWS)                                                                       \
   static void bk_tile_f32_##ROWS(const float *x, ptrdiff_t stride, const float *panel,            \
-                                 ptrdiff_t depth, float *tile) {                                  \
+                                 ptrdiff_t depth, bk_ahead ahead, float *tile) {                  \
+    const int8_t *fetched = ahead.at;                                                             \
     for (int h = 0; h < 2; h += BK_FLOAT_VECTORS) {                                               \
       f32x16 sum[ROWS][BK_FLOAT_VECTORS];                                                         \
       for (int r = 0; r < ROWS; r++)                                                              \
         for (int v = 0; v < BK_FLOAT_VECTORS; v++) sum[r][v] = 0.0f;                              \
       const float *w = panel + 16 * h;                                                            \
       for (ptrdiff_t k = 0; k < depth; k++, w += BK_PANEL) {                                      \
+        __builtin_prefetch(fetched, 0, 2), fetched += ahead.step;                                 \
         f32x16 b[BK_FLOAT_VECTORS];                                                               \
         for (int v = 0; v < BK_FLOAT_VECTORS; v++) b[v] = bk_load(w + 16 * v);                    \
         _Pragma("clang loop unroll(full)") for (int r = 0; r < ROWS; r++) {                       \
@@ -196,23 +202,23 @@ BK_FLOAT_TILE(12)
 #endif
 
 BK_INLINE void bk_tile_f32(const float *x, ptrdiff_t stride, ptrdiff_t rows, const float *panel,
-                           ptrdiff_t depth, float *tile) {
+                           ptrdiff_t depth, bk_ahead ahead, float *tile) {
   switch (rows) {
-    case 1: bk_tile_f32_1(x, stride, panel, depth, tile); break;
-    case 2: bk_tile_f32_2(x, stride, panel, depth, tile); break;
-    case 3: bk_tile_f32_3(x, stride, panel, depth, tile); break;
-    case 4: bk_tile_f32_4(x, stride, panel, depth, tile); break;
+    case 1: bk_tile_f32_1(x, stride, panel, depth, ahead, tile); break;
+    case 2: bk_tile_f32_2(x, stride, panel, depth, ahead, tile); break;
+    case 3: bk_tile_f32_3(x, stride, panel, depth, ahead, tile); break;
+    case 4: bk_tile_f32_4(x, stride, panel, depth, ahead, tile); break;
 #if BK_FLOAT_ROWS > 4
-    case 5: bk_tile_f32_5(x, stride, panel, depth, tile); break;
-    case 6: bk_tile_f32_6(x, stride, panel, depth, tile); break;
+    case 5: bk_tile_f32_5(x, stride, panel, depth, ahead, tile); break;
+    case 6: bk_tile_f32_6(x, stride, panel, depth, ahead, tile); break;
 #endif
 #if BK_FLOAT_ROWS > 6
-    case 7: bk_tile_f32_7(x, stride, panel, depth, tile); break;
-    case 8: bk_tile_f32_8(x, stride, panel, depth, tile); break;
-    case 9: bk_tile_f32_9(x, stride, panel, depth, tile); break;
-    case 10: bk_tile_f32_10(x, stride, panel, depth, tile); break;
-    case 11: bk_tile_f32_11(x, stride, panel, depth, tile); break;
-    case 12: bk_tile_f32_12(x, stride, panel, depth, tile); break;
+    case 7: bk_tile_f32_7(x, stride, panel, depth, ahead, tile); break;
+    case 8: bk_tile_f32_8(x, stride, panel, depth, ahead, tile); break;
+    case 9: bk_tile_f32_9(x, stride, panel, depth, ahead, tile); break;
+    case 10: bk_tile_f32_10(x, stride, panel, depth, ahead, tile); break;
+    case 11: bk_tile_f32_11(x, stride, panel, depth, ahead, tile); break;
+    case 12: bk_tile_f32_12(x, stride, panel, depth, ahead, tile); break;
 #endif
   }
 }
@@ -220,7 +226,7 @@ BK_INLINE void bk_tile_f32(const float *x, ptrdiff_t stride, ptrdiff_t rows, con
 static void bk_linear_f32_panels(const bk_linear_f32 *l, const float *x, ptrdiff_t x_stride,
                                  ptrdiff_t rows, bk_panels panels, const bk_output *o) {
   _Alignas(64) float tile[BK_FLOAT_ROWS * BK_PANEL];
-  const ptrdiff_t step = bk_tile_rows(rows, BK_FLOAT_ROWS);
+  const ptrdiff_t step = bk_tile_rows(rows, BK_FLOAT_ROWS), tiles = (rows + step - 1) / step;
   for (ptrdiff_t p = panels.first; p < panels.last; p++) {
     const ptrdiff_t column = p * BK_PANEL, n = l->outputs - column;
     const float *panel = l->weights + p * l->depth * BK_PANEL;
@@ -228,7 +234,12 @@ static void bk_linear_f32_panels(const bk_linear_f32 *l, const float *x, ptrdiff
     const f32x16 bias1 = n > 16 ? bk_load_upto(l->bias + column + 16, n - 16, 0.0f) : (f32x16)0.0f;
     for (ptrdiff_t r = 0; r < rows; r += step) {
       const ptrdiff_t count = rows - r < step ? rows - r : step;
-      bk_tile_f32(x + r * x_stride, x_stride, count, panel, l->depth, tile);
+      bk_ahead ahead = {BK_FETCH_NOTHING, (const int8_t *)panel, 0};
+      if (tiles > 1 && p + 1 < panels.last) {
+        ahead = bk_plan_ahead(panel + l->depth * BK_PANEL, l->depth, r / step, tiles);
+        ahead.step /= 2 / BK_FLOAT_VECTORS;
+      }
+      bk_tile_f32(x + r * x_stride, x_stride, count, panel, l->depth, ahead, tile);
       for (ptrdiff_t i = 0; i < count; i++) {
         bk_finish(o, o->activation, 0, r + i, (p - panels.first) * BK_PANEL, n,
                   bk_load(tile + BK_PANEL * i) + bias0, bk_load(tile + BK_PANEL * i + 16) + bias1);
