@@ -71,11 +71,14 @@ def thread_counts(run):
     return sorted({cell["threads"] for cell in run["cells"]})
 
 
+def versions_of(run):
+    return [f"{FAMILIES[name]} {run['versions'][name].removeprefix(name).strip().split('-')[0]}"
+            for name in FAMILIES if name in run["versions"]]
+
+
 def origin(run):
     """When, where and with what a run was made."""
-    versions = ", ".join(f"{FAMILIES[name]} {run['versions'][name].removeprefix(name).strip().split('-')[0]}"
-                         for name in FAMILIES if name in run["versions"])
-    return [f"Measured {run['date']} on {run['cpu']}, {run['rounds']} rounds in turn: {versions}.", ""]
+    return [f"Measured {run['date']} on {run['cpu']}, {run['rounds']} rounds in turn: {', '.join(versions_of(run))}.", ""]
 
 
 def cell_tables(run):
@@ -170,23 +173,20 @@ def short_cells(run, runtime):
 
 
 def summary(runs):
-    """The tables of README.md, int8 on one thread; empty when no run has them."""
-    lines, cpus = [], []
-    for run in runs:
-        if run["avx2"] or run["model"] == "large":
-            continue
-        drift = {d["runtime"]: f"{d['sqnr_db']:.1f}" for d in run["drift"]}
-        rows = [[NAMES[runtime]] + short_cells(run, runtime) + [drift.get(runtime, "")]
-                for runtime in runtimes_of(run) if "int8" in runtime]
-        if rows:
-            lines += table([MODELS[run["model"]], "1 × 16", "1 × 128", "32 × 128", "128 ragged texts",
-                            "drift, SQNR dB (higher is better)"], rows) + [""]
-            cpus += [run["cpu"]] if run["cpu"] not in cpus else []
-    if not lines:
+    """The table of README.md, int8 on one thread, of the published model; empty when it was not measured."""
+    run = next((run for run in runs if run["model"] == "minilm" and not run["avx2"]), None)
+    if run is None:
         return ""
-    lines.append(f"Milliseconds on one core of {' and '.join(cpus)}; every peer in the fastest of its ways of batching. "
-                 "Everything, and how it was measured: [docs/performance.md](docs/performance.md).")
-    return "\n".join(lines)
+    drift = {d["runtime"]: f"{d['sqnr_db']:.1f}" for d in run["drift"]}
+    memory = {m["runtime"]: f"{m['peak_mb']:.0f}" for m in run["memory"]}
+    rows = [[NAMES[runtime]] + short_cells(run, runtime) + [drift.get(runtime, ""), memory.get(runtime, "")]
+            for runtime in runtimes_of(run) if "int8" in runtime]
+    lines = table([MODELS[run["model"]], "1 × 16", "1 × 128", "32 × 128", "128 ragged texts",
+                   "drift, SQNR dB (higher is better)", "memory, MB"], rows)
+    return "\n".join(lines + ["", (
+        f"Milliseconds on one core of {run['cpu']}, every peer in the fastest of its ways of batching; the most memory in use at "
+        f"32 × 128. {', '.join(versions_of(run))}. Larger models, two threads, float32, and how it was measured: "
+        "[docs/performance.md](docs/performance.md).")])
 
 
 def put_between_markers(path, text):
