@@ -64,7 +64,7 @@ struct BertBench: ParsableCommand {
 
   static func main() {
     Console.begin("bert-bench")
-    main(nil)
+    start()
   }
 
   func validate() throws {

@@ -93,7 +93,7 @@ struct BertRun: ParsableCommand {
 
   static func main() {
     Console.begin("bert-run")
-    main(nil)
+    start()
   }
 
   func validate() throws {
