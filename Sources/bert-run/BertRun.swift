@@ -9,7 +9,10 @@ import BertqFile
 import CommandSupport
 import OutputFiles
 
-extension Task: ExpressibleByArgument {}
+extension Task: ExpressibleByArgument {
+  /// What help and completion offer: others are known, for the session to refuse by name.
+  public static var allValueStrings: [String] { Session.tasks.map(\.rawValue) }
+}
 
 /// How results are written.
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {

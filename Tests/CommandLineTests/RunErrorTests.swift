@@ -133,8 +133,14 @@ struct RunErrorTests {
   @Test func tasksThatTheModelCannotDoAreUnsupported() throws {
     let shop = try Workshop.converted()
     for task in ["fill-mask", "classify", "answer"] {
-      expectFailure(try Program.run("--task", task, shop.model, "sun"), .unsupported, [task])
+      expectFailure(
+        try Program.run("--task", task, shop.model, "sun"), .unsupported,
+        [task, "embedding, tokens or pooled"])
+      #expect(try !Program.run("--help").text.contains(", \(task)"))
     }
+    let unknown = try Program.run("--task", "sing", shop.model, "sun")
+    expectFailure(unknown, .usage, ["embedding", "tokens", "pooled"])
+    #expect(!unknown.errors.contains("fill-mask"))
   }
 
   @Test func outputsThatCannotBeWrittenAreRefused() throws {
