@@ -21,6 +21,8 @@ struct TextRun: ~Copyable {
   private var writer: ResultWriter
   private let meter: DriftMeter?
   private var cut = 0
+  /// Texts answered so far.
+  private(set) var texts = 0
 
   init(
     session: Session, source: TextSource, format: OutputFormat, drift: DriftDepth
@@ -98,6 +100,7 @@ struct TextRun: ~Copyable {
       }
     }
     if let failure { throw failure }
+    texts += done.count
     try writer.flush()
     try meter?.add(done, labels: ready.map { String(decoding: $0.input.text, as: UTF8.self) })
     batch.removeAll()

@@ -126,4 +126,29 @@ struct DriftCommandTests {
       #expect(!outcome.errors.contains("could not be measured"), "\(outcome.errors)")
     }
   }
+
+  /// No drift at all and no texts at all are not the same.
+  @Test func whatMeasuresNothingDoesNotPass() throws {
+    let shop = try Workshop.converted()
+    let path = shop.folder / "drift.html"
+    for options in [["--drift"], ["--drift-report", path], ["--drift", "--jsonl"]] {
+      let outcome = try Program.run.run(options + [shop.model])
+      expectFailure(outcome, .usage, ["no texts", "standard input"])
+    }
+    expectFailure(
+      try Program.run.run(["--require", "cosine=-1", "--drift-report", path, shop.model]),
+      .driftGate, ["no texts"])
+    #expect(!exists(path))
+    try writeBytes([], to: shop.folder / "none.txt")
+    expectFailure(
+      try Program.run("--drift", "--input", shop.folder / "none.txt", shop.model), .usage,
+      ["none.txt"])
+    for (name, text) in [("g.toml", "[hidden]\n# sqnr_db = 3\n"), ("g.json", "{\"hidden\":{}}")] {
+      try writeBytes(Array(text.utf8), to: shop.folder / name)
+      let outcome = try Program.run.run(
+        ["--require-file", shop.folder / name, shop.model] + Self.texts)
+      expectFailure(outcome, .usage, [name, "asks for nothing"])
+      #expect(outcome.output.isEmpty)
+    }
+  }
 }
