@@ -202,7 +202,7 @@ struct BertRun: ParsableCommand {
       throw BertError(
         gate == nil ? .usage : .driftGate,
         "there are no texts to measure the drift on" + (gate == nil ? "" : ": the gate fails"),
-        file: input ?? "standard input")
+        file: input == "-" ? nil : input)
     }
     guard let report = try run.driftReport() else { return }
     Console.note(report.summary)

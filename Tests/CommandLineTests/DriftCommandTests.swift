@@ -133,7 +133,7 @@ struct DriftCommandTests {
     let path = shop.folder / "drift.html"
     for options in [["--drift"], ["--drift-report", path], ["--drift", "--jsonl"]] {
       let outcome = try Program.run.run(options + [shop.model])
-      expectFailure(outcome, .usage, ["no texts", "standard input"])
+      expectFailure(outcome, .usage, ["no texts"])
     }
     expectFailure(
       try Program.run.run(["--require", "cosine=-1", "--drift-report", path, shop.model]),
