@@ -43,6 +43,7 @@ struct ResultWriter: ~Copyable {
     output.buffer += session.task == .pooled ? ",\"pooled\":".utf8 : ",\"embedding\":".utf8
     JSON.write(vector, into: &output.buffer)
     output.buffer += "}\n".utf8
+    try output.flush(force: false)
   }
 
   private mutating func writeTokens(
