@@ -40,7 +40,11 @@ let package = Package(
       dependencies: [
         "BertErrors", "BertModel", "BertTokenize", "BertKernels", "BertRuntime", "BertqFile",
       ]),
-    .target(name: "CommandSupport", dependencies: ["BertErrors"]),
+    .target(
+      name: "CommandSupport",
+      dependencies: [
+        "BertErrors", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
 
     // MARK: Executables
     .executableTarget(

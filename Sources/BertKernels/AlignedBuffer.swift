@@ -1,3 +1,6 @@
+import BertErrors
+import Glibc
+
 /// Zeroed memory that starts at a multiple of 64 bytes, as vector loads like it.
 ///
 /// Safety: the owner decides who writes where; workers of a team write disjoint parts.
@@ -6,10 +9,14 @@ public final class AlignedBuffer: @unchecked Sendable {
   public let base: UnsafeMutableRawPointer
   /// How many bytes.
   public let count: Int
+  private let isChecked: Bool
 
   /// Allocates `count` bytes of zeros.
+  ///
+  /// Ends the process when there is no memory: this is for what is small.
   public init(bytes count: Int) {
     self.count = count
+    isChecked = false
     base = UnsafeMutableRawPointer.allocate(byteCount: max(count, 64), alignment: 64)
     base.initializeMemory(as: UInt8.self, repeating: 0, count: max(count, 64))
   }
@@ -17,7 +24,34 @@ public final class AlignedBuffer: @unchecked Sendable {
   /// Allocates zeros for `count` floats.
   public convenience init(floats count: Int) { self.init(bytes: count * 4) }
 
-  deinit { base.deallocate() }
+  /// Allocates `count` bytes of zeros, where options, texts or a model decide how many.
+  ///
+  /// - Parameter purpose: what they are for, as the message says it.
+  /// - Throws: `system` when the system gives no more memory.
+  public init(checkedBytes count: Int, for purpose: @autoclosure () -> String) throws(BertError) {
+    var memory: UnsafeMutableRawPointer?
+    guard posix_memalign(&memory, 64, max(count, 64)) == 0, let memory else {
+      throw BertError(
+        .system,
+        "there is no memory for \(purpose()), \((count >> 20) + 1) MB: lower --token-budget or "
+          + "--threads, or allow the process more (ulimit -v)")
+    }
+    self.count = count
+    isChecked = true
+    base = memory
+    base.initializeMemory(as: UInt8.self, repeating: 0, count: max(count, 64))
+  }
+
+  /// Allocates zeros for `count` floats, where options, texts or a model decide how many.
+  ///
+  /// - Throws: `system` when the system gives no more memory.
+  public convenience init(
+    checkedFloats count: Int, for purpose: @autoclosure () -> String
+  ) throws(BertError) {
+    try self.init(checkedBytes: count * 4, for: purpose())
+  }
+
+  deinit { if isChecked { free(base) } else { base.deallocate() } }
 
   /// The memory as floats.
   public var floats: UnsafeMutablePointer<Float> {

@@ -97,9 +97,10 @@ public final class Encoder {
       let stride = Workspace.stride(configuration)
       if states.count < tokens.count * stride * 4 {
         states = AlignedBuffer(bytes: 0)
-        states = AlignedBuffer(floats: tokens.count * stride)
+        states = try AlignedBuffer(
+          checkedFloats: tokens.count * stride, for: "the states of \(tokens.count) tokens")
       }
-      compute(batch, round, observer)
+      try compute(batch, round, observer)
       try body(
         HiddenStates(texts: texts, tokens: tokens, values: states.floats, stride: stride))
       text = texts.upperBound
@@ -108,24 +109,24 @@ public final class Encoder {
 
   private func compute(
     _ batch: TokenBatch, _ round: BatchRound, _ observer: (any EncoderObserver)?
-  ) {
+  ) throws(BertError) {
     let start = batch.starts[round.texts.lowerBound]
     let stride = Workspace.stride(configuration)
     func pass(
       _ texts: Range<Int>, _ space: CrewSpace, _ ids: UnsafePointer<Int32>,
       _ types: UnsafePointer<UInt8>
-    ) -> ForwardPass {
-      ForwardPass(
+    ) throws(BertError) -> ForwardPass {
+      try ForwardPass(
         weights: weights, calls: kernels.calls, crew: space.crew,
         space: space.workspace(for: batch, texts),
         states: states.floats + (batch.starts[texts.lowerBound] - start) * stride, embeds: true,
         batch: batch, texts: texts, ids: ids, types: types, shares: space.shares,
         observer: observer, clock: clock)
     }
-    batch.withTokens { ids, types in
+    try batch.withTokens { (ids, types) throws(BertError) in
       switch round {
       case .together(let texts):
-        let pass = pass(texts, together, ids, types)
+        let pass = try pass(texts, together, ids, types)
         team.run { pass.work($0) }
       case .apart(let passes):
         let next = WorkCounter()
@@ -133,7 +134,18 @@ public final class Encoder {
           while true {
             let index = next.take()
             if index >= passes.count { return }
-            pass(passes[index], apart[worker], ids, types).work(0)
+            do throws(BertError) {
+              try pass(passes[index], apart[worker], ids, types).work(0)
+            } catch {
+              apart[worker].failure = error
+              return
+            }
+          }
+        }
+        for space in apart {
+          if let failure = space.failure {
+            space.failure = nil
+            throw failure
           }
         }
       }

@@ -129,8 +129,8 @@ public final class LayerRunner {
       var end = text + 1
       let start = batch.starts[text]
       while end < batch.count, batch.starts[end + 1] - start <= tokenBudget { end += 1 }
-      batch.withTokens { ids, types in
-        let pass = ForwardPass(
+      try batch.withTokens { (ids, types) throws(BertError) in
+        let pass = try ForwardPass(
           weights: weights, calls: kernels.calls, crew: space.crew,
           space: space.workspace(for: batch, text..<end), states: states.floats + start * stride,
           embeds: false, batch: batch, texts: text..<end, ids: ids, types: types,

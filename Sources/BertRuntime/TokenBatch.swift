@@ -39,10 +39,12 @@ public struct TokenBatch: Sendable {
   }
 
   /// All texts' ids and types, in order.
-  func withTokens(_ body: (UnsafePointer<Int32>, UnsafePointer<UInt8>) -> Void) {
-    ids.withUnsafeBufferPointer { ids in
-      types.withUnsafeBufferPointer { types in
-        if let ids = ids.baseAddress, let types = types.baseAddress { body(ids, types) }
+  func withTokens<Failure: Error>(
+    _ body: (UnsafePointer<Int32>, UnsafePointer<UInt8>) throws(Failure) -> Void
+  ) throws(Failure) {
+    try ids.withUnsafeBufferPointer { (ids) throws(Failure) in
+      try types.withUnsafeBufferPointer { (types) throws(Failure) in
+        if let ids = ids.baseAddress, let types = types.baseAddress { try body(ids, types) }
       }
     }
   }

@@ -1,3 +1,4 @@
+import BertErrors
 import BertKernels
 import BertModel
 
@@ -16,19 +17,24 @@ final class Workspace {
   let rowScales: AlignedBuffer
   let scratches: [WorkerScratch]
 
-  init(weights: EncoderWeights, tokens: Int, longest: Int, workers: Int, kernels: KernelSet) {
+  init(
+    weights: EncoderWeights, tokens: Int, longest: Int, workers: Int, kernels: KernelSet
+  ) throws(BertError) {
     let c = weights.configuration
     self.tokens = tokens
     self.longest = longest
     headTokens = min(tokens, max(BatchPlan.passTokens(c), longest))
     stride = Self.stride(c)
-    context = AlignedBuffer(floats: tokens * stride)
+    func memory(_ bytes: Int) throws(BertError) -> AlignedBuffer {
+      try AlignedBuffer(checkedBytes: bytes, for: "computing \(tokens) tokens at once")
+    }
+    context = try memory(4 * tokens * stride)
     let rowBytes = weights.layers.map { $0[.queryKeyValue].rowBytes }.max() ?? 0
-    rows = AlignedBuffer(bytes: tokens * rowBytes)
-    rowScales = AlignedBuffer(bytes: tokens * MemoryLayout<bk_row_scale>.stride)
+    rows = try memory(tokens * rowBytes)
+    rowScales = try memory(tokens * MemoryLayout<bk_row_scale>.stride)
     let groups = HeadGroups(c)
-    scratches = (0..<workers).map { [headTokens] _ in
-      WorkerScratch(
+    scratches = try (0..<workers).map { [headTokens] _ throws(BertError) in
+      try WorkerScratch(
         weights: weights, tokens: headTokens, longest: longest, groups: groups, kernels: kernels)
     }
   }
@@ -48,6 +54,8 @@ final class CrewSpace: @unchecked Sendable {
   private let weights: EncoderWeights
   private let kernels: KernelSet
   private var space: Workspace?
+  /// Why a worker of its own could not compute a pass.
+  var failure: BertError?
 
   init(_ crew: Crew, weights: EncoderWeights, kernels: KernelSet) {
     self.crew = crew
@@ -57,11 +65,15 @@ final class CrewSpace: @unchecked Sendable {
   }
 
   /// Memory for a pass over some texts of a batch.
-  func workspace(for batch: TokenBatch, _ texts: Range<Int>) -> Workspace {
+  ///
+  /// - Throws: `system` when there is none.
+  func workspace(
+    for batch: TokenBatch, _ texts: Range<Int>
+  ) throws(BertError) -> Workspace {
     let tokens = batch.starts[texts.upperBound] - batch.starts[texts.lowerBound]
     let longest = texts.map { batch.range($0).count }.max() ?? 1
     if let space, space.tokens >= tokens, space.longest >= longest { return space }
-    let made = Workspace(
+    let made = try Workspace(
       weights: weights, tokens: max(tokens, space?.tokens ?? 0),
       longest: max(longest, space?.longest ?? 0), workers: crew.count, kernels: kernels)
     space = made
@@ -91,17 +103,20 @@ final class WorkerScratch {
 
   init(
     weights: EncoderWeights, tokens: Int, longest: Int, groups: HeadGroups, kernels: KernelSet
-  ) {
+  ) throws(BertError) {
+    func memory(_ bytes: Int) throws(BertError) -> AlignedBuffer {
+      try AlignedBuffer(checkedBytes: bytes, for: "a thread that computes \(tokens) tokens")
+    }
     let c = weights.configuration
     let calls = kernels.calls
     let steps = weights.layers.flatMap(\.linears)
     wideStride = rowStride(bytes: 4 * roundUp(max(c.hiddenSize, c.intermediateSize), to: 32)) / 4
-    wide = AlignedBuffer(floats: Self.blockRows * wideStride)
+    wide = try memory(4 * Self.blockRows * wideStride)
     headStride = rowStride(bytes: 4 * groups.width) / 4
-    heads = AlignedBuffer(floats: tokens * headStride)
-    bytes = AlignedBuffer(bytes: Self.blockRows * (steps.map(\.rowBytes).max() ?? 0))
-    scales = AlignedBuffer(bytes: Self.blockRows * MemoryLayout<bk_row_scale>.stride)
-    mixed = AlignedBuffer(floats: BK_QUANTIZE_ROWS * wideStride)
+    heads = try memory(4 * tokens * headStride)
+    bytes = try memory(Self.blockRows * (steps.map(\.rowBytes).max() ?? 0))
+    scales = try memory(Self.blockRows * MemoryLayout<bk_row_scale>.stride)
+    mixed = try memory(4 * BK_QUANTIZE_ROWS * wideStride)
     let kinds = Set(weights.layers.map(\.hasInt8Attention))
     var most = 0
     if kinds.contains(true) { most = max(most, calls.attend_s8_scratch(longest, c.headSize)) }
@@ -113,6 +128,6 @@ final class WorkerScratch {
         most = max(most, calls.linear_s8_scratch(rows, linear.groups))
       }
     }
-    kernel = AlignedBuffer(bytes: most)
+    kernel = try memory(most)
   }
 }

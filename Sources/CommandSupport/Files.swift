@@ -3,14 +3,17 @@ import Glibc
 
 /// A file read line by line, whatever its size.
 public final class LineReader {
+  /// What messages call it.
+  public let name: String
   private let descriptor: Int32
-  private let name: String
   private var buffer: [UInt8]
   private var start = 0
   private var end = 0
   private var isAtEnd = false
   /// Bytes handed out so far.
   public private(set) var bytesRead = 0
+  /// Lines handed out so far: the number of the last one, counted from 1.
+  public private(set) var line = 0
   /// Bytes of the file, 0 when unknown.
   public let size: Int
 
@@ -21,7 +24,7 @@ public final class LineReader {
   ///
   /// - Throws: `notFound` when it cannot be opened or is a folder.
   public init(path: String?) throws(BertError) {
-    name = path ?? "standard input"
+    name = path.flatMap { $0 == "-" ? nil : $0 } ?? "standard input"
     if let path, path != "-" {
       descriptor = open(path, O_RDONLY | O_CLOEXEC)
       if descriptor < 0 {
@@ -69,7 +72,11 @@ public final class LineReader {
     }
   }
 
+  /// Where the last line was.
+  public var place: InputPlace { InputPlace(line: line, of: name) }
+
   private func take(_ stop: Int) -> [UInt8] {
+    line += 1
     bytesRead += stop - start
     let isCarriage = stop > start && buffer[stop - 1] == 0x0D
     return Array(buffer[start..<(isCarriage ? stop - 1 : stop)])
@@ -85,8 +92,8 @@ public final class LineReader {
     if end == buffer.count {
       guard buffer.count < Self.longestLine else {
         throw BertError(
-          .unsupported, "a line is longer than \(Self.longestLine) bytes", file: name,
-          byteOffset: bytesRead)
+          .unsupported,
+          "line \(line + 1) is longer than the \(Self.longestLine) bytes that are read", file: name)
       }
       buffer += [UInt8](repeating: 0, count: buffer.count)
     }

@@ -1,5 +1,7 @@
+import BertEngine
 import BertErrors
 import BertKernels
+import BertModel
 import BertRuntime
 import CommandSupport
 import Glibc
@@ -7,12 +9,14 @@ import JSONText
 
 /// Cells as a table or as JSON.
 struct BenchReport {
-  let model: String
+  let served: ServedModel
   let kernels: KernelSet
   let earlier: EarlierRun?
   let showsStages: Bool
   /// The model measured in turn.
   let rival: String?
+
+  private var model: String { served.file.path }
 
   func printHeader() {
     print("\(model) on \(Self.cpuName()), kernels \(kernels.name)")
@@ -53,7 +57,22 @@ struct BenchReport {
     return [
       "cpu": .string(Self.cpuName()), "kernel": .string(kernels.name),
       "ceiling": ["int8_gmac_s": ceiling(.int8), "float_gmac_s": ceiling(.float32)],
-      "model": .string(model), "cells": .array(cells.map(\.json)),
+      "model": .string(model), "sizes": sizes,
+      "fingerprints": [
+        "int8": served.fingerprint(.int8).map { .string($0) } ?? .null,
+        "float": served.fingerprint(.float32).map { .string($0) } ?? .null,
+      ],
+      "cells": .array(cells.map(\.json)),
+    ]
+  }
+
+  /// What the multiply-adds of a text depend on, and its time.
+  private var sizes: JSON {
+    let c = served.description.configuration
+    return [
+      "layers": .integer(c.layerCount), "hidden": .integer(c.hiddenSize),
+      "heads": .integer(c.headCount), "intermediate": .integer(c.intermediateSize),
+      "activation": .string(c.activation.rawValue),
     ]
   }
 
@@ -82,31 +101,5 @@ struct BenchReport {
       }
     }
     return "unknown CPU"
-  }
-}
-
-/// Cells of an earlier run, read from its JSON.
-struct EarlierRun {
-  private let cells: [JSON]
-
-  init(path: String) throws(BertError) {
-    let bytes = try readFile(path, limit: 64 << 20)
-    let json: JSON
-    do throws(BertError) { json = try JSON.parse(bytes) } catch { throw error.inFile(path) }
-    guard let cells = json["cells"]?.arrayValue else {
-      throw BertError(.malformed, "has no \"cells\"; expected the output of --json", file: path)
-    }
-    self.cells = cells
-  }
-
-  /// The median of the same cell, in milliseconds.
-  func median(_ cell: Cell) -> Double? {
-    cells.first {
-      $0["workload"]?.stringValue == cell.workload.kind
-        && $0["precision"]?.stringValue == cell.precision.rawValue
-        && $0["threads"]?.integerValue == cell.threads
-        && $0["batch"]?.integerValue == cell.workload.batch
-        && $0["length"]?.integerValue == cell.workload.length
-    }?["ms_median"]?.numberValue
   }
 }

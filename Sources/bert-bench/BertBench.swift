@@ -64,7 +64,7 @@ struct BertBench: ParsableCommand {
 
   static func main() {
     Console.begin("bert-bench")
-    main(nil)
+    start()
   }
 
   func validate() throws {
@@ -94,8 +94,11 @@ struct BertBench: ParsableCommand {
       let rival = try against.map { path throws(BertError) in try ServedModel(path: path) }
       if let rival { try requireSameSizes(rival, as: served) }
       let report = BenchReport(
-        model: served.file.path, kernels: kernels, earlier: earlier, showsStages: stages,
+        served: served, kernels: kernels, earlier: earlier, showsStages: stages,
         rival: rival?.file.path)
+      for notice in try earlier?.differences(from: report.json([])) ?? [] {
+        Console.note("note: \(notice)")
+      }
       if !json { report.printHeader() }
       var done: [Cell] = []
       for threads in threadCounts {

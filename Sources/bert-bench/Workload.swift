@@ -36,7 +36,11 @@ struct Workload {
     let reader = try LineReader(path: file)
     var tokens = TokenBatch()
     while let line = try reader.next() {
-      try model.append(TextInput(text: line), to: &tokens, truncates: true)
+      do throws(BertError) {
+        try model.append(TextInput(text: line), to: &tokens, truncates: true)
+      } catch {
+        throw reader.place.locate(error)
+      }
     }
     if tokens.count == 0 { throw BertError(.malformed, "holds no texts", file: file) }
     return Workload(kind: "ragged", batch: tokens.count, length: 0, tokens: tokens)

@@ -75,7 +75,7 @@ struct BertConvert: ParsableCommand {
 
   static func main() {
     Console.begin("bert-convert")
-    main(nil)
+    start()
   }
 
   func validate() throws {

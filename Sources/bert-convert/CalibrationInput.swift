@@ -58,7 +58,9 @@ struct CalibrationInput {
   ) throws(BertError) -> CalibrationInput {
     var input = try CalibrationInput(model: model, vocabulary: vocabulary)
     let reader = try LineReader(path: path)
-    while input.tokens < mostRead, let line = try reader.next() { try input.add(line) }
+    while input.tokens < mostRead, let line = try reader.next() {
+      do throws(BertError) { try input.add(line) } catch { throw reader.place.locate(error) }
+    }
     try input.requireTexts(path)
     let name = path.split(separator: "/").last.map(String.init) ?? path
     input.choose(named: name, holdsOut: holdsOut)

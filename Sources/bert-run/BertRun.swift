@@ -9,7 +9,10 @@ import BertqFile
 import CommandSupport
 import OutputFiles
 
-extension Task: ExpressibleByArgument {}
+extension Task: ExpressibleByArgument {
+  /// What help and completion offer: others are known, for the session to refuse by name.
+  public static var allValueStrings: [String] { Session.tasks.map(\.rawValue) }
+}
 
 /// How results are written.
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
@@ -93,7 +96,7 @@ struct BertRun: ParsableCommand {
 
   static func main() {
     Console.begin("bert-run")
-    main(nil)
+    start()
   }
 
   func validate() throws {
@@ -152,6 +155,10 @@ struct BertRun: ParsableCommand {
       }
     }
     if let require { try gate.add(list: require) }
+    if gate.requirements.isEmpty {
+      throw BertError(
+        .usage, "asks for nothing; expected thresholds, such as cosine = 0.999", file: requireFile)
+    }
     return gate
   }
 
@@ -189,6 +196,14 @@ struct BertRun: ParsableCommand {
 
   /// Reports the drift and applies the gate.
   private func conclude(_ run: borrowing TextRun, _ gate: DriftGate?) throws(BertError) {
+    guard measuresDrift else { return }
+    // What was not measured must look neither good nor bad, and must not pass.
+    if run.texts == 0 {
+      throw BertError(
+        gate == nil ? .usage : .driftGate,
+        "there are no texts to measure the drift on" + (gate == nil ? "" : ": the gate fails"),
+        file: input == "-" ? nil : input)
+    }
     guard let report = try run.driftReport() else { return }
     Console.note(report.summary)
     let failures = gate?.failures(report)

@@ -33,9 +33,7 @@ struct ResultWriter: ~Copyable {
     do throws(BertError) {
       vector = try pooler.vector(states, tokens: tokens, normalizes: session.normalizes)
     } catch {
-      var error = error
-      error.message = "text \(item.index): " + error.message
-      throw error
+      throw item.place.locate(error)
     }
     if array != nil {
       try vector.withUnsafeBufferPointer { (row) throws(BertError) in try array?.append(row) }
@@ -45,6 +43,7 @@ struct ResultWriter: ~Copyable {
     output.buffer += session.task == .pooled ? ",\"pooled\":".utf8 : ",\"embedding\":".utf8
     JSON.write(vector, into: &output.buffer)
     output.buffer += "}\n".utf8
+    try output.flush(force: false)
   }
 
   private mutating func writeTokens(
@@ -52,10 +51,9 @@ struct ResultWriter: ~Copyable {
   ) throws(BertError) {
     let vectors = tokens.map { UnsafeBufferPointer(start: states.row($0), count: width) }
     guard vectors.allSatisfy({ $0.allSatisfy(\.isFinite) }) else {
-      throw BertError(
-        .malformed,
-        "text \(item.index): the result holds NaN or infinity: the model's weights "
-          + "overflow float32")
+      throw item.place.locate(
+        BertError(
+          .malformed, "the result holds NaN or infinity: the model's weights overflow float32"))
     }
     if array != nil {
       for vector in vectors { try array?.append(vector) }

@@ -14,6 +14,9 @@ struct Session {
   let normalizes: Bool
   let truncates: Bool
 
+  /// What can be answered: a head's scores are measured for drift only.
+  static let tasks: [Task] = [.embedding, .tokens, .pooled]
+
   init(
     model: ServedModel, precision: Precision, task: Task?, kernels: KernelSet, threads: Int,
     tokenBudget: Int?, truncates: Bool
@@ -23,7 +26,7 @@ struct Session {
     self.task = task ?? model.description.task
     self.kernels = kernels
     self.truncates = truncates
-    guard [.embedding, .tokens, .pooled].contains(self.task) else {
+    guard Self.tasks.contains(self.task) else {
       throw BertError(
         .unsupported,
         "the task '\(self.task.rawValue)' is not supported; ask for --task "

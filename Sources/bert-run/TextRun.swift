@@ -21,6 +21,8 @@ struct TextRun: ~Copyable {
   private var writer: ResultWriter
   private let meter: DriftMeter?
   private var cut = 0
+  /// Texts answered so far.
+  private(set) var texts = 0
 
   init(
     session: Session, source: TextSource, format: OutputFormat, drift: DriftDepth
@@ -77,9 +79,7 @@ struct TextRun: ~Copyable {
     do throws(BertError) {
       cut += try session.model.append(item.input, to: &batch, truncates: session.truncates)
     } catch {
-      var error = error
-      error.message = "text \(item.index): " + error.message
-      throw error
+      throw item.place.locate(error)
     }
     return item
   }
@@ -98,8 +98,13 @@ struct TextRun: ~Copyable {
       }
     }
     if let failure { throw failure }
+    texts += done.count
     try writer.flush()
-    try meter?.add(done, labels: ready.map { String(decoding: $0.input.text, as: UTF8.self) })
+    do throws(BertError) {
+      try meter?.add(done, labels: ready.map { String(decoding: $0.input.text, as: UTF8.self) })
+    } catch {
+      throw ready.first?.place.locate(error, to: ready.last?.place) ?? error
+    }
     batch.removeAll()
     items.removeAll(keepingCapacity: true)
   }

@@ -7,6 +7,8 @@ import JSONText
 /// One input and what to call it in the results.
 struct Item {
   let index: Int
+  /// Where it stands in the input.
+  let place: InputPlace
   /// The caller's own id, written back as it came.
   let id: JSON?
   let input: TextInput
@@ -15,8 +17,8 @@ struct Item {
 /// Where texts come from: arguments, a file, standard input, or the built-in ones.
 struct TextSource {
   private let fixed: [String]
+  private let fixedName: String
   private let reader: LineReader?
-  private let name: String
   private let isJSON: Bool
   private var index = 0
 
@@ -30,7 +32,7 @@ struct TextSource {
 
   init(texts: [String], input: String?, isJSON: Bool) throws(BertError) {
     self.isJSON = isJSON
-    name = input ?? "standard input"
+    fixedName = texts.isEmpty ? "the built-in texts" : "the command line"
     if !texts.isEmpty {
       fixed = texts
       reader = nil
@@ -48,26 +50,30 @@ struct TextSource {
   var progress: (done: Int, total: Int) { (reader?.bytesRead ?? 0, reader?.size ?? 0) }
 
   mutating func next() throws(BertError) -> Item? {
-    let index = index
-    guard let line = try nextLine(index) else { return nil }
-    self.index += 1
-    guard isJSON else { return Item(index: index, id: nil, input: TextInput(text: line)) }
+    guard let (line, place) = try nextLine() else { return nil }
+    defer { index += 1 }
+    guard isJSON else {
+      return Item(index: index, place: place, id: nil, input: TextInput(text: line))
+    }
     do throws(BertError) {
-      return try Self.decode(line, index)
+      let (id, input) = try Self.decode(line)
+      return Item(index: index, place: place, id: id, input: input)
     } catch {
-      var error = error
-      error.message = "line \(index + 1): " + error.message
-      error.byteOffset = nil
-      throw error.inFile(name)
+      throw place.locate(error)
     }
   }
 
-  private func nextLine(_ index: Int) throws(BertError) -> [UInt8]? {
-    if let reader { return try reader.next() }
-    return index < fixed.count ? Array(fixed[index].utf8) : nil
+  private func nextLine() throws(BertError) -> (line: [UInt8], place: InputPlace)? {
+    if let reader { return try reader.next().map { ($0, reader.place) } }
+    guard index < fixed.count else { return nil }
+    return (
+      Array(fixed[index].utf8), InputPlace(text: index + 1, fixed[index], of: fixedName)
+    )
   }
 
-  private static func decode(_ line: [UInt8], _ index: Int) throws(BertError) -> Item {
+  private static func decode(
+    _ line: [UInt8]
+  ) throws(BertError) -> (id: JSON?, input: TextInput) {
     let json = try JSON.parse(line)
     guard let object = json.objectValue else {
       throw BertError(.malformed, "is \(json.kind); expected an object with \"text\" or \"ids\"")
@@ -107,8 +113,6 @@ struct TextSource {
         .malformed,
         "\"id\" is a number that would not be given back as it is: write it as a string")
     }
-    return Item(
-      index: index, id: object["id"],
-      input: TextInput(text: text ?? [], pair: pair, ids: ids, types: types))
+    return (object["id"], TextInput(text: text ?? [], pair: pair, ids: ids, types: types))
   }
 }

@@ -188,4 +188,10 @@ struct EncoderErrorTests {
       #expect(found?.code == (isFine ? nil : .malformed), "times \(factor)")
     }
   }
+
+  @Test func memoryThatIsNotThereIsAnError() {
+    #expect(throws: BertError(.system, "")) {
+      _ = try AlignedBuffer(checkedBytes: 1 << 60, for: "a test")
+    }
+  }
 }

@@ -101,4 +101,54 @@ struct DriftCommandTests {
     #expect(outcome.code == 3)
     #expect(outcome.errors.contains("spearman"))
   }
+
+  /// The samples of the documents ask for nothing that their kind of model does not have.
+  @Test func theThresholdsOfTheDocumentsAreMeasured() throws {
+    let page = SharedData.packageRoot + "/docs/drift-in-ci.md"
+    let samples = try String(decoding: readBytes(page), as: UTF8.self)
+      .split(separator: "```toml\n").dropFirst().map { $0.split(separator: "```")[0] }
+    #expect(samples.count == 2)
+    let headless = try Workshop.converted()
+    let configuration = BertConfiguration(
+      vocabularySize: 97, hiddenSize: 16, layerCount: 1, headCount: 2, intermediateSize: 16,
+      maximumPositions: 32, tokenTypeCount: 2, layerNormEpsilon: 1e-12, activation: .gelu)
+    let model = GeneratedModel(configuration)
+    let store = try model.store(task: .classify, head: .classifier, int8: model.rounded)
+    let headed = headless.folder / "headed.bertq"
+    try write(store, store.description, to: headed)
+    let lines = (0..<12).map { "{\"ids\":[2,\($0 + 5),3]}\n" }.joined()
+    for (model, sample) in zip([headless.model, headed], samples) {
+      let gate = headless.folder / "gate.toml"
+      try writeBytes(Array(sample.utf8), to: gate)
+      let outcome = try Program.run.run(
+        ["--task", "embedding", "--jsonl", "--require-file", gate, model], input: Array(lines.utf8))
+      #expect([0, 3].contains(outcome.code), "\(outcome.errors)")
+      #expect(!outcome.errors.contains("could not be measured"), "\(outcome.errors)")
+    }
+  }
+
+  /// No drift at all and no texts at all are not the same.
+  @Test func whatMeasuresNothingDoesNotPass() throws {
+    let shop = try Workshop.converted()
+    let path = shop.folder / "drift.html"
+    for options in [["--drift"], ["--drift-report", path], ["--drift", "--jsonl"]] {
+      let outcome = try Program.run.run(options + [shop.model])
+      expectFailure(outcome, .usage, ["no texts"])
+    }
+    expectFailure(
+      try Program.run.run(["--require", "cosine=-1", "--drift-report", path, shop.model]),
+      .driftGate, ["no texts"])
+    #expect(!exists(path))
+    try writeBytes([], to: shop.folder / "none.txt")
+    expectFailure(
+      try Program.run("--drift", "--input", shop.folder / "none.txt", shop.model), .usage,
+      ["none.txt"])
+    for (name, text) in [("g.toml", "[hidden]\n# sqnr_db = 3\n"), ("g.json", "{\"hidden\":{}}")] {
+      try writeBytes(Array(text.utf8), to: shop.folder / name)
+      let outcome = try Program.run.run(
+        ["--require-file", shop.folder / name, shop.model] + Self.texts)
+      expectFailure(outcome, .usage, [name, "asks for nothing"])
+      #expect(outcome.output.isEmpty)
+    }
+  }
 }

@@ -54,7 +54,8 @@ struct RunErrorTests {
     let shop = try Workshop.converted()
     let long = Array(repeating: "sun", count: 40).joined(separator: " ")
     let outcome = try Program.run(shop.model, "moon", long, "star")
-    expectFailure(outcome, .usage, ["42", "32", "--truncate", "text 1"])
+    expectFailure(
+      outcome, .usage, ["42", "32", "--truncate", "the command line: text 2, 'sun sun sun"])
     // What came before it is answered.
     #expect(outcome.lines.count == 1)
     let cut = try Program.run("--truncate", shop.model, "moon", long, "star")
@@ -79,10 +80,10 @@ struct RunErrorTests {
     ("{\"text\":\"a\",\"ids\":[1]}", .malformed, ["line 2", "exactly one"]),
     ("{\"text\":\"a\",\"pair\":[]}", .malformed, ["line 2", "pair"]),
     ("{\"ids\":[1.5]}", .malformed, ["line 2", "ids"]), ("{\"ids\":[\"a\"]}", .malformed, ["ids"]),
-    ("{\"ids\":[99999999999]}", .malformed, ["ids"]), ("{\"ids\":[]}", .usage, ["text 1"]),
-    ("{\"ids\":[5000]}", .usage, ["text 1", "5000"]), ("{\"ids\":[-1]}", .usage, ["text 1", "-1"]),
-    ("{\"ids\":[5,6],\"types\":[0]}", .usage, ["text 1", "2", "1"]),
-    ("{\"ids\":[5],\"types\":[2]}", .usage, ["text 1", "2"]),
+    ("{\"ids\":[99999999999]}", .malformed, ["ids"]), ("{\"ids\":[]}", .usage, ["line 2"]),
+    ("{\"ids\":[5000]}", .usage, ["line 2", "5000"]), ("{\"ids\":[-1]}", .usage, ["line 2", "-1"]),
+    ("{\"ids\":[5,6],\"types\":[0]}", .usage, ["line 2", "2", "1"]),
+    ("{\"ids\":[5],\"types\":[2]}", .usage, ["line 2", "2"]),
     ("{\"ids\":[5],\"types\":[-1]}", .malformed, ["types"]),
     ("{\"text\":\"a\"} x", .malformed, ["line 2"]),
     ("{\"text\":\"a\",\"types\":[0]}", .malformed, ["line 2", "types", "ids"]),
@@ -98,7 +99,28 @@ struct RunErrorTests {
     let shop = try Workshop.converted()
     let outcome = try Program.run.run(
       ["--jsonl", shop.model], input: Array("{\"text\":\"sun\"}\n\(line)\n".utf8))
-    expectFailure(outcome, code, words)
+    expectFailure(outcome, code, words + ["standard input: line 2"])
+    let file = shop.folder / "in.jsonl"
+    try writeBytes(Array("{\"text\":\"sun\"}\r\n\(line)\r\n".utf8), to: file)
+    expectFailure(
+      try Program.run("--jsonl", "--token-budget", "1", "--input", file, shop.model), code,
+      words + [file + ": line 2"])
+  }
+
+  /// Lines are counted as an editor does, also where some are passed over.
+  @Test func everyMessageAboutALineNamesIt() throws {
+    let shop = try Workshop.converted()
+    let file = shop.folder / "texts"
+    let long = Array(repeating: "sun", count: 40).joined(separator: " ")
+    try writeBytes(Array("\n\nmoon\n\(long)\n".utf8), to: file)
+    expectFailure(
+      try Program.run("--input", file, shop.model), .usage, [file + ": line 4: a text has 42"])
+    expectFailure(
+      try Program.run(shop.model, input: Array("a\n\n\(long)".utf8)), .usage,
+      ["standard input: line 3: a text has 42"])
+    expectFailure(
+      try Program.run("--jsonl", shop.model, input: Array("{\"text\":\"a\" \"b\"}".utf8)),
+      .malformed, ["standard input: line 1, byte 13: "])
   }
 
   /// In one pass or in several, a bad line takes no answer away from those before it.
@@ -133,8 +155,14 @@ struct RunErrorTests {
   @Test func tasksThatTheModelCannotDoAreUnsupported() throws {
     let shop = try Workshop.converted()
     for task in ["fill-mask", "classify", "answer"] {
-      expectFailure(try Program.run("--task", task, shop.model, "sun"), .unsupported, [task])
+      expectFailure(
+        try Program.run("--task", task, shop.model, "sun"), .unsupported,
+        [task, "embedding, tokens or pooled"])
+      #expect(try !Program.run("--help").text.contains(", \(task)"))
     }
+    let unknown = try Program.run("--task", "sing", shop.model, "sun")
+    expectFailure(unknown, .usage, ["embedding", "tokens", "pooled"])
+    #expect(!unknown.errors.contains("fill-mask"))
   }
 
   @Test func outputsThatCannotBeWrittenAreRefused() throws {
