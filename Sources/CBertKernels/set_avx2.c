@@ -1,4 +1,4 @@
-// AVX2 with FMA: rows widened to 16 bits once, weights as they are loaded, products added in pairs.
+// AVX2 with FMA: rows and weights widened to 16 bits once, products added in pairs.
 //
 // vpmaddwd is exact: |2 * 255 * 128| = 65280 fits the int32 it gives, where vpmaddubsw on the same
 // bytes would saturate at 32767.

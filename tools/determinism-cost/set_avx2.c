@@ -83,6 +83,7 @@ BK_INLINE void bk_tile_s8(const uint8_t *a, ptrdiff_t lda, ptrdiff_t rows, const
 
 static uint64_t bk_peak_s8(uint64_t rounds) { return rounds; }
 
+#include "bk_avx2_shares.h"
 #include "bk_set.h"
 
 #pragma clang attribute pop
