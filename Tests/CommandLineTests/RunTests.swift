@@ -30,6 +30,10 @@ struct RunTests {
       try Program.run("--input", "-", shop.model, input: bytes),
       try Program.run(shop.model, input: bytes), try Program.run(shop.model, input: bytes + [10]),
       try Program.run(shop.model, input: crlf),
+      try Program.run(shop.model, input: [0xEF, 0xBB, 0xBF] + crlf),
+      try Program.run(
+        "--jsonl", shop.model,
+        input: [0xEF, 0xBB, 0xBF] + Array(objects.joined(separator: "\r\n").utf8)),
       try Program.run("--jsonl", shop.model, input: Array(objects.joined(separator: "\n").utf8)),
     ]
     for outcome in ways {
