@@ -123,6 +123,7 @@ struct BertRun: ParsableCommand {
       guard let path = model else { return }
       let gate = try gate()
       if verify { return try Self.verify(path) }
+      for report in driftReport { try OutputFile.check(report) }
       let served = try ServedModel(path: path)
       let session = try Session(
         model: served, precision: try precision(of: served), task: task, kernels: kernels,

@@ -170,6 +170,7 @@ struct RunErrorTests {
     let nowhere = shop.folder / "absent/report.json"
     let outcome = try Program.run("--drift-report", nowhere, shop.model, "sun")
     expectFailure(outcome, .cannotWrite, [nowhere])
+    #expect(outcome.output.isEmpty, "before the long work")
     let full = try shell("'\(Program.run.path)' '\(shop.model)' sun > /dev/full")
     expectFailure(full, .cannotWrite, ["standard output"])
     let (run, bench) = (Program.run.path, Program.bench.path)
