@@ -111,6 +111,11 @@ struct BertRun: ParsableCommand {
     for path in driftReport where !path.hasSuffix(".json") && !path.hasSuffix(".html") {
       throw ValidationError("--drift-report takes file names that end in .json or .html")
     }
+    if (verify || cpu) && (measuresDrift || input != nil || !texts.isEmpty) {
+      throw ValidationError(
+        "\(verify ? "--verify" : "--cpu") computes nothing: leave out the texts and what is measured "
+          + "of them")
+    }
     if input != nil && !texts.isEmpty {
       throw ValidationError("texts come from the arguments or from --input, not from both")
     }
