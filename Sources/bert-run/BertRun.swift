@@ -7,6 +7,7 @@ import BertModel
 import BertRuntime
 import BertqFile
 import CommandSupport
+import Glibc
 import OutputFiles
 
 extension Task: ExpressibleByArgument {
@@ -129,6 +130,11 @@ struct BertRun: ParsableCommand {
       let gate = try gate()
       if verify { return try Self.verify(path) }
       for report in driftReport { try OutputFile.check(report) }
+      if format == .npy, isatty(1) != 0 {
+        throw BertError(
+          .usage,
+          "--format npy is binary, and standard output is a terminal: send it to a file or a pipe")
+      }
       let served = try ServedModel(path: path)
       let session = try Session(
         model: served, precision: try precision(of: served), task: task, kernels: kernels,

@@ -350,6 +350,8 @@ struct RunTests {
     let results = try terminal(command)
     #expect(results.contains("index") && !results.contains("encoding ["))
     #expect(try shell("\(command) > /dev/null").errors.isEmpty)
+    let array = try terminal("\(command) --format npy; echo ended with $?")
+    #expect(array.contains("is binary") && array.contains("ended with 64"), "\(array)")
   }
 
   @Test func nothingButResultsGoesToStandardOutput() throws {
