@@ -65,8 +65,8 @@ public final class DriftMeter {
   public func add(_ batch: TokenBatch, labels: [String] = []) throws(BertError) {
     let longest = (0..<batch.count).map { batch.range($0).count }.max() ?? 0
     let tokens = max(longest, min(batch.tokenCount, Self.tokenBudget))
-    recorders.reference.reserve(tokens)
-    recorders.other.reserve(tokens)
+    try recorders.reference.reserve(tokens)
+    try recorders.other.reserve(tokens)
     try reference.encode(batch, observer: recorders.reference) { a throws(BertError) in
       // The same texts, which are one pass here too.
       var part = TokenBatch()
@@ -177,10 +177,12 @@ private final class HiddenRecorder: EncoderObserver, @unchecked Sendable {
   }
 
   /// Makes room for a pass; only between passes.
-  func reserve(_ tokens: Int) {
+  func reserve(_ tokens: Int) throws(BertError) {
     if tokens <= self.tokens { return }
+    values = try AlignedBuffer(
+      checkedFloats: layerCount * tokens * width, for: "every layer's states of \(tokens) tokens",
+      advice: "leave the drift out or shorten the longest text")
     self.tokens = tokens
-    values = AlignedBuffer(floats: layerCount * tokens * width)
   }
 
   /// The last pass's row of a token, counted from its first.

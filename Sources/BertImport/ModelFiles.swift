@@ -12,6 +12,14 @@ struct ModelFiles {
   private(set) var modules: String?
   private(set) var sentenceConfiguration: String?
 
+  /// All of them.
+  var paths: [String] {
+    [
+      configuration, vocabulary, tokenizer, tokenizerConfiguration, specialTokens, modules,
+      sentenceConfiguration,
+    ].compactMap { $0 }
+  }
+
   /// Finds them in the checkpoint's folder or, when that has no configuration, in its parent:
   /// variants of a model (`fp16/`, `onnx/`) lie in folders below it.
   ///

@@ -16,14 +16,17 @@ public final class ImportedModel: Sendable {
   public let hasPooler: Bool
   /// What became of every published tensor.
   public let report: ImportReport
+  /// Every file that it was or will be read from.
+  public let files: Set<String>
 
   private let checkpoint: Checkpoint
   private let parts: [String: [PublishedPart]]
 
   init(
     _ checkpoint: Checkpoint, _ plan: TensorPlan, _ description: ModelDescription,
-    vocabulary: [[UInt8]], report: ImportReport
+    vocabulary: [[UInt8]], report: ImportReport, files: ModelFiles
   ) {
+    self.files = Set(files.paths + [checkpoint.path] + checkpoint.tensors.map(\.file))
     self.description = description
     self.vocabulary = vocabulary
     self.checkpoint = checkpoint
@@ -126,7 +129,8 @@ public enum ModelImport {
     onReport(report)
     if let error = ImportProblem.error(plan.problems, file: checkpoint.path) { throw error }
     return ImportedModel(
-      checkpoint, plan, description, vocabulary: tokenizer?.vocabulary ?? [], report: report)
+      checkpoint, plan, description, vocabulary: tokenizer?.vocabulary ?? [], report: report,
+      files: files)
   }
 
   /// The folder of the transformer, when `input` is a model that keeps it in one of its own.

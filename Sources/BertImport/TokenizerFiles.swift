@@ -67,9 +67,9 @@ struct TokenizerFiles {
       if step["clean_text"] == .bool(false) {
         throw BertError(.unsupported, "its normalizer has clean_text false; only true is supported")
       }
-      settings.lowercase = step["lowercase"]?.boolValue ?? true
-      settings.stripAccents = step["strip_accents"]?.boolValue
-      settings.spaceChinese = step["handle_chinese_chars"]?.boolValue ?? true
+      settings.lowercase = try Self.flag("lowercase", step) ?? true
+      settings.stripAccents = try Self.flag("strip_accents", step)
+      settings.spaceChinese = try Self.flag("handle_chinese_chars", step) ?? true
     }
     let model = json["model"] ?? .null
     settings.unknownToken = model["unk_token"]?.stringValue ?? settings.unknownToken
@@ -126,9 +126,16 @@ struct TokenizerFiles {
         "tokenizer_class is '\(name.prefix(80))'; BertTokenizer and its like are supported",
         file: path)
     }
-    settings.lowercase = json["do_lower_case"]?.boolValue ?? settings.lowercase
-    if let value = json["strip_accents"] { settings.stripAccents = value.boolValue }
-    settings.spaceChinese = json["tokenize_chinese_chars"]?.boolValue ?? settings.spaceChinese
+    do throws(BertError) {
+      settings.lowercase = try Self.flag("do_lower_case", json) ?? settings.lowercase
+      if json["strip_accents"] != nil {
+        settings.stripAccents = try Self.flag("strip_accents", json)
+      }
+      settings.spaceChinese =
+        try Self.flag("tokenize_chinese_chars", json) ?? settings.spaceChinese
+    } catch {
+      throw error.inFile(path)
+    }
     takeSpecialTokens(json)
     if json["do_basic_tokenize"] == .bool(false) {
       throw BertError(
@@ -139,6 +146,17 @@ struct TokenizerFiles {
     }
     // "No limit" is written as 10³⁰.
     return json["model_max_length"]?.integerValue
+  }
+
+  /// A setting that is true or false; nil where it is absent or null.
+  ///
+  /// Anything else, passed over, would make other tokens of a text without a word.
+  private static func flag(_ key: String, _ json: JSON) throws(BertError) -> Bool? {
+    guard let value = json[key], !value.isNull else { return nil }
+    guard let flag = value.boolValue else {
+      throw BertError(.malformed, "\(key) is \(value.kind); expected true or false")
+    }
+    return flag
   }
 
   private static let classes: Set<String> = [

@@ -26,15 +26,20 @@ public final class AlignedBuffer: @unchecked Sendable {
 
   /// Allocates `count` bytes of zeros, where options, texts or a model decide how many.
   ///
-  /// - Parameter purpose: what they are for, as the message says it.
+  /// - Parameters:
+  ///   - purpose: what they are for, as the message says it.
+  ///   - advice: how to do with less.
   /// - Throws: `system` when the system gives no more memory.
-  public init(checkedBytes count: Int, for purpose: @autoclosure () -> String) throws(BertError) {
+  public init(
+    checkedBytes count: Int, for purpose: @autoclosure () -> String,
+    advice: String = "lower --token-budget or --threads"
+  ) throws(BertError) {
     var memory: UnsafeMutableRawPointer?
     guard posix_memalign(&memory, 64, max(count, 64)) == 0, let memory else {
       throw BertError(
         .system,
-        "there is no memory for \(purpose()), \((count >> 20) + 1) MB: lower --token-budget or "
-          + "--threads, or allow the process more (ulimit -v)")
+        "there is no memory for \(purpose()), \((count >> 20) + 1) MB: \(advice), or allow the "
+          + "process more (ulimit -v)")
     }
     self.count = count
     isChecked = true
@@ -46,9 +51,10 @@ public final class AlignedBuffer: @unchecked Sendable {
   ///
   /// - Throws: `system` when the system gives no more memory.
   public convenience init(
-    checkedFloats count: Int, for purpose: @autoclosure () -> String
+    checkedFloats count: Int, for purpose: @autoclosure () -> String,
+    advice: String = "lower --token-budget or --threads"
   ) throws(BertError) {
-    try self.init(checkedBytes: count * 4, for: purpose())
+    try self.init(checkedBytes: count * 4, for: purpose(), advice: advice)
   }
 
   deinit { if isChecked { free(base) } else { base.deallocate() } }

@@ -60,7 +60,7 @@ public final class CalibratedQuantizer {
     self.configuration = configuration
     self.read = read
     quantizer = LinearQuantizer(recipe: recipe, kernels: kernels, team: team)
-    runner = LayerRunner(
+    runner = try LayerRunner(
       batch: batch, configuration: configuration, kernels: kernels, team: team,
       tokenBudget: Self.tokensOfPass)
     let longest = (0..<batch.count).map { batch.range($0).count }.max() ?? 1

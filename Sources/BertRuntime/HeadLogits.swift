@@ -111,7 +111,9 @@ private struct PackedLinear {
     self.bias = try source.require(bias, .float32, [outputs])
     self.outputs = outputs
     self.inputs = inputs
-    panels = AlignedBuffer(floats: roundUp(outputs, to: 32) * inputs)
+    panels = try AlignedBuffer(
+      checkedFloats: roundUp(outputs, to: 32) * inputs, for: "the weights of the model's head",
+      advice: "leave the drift out")
     bk_pack_f32(view.floats, outputs, inputs, panels.floats)
   }
 

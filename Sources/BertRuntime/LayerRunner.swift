@@ -21,17 +21,20 @@ public final class LayerRunner {
   /// Makes room for the hidden states of a batch: `stride` floats a token.
   ///
   /// - Parameter tokenBudget: the most tokens in one pass, unless one text alone is longer.
+  /// - Throws: `system` when there is no memory for them.
   public init(
     batch: TokenBatch, configuration: BertConfiguration, kernels: KernelSet, team: ThreadTeam,
     tokenBudget: Int
-  ) {
+  ) throws(BertError) {
     self.batch = batch
     self.configuration = configuration
     self.kernels = kernels
     self.team = team
     self.tokenBudget = max(1, tokenBudget)
     stride = Workspace.stride(configuration)
-    states = AlignedBuffer(floats: batch.tokenCount * stride)
+    states = try AlignedBuffer(
+      checkedFloats: batch.tokenCount * stride, for: "the states of \(batch.tokenCount) tokens",
+      advice: "calibrate with fewer texts")
   }
 
   /// The hidden state of token `index` of the batch: `hiddenSize` floats.

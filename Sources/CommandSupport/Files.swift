@@ -37,7 +37,7 @@ public final class LineReader {
     var status = stat()
     let isKnown = fstat(descriptor, &status) == 0
     if isKnown, status.st_mode & S_IFMT == S_IFDIR {
-      throw BertError(.notFound, "is a folder; expected a file of texts", file: name)
+      throw BertError(.notFound, "is a folder; expected a file", file: name)
     }
     size = isKnown && status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) : 0
     buffer = [UInt8](repeating: 0, count: 1 << 16)
@@ -47,7 +47,11 @@ public final class LineReader {
     if descriptor != 0 { close(descriptor) }
   }
 
-  /// The next line without its end (LF or CR LF), nil after the last.
+  /// The mark with which some editors begin a file, to say that it is UTF-8.
+  private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+
+  /// The next line without its end (LF or CR LF), nil after the last; a byte order mark at the start
+  /// of the file is no part of the first.
   ///
   /// - Throws: `notFound` when reading fails, `unsupported` for a line beyond the limit.
   public func next() throws(BertError) -> [UInt8]? {
@@ -78,6 +82,9 @@ public final class LineReader {
   private func take(_ stop: Int) -> [UInt8] {
     line += 1
     bytesRead += stop - start
+    if line == 1, buffer[start..<stop].starts(with: Self.byteOrderMark) {
+      start += Self.byteOrderMark.count
+    }
     let isCarriage = stop > start && buffer[stop - 1] == 0x0D
     return Array(buffer[start..<(isCarriage ? stop - 1 : stop)])
   }

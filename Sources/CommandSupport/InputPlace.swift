@@ -24,9 +24,10 @@ public struct InputPlace: Sendable {
   private static let quoted = 40
 
   /// The same error with this place in front, or all places up to another; an error about another
-  /// file is not of this place.
+  /// file is not of this place, and neither is one about the system or about what is written.
   public func locate(_ error: BertError, to last: InputPlace? = nil) -> BertError {
     guard error.file == nil || error.file == source else { return error }
+    if [.system, .cannotWrite].contains(error.code) { return error }
     var error = error
     let byte = error.byteOffset.map { ", byte \($0 + 1)" } ?? ""
     error.byteOffset = nil

@@ -62,6 +62,20 @@ public final class OutputFile {
     try output.commit()
   }
 
+  /// Finds out before long work that a file can be written: all but whether there is room.
+  ///
+  /// - Throws: `cannotWrite`, as writing it now would.
+  public static func check(_ path: String) throws(BertError) {
+    try OutputFile(path: path, size: 0).discard()
+  }
+
+  /// Whether two paths lead to one file that is there, or say the same.
+  public static func isSame(_ path: String, as other: String) -> Bool {
+    var (a, b) = (stat(), stat())
+    guard stat(path, &a) == 0, stat(other, &b) == 0 else { return path == other }
+    return a.st_dev == b.st_dev && a.st_ino == b.st_ino
+  }
+
   private func checkTarget() throws(BertError) {
     if name.isEmpty || name == "." || name == ".." {
       throw BertError(.cannotWrite, "is not the name of a file", file: path)

@@ -1,4 +1,5 @@
 import BertErrors
+import Glibc
 
 /// A published checkpoint: tensors by name, read one at a time as float32.
 ///
@@ -57,6 +58,7 @@ public final class Checkpoint: Sendable {
   ///   conversion, `notFound` when no tensor has the name.
   public func readFloat32(_ name: String) throws(BertError) -> [Float] {
     let tensor = try require(name)
+    try requireMemory(for: tensor)
     var failure: BertError?
     let values = [Float](unsafeUninitializedCapacity: tensor.elementCount) { buffer, count in
       let target = UnsafeMutableBufferPointer(rebasing: buffer[..<tensor.elementCount])
@@ -69,6 +71,22 @@ public final class Checkpoint: Sendable {
     }
     if let failure { throw failure }
     return values
+  }
+
+  /// An array ends the process when there is no memory for it, so that this asks before: by a map,
+  /// since compilers leave out a `malloc` that is freed unused.
+  private func requireMemory(for tensor: TensorInfo) throws(BertError) {
+    let (bytes, overflows) = tensor.elementCount.multipliedReportingOverflow(by: 4)
+    let memory = mmap(
+      nil, max(bytes, 1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    guard !overflows, memory != MAP_FAILED else {
+      throw BertError(
+        .system,
+        "there is no memory for its \(tensor.elementCount) numbers, \((bytes >> 20) + 1) MB: allow "
+          + "the process more (ulimit -v)", file: tensor.file,
+        tensor: String(tensor.name.prefix(200)))
+    }
+    munmap(memory, max(bytes, 1))
   }
 
   /// Reads the values of a tensor as float32 in C order into memory of the caller.

@@ -162,6 +162,10 @@ struct BertBench: ParsableCommand {
       }
       list.append(try Workload.grid(batch: sizes[0], length: sizes[1], c))
     }
+    if list.isEmpty {
+      throw BertError(
+        .usage, "no cell is left to measure: name shorter ones with --cells", file: model.file.path)
+    }
     return list
   }
 }

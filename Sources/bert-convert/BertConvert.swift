@@ -99,10 +99,18 @@ struct BertConvert: ParsableCommand {
       var found: ImportReport?
       var record: QuantizationRecord?
       defer { note(found, record) }
+      try requireTargets(besides: [input, config, vocab, calibrate].compactMap { $0 })
+      let model: ImportedModel
       do throws(BertError) {
-        let model = try ModelImport.read(input: input, config: config, vocabulary: vocab) {
+        model = try ModelImport.read(input: input, config: config, vocabulary: vocab) {
           found = $0
         }
+      } catch {
+        try? writeReport(found, record)
+        throw error
+      }
+      try requireTargets(besides: Array(model.files))
+      do throws(BertError) {
         let fingerprints = try convert(model, &record)
         try writeReport(found, record)
         Console.note("fingerprints: " + Self.text(fingerprints))
@@ -110,6 +118,21 @@ struct BertConvert: ParsableCommand {
         try? writeReport(found, record)
         throw error
       }
+    }
+  }
+
+  /// Checks before long work that what is written can be, and replaces nothing that is read.
+  private func requireTargets(besides sources: [String]) throws(BertError) {
+    for target in [output, report].compactMap({ $0 }) {
+      try OutputFile.check(target)
+      if sources.contains(where: { OutputFile.isSame($0, as: target) }) {
+        throw BertError(
+          .usage, "is read by this conversion, and would be replaced: name another file to write",
+          file: target)
+      }
+    }
+    if let report, OutputFile.isSame(report, as: output) {
+      throw BertError(.usage, "cannot be both the model and --report", file: report)
     }
   }
 

@@ -193,7 +193,9 @@ extension Conversion {
     guard tensor.layout == .floatPanels else {
       return try withBytes(values, body)
     }
-    let panels = AlignedBuffer(floats: roundUp(tensor.shape[0], to: 32) * tensor.shape[1])
+    let panels = try AlignedBuffer(
+      checkedFloats: roundUp(tensor.shape[0], to: 32) * tensor.shape[1],
+      for: "the rows of \(tensor.name)", advice: "close other programs")
     values.withUnsafeBufferPointer {
       bk_pack_f32($0.baseAddress, tensor.shape[0], tensor.shape[1], panels.floats)
     }

@@ -7,6 +7,7 @@ import BertModel
 import BertRuntime
 import BertqFile
 import CommandSupport
+import Glibc
 import OutputFiles
 
 extension Task: ExpressibleByArgument {
@@ -111,6 +112,11 @@ struct BertRun: ParsableCommand {
     for path in driftReport where !path.hasSuffix(".json") && !path.hasSuffix(".html") {
       throw ValidationError("--drift-report takes file names that end in .json or .html")
     }
+    if (verify || cpu) && (measuresDrift || input != nil || !texts.isEmpty) {
+      throw ValidationError(
+        "\(verify ? "--verify" : "--cpu") computes nothing: leave out the texts and what is measured "
+          + "of them")
+    }
     if input != nil && !texts.isEmpty {
       throw ValidationError("texts come from the arguments or from --input, not from both")
     }
@@ -123,6 +129,12 @@ struct BertRun: ParsableCommand {
       guard let path = model else { return }
       let gate = try gate()
       if verify { return try Self.verify(path) }
+      for report in driftReport { try OutputFile.check(report) }
+      if format == .npy, isatty(1) != 0 {
+        throw BertError(
+          .usage,
+          "--format npy is binary, and standard output is a terminal: send it to a file or a pipe")
+      }
       let served = try ServedModel(path: path)
       let session = try Session(
         model: served, precision: try precision(of: served), task: task, kernels: kernels,

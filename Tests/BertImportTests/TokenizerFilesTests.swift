@@ -35,6 +35,22 @@ import Testing
     #expect(settings.maximumTokens == nil)
   }
 
+  @Test(arguments: ["do_lower_case", "strip_accents", "tokenize_chinese_chars"])
+  func refusesSettingsThatAreNeitherTrueNorFalse(_ key: String) throws {
+    for value: JSON in ["false", 0, []] {
+      let model = try SmallModel()
+      let config = JSON.object(JSONObject([(key, value)]))
+      try model.folder.write("tokenizer_config.json", config.text())
+      do {
+        _ = try model.read()
+        Issue.record("\(key) of \(value.kind) was taken")
+      } catch let error as BertError {
+        #expect(error == BertError(.malformed, ""))
+        #expect(error.description.contains("tokenizer_config.json: \(key) is \(value.kind)"))
+      }
+    }
+  }
+
   @Test func letsTokenizerConfigurationDecide() throws {
     let model = try SmallModel()
     let config: JSON = [

@@ -53,7 +53,7 @@ struct CalibratedQuantizerTests {
       model.configuration, try Self.batch(GeneratedModel(Self.configuration(20, 36)))
     )
     let kernels = KernelSet.available[0]
-    let runner = LayerRunner(
+    let runner = try LayerRunner(
       batch: batch, configuration: c, kernels: kernels, team: ThreadTeam(count: 2), tokenBudget: 50)
     func values(_ name: String) -> [Float] { model.values[name] ?? [] }
     try runner.embed(

@@ -37,6 +37,13 @@ struct BenchTests {
     #expect(outcome.output.isEmpty)
   }
 
+  @Test func aRunThatMeasuresNothingFails() throws {
+    let shop = try Workshop.converted()
+    let outcome = try Program.bench("--cells", "1x33", "8x64", "--", shop.model)
+    expectFailure(outcome, .usage, ["1x33 left out", "32 positions", "no cell is left"])
+    #expect(outcome.output.isEmpty)
+  }
+
   @Test func otherWeightsKernelsAndProcessorsAreSaid() throws {
     let shop = try Workshop.converted()
     let earlier = shop.folder / "earlier.json"

@@ -192,8 +192,37 @@ struct ConvertErrorTests {
     let bad = try JSON.parse(readBytes(path))
     #expect((bad["missing"]?.arrayValue?.count ?? bad["missing"]?.objectValue?.count ?? 0) > 10)
     try shop.configure { $0["num_hidden_layers"] = 2 }
+    // Nothing is converted first.
     let nowhere = shop.folder / "absent/report.json"
+    let fresh = shop.folder / "fresh.bertq"
     expectFailure(
-      try Program.convert(shop.input, shop.output, "--report", nowhere), .cannotWrite, [nowhere])
+      try Program.convert(shop.input, fresh, "--report", nowhere), .cannotWrite, [nowhere])
+    #expect(!exists(fresh))
+  }
+
+  @Test func nothingThatIsReadIsReplaced() throws {
+    let shop = try Workshop()
+    let weights = shop.input + "/model.safetensors"
+    let texts = shop.folder / "texts.txt"
+    try writeBytes(Array("the sun\n".utf8), to: texts)
+    let before = try ["model.safetensors", "config.json", "vocab.txt"].map {
+      try readBytes(shop.input + "/" + $0)
+    }
+    for (arguments, target) in [
+      ([weights, weights], weights), ([shop.input, weights], weights),
+      ([shop.input, shop.input + "/./config.json"], "config.json"),
+      ([shop.input, shop.output, "--report", shop.input + "/vocab.txt"], "vocab.txt"),
+      ([shop.input, shop.output, "--calibrate", texts, "--report", texts], texts),
+      ([shop.input, texts, "--calibrate", texts], texts),
+      ([shop.input, shop.output, "--report", shop.output], shop.output),
+    ] {
+      expectFailure(try Program.convert.run(arguments), .usage, [target])
+    }
+    let after = try ["model.safetensors", "config.json", "vocab.txt"].map {
+      try readBytes(shop.input + "/" + $0)
+    }
+    let isUntouched = before == after
+    #expect(isUntouched)
+    #expect(shop.folder.names == ["checkpoint", "texts.txt"])
   }
 }

@@ -56,7 +56,8 @@ struct DriftCommandTests {
     let shop = try Workshop.converted()
     try writeBytes(
       Array("cosine = 0.9\n[hidden]\nsqnr_db = 200\n".utf8), to: shop.folder / "g.toml")
-    try writeBytes(Array("{\"cosine\": 0.9}".utf8), to: shop.folder / "g.json")
+    try writeBytes(
+      [0xEF, 0xBB, 0xBF] + Array("{\"cosine\": 0.9}\r\n".utf8), to: shop.folder / "g.json")
     try writeBytes(Array("accuracy = 1\n".utf8), to: shop.folder / "bad.toml")
     func run(_ gate: String, _ options: String...) throws -> Program.Outcome {
       try Program.run.run(

@@ -1,6 +1,8 @@
 import BertErrors
 import BertModel
 import Fixtures
+import Glibc
+import JSONText
 import Testing
 
 /// Too little memory for what was asked is an error that says what to ask for instead.
@@ -28,5 +30,40 @@ struct MemoryLimitTests {
     let answered = try run("--token-budget 500")
     #expect(answered.code == 0, "\(answered.errors)")
     #expect(answered.lines.count == 40)
+  }
+
+  /// Word embeddings of 128 MB.
+  @Test func aTensorThatDoesNotFitIsNamed() throws {
+    let shop = try Workshop()
+    let name = "embeddings.word_embeddings.weight"
+    try shop.configure { $0["vocab_size"] = 1_677_722 }
+    let path = shop.input + "/model.safetensors"
+    let good = try readBytes(path)
+    let size = good[..<8].enumerated().reduce(0) { $0 + Int($1.element) << (8 * $1.offset) }
+    let tensors = try #require(try JSON.parse(Array(good[8..<(8 + size)])).objectValue)
+    // It comes first; now last, where the rest of the file is a hole.
+    let key = try #require(tensors.first { $0.key.hasSuffix(name) }?.key)
+    let old = try #require(tensors[key]?["data_offsets"]?.numbers.map { Int($0) })
+    let (end, bytes) = (good.count - 8 - size - old[1], 1_677_722 * 20 * 4)
+    #expect(old[0] == 0)
+    var moved = JSONObject()
+    for (name, tensor) in tensors where name != key && name != "__metadata__" {
+      var tensor = try #require(tensor.objectValue)
+      let place = JSON.object(tensor)["data_offsets"]?.numbers.map { Int($0) - old[1] } ?? []
+      tensor["data_offsets"] = .array(place.map { .integer($0) })
+      moved[name] = .object(tensor)
+    }
+    moved[key] = [
+      "dtype": "F32", "shape": [1_677_722, 20],
+      "data_offsets": [.integer(end), .integer(end + bytes)],
+    ]
+    let header = Array(JSON.object(moved).text().utf8)
+    let length = withUnsafeBytes(of: header.count.littleEndian) { Array($0) }
+    try writeBytes(length + header + good[(8 + size + old[1])...], to: path)
+    #expect(truncate(path, off_t(8 + header.count + end + bytes)) == 0)
+    let outcome = try shell(
+      "ulimit -v 100000; '\(Program.convert.path)' '\(shop.input)' '\(shop.output)'")
+    expectFailure(outcome, .system, [key, "129 MB"])
+    #expect(shop.folder.names == ["checkpoint"])
   }
 }

@@ -20,6 +20,7 @@ struct RunErrorTests {
     (["--drift-report", "report.txt"], [".json"]),
     (["--input", "x.txt"], ["--input"]),
     (["--no-such-option"], ["--no-such-option"]),
+    (["--verify"], ["--verify", "texts"]), (["--cpu"], ["--cpu", "texts"]),
   ]
 
   @Test(arguments: usage.indices)
@@ -33,6 +34,16 @@ struct RunErrorTests {
 
   @Test func aModelIsNeeded() throws {
     expectFailure(try Program.run.run([]), .usage, ["<model>"])
+  }
+
+  /// A gate that is not applied would pass.
+  @Test(arguments: ["--verify", "--cpu"])
+  func whatComputesNothingPassesNoGate(_ option: String) throws {
+    let shop = try Workshop.converted()
+    for others in [["--require", "cosine=1"], ["--drift"], ["--input", "x"]] {
+      expectFailure(
+        try Program.run.run([option, shop.model] + others), .usage, ["computes nothing"])
+    }
   }
 
   @Test func unknownKernelsInTheEnvironmentAreUsageErrors() throws {
@@ -170,6 +181,7 @@ struct RunErrorTests {
     let nowhere = shop.folder / "absent/report.json"
     let outcome = try Program.run("--drift-report", nowhere, shop.model, "sun")
     expectFailure(outcome, .cannotWrite, [nowhere])
+    #expect(outcome.output.isEmpty, "before the long work")
     let full = try shell("'\(Program.run.path)' '\(shop.model)' sun > /dev/full")
     expectFailure(full, .cannotWrite, ["standard output"])
     let (run, bench) = (Program.run.path, Program.bench.path)

@@ -30,6 +30,10 @@ struct RunTests {
       try Program.run("--input", "-", shop.model, input: bytes),
       try Program.run(shop.model, input: bytes), try Program.run(shop.model, input: bytes + [10]),
       try Program.run(shop.model, input: crlf),
+      try Program.run(shop.model, input: [0xEF, 0xBB, 0xBF] + crlf),
+      try Program.run(
+        "--jsonl", shop.model,
+        input: [0xEF, 0xBB, 0xBF] + Array(objects.joined(separator: "\r\n").utf8)),
       try Program.run("--jsonl", shop.model, input: Array(objects.joined(separator: "\n").utf8)),
     ]
     for outcome in ways {
@@ -346,6 +350,8 @@ struct RunTests {
     let results = try terminal(command)
     #expect(results.contains("index") && !results.contains("encoding ["))
     #expect(try shell("\(command) > /dev/null").errors.isEmpty)
+    let array = try terminal("\(command) --format npy; echo ended with $?")
+    #expect(array.contains("is binary") && array.contains("ended with 64"), "\(array)")
   }
 
   @Test func nothingButResultsGoesToStandardOutput() throws {
