@@ -9,16 +9,14 @@ public final class AlignedBuffer: @unchecked Sendable {
   public let base: UnsafeMutableRawPointer
   /// How many bytes.
   public let count: Int
-  private let isChecked: Bool
 
   /// Allocates `count` bytes of zeros.
   ///
   /// Ends the process when there is no memory: this is for what is small.
   public init(bytes count: Int) {
+    guard let base = Self.allocate(count) else { fatalError("no memory for \(count) bytes") }
     self.count = count
-    isChecked = false
-    base = UnsafeMutableRawPointer.allocate(byteCount: max(count, 64), alignment: 64)
-    base.initializeMemory(as: UInt8.self, repeating: 0, count: max(count, 64))
+    self.base = base
   }
 
   /// Allocates zeros for `count` floats.
@@ -34,17 +32,14 @@ public final class AlignedBuffer: @unchecked Sendable {
     checkedBytes count: Int, for purpose: @autoclosure () -> String,
     advice: String = "lower --token-budget or --threads"
   ) throws(BertError) {
-    var memory: UnsafeMutableRawPointer?
-    guard posix_memalign(&memory, 64, max(count, 64)) == 0, let memory else {
+    guard let base = Self.allocate(count) else {
       throw BertError(
         .system,
         "there is no memory for \(purpose()), \((count >> 20) + 1) MB: \(advice), or allow the "
           + "process more (ulimit -v)")
     }
     self.count = count
-    isChecked = true
-    base = memory
-    base.initializeMemory(as: UInt8.self, repeating: 0, count: max(count, 64))
+    self.base = base
   }
 
   /// Allocates zeros for `count` floats, where options, texts or a model decide how many.
@@ -57,7 +52,14 @@ public final class AlignedBuffer: @unchecked Sendable {
     try self.init(checkedBytes: count * 4, for: purpose(), advice: advice)
   }
 
-  deinit { if isChecked { free(base) } else { base.deallocate() } }
+  deinit { free(base) }
+
+  private static func allocate(_ count: Int) -> UnsafeMutableRawPointer? {
+    var memory: UnsafeMutableRawPointer?
+    guard posix_memalign(&memory, 64, max(count, 64)) == 0, let memory else { return nil }
+    memory.initializeMemory(as: UInt8.self, repeating: 0, count: max(count, 64))
+    return memory
+  }
 
   /// The memory as floats.
   public var floats: UnsafeMutablePointer<Float> {

@@ -29,7 +29,7 @@ static void bk_attend_f32(const bk_head *h, void *scratch) {
     const ptrdiff_t rows = h->length - row < step ? h->length - row : step;
     for (ptrdiff_t j = 0; j < padded; j += 32) {
       bk_tile_f32(h->query + row * h->stride, h->stride, rows, keys + j * h->head_size,
-                  h->head_size, (bk_ahead){0, (const int8_t *)keys, 0}, tile);
+                  h->head_size, bk_fetch_nothing(keys), tile);
       for (ptrdiff_t r = 0; r < rows; r++)
         for (ptrdiff_t i = 0; i < 32; i += 16)
           bk_store(scores + r * padded + j + i, bk_load(tile + 32 * r + i) * h->score_scale);
@@ -53,7 +53,7 @@ static void bk_attend_f32(const bk_head *h, void *scratch) {
     }
     for (ptrdiff_t d = 0; d < h->head_size; d += 32) {
       bk_tile_f32(scores, padded, rows, values + d * h->length, h->length,
-                  (bk_ahead){0, (const int8_t *)values, 0}, tile);
+                  bk_fetch_nothing(values), tile);
       for (ptrdiff_t r = 0; r < rows; r++)
         bk_store_pair(h->out + (row + r) * h->out_stride + d, bk_load(tile + 32 * r) / sums[r],
                       bk_load(tile + 32 * r + 16) / sums[r], h->head_size - d);

@@ -159,7 +159,7 @@ BK_INLINE float bk_pack_values(const bk_head *h, const bk_head_scratch *s, ptrdi
   return (most - most) + largest * (1.0f / 127.0f);
 }
 
-// MARK: A few queries at a time
+// MARK: Queries
 
 // What all rows of a text share.
 typedef struct {

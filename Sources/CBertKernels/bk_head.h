@@ -20,8 +20,8 @@ typedef struct {
   int32_t *key_start;   // [L up to 32]: -128 * sum of the key, undoing the query's + 128
   int32_t *value_start; // [d up to 32]: what the sums over values start from
   float *key_step;      // [d up to 32]: what one step of a channel's integers is worth
-  float *value_times;   // [L up to 32]: how often the scale goes into the largest; then the inverse
-  int16_t *value_weight;// [L up to 32]: the same in 256ths, in bk_store_weights' order
+  float *value_times;   // [L up to 32]: 256ths of the largest scale over the value's; then 127 / it
+  int16_t *value_weight;// [L up to 32]: those 256ths, in bk_store_weights' order
   uint8_t *queries;     // [BK_ROW_TILE][d up to 4], + 128
   int32_t *scores;      // [BK_ROW_TILE][L up to 32]
   uint8_t *shares;      // [BK_ROW_TILE][L up to 32]: 255 times the weight over the largest

@@ -61,8 +61,13 @@ _Static_assert(BK_PANEL_STEP == BK_PANEL * sizeof(float), "a step of depth in fl
 BK_INLINE bk_ahead bk_plan_ahead(const void *next, ptrdiff_t steps, ptrdiff_t tile,
                                  ptrdiff_t tiles) {
   const bk_fetch to = tiles == 1 ? BK_FETCH_NOTHING : tiles == 2 ? BK_FETCH_FAR : BK_FETCH_NEAR;
-  const ptrdiff_t part = BK_PANEL_STEP / tiles;
+  const ptrdiff_t part = tiles == 1 ? 0 : BK_PANEL_STEP / tiles;
   return (bk_ahead){to, (const int8_t *)next + tile * steps * part, part};
+}
+
+// The same for nothing: something at hand, again and again.
+BK_INLINE bk_ahead bk_fetch_nothing(const void *at) {
+  return (bk_ahead){BK_FETCH_NOTHING, at, 0};
 }
 
 // MARK: int8
@@ -159,7 +164,8 @@ static void bk_linear_s8_rows(const bk_linear_s8 *l, const uint8_t *q, ptrdiff_t
 
 // Rows by 32 outputs, each a chain of fused multiply-adds in order of depth, starting from zero.
 // BK_FLOAT_ROWS rows and BK_FLOAT_VECTORS vectors at a time fill the registers, so that a tile passes over
-// its panel once or twice; at each step it fetches as far as `ahead` goes in one.
+// its panel once or twice. It fetches to the second-level cache whatever `ahead` names: a panel is
+// larger than the first.
 #define BK_FLOAT_TILE(ROWS)                                                                       \
   static void bk_tile_f32_##ROWS(const float *x, ptrdiff_t stride, const float *panel,            \
                                  ptrdiff_t depth, bk_ahead ahead, float *tile) {                  \
@@ -230,15 +236,13 @@ static void bk_linear_f32_panels(const bk_linear_f32 *l, const float *x, ptrdiff
   for (ptrdiff_t p = panels.first; p < panels.last; p++) {
     const ptrdiff_t column = p * BK_PANEL, n = l->outputs - column;
     const float *panel = l->weights + p * l->depth * BK_PANEL;
+    const float *then = p + 1 < panels.last ? panel + l->depth * BK_PANEL : l->weights;
     const f32x16 bias0 = bk_load_upto(l->bias + column, n, 0.0f);
     const f32x16 bias1 = n > 16 ? bk_load_upto(l->bias + column + 16, n - 16, 0.0f) : (f32x16)0.0f;
     for (ptrdiff_t r = 0; r < rows; r += step) {
       const ptrdiff_t count = rows - r < step ? rows - r : step;
-      bk_ahead ahead = {BK_FETCH_NOTHING, (const int8_t *)panel, 0};
-      if (tiles > 1 && p + 1 < panels.last) {
-        ahead = bk_plan_ahead(panel + l->depth * BK_PANEL, l->depth, r / step, tiles);
-        ahead.step /= 2 / BK_FLOAT_VECTORS;
-      }
+      bk_ahead ahead = bk_plan_ahead(then, l->depth, r / step, tiles);
+      ahead.step /= 2 / BK_FLOAT_VECTORS;
       bk_tile_f32(x + r * x_stride, x_stride, count, panel, l->depth, ahead, tile);
       for (ptrdiff_t i = 0; i < count; i++) {
         bk_finish(o, o->activation, 0, r + i, (p - panels.first) * BK_PANEL, n,

@@ -58,9 +58,16 @@ BK_INLINE f32x16 bk_tanh(f32x16 x) {
   return x < 0.0f ? -y : y;
 }
 
+// u in the polynomial of its point, one of 16: a row of the table for each coefficient, the highest
+// power first.
+BK_INLINE f32x16 bk_polynomial_at(const float (*table)[16], int rows, u32x16 point, f32x16 u) {
+  f32x16 y = bk_lookup(table[0], point);
+  for (int k = 1; k < rows; k++) y = bk_fma(y, u, bk_lookup(table[k], point));
+  return y;
+}
+
 // GELU, x * Phi(x) = max(x, 0) - a * Phi(-a) with a = |x|. The tail a * Phi(-a) is a polynomial of u, the distance
-// to the nearest of 16 points that lie 13/32 apart: row k of the table holds all points' coefficients of
-// u^(5 - k). It is 0 beyond the last; absolute error 2.7e-8, and exactly 0 at 0.
+// to the nearest of 16 points that lie 13/32 apart. It is 0 beyond the last; absolute error 2.7e-8, and exactly 0 at 0.
 #define BK_GELU_STEP 0.40625f
 static const float bk_gelu_tail[6][16] = {
     {-0x1.636006p-8f, -0x1.46483cp-6f, -0x1.602d5ap-6f, -0x1.e9fdd8p-8f, 0x1.7835f4p-8f,
@@ -90,37 +97,30 @@ BK_INLINE f32x16 bk_gelu(f32x16 x) {
   const f32x16 a = bk_abs(x);
   const f32x16 shifted = bk_fma(bk_min(a, 15.0f * BK_GELU_STEP), 1.0f / BK_GELU_STEP, BK_MAGIC);
   const f32x16 u = bk_fma(shifted - BK_MAGIC, -BK_GELU_STEP, a);
-  f32x16 tail = bk_lookup(bk_gelu_tail[0], (u32x16)shifted);
-  for (int k = 1; k < 6; k++) tail = bk_fma(tail, u, bk_lookup(bk_gelu_tail[k], (u32x16)shifted));
-  return bk_max(x, 0.0f) - tail;
+  return bk_max(x, 0.0f) - bk_polynomial_at(bk_gelu_tail, 6, (u32x16)shifted, u);
 }
 
 // GELU for values that int8 rounds next: x / 2 + g(|x|), g by a square for each quarter of |x|:
 // entry i of the tables is for |x| near i / 4, the last for all above, where g is |x| / 2. Exactly 0
 // at 0; absolute error 6.4e-5, above 3.6 at most 5.3e-4.
-static const float bk_gelu_square[16] = {
-    0x1.96cee8p-2f,  0x1.7e6deap-2f,  0x1.3ac5e6p-2f,  0x1.bb150cp-3f,
-    0x1.f12982p-4f,  0x1.4cc392p-5f,  -0x1.fb76b2p-7f, -0x1.72da1ap-5f,
-    -0x1.b7e130p-5f, -0x1.8ce8eap-5f, -0x1.310c20p-5f, -0x1.9f5e60p-6f,
-    -0x1.fedf32p-7f, -0x1.1ee6cap-7f, -0x1.288c1ap-8f, 0.0f};
-static const float bk_gelu_slope[16] = {
-    0x1.7448c4p-14f, 0x1.02ddf0p-7f, 0x1.e1ce46p-5f, 0x1.62b17cp-3f,
-    0x1.5b48f2p-2f,  0x1.0a40a2p-1f, 0x1.58b628p-1f, 0x1.89c6aep-1f,
-    0x1.999bbcp-1f,  0x1.8e02e2p-1f, 0x1.72aeb2p-1f, 0x1.52c22ep-1f,
-    0x1.3613aep-1f,  0x1.20433ep-1f, 0x1.11b004p-1f, 0x1.000000p-1f};
-static const float bk_gelu_start[16] = {
-    0.0f,            -0x1.4dbf18p-11f, -0x1.58ce9ep-7f, -0x1.7d692ep-5f,
-    -0x1.e828aep-4f, -0x1.c3b74cp-3f,  -0x1.4d125cp-2f, -0x1.9c0994p-2f,
-    -0x1.b9161cp-2f, -0x1.a00bfep-2f,  -0x1.5efd96p-2f, -0x1.0b3c72p-2f,
-    -0x1.71d9b0p-3f, -0x1.d3b5c2p-4f,  -0x1.0f8aa0p-4f, 0.0f};
+static const float bk_gelu_quarters[3][16] = {
+    {0x1.96cee8p-2f, 0x1.7e6deap-2f, 0x1.3ac5e6p-2f, 0x1.bb150cp-3f, 0x1.f12982p-4f,
+     0x1.4cc392p-5f, -0x1.fb76b2p-7f, -0x1.72da1ap-5f, -0x1.b7e130p-5f, -0x1.8ce8eap-5f,
+     -0x1.310c20p-5f, -0x1.9f5e60p-6f, -0x1.fedf32p-7f, -0x1.1ee6cap-7f, -0x1.288c1ap-8f, 0.0f},
+    {0x1.7448c4p-14f, 0x1.02ddf0p-7f, 0x1.e1ce46p-5f, 0x1.62b17cp-3f, 0x1.5b48f2p-2f,
+     0x1.0a40a2p-1f, 0x1.58b628p-1f, 0x1.89c6aep-1f, 0x1.999bbcp-1f, 0x1.8e02e2p-1f,
+     0x1.72aeb2p-1f, 0x1.52c22ep-1f, 0x1.3613aep-1f, 0x1.20433ep-1f, 0x1.11b004p-1f,
+     0x1.000000p-1f},
+    {0.0f, -0x1.4dbf18p-11f, -0x1.58ce9ep-7f, -0x1.7d692ep-5f, -0x1.e828aep-4f, -0x1.c3b74cp-3f,
+     -0x1.4d125cp-2f, -0x1.9c0994p-2f, -0x1.b9161cp-2f, -0x1.a00bfep-2f, -0x1.5efd96p-2f,
+     -0x1.0b3c72p-2f, -0x1.71d9b0p-3f, -0x1.d3b5c2p-4f, -0x1.0f8aa0p-4f, 0.0f},
+};
 
 BK_INLINE f32x16 bk_gelu_coarse(f32x16 x) {
   const f32x16 a = bk_abs(x);
   // Near BK_MAGIC / 4 the low bits of a float count quarters.
   const u32x16 quarter = (u32x16)(bk_min(a, 3.75f) + BK_MAGIC / 4);
-  f32x16 g = bk_fma(bk_lookup(bk_gelu_square, quarter), a, bk_lookup(bk_gelu_slope, quarter));
-  g = bk_fma(g, a, bk_lookup(bk_gelu_start, quarter));
-  return bk_fma(x, 0.5f, g);
+  return bk_fma(x, 0.5f, bk_polynomial_at(bk_gelu_quarters, 3, quarter, a));
 }
 
 // GELU's tanh form: x / (1 + e^(-2z)), z = sqrt(2/pi) * (x + 0.044715 x^3).

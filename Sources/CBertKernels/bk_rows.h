@@ -173,13 +173,13 @@ static void bk_quantize_rows(const bk_input *input, const float *x, ptrdiff_t x_
 // of the result is vector i's.
 #define BK_REDUCE_EACH(NAME, TYPE, COMBINE)                                                       \
   BK_INLINE TYPE NAME(TYPE *v) {                                                                  \
-    BK_HALVE(8, TYPE, COMBINE, 8, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)               \
-    BK_HALVE(4, TYPE, COMBINE, 4, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)             \
-    BK_HALVE(2, TYPE, COMBINE, 2, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29)             \
-    BK_HALVE(1, TYPE, COMBINE, 1, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)            \
+    BK_HALVE(8, TYPE, COMBINE, 8, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)         \
+    BK_HALVE(4, TYPE, COMBINE, 4, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)       \
+    BK_HALVE(2, TYPE, COMBINE, 2, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29)       \
+    BK_HALVE(1, TYPE, COMBINE, 1, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)      \
     return v[0];                                                                                  \
   }
-#define BK_HALVE(N, TYPE, COMBINE, STEP, ...)                                                       \
+#define BK_HALVE(N, TYPE, COMBINE, STEP, ...)                                                     \
   for (int i = 0; i < N; i++) {                                                                   \
     const TYPE a = v[2 * i], b = v[2 * i + 1];                                                    \
     const TYPE low = __builtin_shufflevector(a, b, __VA_ARGS__);                                  \

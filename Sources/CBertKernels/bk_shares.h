@@ -24,7 +24,7 @@ static const uint16_t bk_share_power[32] = {
 static const uint16_t bk_share_fall[32] = {
     1384, 1325, 1269, 1215, 1164, 1114, 1067, 1022, 979, 937, 897, 859, 823, 788, 754, 723,
     1384, 1325, 1269, 1215, 1164, 1114, 1067, 1022, 979, 937, 897, 859, 823, 788, 754, 723};
-// 2^(13 - n), of which 2^15 are one; the last entry is 0 because u = 16 octaves stands for all beyond.
+// 2^(13 - n), of which 2^15 are one, for n octaves below; from 14 on a power rounds to 0.
 static const uint16_t bk_share_octave[32] = {
     8192, 4096, 2048, 1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1, 0, 0,
     8192, 4096, 2048, 1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1, 0, 0};

@@ -24,7 +24,7 @@ typedef uint8_t u8x16_u __attribute__((ext_vector_type(16), aligned(1)));
 
 #define BK_INLINE static inline __attribute__((always_inline, unused))
 
-// What a tile brings into the cache while it computes, `step` bytes for each group of depth: its
+// What a tile brings into the cache while it computes, `step` bytes at each step of its loop: its
 // share of the next panel, which the panel's first tile would otherwise wait for.
 typedef enum { BK_FETCH_NOTHING, BK_FETCH_NEAR, BK_FETCH_FAR } bk_fetch;
 typedef struct {
@@ -178,8 +178,7 @@ BK_INLINE float bk_min_lanes(f32x16 v) {
 }
 // The largest of magnitudes, as bk_larger orders them.
 BK_INLINE float bk_largest_lane(f32x16 v) {
-  int32_t most = 0;
-  for (int i = 0; i < 16; i++) most = ((i32x16)v)[i] > most ? ((i32x16)v)[i] : most;
+  const int32_t most = __builtin_reduce_max((i32x16)v);
   float largest;
   memcpy(&largest, &most, sizeof largest);
   return largest;

@@ -161,9 +161,22 @@ def tanh(x):
     return numpy.where(x < 0, -y, y)
 
 
-# GELU's tail: row k holds the coefficients of u^(5 - k) for each of 16 points.
+def points(*rows):
+    """Polynomials at 16 points: a row for each coefficient, the highest power first."""
+    return numpy.array([[f32(c) for c in row] for row in rows])
+
+
+def polynomial_at(table, point, u):
+    """Each u in the polynomial of its point."""
+    y = table[0][point]
+    for row in table[1:]:
+        y = fma(y, u, row[point])
+    return y
+
+
+# GELU's tail, of the distance to points that lie a step apart.
 GELU_STEP = F32(13 / 32)
-GELU_TAIL = numpy.array([[f32(c) for c in row] for row in (
+GELU_TAIL = points(
     ("-0x1.636006p-8", "-0x1.46483cp-6", "-0x1.602d5ap-6", "-0x1.e9fdd8p-8", "0x1.7835f4p-8", "0x1.209ca6p-7",
      "0x1.48646cp-8", "0x1.f40f12p-11", "-0x1.773402p-11", "-0x1.89cce2p-11", "-0x1.93e870p-12", "-0x1.1eee84p-13",
      "-0x1.3486e0p-15", "-0x1.04d290p-17", "-0x1.61ea54p-20", "0"),
@@ -181,43 +194,32 @@ GELU_TAIL = numpy.array([[f32(c) for c in row] for row in (
      "-0x1.b08f78p-17", "-0x1.df4516p-20", "-0x1.bf05eap-23", "0"),
     ("0", "0x1.1cc6c8p-3", "0x1.5a8832p-3", "0x1.163a60p-3", "0x1.5aa72cp-4", "0x1.5f59c0p-5", "0x1.274f9ap-6",
      "0x1.9f785cp-8", "0x1.eb9b52p-10", "0x1.ea9a64p-12", "0x1.9da19cp-14", "0x1.26f084p-16", "0x1.63fabcp-19",
-     "0x1.6bcda4p-22", "0x1.3aebfcp-25", "0"))])
-
-# The coarse GELU, for each quarter of |x|.
-GELU_SQUARE = numpy.array([f32(c) for c in (
-    "0x1.96cee8p-2", "0x1.7e6deap-2", "0x1.3ac5e6p-2", "0x1.bb150cp-3",
-    "0x1.f12982p-4", "0x1.4cc392p-5", "-0x1.fb76b2p-7", "-0x1.72da1ap-5",
-    "-0x1.b7e130p-5", "-0x1.8ce8eap-5", "-0x1.310c20p-5", "-0x1.9f5e60p-6",
-    "-0x1.fedf32p-7", "-0x1.1ee6cap-7", "-0x1.288c1ap-8", "0x0p+0")])
-GELU_SLOPES = numpy.array([f32(c) for c in (
-    "0x1.7448c4p-14", "0x1.02ddf0p-7", "0x1.e1ce46p-5", "0x1.62b17cp-3",
-    "0x1.5b48f2p-2", "0x1.0a40a2p-1", "0x1.58b628p-1", "0x1.89c6aep-1",
-    "0x1.999bbcp-1", "0x1.8e02e2p-1", "0x1.72aeb2p-1", "0x1.52c22ep-1",
-    "0x1.3613aep-1", "0x1.20433ep-1", "0x1.11b004p-1", "0x1.000000p-1")])
-GELU_START = numpy.array([f32(c) for c in (
-    "0x0p+0", "-0x1.4dbf18p-11", "-0x1.58ce9ep-7", "-0x1.7d692ep-5",
-    "-0x1.e828aep-4", "-0x1.c3b74cp-3", "-0x1.4d125cp-2", "-0x1.9c0994p-2",
-    "-0x1.b9161cp-2", "-0x1.a00bfep-2", "-0x1.5efd96p-2", "-0x1.0b3c72p-2",
-    "-0x1.71d9b0p-3", "-0x1.d3b5c2p-4", "-0x1.0f8aa0p-4", "0x0p+0")])
+     "0x1.6bcda4p-22", "0x1.3aebfcp-25", "0"))
+# The coarse GELU, of |x|, for each quarter of it.
+GELU_COARSE = points(
+    ("0x1.96cee8p-2", "0x1.7e6deap-2", "0x1.3ac5e6p-2", "0x1.bb150cp-3", "0x1.f12982p-4", "0x1.4cc392p-5",
+     "-0x1.fb76b2p-7", "-0x1.72da1ap-5", "-0x1.b7e130p-5", "-0x1.8ce8eap-5", "-0x1.310c20p-5", "-0x1.9f5e60p-6",
+     "-0x1.fedf32p-7", "-0x1.1ee6cap-7", "-0x1.288c1ap-8", "0x0p+0"),
+    ("0x1.7448c4p-14", "0x1.02ddf0p-7", "0x1.e1ce46p-5", "0x1.62b17cp-3", "0x1.5b48f2p-2", "0x1.0a40a2p-1",
+     "0x1.58b628p-1", "0x1.89c6aep-1", "0x1.999bbcp-1", "0x1.8e02e2p-1", "0x1.72aeb2p-1", "0x1.52c22ep-1",
+     "0x1.3613aep-1", "0x1.20433ep-1", "0x1.11b004p-1", "0x1.000000p-1"),
+    ("0x0p+0", "-0x1.4dbf18p-11", "-0x1.58ce9ep-7", "-0x1.7d692ep-5", "-0x1.e828aep-4", "-0x1.c3b74cp-3",
+     "-0x1.4d125cp-2", "-0x1.9c0994p-2", "-0x1.b9161cp-2", "-0x1.a00bfep-2", "-0x1.5efd96p-2", "-0x1.0b3c72p-2",
+     "-0x1.71d9b0p-3", "-0x1.d3b5c2p-4", "-0x1.0f8aa0p-4", "0x0p+0"))
 GELU_TANH = f32("0x1.988454p-1"), f32("0x1.2444f2p-5")
 
 
 def gelu(x):
     a = numpy.abs(x)
     shifted = fma(least(a, F32(15) * GELU_STEP), ONE / GELU_STEP, MAGIC)
-    point = shifted.view(numpy.uint32) & 15
     u = fma(shifted - MAGIC, -GELU_STEP, a)
-    tail = GELU_TAIL[0][point]
-    for row in GELU_TAIL[1:]:
-        tail = fma(tail, u, row[point])
-    return most(F32(0), x) - tail
+    return most(F32(0), x) - polynomial_at(GELU_TAIL, shifted.view(numpy.uint32) & 15, u)
 
 
 def gelu_coarse(x):
     a = numpy.abs(x)
     quarter = (least(a, F32(3.75)) + MAGIC / F32(4)).view(numpy.uint32) & 15
-    g = fma(fma(GELU_SQUARE[quarter], a, GELU_SLOPES[quarter]), a, GELU_START[quarter])
-    return fma(x, HALF, g)
+    return fma(x, HALF, polynomial_at(GELU_COARSE, quarter, a))
 
 
 def gelu_tanh(x):
