@@ -26,8 +26,12 @@ BK_INLINE f32x16 bk_lookup(const float *table, u32x16 index) {
 }
 
 BK_INLINE u16x16 bk_lookup_words(const uint16_t *table, u16x16 index) {
+  // Through memory, where a compiler would move each of them from a vector and into one.
+  uint16_t at[16], found[16];
+  memcpy(at, &index, sizeof at);
+  for (int i = 0; i < 16; i++) found[i] = table[at[i] & 15];
   u16x16 y;
-  for (int i = 0; i < 16; i++) y[i] = table[index[i] & 15];
+  memcpy(&y, found, sizeof y);
   return y;
 }
 
