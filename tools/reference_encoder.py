@@ -24,7 +24,7 @@ from contract_arithmetic import F32, LANES, LEAST_RANGE, MAGIC, fma, low_bytes  
 FINE = {"gelu": arithmetic.gelu, "gelu_new": arithmetic.gelu_tanh, "relu": arithmetic.relu}
 COARSE = dict(FINE, gelu=arithmetic.gelu_coarse)
 ROTATE_VECTORS, ROTATE_THIRDS, ROTATE_LANES = 1, 2, 4
-PER_255, PER_127, TWO_THIRDS = F32(1) / F32(255), F32(1) / F32(127), F32(-2) / F32(3)
+PER_127, TWO_THIRDS = F32(1) / F32(127), F32(-2) / F32(3)
 LEAST_UNIT = F32(2.0**-10)
 POWERS = numpy.array([32640, 31256, 29931, 28662, 27447, 26283, 25169, 24102, 23080, 22101, 21164, 20267, 19408, 18585,
                       17797, 17043, 16320])
@@ -65,25 +65,22 @@ class QuantizedLinear:
     def __init__(self, load, name):
         name += ".int8."
         self.weight = load(name + "weight").T
-        self.scale, self.column_sum, self.bias, self.multiplier = (
-            load(name + part) for part in ("scale", "column_sum", "bias", "multiplier"))
+        self.scale, self.bias, self.multiplier = (load(name + part) for part in ("scale", "bias", "multiplier"))
         self.rotation = int(load(name + "rotation")[0])
 
     def __call__(self, x, activation=None):
-        q, scale, offset = self.quantize(rotate(x * self.multiplier, self.rotation))
+        q, scale = rounded(rotate(x * self.multiplier, self.rotation), axis=-1)
         total = exact_product(q, self.weight).astype(F32)
-        y = fma(fma(total, scale, offset * self.column_sum), self.scale, self.bias)
+        y = fma(total * scale[:, None], self.scale, self.bias)
         return COARSE[activation](y) if activation else y
 
-    @staticmethod
-    def quantize(v):
-        """Rows of v as scale * q + offset, q in 0...255."""
-        low, high = arithmetic.least_of(v), arithmetic.most_of(v)
-        span = high - low
-        wide = span > LEAST_RANGE
-        inverse = numpy.where(wide, F32(255) / span, F32(0))
-        q = low_bytes(fma(v - low[:, None], inverse[:, None], MAGIC))
-        return q, (span * PER_255)[:, None], low[:, None]
+
+def rounded(x, axis):
+    """x as scale * q, q in -127...127, with a scale for all that lies along one axis."""
+    largest = arithmetic.most_of(numpy.moveaxis(numpy.abs(x), axis, -1))
+    inverse = numpy.where(largest > LEAST_RANGE, F32(127) / largest, F32(0))
+    q = low_bytes(fma(x, numpy.expand_dims(inverse, axis), arithmetic.MAGIC)).view(numpy.int8)
+    return q, largest * PER_127
 
 
 def rotate(v, rotation):
@@ -126,14 +123,6 @@ def attend_float(query, key, value):
     scores = chain(query, key.swapaxes(-1, -2)) * score_scale
     p = arithmetic.exp(scores - arithmetic.most_of(scores)[..., None])
     return chain(p, value) / arithmetic.sum_of(p)[..., None]
-
-
-def rounded(x, axis):
-    """x as scale * q, q in -127...127, with a scale for all that lies along one axis."""
-    largest = arithmetic.most_of(numpy.moveaxis(numpy.abs(x), axis, -1))
-    inverse = numpy.where(largest > LEAST_RANGE, F32(127) / largest, F32(0))
-    q = low_bytes(fma(x, numpy.expand_dims(inverse, axis), arithmetic.MAGIC)).view(numpy.int8)
-    return q, largest * PER_127
 
 
 def rounded_values(value):
@@ -206,7 +195,7 @@ class Encoder:
 
     def __init__(self, file, path):
         self.file, self.path, self.configuration = file, path, file.header["configuration"]
-        if file.header["numeric_version"] != 3:
+        if file.header["numeric_version"] != 4:
             raise Unsupported("has numeric version %d" % file.header["numeric_version"])
         self.tensors = {tensor["name"]: tensor for tensor in file.header["tensors"]}
         if path == "int8" and not any(".int8." in name for name in self.tensors):

@@ -116,7 +116,7 @@ private final class Comparison {
     expected = AlignedBuffer(floats: rows * stride)
     found = AlignedBuffer(floats: rows * stride)
     bytes = AlignedBuffer(bytes: rows * roundUp(linear.inputs, to: 64))
-    scales = AlignedBuffer(bytes: rows * MemoryLayout<bk_row_scale>.stride)
+    scales = AlignedBuffer(floats: rows)
     row = AlignedBuffer(floats: BK_QUANTIZE_ROWS * linear.inputs)
     scratch = AlignedBuffer(bytes: calls.linear_s8_scratch(rows, linear.int8.groups))
   }
@@ -131,12 +131,11 @@ private final class Comparison {
       activation: BK_ACT_NONE)
     var all = bk_panels(first: 0, last: panels)
     calls.linear_f32(&reference, x, inputs, count, &all, 1, &output)
-    let rowScales = scales.base.assumingMemoryBound(to: bk_row_scale.self)
     calls.quantize_rows(
-      &input, x, inputs, count, bytes.bytes, roundUp(inputs, to: 64), rowScales, row.floats)
+      &input, x, inputs, count, bytes.bytes, roundUp(inputs, to: 64), scales.floats, row.floats)
     output.out = found.floats
     calls.linear_s8(
-      &int8, bytes.bytes, roundUp(inputs, to: 64), rowScales, count, &all, 1, &output, nil,
+      &int8, bytes.bytes, roundUp(inputs, to: 64), scales.floats, count, &all, 1, &output, nil,
       scratch.base)
     var (signal, noise) = (0.0, 0.0)
     for r in 0..<count {

@@ -241,7 +241,7 @@ struct ForwardPass {
     let isShared = site == .queryKeyValue
     let row = rows.lowerBound - (isShared ? 0 : block.lowerBound)
     let bytes = isShared ? space.rows.bytes : scratch.bytes.bytes
-    let scales = isShared ? space.rowScales.rowScales : scratch.scales.rowScales
+    let scales = isShared ? space.rowScales.floats : scratch.scales.floats
     let rowBytes = weights.layers[layer][site].rowBytes
     clock.timed(.quantize) {
       calls.quantize_rows(
@@ -260,7 +260,7 @@ struct ForwardPass {
     clock.timed(site.stage) {
       step.run(
         calls, floats: x, stride: stride, bytes: scratch.bytes.bytes,
-        scales: scratch.scales.rowScales, rows: rows.count, panels: [step.panels], output,
+        scales: scratch.scales.floats, rows: rows.count, panels: [step.panels], output,
         next: weights.layers[layer][site.following].weights(), scratch)
     }
   }
@@ -281,7 +281,7 @@ struct ForwardPass {
       step.run(
         calls, floats: hidden(first), stride: space.stride,
         bytes: space.rows.bytes + first * step.rowBytes,
-        scales: space.rowScales.rowScales + first, rows: starts[run.upperBound] - first,
+        scales: space.rowScales.floats + first, rows: starts[run.upperBound] - first,
         panels: groups.panels(group),
         destination(scratch.heads.floats, scratch.headStride), next: next, scratch)
     }
@@ -306,13 +306,6 @@ struct ForwardPass {
         call?(&arguments, scratch.kernel.base)
       }
     }
-  }
-}
-
-extension AlignedBuffer {
-  /// The memory as scales of quantised rows.
-  var rowScales: UnsafeMutablePointer<bk_row_scale> {
-    base.assumingMemoryBound(to: bk_row_scale.self)
   }
 }
 

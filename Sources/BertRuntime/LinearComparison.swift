@@ -47,7 +47,7 @@ public final class LinearComparison: Sendable {
         activation: BK_ACT_NONE)
       calls.linear_f32(&reference, x, stride, 1, &all, 1, &output)
       output.out = outputs.1.floats
-      var scale = bk_row_scale()
+      var scale: Float = 0
       calls.quantize_rows(&input, x, stride, 1, bytes.bytes, bytes.count, &scale, row.floats)
       calls.linear_s8(
         &linear, bytes.bytes, bytes.count, &scale, 1, &all, 1, &output, nil, scratch.base)

@@ -36,7 +36,7 @@ enum LinearStep {
   /// - Parameter next: the weights that are computed with after this.
   func run(
     _ calls: bk_kernels, floats: UnsafePointer<Float>, stride: Int, bytes: UnsafePointer<UInt8>?,
-    scales: UnsafePointer<bk_row_scale>?, rows: Int, panels: [bk_panels], _ output: bk_output,
+    scales: UnsafePointer<Float>?, rows: Int, panels: [bk_panels], _ output: bk_output,
     next: UnsafeRawPointer?, _ scratch: WorkerScratch
   ) {
     var output = output

@@ -31,7 +31,7 @@ final class Workspace {
     context = try memory(4 * tokens * stride)
     let rowBytes = weights.layers.map { $0[.queryKeyValue].rowBytes }.max() ?? 0
     rows = try memory(tokens * rowBytes)
-    rowScales = try memory(tokens * MemoryLayout<bk_row_scale>.stride)
+    rowScales = try memory(4 * tokens)
     let groups = HeadGroups(c)
     scratches = try (0..<workers).map { [headTokens] _ throws(BertError) in
       try WorkerScratch(
@@ -115,7 +115,7 @@ final class WorkerScratch {
     headStride = rowStride(bytes: 4 * groups.width) / 4
     heads = try memory(4 * tokens * headStride)
     bytes = try memory(Self.blockRows * (steps.map(\.rowBytes).max() ?? 0))
-    scales = try memory(Self.blockRows * MemoryLayout<bk_row_scale>.stride)
+    scales = try memory(4 * Self.blockRows)
     mixed = try memory(4 * BK_QUANTIZE_ROWS * wideStride)
     let kinds = Set(weights.layers.map(\.hasInt8Attention))
     var most = 0

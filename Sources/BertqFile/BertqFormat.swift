@@ -6,7 +6,7 @@ public enum BertqFormat {
   /// The version of the byte layout that this package writes, and the newest that it reads.
   public static let version: UInt32 = 1
   /// The version of the numeric contract that this program computes.
-  public static let numericVersion: UInt32 = 3
+  public static let numericVersion: UInt32 = 4
   /// What every tensor's offset is a multiple of.
   public static let alignment = 64
   /// Bytes under one checksum; the last chunk of a tensor may be shorter.

@@ -10,39 +10,14 @@
 // Where it pays to keep a panel in another form for its further tiles, it defines BK_KEEPS_PANELS and:
 //   bk_panel_scratch     the bytes of that form
 //   bk_tile_of_panel     bk_tile_s8 of a panel's tile `index` of `tiles`, in turn; `kept` has those bytes
+// Where sums become outputs straight from registers, it defines BK_OUTPUTS_TILES and:
+//   bk_tile_to_outputs   bk_tile_s8, but to bk_output_row (bk_outputs.h) instead of memory
 // Everything else is shared.
 #ifndef BK_LINEAR_H
 #define BK_LINEAR_H
 
+#include "bk_outputs.h"
 #include "bk_rows.h"
-
-// MARK: After the products
-
-// Two vectors of one row of a panel, of which the first n columns are outputs: activation, then
-// residual. `column` counts from the first panel computed.
-BK_INLINE void bk_finish(const bk_output *o, bk_activation activation, int coarse, ptrdiff_t row,
-                         ptrdiff_t column, ptrdiff_t n, f32x16 y0, f32x16 y1) {
-  switch (activation) {
-    case BK_ACT_NONE: break;
-    case BK_ACT_GELU:
-      y0 = coarse ? bk_gelu_coarse(y0) : bk_gelu(y0);
-      y1 = coarse ? bk_gelu_coarse(y1) : bk_gelu(y1);
-      break;
-    case BK_ACT_GELU_TANH: y0 = bk_gelu_tanh(y0), y1 = bk_gelu_tanh(y1); break;
-    case BK_ACT_RELU: y0 = bk_max(0.0f, y0), y1 = bk_max(0.0f, y1); break;  // keeps a NaN
-  }
-  if (o->residual) {
-    const float *x = o->residual + row * o->residual_stride + column;
-    if (n >= 32) {
-      y0 += bk_load(x), y1 += bk_load(x + 16);
-    } else {
-      y0 += bk_load_upto(x, n, 0.0f);
-      if (n > 16) y1 += bk_load_some(x + 16, n - 16, 0.0f);
-    }
-  }
-  float *out = o->out + row * o->stride + column;
-  bk_store(out, y0), bk_store(out + 16, y1);
-}
 
 // The destination of what follows some panels.
 BK_INLINE void bk_advance(bk_output *o, bk_panels panels) {
@@ -77,67 +52,59 @@ BK_INLINE size_t bk_panel_scratch(ptrdiff_t groups) { return 0; }
 #define bk_tile_of_panel(index, tiles, kept, ...) bk_tile_s8(__VA_ARGS__)
 #endif
 
-typedef struct {
-  f32x16 scale[2], column_sum[2], bias[2];
-} bk_panel_constants;
-
-BK_INLINE void bk_load_panel_constants(const bk_linear_s8 *l, ptrdiff_t column,
-                                       bk_panel_constants *c) {
+// What a panel's sums start from: a row's bytes lie 128 above what they stand for, and -128 * sum(w) takes that
+// back. Sums over any part of the depth, from this start, stay within 128 * 128 * BK_MAX_DEPTH = 2^30.
+BK_INLINE void bk_start_sums(const bk_linear_s8 *l, ptrdiff_t column, int32_t *start) {
   for (int h = 0; h < 2; h++) {
     const ptrdiff_t at = column + 16 * h, n = l->outputs - at;
-    c->scale[h] = c->column_sum[h] = c->bias[h] = 0.0f;
-    if (n <= 0) continue;
-    c->scale[h] = bk_load_upto(l->scale + at, n, 0.0f);
-    c->column_sum[h] = bk_load_upto(l->column_sum + at, n, 0.0f);
-    c->bias[h] = bk_load_upto(l->bias + at, n, 0.0f);
-  }
-}
-
-// A tile's int32 sums, 32 a row, to outputs.
-BK_INLINE void bk_dequantize_tile(const int32_t *tile, ptrdiff_t rows, const bk_row_scale *scales,
-                                  const bk_panel_constants *constants, const bk_output *o,
-                                  bk_activation activation, ptrdiff_t row, ptrdiff_t column,
-                                  ptrdiff_t n) {
-  // A copy, so that stores to the output need not be feared to change it.
-  const bk_panel_constants c = *constants;
-  for (ptrdiff_t r = 0; r < rows; r++) {
-    const f32x16 scale = scales[r].scale, offset = scales[r].offset;
-    f32x16 y[2];
-    for (int h = 0; h < 2; h++) {
-      f32x16 sum = bk_float(bk_load_i32(tile + 32 * r + 16 * h));
-      y[h] = bk_fma(bk_fma(sum, scale, offset * c.column_sum[h]), c.scale[h], c.bias[h]);
-    }
-    bk_finish(o, activation, 1, row + r, column, n, y[0], y[1]);
+    f32x16 sum = 0.0f;
+    if (n > 0) sum = bk_load_upto(l->column_sum + at, n, 0.0f);
+    // What no sum can be must not be converted.
+    const float most = 128.0f * BK_MAX_DEPTH;
+    sum = bk_min(bk_max(sum, -most), most);
+    *(i32x16_u *)(start + 16 * h) = __builtin_convertvector(sum, i32x16) * -128;
   }
 }
 
 BK_INLINE void bk_linear_s8_with(const bk_linear_s8 *l, const bk_tile_input *a,
-                                 const bk_row_scale *scales, ptrdiff_t rows, bk_panels panels,
+                                 const float *scales, ptrdiff_t rows, bk_panels panels,
                                  const bk_output *o, const int8_t *next, void *kept,
                                  bk_activation activation) {
-  _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL], start[BK_PANEL];
+  _Alignas(64) int32_t start[BK_PANEL];
+  _Alignas(64) float padded[BK_ROW_TILE * BK_PANEL];
   const ptrdiff_t step = bk_tile_rows(rows, BK_ROW_TILE), tiles = (rows + step - 1) / step;
   const ptrdiff_t panel_bytes = l->groups * (BK_PANEL * BK_GROUP);
+  bk_tile_outputs to = {.stride = o->stride, .activation = activation};
   for (ptrdiff_t p = panels.first; p < panels.last; p++) {
     const int8_t *panel = l->weights + p * panel_bytes;
     const int8_t *then = p + 1 < panels.last ? panel + panel_bytes : next;
-    bk_panel_constants c;
-    bk_load_panel_constants(l, p * BK_PANEL, &c);
-    memset(start, 0, sizeof start);
+    const ptrdiff_t column = (p - panels.first) * BK_PANEL, left = l->outputs - p * BK_PANEL;
+    bk_load_panel_constants(l, p * BK_PANEL, &to);
+    bk_start_sums(l, p * BK_PANEL, start);
     bk_undo_preparation(panel, l->groups, start);
     for (ptrdiff_t r = 0; r < rows; r += step) {
       const ptrdiff_t n = rows - r < step ? rows - r : step;
       const bk_ahead ahead = bk_plan_ahead(then, l->groups, r / step, tiles);
+      to.row_scales = scales + r;
+      to.out = o->out + r * o->stride + column;
+      to.residual = bk_residual_of(o, r, n, column, left, padded);
+#ifdef BK_OUTPUTS_TILES
+      bk_tile_to_outputs(bk_tile_row(a, r), a->stride, n, panel, l->groups, start, ahead, &to);
+#else
+      _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL];
       bk_tile_of_panel(r / step, tiles, kept, bk_tile_row(a, r), a->stride, n, panel, l->groups,
                        start, ahead, tile, BK_PANEL);
-      bk_dequantize_tile(tile, n, scales + r, &c, o, activation, r, (p - panels.first) * BK_PANEL,
-                         l->outputs - p * BK_PANEL);
+      for (ptrdiff_t i = 0; i < n; i++) {
+        const int32_t *sums = tile + BK_PANEL * i;
+        bk_output_row(&to, i, bk_load_i32(sums), bk_load_i32(sums + 16));
+      }
+#endif
     }
   }
 }
 
 static void bk_linear_s8_rows(const bk_linear_s8 *l, const uint8_t *q, ptrdiff_t q_stride,
-                              const bk_row_scale *scales, ptrdiff_t rows, const bk_panels *panels,
+                              const float *scales, ptrdiff_t rows, const bk_panels *panels,
                               ptrdiff_t ranges, const bk_output *output, const void *next,
                               void *scratch) {
   const bk_tile_input a = bk_prepare_rows(q, q_stride, rows, l->groups, scratch);
@@ -231,7 +198,7 @@ BK_INLINE void bk_tile_f32(const float *x, ptrdiff_t stride, ptrdiff_t rows, con
 
 static void bk_linear_f32_panels(const bk_linear_f32 *l, const float *x, ptrdiff_t x_stride,
                                  ptrdiff_t rows, bk_panels panels, const bk_output *o) {
-  _Alignas(64) float tile[BK_FLOAT_ROWS * BK_PANEL];
+  _Alignas(64) float tile[BK_FLOAT_ROWS * BK_PANEL], padded[BK_FLOAT_ROWS * BK_PANEL];
   const ptrdiff_t step = bk_tile_rows(rows, BK_FLOAT_ROWS), tiles = (rows + step - 1) / step;
   for (ptrdiff_t p = panels.first; p < panels.last; p++) {
     const ptrdiff_t column = p * BK_PANEL, n = l->outputs - column;
@@ -244,9 +211,12 @@ static void bk_linear_f32_panels(const bk_linear_f32 *l, const float *x, ptrdiff
       bk_ahead ahead = bk_plan_ahead(then, l->depth, r / step, tiles);
       ahead.step /= 2 / BK_FLOAT_VECTORS;
       bk_tile_f32(x + r * x_stride, x_stride, count, panel, l->depth, ahead, tile);
+      const ptrdiff_t at = (p - panels.first) * BK_PANEL;
+      const bk_residual residual = bk_residual_of(o, r, count, at, n, padded);
       for (ptrdiff_t i = 0; i < count; i++) {
-        bk_finish(o, o->activation, 0, r + i, (p - panels.first) * BK_PANEL, n,
-                  bk_load(tile + BK_PANEL * i) + bias0, bk_load(tile + BK_PANEL * i + 16) + bias1);
+        const float *sums = tile + BK_PANEL * i;
+        bk_finish_row(o->out + (r + i) * o->stride + at, residual, i, o->activation, 0,
+                      bk_load(sums) + bias0, bk_load(sums + 16) + bias1);
       }
     }
   }

@@ -79,12 +79,12 @@ typedef struct {
   int lanes;
 } bk_last_mix;
 
-// The last pass: points, thirds, lanes, minima and maxima of points * width vectors at a time,
-// where width is 3 with thirds and 1 without. `stride` is the distance between points.
-BK_INLINE void bk_finish_mix(bk_last_mix last, const float *x, const float *multiplier, float *v,
-                             ptrdiff_t depth, ptrdiff_t stride, f32x16 *least, f32x16 *most) {
+// The last pass: points, thirds and lanes of points * width vectors at a time, where width is 3 with
+// thirds and 1 without, and the lanes' largest magnitudes. `stride` is the distance between points.
+BK_INLINE f32x16 bk_finish_mix(bk_last_mix last, const float *x, const float *multiplier, float *v,
+                               ptrdiff_t depth, ptrdiff_t stride) {
   const int width = last.thirds ? 3 : 1;
-  f32x16 low = *least, high = *most;
+  f32x16 most = 0.0f;
   for (ptrdiff_t start = 0; start < depth; start += last.points * stride) {
     for (ptrdiff_t i = start; i < start + stride; i += 16 * width) {
       f32x16 a[3][8];
@@ -106,18 +106,16 @@ BK_INLINE void bk_finish_mix(bk_last_mix last, const float *x, const float *mult
         _Pragma("clang loop unroll(full)") for (int j = 0; j < width; j++) {
           const f32x16 y = last.lanes ? bk_mix_lanes(a[j][p]) : a[j][p];
           bk_store(v + i + 16 * j + p * stride, y);
-          low = bk_min(y, low);
-          high = bk_max(y, high);
+          most = bk_larger(bk_abs(y), most);
         }
       }
     }
   }
-  *least = low, *most = high;
+  return most;
 }
 
-// x * multiplier, rotated, to v; its lanes' minima and maxima.
-BK_INLINE void bk_mix_row(const bk_input *input, const float *x, float *v, f32x16 *least,
-                          f32x16 *most) {
+// x * multiplier, rotated, to v; its lanes' largest magnitudes.
+BK_INLINE f32x16 bk_mix_row(const bk_input *input, const float *x, float *v) {
   const ptrdiff_t depth = input->depth;
   ptrdiff_t powers = 1, odd = depth / 16;
   while (odd % 2 == 0) powers *= 2, odd /= 2;
@@ -133,25 +131,18 @@ BK_INLINE void bk_mix_row(const bk_input *input, const float *x, float *v, f32x1
   }
   const ptrdiff_t stride = 16 * odd * h;
   const int thirds = (input->rotation & BK_ROTATE_THIRDS) && odd == 3;
-  const int kind = (input->rotation & BK_ROTATE_LANES ? 2 : 0) + thirds;
-#define BK_FINISH(POINTS)                                                                         \
-  switch (kind) {                                                                                 \
-    case 0: bk_finish_mix((bk_last_mix){POINTS, 0, 0}, from, multiplier, v, depth, stride, least, \
-                          most); break;                                                           \
-    case 1: bk_finish_mix((bk_last_mix){POINTS, 1, 0}, from, multiplier, v, depth, stride, least, \
-                          most); break;                                                           \
-    case 2: bk_finish_mix((bk_last_mix){POINTS, 0, 1}, from, multiplier, v, depth, stride, least, \
-                          most); break;                                                           \
-    case 3: bk_finish_mix((bk_last_mix){POINTS, 1, 1}, from, multiplier, v, depth, stride, least, \
-                          most); break;                                                           \
+  const int lanes = (input->rotation & BK_ROTATE_LANES) != 0;
+#define BK_FINISH(POINTS, THIRDS, LANES)                                                      \
+  if (powers / h == POINTS && thirds == THIRDS && lanes == LANES) {                           \
+    return bk_finish_mix((bk_last_mix){POINTS, THIRDS, LANES}, from, multiplier, v, depth,    \
+                         stride);                                                             \
   }
-  switch (powers / h) {
-    case 8: BK_FINISH(8) break;
-    case 4: BK_FINISH(4) break;
-    case 2: BK_FINISH(2) break;
-    default: BK_FINISH(1) break;
-  }
+#define BK_FINISH_ANY(POINTS) \
+  BK_FINISH(POINTS, 0, 0) BK_FINISH(POINTS, 1, 0) BK_FINISH(POINTS, 0, 1) BK_FINISH(POINTS, 1, 1)
+  BK_FINISH_ANY(8) BK_FINISH_ANY(4) BK_FINISH_ANY(2) BK_FINISH_ANY(1)
+#undef BK_FINISH_ANY
 #undef BK_FINISH
+  return (f32x16)0.0f;
 }
 
 #endif

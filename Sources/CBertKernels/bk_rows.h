@@ -7,14 +7,16 @@
 #include "bk_math.h"
 #include "bk_rotate.h"
 
-// Below this range (or at NaN) a row counts as constant: 255 / range must stay finite.
+// Below this magnitude (or at NaN) a row counts as zeros: 127 / magnitude must stay finite.
 #define BK_LEAST_RANGE 1e-30f
 
 // MARK: Layer norm
 
 // So many rows at once: each row's sums are chains of dependent additions, which several rows
 // fill the gaps of.
-enum { BK_NORM_ROWS = 4 };
+#ifndef BK_NORM_ROWS
+#define BK_NORM_ROWS 4
+#endif
 
 BK_INLINE void bk_norm_some(const float *x, ptrdiff_t x_stride, ptrdiff_t rows, ptrdiff_t width,
                             const float *gain, const float *bias, float epsilon, float *out,
@@ -46,13 +48,18 @@ BK_INLINE void bk_norm_some(const float *x, ptrdiff_t x_stride, ptrdiff_t rows, 
     const int overflows = !(variance < __builtin_inff());
     inverse[r] = overflows ? __builtin_nanf("") : 1.0f / bk_sqrt(variance + epsilon);
   }
-  for (ptrdiff_t i = 0; i < width; i += 16) {
-    const ptrdiff_t n = width - i;
-    const f32x16 g = bk_load_upto(gain + i, n, 0.0f), b = bk_load_upto(bias + i, n, 0.0f);
+  for (ptrdiff_t i = 0; i < whole; i += 16) {
+    const f32x16 g = bk_load(gain + i), b = bk_load(bias + i);
     for (ptrdiff_t r = 0; r < rows; r++) {
-      f32x16 d = (bk_load_upto(x + r * x_stride + i, n, 0.0f) - mean[r]) * inverse[r];
-      bk_store_upto(out + r * out_stride + i, bk_fma(d, g, b), n);
+      const f32x16 d = (bk_load(x + r * x_stride + i) - mean[r]) * inverse[r];
+      bk_store(out + r * out_stride + i, bk_fma(d, g, b));
     }
+  }
+  if (!rest) return;
+  const f32x16 g = bk_load_some(gain + whole, rest, 0.0f), b = bk_load_some(bias + whole, rest, 0.0f);
+  for (ptrdiff_t r = 0; r < rows; r++) {
+    const f32x16 d = (bk_load_some(x + r * x_stride + whole, rest, 0.0f) - mean[r]) * inverse[r];
+    bk_store_upto(out + r * out_stride + whole, bk_fma(d, g, b), rest);
   }
 }
 
@@ -60,14 +67,14 @@ static void bk_norm_rows(const float *x, ptrdiff_t x_stride, ptrdiff_t rows, ptr
                          const float *gain, const float *bias, float epsilon, float *out,
                          ptrdiff_t out_stride) {
   ptrdiff_t r = 0;
-  for (; r + BK_NORM_ROWS <= rows; r += BK_NORM_ROWS) {
-    bk_norm_some(x + r * x_stride, x_stride, BK_NORM_ROWS, width, gain, bias, epsilon,
-                 out + r * out_stride, out_stride);
+#define BK_NORM(COUNT)                                                                            \
+  for (; r + COUNT <= rows; r += COUNT) {                                                         \
+    bk_norm_some(x + r * x_stride, x_stride, COUNT, width, gain, bias, epsilon,                   \
+                 out + r * out_stride, out_stride);                                               \
   }
-  for (; r < rows; r++) {
-    bk_norm_some(x + r * x_stride, x_stride, 1, width, gain, bias, epsilon, out + r * out_stride,
-                 out_stride);
-  }
+  BK_NORM(BK_NORM_ROWS)
+  BK_NORM(1)
+#undef BK_NORM
 }
 
 // Rows of the table ahead of the one being added that are fetched: they lie anywhere in memory.
@@ -75,94 +82,91 @@ enum { BK_ROWS_AHEAD = 4 };
 
 static void bk_embed_rows(const bk_embedding *e, const int32_t *ids, const int32_t *places,
                           const uint8_t *types, ptrdiff_t rows, float *out, ptrdiff_t out_stride) {
-  const ptrdiff_t width = e->width;
+  const ptrdiff_t whole = e->width / 16 * 16, rest = e->width - whole;
   for (ptrdiff_t r = 0; r < rows; r++) {
-    const float *word = e->word + ids[r] * width, *type = e->type + types[r] * width;
-    const float *position = e->position + places[r] * width;
-    const float *ahead = r + BK_ROWS_AHEAD < rows ? e->word + ids[r + BK_ROWS_AHEAD] * width : word;
-    for (ptrdiff_t i = 0; i < width; i += 16) {
-      const ptrdiff_t n = width - i;
+    const float *word = e->word + ids[r] * e->width, *type = e->type + types[r] * e->width;
+    const float *position = e->position + places[r] * e->width;
+    const float *ahead = r + BK_ROWS_AHEAD < rows ? e->word + ids[r + BK_ROWS_AHEAD] * e->width : word;
+    float *to = out + r * out_stride;
+    for (ptrdiff_t i = 0; i < whole; i += 16) {
       __builtin_prefetch(ahead + i);
-      const f32x16 y = bk_load_upto(word + i, n, 0.0f) + bk_load_upto(type + i, n, 0.0f);
-      bk_store_upto(out + r * out_stride + i, y + bk_load_upto(position + i, n, 0.0f), n);
+      bk_store(to + i, (bk_load(word + i) + bk_load(type + i)) + bk_load(position + i));
+    }
+    if (rest) {
+      const f32x16 y = bk_load_some(word + whole, rest, 0.0f) + bk_load_some(type + whole, rest, 0.0f);
+      bk_store_upto(to + whole, y + bk_load_some(position + whole, rest, 0.0f), rest);
     }
   }
 }
 
 // MARK: Quantising a linear's input
 
-// One row of v to u8: q = rint((v - low) * inverse). v lies within the row's range, so q lies in
-// 0...255 and its low byte is all of it.
-BK_INLINE bk_row_scale bk_quantize_row(const float *v, ptrdiff_t depth, float low, float high,
-                                       uint8_t *q) {
-  const float range = high - low;
-  const f32x16 least = low, inverse = range > BK_LEAST_RANGE ? 255.0f / range : 0.0f;
+// What turns a row whose largest magnitude is known into bytes, 128 + rint(v * 127 / largest), which lie in 1...255.
+BK_INLINE float bk_byte_inverse(float largest) {
+  return largest > BK_LEAST_RANGE ? 127.0f / largest : 0.0f;
+}
+BK_INLINE f32x16 bk_to_byte(f32x16 v, f32x16 inverse) {
+  return bk_fma(v, inverse, BK_MAGIC + 128.0f);
+}
+// What a step of the bytes is worth: NaN where the row overflowed.
+BK_INLINE float bk_byte_scale(float largest) {
+  return (largest - largest) + largest * (1.0f / 127.0f);
+}
+
+// One row of v to bytes.
+BK_INLINE void bk_quantize_row(const float *v, ptrdiff_t depth, float largest, uint8_t *q) {
+  const f32x16 inverse = bk_byte_inverse(largest);
   const ptrdiff_t whole = depth / 16 * 16, rest = depth - whole;
   ptrdiff_t i = 0;
   for (; i + 64 <= depth; i += 64) {
     f32x16 x[4];
-    for (int j = 0; j < 4; j++) x[j] = bk_fma(bk_load(v + i + 16 * j) - least, inverse, BK_MAGIC);
+    for (int j = 0; j < 4; j++) x[j] = bk_to_byte(bk_load(v + i + 16 * j), inverse);
     *(u8x64_u *)(q + i) = bk_pack_bytes(x[0], x[1], x[2], x[3]);
   }
   for (; i < whole; i += 16) {
-    bk_store_u8(q + i, bk_low_bytes(bk_fma(bk_load(v + i) - least, inverse, BK_MAGIC)));
+    bk_store_u8(q + i, bk_low_bytes(bk_to_byte(bk_load(v + i), inverse)));
   }
   if (rest) {
-    f32x16 x = bk_load_some(v + whole, rest, 0.0f) - least;
-    u8x16 bytes = bk_low_bytes(bk_fma(x, inverse, BK_MAGIC));
+    const u8x16 bytes = bk_low_bytes(bk_to_byte(bk_load_some(v + whole, rest, 0.0f), inverse));
     memcpy(q + whole, &bytes, (size_t)rest);
     for (ptrdiff_t i = depth; i % BK_GROUP != 0; i++) q[i] = 0;
   }
-  return (bk_row_scale){range * (1.0f / 255.0f), low};
 }
 
-// v = R (x * multiplier) and its lanes' minima and maxima.
-BK_INLINE void bk_transform_row(const bk_input *input, const float *x, float *v, f32x16 *least,
-                                f32x16 *most) {
-  if (input->rotation) {
-    bk_mix_row(input, x, v, least, most);
-    return;
+// v = R (x * multiplier) and its lanes' largest magnitudes.
+BK_INLINE f32x16 bk_transform_row(const bk_input *input, const float *x, float *v) {
+  if (input->rotation) return bk_mix_row(input, x, v);
+  f32x16 most = 0.0f;
+  const ptrdiff_t depth = input->depth;
+  for (ptrdiff_t i = 0; i < depth; i += 16) {
+    const ptrdiff_t n = depth - i;
+    const f32x16 y = bk_load_upto(x + i, n, 0.0f) * bk_load_upto(input->multiplier + i, n, 0.0f);
+    bk_store_upto(v + i, y, n);
+    most = bk_larger(bk_abs(y), most);
   }
-  const ptrdiff_t depth = input->depth, whole = depth / 16 * 16, rest = depth - whole;
-  f32x16 low = *least, high = *most;
-  for (ptrdiff_t i = 0; i < whole; i += 16) {
-    f32x16 y = bk_load(x + i) * bk_load(input->multiplier + i);
-    bk_store(v + i, y);
-    low = bk_min(y, low);
-    high = bk_max(y, high);
-  }
-  if (rest) {
-    f32x16 y = bk_load_some(x + whole, rest, 0.0f) *
-               bk_load_some(input->multiplier + whole, rest, 0.0f);
-    bk_store_upto(v + whole, y, rest);
-    low = bk_min(bk_only(y, rest, __builtin_inff()), low);
-    high = bk_max(bk_only(y, rest, -__builtin_inff()), high);
-  }
-  *least = low, *most = high;
+  return most;
 }
 
 static void bk_rotate_row(const bk_input *input, const float *x, float *v) {
-  f32x16 low = 0.0f, high = 0.0f;
-  bk_transform_row(input, x, v, &low, &high);
+  bk_transform_row(input, x, v);
 }
 
 static void bk_quantize_rows(const bk_input *input, const float *x, ptrdiff_t x_stride,
-                             ptrdiff_t rows, uint8_t *q, ptrdiff_t q_stride, bk_row_scale *scales,
+                             ptrdiff_t rows, uint8_t *q, ptrdiff_t q_stride, float *scales,
                              float *v) {
   // As many as a quarter of a first-level cache holds.
   const ptrdiff_t depth = input->depth, fit = 2048 / depth;
   const ptrdiff_t most = fit < 1 ? 1 : fit < BK_QUANTIZE_ROWS ? fit : BK_QUANTIZE_ROWS;
   for (ptrdiff_t first = 0; first < rows; first += most) {
     const ptrdiff_t left = rows - first, n = left < most ? left : most;
-    float low[BK_QUANTIZE_ROWS], high[BK_QUANTIZE_ROWS];
+    float largest[BK_QUANTIZE_ROWS];
     for (ptrdiff_t r = 0; r < n; r++) {
-      f32x16 least = __builtin_inff(), most = -__builtin_inff();
-      bk_transform_row(input, x + (first + r) * x_stride, v + r * depth, &least, &most);
-      low[r] = bk_min_lanes(least), high[r] = bk_max_lanes(most);
+      const float *row = x + (first + r) * x_stride;
+      largest[r] = bk_largest_lane(bk_transform_row(input, row, v + r * depth));
     }
     for (ptrdiff_t r = 0; r < n; r++) {
-      scales[first + r] =
-          bk_quantize_row(v + r * depth, depth, low[r], high[r], q + (first + r) * q_stride);
+      scales[first + r] = bk_byte_scale(largest[r]);
+      bk_quantize_row(v + r * depth, depth, largest[r], q + (first + r) * q_stride);
     }
   }
 }

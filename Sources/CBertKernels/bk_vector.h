@@ -48,12 +48,23 @@ BK_INLINE void bk_store(float *p, f32x16 v) { *(f32x16_u *)p = v; }
 BK_INLINE i32x16 bk_load_i32(const int32_t *p) { return *(const i32x16_u *)p; }
 BK_INLINE void bk_store_u8(uint8_t *p, u8x16 v) { *(u8x16_u *)p = v; }
 
-// The first n (0 < n < 16) elements, the other lanes `fill`.
+// The first n (0 < n < 16) elements, the other lanes `fill`; and so for stores.
+//
+// A set whose loads and stores take masks defines BK_MASKS and its own: a loop that calls memcpy, if only for a
+// vector's rest, keeps no constant in registers.
+#ifdef BK_MASKS
+BK_INLINE f32x16 bk_load_some(const float *p, ptrdiff_t n, float fill);
+BK_INLINE void bk_store_some(float *p, f32x16 v, ptrdiff_t n);
+#else
 BK_INLINE f32x16 bk_load_some(const float *p, ptrdiff_t n, float fill) {
   f32x16 v = fill;
   memcpy(&v, p, (size_t)n * sizeof(float));
   return v;
 }
+BK_INLINE void bk_store_some(float *p, f32x16 v, ptrdiff_t n) {
+  memcpy(p, &v, (size_t)n * sizeof(float));
+}
+#endif
 BK_INLINE f32x16 bk_load_upto(const float *p, ptrdiff_t n, float fill) {
   return n >= 16 ? bk_load(p) : bk_load_some(p, n, fill);
 }
@@ -61,7 +72,7 @@ BK_INLINE void bk_store_upto(float *p, f32x16 v, ptrdiff_t n) {
   if (n >= 16) {
     bk_store(p, v);
   } else {
-    memcpy(p, &v, (size_t)n * sizeof(float));
+    bk_store_some(p, v, n);
   }
 }
 
@@ -169,12 +180,6 @@ BK_INLINE float bk_sum_lanes(f32x16 v) {
   f32x4 b = a.lo + a.hi;
   f32x2 c = b.lo + b.hi;
   return c.x + c.y;
-}
-BK_INLINE float bk_min_lanes(f32x16 v) {
-  f32x8 a = v.lo < v.hi ? v.lo : v.hi;
-  f32x4 b = a.lo < a.hi ? a.lo : a.hi;
-  f32x2 c = b.lo < b.hi ? b.lo : b.hi;
-  return c.x < c.y ? c.x : c.y;
 }
 // The largest of magnitudes, as bk_larger orders them.
 BK_INLINE float bk_largest_lane(f32x16 v) {

@@ -105,15 +105,12 @@ struct NaiveBert {
 
   private static func linear(_ linear: QuantizedLinear, _ x: Row) -> Row {
     let v = rotate(x.indices.map { x[$0] * Double(linear.multiplier[$0]) }, linear.rotation)
-    let (low, high) = (v.min() ?? 0, v.max() ?? 0)
-    let scale = (high - low) / 255
-    let q = v.map { scale == 0 ? 0 : Int((($0 - low) / scale).rounded(.toNearestOrEven)) }
+    let scale = (v.map { abs($0) }.max() ?? 0) / 127
+    let q = v.map { scale == 0 ? 0 : Int(($0 / scale).rounded(.toNearestOrEven)) }
     return (0..<linear.outputs).map { n in
       let row = linear.weights[(n * q.count)..<((n + 1) * q.count)]
       let products = zip(q, row).reduce(0) { $0 + $1.0 * Int($1.1) }
-      let total = row.reduce(0) { $0 + Int($1) }
-      return (scale * Double(products) + low * Double(total)) * Double(linear.scale[n])
-        + Double(linear.bias[n])
+      return scale * Double(products) * Double(linear.scale[n]) + Double(linear.bias[n])
     }
   }
 

@@ -17,7 +17,7 @@ import Testing
     #expect(file.quantizer == model.quantizer)
     #expect(file.producer == "tests")
     #expect(file.formatVersion == 1)
-    #expect(file.numericVersion == 3)
+    #expect(file.numericVersion == 4)
     #expect(file.fingerprints == fingerprints)
     #expect(file.tensors.map(\.name) == model.tensors.map(\.name))
     for tensor in model.tensors {

@@ -117,7 +117,7 @@ import Testing
 
   static let lyingHeaders: [(String, BertError.Code, Change)] = [
     ("a feature", .unsupported, { $0.features = ["sparse"] }),
-    ("numeric version 4", .unsupported, { $0.numericVersion = 4 }),
+    ("numeric version 5", .unsupported, { $0.numericVersion = 5 }),
     ("numeric version 0", .unsupported, { $0.numericVersion = 0 }),
     ("numeric version 2^32 + 1", .malformed, { $0.numericVersion = 1 << 32 + 1 }),
     ("a NaN epsilon", .malformed, { $0.configuration = BertqForge.configuration(epsilon: .nan) }),

@@ -55,7 +55,7 @@ final class LinearCase {
       columnSum.base[n] = Float(sum)
     }
     q = GuardedMemory(rowKind.rows((rows - 1) * rowStride + 4 * groups, &random))
-    rowScales = GuardedMemory(FloatKind.ordinary.values(2 * rows, &random))
+    rowScales = GuardedMemory(FloatKind.ordinary.values(rows, &random))
 
     floatWeights = withFloat ? FloatKind.ordinary.values(outputs * depth, &random) : []
     packedFloat = GuardedMemory(count: withFloat ? panels * depth * 32 : 0)
@@ -103,10 +103,8 @@ final class LinearCase {
       column_sum: columnSum.base, bias: bias.base)
     let scratch = guardedScratch(calls.linear_s8_scratch(some.count, groups))
     var range = panels
-    rowScales.base.withMemoryRebound(to: bk_row_scale.self, capacity: rows) { scales in
-      calls.linear_s8(
-        &linear, q.base + some.lowerBound * rowStride, rowStride, scales + some.lowerBound,
-        some.count, &range, 1, &output, nil, scratch.base)
-    }
+    calls.linear_s8(
+      &linear, q.base + some.lowerBound * rowStride, rowStride, rowScales.base + some.lowerBound,
+      some.count, &range, 1, &output, nil, scratch.base)
   }
 }

@@ -7,7 +7,7 @@ extension LinearCase {
   func sum(row: Int, output: Int) -> Int64 {
     var sum: Int64 = 0
     for k in 0..<depth {
-      sum += Int64(q.base[row * rowStride + k]) * Int64(weights[output * depth + k])
+      sum += (Int64(q.base[row * rowStride + k]) - 128) * Int64(weights[output * depth + k])
     }
     return sum
   }
@@ -23,10 +23,7 @@ extension LinearCase {
       y += bias.base[n]
     } else {
       let exact = try #require(Int32(exactly: sum(row: row, output: n)))
-      let scaleOfRow = rowScales.base[2 * row]
-      let offset = rowScales.base[2 * row + 1] * columnSum.base[n]
-      let inner = offset.addingProduct(Float(exact), scaleOfRow)
-      y = bias.base[n].addingProduct(inner, scale.base[n])
+      y = bias.base[n].addingProduct(Float(exact) * rowScales.base[row], scale.base[n])
     }
     if activation == BK_ACT_RELU { y = y > 0 ? y : 0 }
     return hasResidual ? y + residual.base[row * residualStride + n] : y

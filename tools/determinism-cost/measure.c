@@ -64,7 +64,7 @@ static linear make_linear(ptrdiff_t outputs, ptrdiff_t inputs) {
 static linear qkv, projection, up, down;
 static float *x, *heads, *context, *wide, *y, *gain, *bias, *mixed;
 static uint8_t *q;
-static bk_row_scale *scales;
+static float *scales;
 static void *scratch;
 
 static void make_layer(void) {

@@ -75,8 +75,8 @@ static void run_linear_s8(const bk_kernels *k, random_source *r, const ptrdiff_t
   const ptrdiff_t q_count = (rows - 1) * q_stride + 4 * groups;
   uint8_t *q = TAKE(uint8_t, q_count);
   fill_bytes(r, (byte_kind)(shape[3] / 8), q, q_count);
-  bk_row_scale *scales = TAKE(bk_row_scale, rows);
-  fill_floats(r, ORDINARY, &scales->scale, 2 * rows);
+  float *scales = TAKE(float, rows);
+  fill_floats(r, ORDINARY, scales, rows);
   const choice c = choose_panels(r, outputs, 64);
   destination d = make_destination(r, rows, c.columns);
   void *scratch = take_scratch(k->linear_s8_scratch(rows, groups));
@@ -119,10 +119,10 @@ static void run_quantize_rows(const bk_kernels *k, random_source *r, const ptrdi
   const ptrdiff_t width = (depth + 3) / 4 * 4, q_stride = width + 4 * next_between(r, 0, 1);
   const ptrdiff_t q_count = (rows - 1) * q_stride + width;
   uint8_t *q = TAKE(uint8_t, q_count);
-  bk_row_scale *scales = TAKE(bk_row_scale, rows);
+  float *scales = TAKE(float, rows);
   k->quantize_rows(&input, x, stride, rows, q, q_stride, scales, scratch);
   record_bytes(out, q, (size_t)q_count);
-  record_floats(out, &scales->scale, 2 * rows);
+  record_floats(out, scales, rows);
   k->rotate_row(&input, x, v);
   record_floats(out, v, depth);
 }

@@ -48,8 +48,7 @@ static void time_linear(const bk_kernels *k, const char *name, ptrdiff_t outputs
   memset(weights, 3, (size_t)(outputs * depth));
   float *constants = floats(3 * outputs);
   uint8_t *q = allocate(rows * depth);
-  bk_row_scale *scales = allocate(rows * (ptrdiff_t)sizeof *scales);
-  for (ptrdiff_t i = 0; i < rows; i++) scales[i] = (bk_row_scale){0.01f, -0.5f};
+  float *scales = floats(rows);
   float *out = floats(rows * outputs), *residual = floats(rows * outputs);
   void *scratch = allocate((ptrdiff_t)k->linear_s8_scratch(rows, depth / 4));
   const bk_linear_s8 l = {outputs,   depth / 4,           weights,
@@ -68,7 +67,7 @@ static void time_rows(const bk_kernels *k, ptrdiff_t depth, int rotation) {
   float *x = floats(ROWS * depth), *multiplier = floats(depth);
   float *scratch = floats(BK_QUANTIZE_ROWS * depth);
   uint8_t *q = allocate(ROWS * depth);
-  bk_row_scale *scales = allocate(ROWS * (ptrdiff_t)sizeof *scales);
+  float *scales = allocate(ROWS * 4);
   const bk_input input = {depth, multiplier, rotation};
   const double found =
       CYCLES(k->quantize_rows(&input, x, depth, ROWS, q, depth, scales, scratch)) / ROWS;

@@ -165,7 +165,7 @@ static void linear(const run *r, const char *name, matrix x, matrix y, bk_activa
     const bk_linear_s8 l = {y.width, groups, tensor(name, ".int8.weight"), tensor(name, ".int8.scale"),
                             tensor(name, ".int8.column_sum"), tensor(name, ".int8.bias")};
     uint8_t *q = allocate(tokens * groups * 4);
-    bk_row_scale *scales = allocate(tokens * (ptrdiff_t)sizeof *scales);
+    float *scales = allocate(tokens * (ptrdiff_t)sizeof *scales);
     float *mixed = allocate(BK_QUANTIZE_ROWS * x.width * 4);
     void *scratch = allocate((ptrdiff_t)r->k->linear_s8_scratch(tokens, groups));
     r->k->quantize_rows(&input, x.values, x.stride, tokens, q, groups * 4, scales, mixed);

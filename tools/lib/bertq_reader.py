@@ -187,7 +187,7 @@ class File:
         self.header = message(HEADER, data[64:64 + self.header_length])
         if self.header["required_features"]:
             raise Unsupported("needs the features %s" % ", ".join(self.header["required_features"]))
-        if self.header["numeric_version"] not in (1, 2, 3):
+        if self.header["numeric_version"] not in (1, 2, 3, 4):
             raise Unsupported("has numeric version %d" % self.header["numeric_version"])
         self.check_tensors()
 

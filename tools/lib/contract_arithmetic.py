@@ -114,13 +114,6 @@ def sum_of_products(x, y):
     return halve(total, numpy.add)
 
 
-def least_of(x):
-    low = F32(numpy.inf)
-    for step in in_lanes(x, numpy.inf):
-        low = least(step, low)
-    return halve(low, least)
-
-
 def most_of(x):
     high = F32(-numpy.inf)
     for step in in_lanes(x, -numpy.inf):
@@ -195,17 +188,17 @@ GELU_TAIL = points(
     ("0", "0x1.1cc6c8p-3", "0x1.5a8832p-3", "0x1.163a60p-3", "0x1.5aa72cp-4", "0x1.5f59c0p-5", "0x1.274f9ap-6",
      "0x1.9f785cp-8", "0x1.eb9b52p-10", "0x1.ea9a64p-12", "0x1.9da19cp-14", "0x1.26f084p-16", "0x1.63fabcp-19",
      "0x1.6bcda4p-22", "0x1.3aebfcp-25", "0"))
-# The coarse GELU, of |x|, for each quarter of it.
+# The coarse GELU, for each half of x: 0, 0.5 ... 3.5, then -4 ... -0.5.
 GELU_COARSE = points(
-    ("0x1.96cee8p-2", "0x1.7e6deap-2", "0x1.3ac5e6p-2", "0x1.bb150cp-3", "0x1.f12982p-4", "0x1.4cc392p-5",
-     "-0x1.fb76b2p-7", "-0x1.72da1ap-5", "-0x1.b7e130p-5", "-0x1.8ce8eap-5", "-0x1.310c20p-5", "-0x1.9f5e60p-6",
-     "-0x1.fedf32p-7", "-0x1.1ee6cap-7", "-0x1.288c1ap-8", "0x0p+0"),
-    ("0x1.7448c4p-14", "0x1.02ddf0p-7", "0x1.e1ce46p-5", "0x1.62b17cp-3", "0x1.5b48f2p-2", "0x1.0a40a2p-1",
-     "0x1.58b628p-1", "0x1.89c6aep-1", "0x1.999bbcp-1", "0x1.8e02e2p-1", "0x1.72aeb2p-1", "0x1.52c22ep-1",
-     "0x1.3613aep-1", "0x1.20433ep-1", "0x1.11b004p-1", "0x1.000000p-1"),
-    ("0x0p+0", "-0x1.4dbf18p-11", "-0x1.58ce9ep-7", "-0x1.7d692ep-5", "-0x1.e828aep-4", "-0x1.c3b74cp-3",
-     "-0x1.4d125cp-2", "-0x1.9c0994p-2", "-0x1.b9161cp-2", "-0x1.a00bfep-2", "-0x1.5efd96p-2", "-0x1.0b3c72p-2",
-     "-0x1.71d9b0p-3", "-0x1.d3b5c2p-4", "-0x1.0f8aa0p-4", "0x0p+0"))
+    ("0x1.95058ap-2", "0x1.38c1c2p-2", "0x1.f5e082p-4", "-0x1.b70472p-7", "-0x1.b0452ap-5", "-0x1.30bb0ap-5",
+     "-0x1.0345bap-6", "0", "0", "-0x1.31d8acp-8", "-0x1.0345bap-6", "-0x1.30bb0ap-5", "-0x1.b0452ap-5",
+     "-0x1.b70472p-7", "0x1.f5e082p-4", "0x1.38c1c2p-2"),
+    ("0x1p-1", "0x1.1d2ba6p-1", "0x1.aa4e9ep-1", "0x1.2a3dbep+0", "0x1.4bd9b6p+0", "0x1.396fd6p+0", "0x1.1b7f6ap+0",
+     "1", "0", "-0x1.245c1ap-5", "-0x1.b7f6acp-4", "-0x1.cb7eacp-3", "-0x1.2f66d6p-2", "-0x1.51edf4p-3",
+     "0x1.56c586p-3", "0x1.c5a8b4p-2"),
+    ("0", "-0x1.298548p-7", "-0x1.d243a2p-4", "-0x1.453aeap-2", "-0x1.b54574p-2", "-0x1.6031f0p-2", "-0x1.788cb8p-3",
+     "0", "0", "-0x1.18ca7cp-4", "-0x1.788cb8p-3", "-0x1.6031f0p-2", "-0x1.b54574p-2", "-0x1.453aeap-2",
+     "-0x1.d243a2p-4", "-0x1.298548p-7"))
 GELU_TANH = f32("0x1.988454p-1"), f32("0x1.2444f2p-5")
 
 
@@ -217,9 +210,8 @@ def gelu(x):
 
 
 def gelu_coarse(x):
-    a = numpy.abs(x)
-    quarter = (least(a, F32(3.75)) + MAGIC / F32(4)).view(numpy.uint32) & 15
-    return fma(x, HALF, polynomial_at(GELU_COARSE, quarter, a))
+    half = (least(most(x, F32(-4)), F32(3.5)) + MAGIC / F32(2)).view(numpy.uint32) & 15
+    return polynomial_at(GELU_COARSE, half, x)
 
 
 def gelu_tanh(x):

@@ -33,7 +33,7 @@ typedef enum {
 } bk_rotation;
 
 // How float rows become the u8 rows of one int8 linear: v = R (x * multiplier) per row, then
-// q = rint((v - min) * 255 / (max - min)).
+// q = 128 + rint(v * 127 / max |v|), and one step of q is worth max |v| / 127.
 //
 // R mixes the inputs so that no few of them are much wider than the rest; the weights hold its
 // inverse. With depth = 16 * m * 2^a, m odd, and vectors of 16 numbered from 0:
@@ -47,22 +47,16 @@ typedef struct {
   int rotation;             // bk_rotation, or-ed
 } bk_input;
 
-// A quantised row stands for scale * q + offset.
-typedef struct {
-  float scale;
-  float offset;
-} bk_row_scale;
-
 // Rows that quantize_rows works on at once: what each has to wait for is waited for together.
 enum { BK_QUANTIZE_ROWS = 4 };
 
-// An int8 linear: y = (scale_row * sum(q * w) + offset_row * sum_w) * scale_w + bias.
+// An int8 linear: y = sum((q - 128) * w) * scale_row * scale_w + bias.
 typedef struct {
   ptrdiff_t outputs;
   ptrdiff_t groups;         // ceil(depth / 4)
   const int8_t *weights;    // [ceil(outputs/32)][groups][32][4], any int8
   const float *scale;       // [outputs]
-  const float *column_sum;  // [outputs]: the sum of the int8 weights, as float
+  const float *column_sum;  // [outputs]: the sum of the int8 weights, an integer
   const float *bias;        // [outputs]
 } bk_linear_s8;
 
@@ -121,7 +115,7 @@ typedef struct bk_kernels {
   // of 4, at least 4 * groups). next: null, or what will be computed with after this, a panel's worth
   // of which is brought into the cache meanwhile; it is never read.
   void (*linear_s8)(const bk_linear_s8 *linear, const uint8_t *q, ptrdiff_t q_stride,
-                    const bk_row_scale *scales, ptrdiff_t rows, const bk_panels *panels,
+                    const float *scales, ptrdiff_t rows, const bk_panels *panels,
                     ptrdiff_t ranges, const bk_output *output, const void *next, void *scratch);
   void (*linear_f32)(const bk_linear_f32 *linear, const float *x, ptrdiff_t x_stride,
                      ptrdiff_t rows, const bk_panels *panels, ptrdiff_t ranges,
@@ -130,7 +124,7 @@ typedef struct bk_kernels {
   // Rows of x to rows of q with their scales; depth bytes of a row, rounded up to 4, are written.
   // scratch: BK_QUANTIZE_ROWS * depth floats.
   void (*quantize_rows)(const bk_input *input, const float *x, ptrdiff_t x_stride, ptrdiff_t rows,
-                        uint8_t *q, ptrdiff_t q_stride, bk_row_scale *scales, float *scratch);
+                        uint8_t *q, ptrdiff_t q_stride, float *scales, float *scratch);
   // v = R (x * multiplier), as quantize_rows has it before it rounds. v is not x.
   void (*rotate_row)(const bk_input *input, const float *x, float *v);
 

@@ -1,0 +1,89 @@
+// What follows a linear's products: dequantising, bias, activation, residual.
+#ifndef BK_OUTPUTS_H
+#define BK_OUTPUTS_H
+
+#include "CBertKernels.h"
+#include "bk_math.h"
+
+// What is added to a tile's rows, 32 columns of each; null when nothing is.
+typedef struct {
+  const float *rows;
+  ptrdiff_t stride;
+} bk_residual;
+
+// A residual's n < 32 columns, for the last panel. Not in line, because a loop that may call anything has to load
+// its constants anew for each row.
+static __attribute__((noinline)) void bk_pad_residual(const float *from, ptrdiff_t stride,
+                                                      ptrdiff_t rows, ptrdiff_t n, float *padded) {
+  for (ptrdiff_t r = 0; r < rows; r++) {
+    for (ptrdiff_t i = 0; i < BK_PANEL; i++) {
+      padded[BK_PANEL * r + i] = i < n ? from[r * stride + i] : 0.0f;
+    }
+  }
+}
+
+// That of `rows` rows of the panel at `column`, which counts from the first panel computed; n of the outputs are left.
+BK_INLINE bk_residual bk_residual_of(const bk_output *o, ptrdiff_t row, ptrdiff_t rows,
+                                     ptrdiff_t column, ptrdiff_t n, float *padded) {
+  if (!o->residual) return (bk_residual){0, 0};
+  const float *from = o->residual + row * o->residual_stride + column;
+  if (n >= BK_PANEL) {
+    for (ptrdiff_t r = 0; r < rows; r++) {
+      __builtin_prefetch(from + r * o->residual_stride);
+      __builtin_prefetch(from + r * o->residual_stride + 16);
+    }
+    return (bk_residual){from, o->residual_stride};
+  }
+  bk_pad_residual(from, o->residual_stride, rows, n, padded);
+  return (bk_residual){padded, BK_PANEL};
+}
+
+BK_INLINE f32x16 bk_activate(bk_activation activation, int coarse, f32x16 y) {
+  switch (activation) {
+    case BK_ACT_NONE: return y;
+    case BK_ACT_GELU: return coarse ? bk_gelu_coarse(y) : bk_gelu(y);
+    case BK_ACT_GELU_TANH: return bk_gelu_tanh(y);
+    case BK_ACT_RELU: return bk_max(0.0f, y);  // keeps a NaN
+  }
+}
+
+// Two vectors of a tile's row: activation, residual, and out.
+BK_INLINE void bk_finish_row(float *out, bk_residual residual, ptrdiff_t row,
+                             bk_activation activation, int coarse, f32x16 y0, f32x16 y1) {
+  y0 = bk_activate(activation, coarse, y0), y1 = bk_activate(activation, coarse, y1);
+  if (residual.rows) {
+    const float *x = residual.rows + row * residual.stride;
+    y0 += bk_load(x), y1 += bk_load(x + 16);
+  }
+  bk_store(out, y0), bk_store(out + 16, y1);
+}
+
+// What turns the sums of a tile's rows into outputs: the panel's constants, and where the rows are.
+typedef struct {
+  f32x16 scale[2], bias[2];
+  const float *row_scales;
+  float *out;
+  ptrdiff_t stride;
+  bk_residual residual;
+  bk_activation activation;
+} bk_tile_outputs;
+
+BK_INLINE void bk_load_panel_constants(const bk_linear_s8 *l, ptrdiff_t column, bk_tile_outputs *o) {
+  for (int h = 0; h < 2; h++) {
+    const ptrdiff_t at = column + 16 * h, n = l->outputs - at;
+    o->scale[h] = o->bias[h] = 0.0f;
+    if (n <= 0) continue;
+    o->scale[h] = bk_load_upto(l->scale + at, n, 0.0f);
+    o->bias[h] = bk_load_upto(l->bias + at, n, 0.0f);
+  }
+}
+
+// The sums of one row of the tile to outputs.
+BK_INLINE void bk_output_row(const bk_tile_outputs *o, ptrdiff_t row, i32x16 sum0, i32x16 sum1) {
+  const f32x16 scale = o->row_scales[row];
+  bk_finish_row(o->out + row * o->stride, o->residual, row, o->activation, 1,
+                bk_fma(bk_float(sum0) * scale, o->scale[0], o->bias[0]),
+                bk_fma(bk_float(sum1) * scale, o->scale[1], o->bias[1]));
+}
+
+#endif
