@@ -5,10 +5,12 @@
 #include "CBertKernels.h"
 #include "bk_vector.h"
 
-// Points that one pass over a row mixes in registers; the order of additions does not depend on it.
+// The most points that one pass over a row mixes in registers, and where thirds take three times as many registers; the
+// order of additions does not depend on them.
 #ifndef BK_ROTATE_POINTS
 #define BK_ROTATE_POINTS 8
 #endif
+enum { BK_ROTATE_POINTS_OF_THIRDS = 8 };
 
 // One level of additions: vector i with i + h.
 BK_INLINE void bk_butterfly_level(f32x16 *x, int points, int h) {
@@ -23,7 +25,7 @@ BK_INLINE void bk_butterfly_level(f32x16 *x, int points, int h) {
 // `points` vectors at v, `stride` floats apart, the multiplier applied first when there is one.
 BK_INLINE void bk_mix_vectors(const float *x, const float *multiplier, float *v, int points,
                               ptrdiff_t stride) {
-  f32x16 a[8];
+  f32x16 a[BK_ROTATE_POINTS];
   _Pragma("clang loop unroll(full)") for (int i = 0; i < points; i++) {
     a[i] = bk_load(x + i * stride);
     if (multiplier) a[i] *= bk_load(multiplier + i * stride);
@@ -31,6 +33,7 @@ BK_INLINE void bk_mix_vectors(const float *x, const float *multiplier, float *v,
   if (points > 1) bk_butterfly_level(a, points, 1);
   if (points > 2) bk_butterfly_level(a, points, 2);
   if (points > 4) bk_butterfly_level(a, points, 4);
+  if (points > 8) bk_butterfly_level(a, points, 8);
   _Pragma("clang loop unroll(full)") for (int i = 0; i < points; i++) {
     bk_store(v + i * stride, a[i]);
   }
@@ -49,6 +52,9 @@ BK_INLINE void bk_mix_blocks(const float *x, const float *multiplier, float *v, 
 static void bk_mix_pass(const float *x, const float *multiplier, float *v, ptrdiff_t depth,
                            ptrdiff_t stride, ptrdiff_t points) {
   switch (points) {
+#if BK_ROTATE_POINTS > 8
+    case 16: bk_mix_blocks(x, multiplier, v, depth, stride, 16); break;
+#endif
     case 8: bk_mix_blocks(x, multiplier, v, depth, stride, 8); break;
     case 4: bk_mix_blocks(x, multiplier, v, depth, stride, 4); break;
     case 2: bk_mix_blocks(x, multiplier, v, depth, stride, 2); break;
@@ -87,7 +93,7 @@ BK_INLINE f32x16 bk_finish_mix(bk_last_mix last, const float *x, const float *mu
   f32x16 most = 0.0f;
   for (ptrdiff_t start = 0; start < depth; start += last.points * stride) {
     for (ptrdiff_t i = start; i < start + stride; i += 16 * width) {
-      f32x16 a[3][8];
+      f32x16 a[3][BK_ROTATE_POINTS];
       _Pragma("clang loop unroll(full)") for (int j = 0; j < width; j++) {
         _Pragma("clang loop unroll(full)") for (int p = 0; p < last.points; p++) {
           const ptrdiff_t at = i + 16 * j + p * stride;
@@ -97,6 +103,7 @@ BK_INLINE f32x16 bk_finish_mix(bk_last_mix last, const float *x, const float *mu
         if (last.points > 1) bk_butterfly_level(a[j], last.points, 1);
         if (last.points > 2) bk_butterfly_level(a[j], last.points, 2);
         if (last.points > 4) bk_butterfly_level(a[j], last.points, 4);
+        if (last.points > 8) bk_butterfly_level(a[j], last.points, 8);
       }
       _Pragma("clang loop unroll(full)") for (int p = 0; p < last.points; p++) {
         if (last.thirds) {
@@ -122,16 +129,17 @@ BK_INLINE f32x16 bk_mix_row(const bk_input *input, const float *x, float *v) {
   if (!(input->rotation & BK_ROTATE_VECTORS)) powers = 1;
   const float *multiplier = input->multiplier, *from = x;
   ptrdiff_t h = 1;
-  while (powers / h > BK_ROTATE_POINTS) {
-    const ptrdiff_t left = powers / h / BK_ROTATE_POINTS;
+  const int thirds = (input->rotation & BK_ROTATE_THIRDS) && odd == 3;
+  const int lanes = (input->rotation & BK_ROTATE_LANES) != 0;
+  const ptrdiff_t most = thirds ? BK_ROTATE_POINTS_OF_THIRDS : BK_ROTATE_POINTS;
+  while (powers / h > most) {
+    const ptrdiff_t left = powers / h / most;
     const ptrdiff_t points = left < BK_ROTATE_POINTS ? left : BK_ROTATE_POINTS;
     bk_mix_pass(from, multiplier, v, depth, 16 * odd * h, points);
     multiplier = 0, from = v;
     h *= points;
   }
   const ptrdiff_t stride = 16 * odd * h;
-  const int thirds = (input->rotation & BK_ROTATE_THIRDS) && odd == 3;
-  const int lanes = (input->rotation & BK_ROTATE_LANES) != 0;
 #define BK_FINISH(POINTS, THIRDS, LANES)                                                      \
   if (powers / h == POINTS && thirds == THIRDS && lanes == LANES) {                           \
     return bk_finish_mix((bk_last_mix){POINTS, THIRDS, LANES}, from, multiplier, v, depth,    \
@@ -139,6 +147,9 @@ BK_INLINE f32x16 bk_mix_row(const bk_input *input, const float *x, float *v) {
   }
 #define BK_FINISH_ANY(POINTS) \
   BK_FINISH(POINTS, 0, 0) BK_FINISH(POINTS, 1, 0) BK_FINISH(POINTS, 0, 1) BK_FINISH(POINTS, 1, 1)
+#if BK_ROTATE_POINTS > 8
+  BK_FINISH(16, 0, 0) BK_FINISH(16, 0, 1)
+#endif
   BK_FINISH_ANY(8) BK_FINISH_ANY(4) BK_FINISH_ANY(2) BK_FINISH_ANY(1)
 #undef BK_FINISH_ANY
 #undef BK_FINISH

@@ -17,6 +17,7 @@
 #define BK_MASKS 1
 #define BK_NORM_ROWS 8
 #define BK_PACKS_BYTES 1
+#define BK_ROTATE_POINTS 16
 #define BK_SUBTRACTS 1
 
 #include "bk_vector.h"
