@@ -19,7 +19,8 @@ struct BertBench: ParsableCommand {
     discussion: """
       Each round is measured beside a loop of multiply-adds in registers; the fraction says how \
       much of that ceiling the encoder's own multiply-adds reach.
-      """)
+      """,
+    version: Release.name)
 
   @Argument(help: "The model.")
   var model: String

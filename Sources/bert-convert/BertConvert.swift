@@ -26,7 +26,8 @@ struct BertConvert: ParsableCommand {
     discussion: """
       INPUT is a .safetensors or .npz file, a model.safetensors.index.json, or the folder that \
       holds them. Its configuration, vocabulary, tokenizer and pooling settings are found beside it.
-      """)
+      """,
+    version: Release.name)
 
   @Argument(help: "The checkpoint: a file, a shard index or a folder.")
   var input: String

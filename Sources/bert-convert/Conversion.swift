@@ -23,9 +23,6 @@ struct Conversion {
   /// What was done, so far.
   private(set) var record: QuantizationRecord
 
-  /// The program and its version, as the file records it.
-  static let producer = "bertq 0.1"
-
   private var configuration: BertConfiguration { model.description.configuration }
 
   init(
@@ -55,7 +52,7 @@ struct Conversion {
   mutating func write(to path: String) throws(BertError) -> BertqFingerprints {
     let writer = try BertqWriter(
       path: path, description: model.description, tensors: plan, quantizer: settings,
-      producer: Self.producer)
+      producer: Release.name)
     try writeFloat(writer)
     if weights != .float {
       if let calibration {

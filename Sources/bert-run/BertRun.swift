@@ -30,7 +30,8 @@ struct BertRun: ParsableCommand {
     discussion: """
       Texts come from the arguments, --input, or standard input, one a line; results go to standard \
       output in the same order, everything else to standard error.
-      """)
+      """,
+    version: Release.name)
 
   @Argument(help: "The model.")
   var model: String?

@@ -19,6 +19,14 @@ struct HelpTests {
   }
 
   @Test(arguments: ["bert-convert", "bert-run", "bert-bench"])
+  func versionIsThatOfTheRelease(_ name: String) throws {
+    let outcome = try Program(name).run(["--version"])
+    #expect(outcome.code == 0)
+    let release = try #require(outcome.text.split(separator: " ").last).dropLast()
+    #expect(outcome.text.hasPrefix("bertq ") && Double(release) != nil, "\(outcome.text)")
+  }
+
+  @Test(arguments: ["bert-convert", "bert-run", "bert-bench"])
   func helpThatCannotBeWrittenIsAnError(_ name: String) throws {
     let outcome = try shell("'\(Program(name).path)' --help > /dev/full")
     expectFailure(outcome, .cannotWrite, [name, "standard output"])
