@@ -50,19 +50,24 @@ BK_INLINE void bk_store_u8(uint8_t *p, u8x16 v) { *(u8x16_u *)p = v; }
 
 // The first n (0 < n < 16) elements, the other lanes `fill`; and so for stores.
 //
-// A set whose loads and stores take masks defines BK_MASKS and its own: a loop that calls memcpy, if only for a
-// vector's rest, keeps no constant in registers.
+// One by one and volatile, because a compiler would call memcpy, and a loop that calls anything, if only for a vector's
+// rest, keeps no constant in registers. A set whose loads and stores take masks defines BK_MASKS and its own.
 #ifdef BK_MASKS
 BK_INLINE f32x16 bk_load_some(const float *p, ptrdiff_t n, float fill);
 BK_INLINE void bk_store_some(float *p, f32x16 v, ptrdiff_t n);
 #else
+typedef union {
+  f32x16 vector;
+  float lane[16];
+} bk_lanes;
 BK_INLINE f32x16 bk_load_some(const float *p, ptrdiff_t n, float fill) {
-  f32x16 v = fill;
-  memcpy(&v, p, (size_t)n * sizeof(float));
-  return v;
+  bk_lanes v = {.vector = fill};
+  for (ptrdiff_t i = 0; i < n; i++) v.lane[i] = ((const volatile float *)p)[i];
+  return v.vector;
 }
 BK_INLINE void bk_store_some(float *p, f32x16 v, ptrdiff_t n) {
-  memcpy(p, &v, (size_t)n * sizeof(float));
+  const bk_lanes from = {.vector = v};
+  for (ptrdiff_t i = 0; i < n; i++) ((volatile float *)p)[i] = from.lane[i];
 }
 #endif
 BK_INLINE f32x16 bk_load_upto(const float *p, ptrdiff_t n, float fill) {

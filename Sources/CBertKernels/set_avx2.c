@@ -15,7 +15,6 @@
 #define BK_ROW_TILE 6
 #define BK_FLOAT_ROWS 6
 #define BK_FLOAT_VECTORS 1
-#define BK_MASKS 1
 
 #include "bk_vector.h"
 #include "CBertKernels.h"
