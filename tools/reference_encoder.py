@@ -69,7 +69,9 @@ class QuantizedLinear:
         self.rotation = int(load(name + "rotation")[0])
 
     def __call__(self, x, activation=None):
-        q, scale = rounded(rotate(x * self.multiplier, self.rotation), axis=-1)
+        v = rotate(x * self.multiplier, self.rotation)
+        q, scale = rounded(v, axis=-1)
+        scale = numpy.where(numpy.isfinite(v).all(axis=-1), scale, F32(numpy.nan))
         total = exact_product(q, self.weight).astype(F32)
         y = fma(total * scale[:, None], self.scale, self.bias)
         return COARSE[activation](y) if activation else y

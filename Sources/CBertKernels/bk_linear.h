@@ -11,7 +11,7 @@
 //   bk_panel_scratch     the bytes of that form
 //   bk_tile_of_panel     bk_tile_s8 of a panel's tile `index` of `tiles`, in turn; `kept` has those bytes
 // Where sums become outputs straight from registers, it defines BK_OUTPUTS_TILES and:
-//   bk_tile_to_outputs   bk_tile_s8, but to bk_output_row (bk_outputs.h) instead of memory
+//   bk_tile_to_outputs   bk_tile_of_panel, but to bk_output_row (bk_outputs.h) instead of memory
 // Everything else is shared.
 #ifndef BK_LINEAR_H
 #define BK_LINEAR_H
@@ -52,6 +52,15 @@ BK_INLINE size_t bk_panel_scratch(ptrdiff_t groups) { return 0; }
 #define bk_tile_of_panel(index, tiles, kept, ...) bk_tile_s8(__VA_ARGS__)
 #endif
 
+#ifndef BK_OUTPUTS_TILES
+#define bk_tile_to_outputs(index, tiles, kept, a, lda, rows, panel, groups, start, ahead, to)       \
+  {                                                                                                \
+    _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL];                                             \
+    bk_tile_of_panel(index, tiles, kept, a, lda, rows, panel, groups, start, ahead, tile, BK_PANEL); \
+    bk_output_tile(to, tile, rows);                                                                \
+  }
+#endif
+
 // What a panel's sums start from: a row's bytes lie 128 above what they stand for, and -128 * sum(w) takes that
 // back. Sums over any part of the depth, from this start, stay within 128 * 128 * BK_MAX_DEPTH = 2^30.
 BK_INLINE void bk_start_sums(const bk_linear_s8 *l, ptrdiff_t column, int32_t *start) {
@@ -88,17 +97,8 @@ BK_INLINE void bk_linear_s8_with(const bk_linear_s8 *l, const bk_tile_input *a,
       to.row_scales = scales + r;
       to.out = o->out + r * o->stride + column;
       to.residual = bk_residual_of(o, r, n, column, left, padded);
-#ifdef BK_OUTPUTS_TILES
-      bk_tile_to_outputs(bk_tile_row(a, r), a->stride, n, panel, l->groups, start, ahead, &to);
-#else
-      _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL];
-      bk_tile_of_panel(r / step, tiles, kept, bk_tile_row(a, r), a->stride, n, panel, l->groups,
-                       start, ahead, tile, BK_PANEL);
-      for (ptrdiff_t i = 0; i < n; i++) {
-        const int32_t *sums = tile + BK_PANEL * i;
-        bk_output_row(&to, i, bk_load_i32(sums), bk_load_i32(sums + 16));
-      }
-#endif
+      bk_tile_to_outputs(r / step, tiles, kept, bk_tile_row(a, r), a->stride, n, panel, l->groups,
+                         start, ahead, &to);
     }
   }
 }
@@ -210,9 +210,9 @@ static void bk_linear_f32_panels(const bk_linear_f32 *l, const float *x, ptrdiff
       const ptrdiff_t count = rows - r < step ? rows - r : step;
       bk_ahead ahead = bk_plan_ahead(then, l->depth, r / step, tiles);
       ahead.step /= 2 / BK_FLOAT_VECTORS;
-      bk_tile_f32(x + r * x_stride, x_stride, count, panel, l->depth, ahead, tile);
       const ptrdiff_t at = (p - panels.first) * BK_PANEL;
       const bk_residual residual = bk_residual_of(o, r, count, at, n, padded);
+      bk_tile_f32(x + r * x_stride, x_stride, count, panel, l->depth, ahead, tile);
       for (ptrdiff_t i = 0; i < count; i++) {
         const float *sums = tile + BK_PANEL * i;
         bk_finish_row(o->out + (r + i) * o->stride + at, residual, i, o->activation, 0,

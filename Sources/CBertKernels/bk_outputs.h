@@ -23,6 +23,7 @@ static __attribute__((noinline)) void bk_pad_residual(const float *from, ptrdiff
 }
 
 // That of `rows` rows of the panel at `column`, which counts from the first panel computed; n of the outputs are left.
+// Its rows lie far apart, so they are fetched while the tile is computed.
 BK_INLINE bk_residual bk_residual_of(const bk_output *o, ptrdiff_t row, ptrdiff_t rows,
                                      ptrdiff_t column, ptrdiff_t n, float *padded) {
   if (!o->residual) return (bk_residual){0, 0};
@@ -84,6 +85,14 @@ BK_INLINE void bk_output_row(const bk_tile_outputs *o, ptrdiff_t row, i32x16 sum
   bk_finish_row(o->out + row * o->stride, o->residual, row, o->activation, 1,
                 bk_fma(bk_float(sum0) * scale, o->scale[0], o->bias[0]),
                 bk_fma(bk_float(sum1) * scale, o->scale[1], o->bias[1]));
+}
+
+// All sums of a tile, 32 a row.
+BK_INLINE void bk_output_tile(const bk_tile_outputs *o, const int32_t *tile, ptrdiff_t rows) {
+  for (ptrdiff_t r = 0; r < rows; r++) {
+    const int32_t *sums = tile + BK_PANEL * r;
+    bk_output_row(o, r, bk_load_i32(sums), bk_load_i32(sums + 16));
+  }
 }
 
 #endif

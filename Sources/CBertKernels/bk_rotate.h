@@ -5,8 +5,8 @@
 #include "CBertKernels.h"
 #include "bk_vector.h"
 
-// The most points that one pass over a row mixes in registers, and where thirds take three times as many registers; the
-// order of additions does not depend on them.
+// The most points that one pass over a row mixes in registers; with thirds, it takes three times as many. The order of
+// additions depends on neither.
 #ifndef BK_ROTATE_POINTS
 #define BK_ROTATE_POINTS 8
 #endif

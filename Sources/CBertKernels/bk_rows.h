@@ -73,6 +73,7 @@ static void bk_norm_rows(const float *x, ptrdiff_t x_stride, ptrdiff_t rows, ptr
                  out + r * out_stride, out_stride);                                               \
   }
   BK_NORM(BK_NORM_ROWS)
+  BK_NORM(4)
   BK_NORM(1)
 #undef BK_NORM
 }

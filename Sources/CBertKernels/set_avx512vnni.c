@@ -102,8 +102,8 @@ BK_INLINE __m512i bk_broadcast(const uint8_t *p) {
 
 // A tile's sums, and what becomes of each row's.
 //
-// The last two groups go row by row, so that a row is finished between the products of the next: measured on
-// Zen 4, a store beside every other product is free, while 24 in a row take 48 cycles.
+// The last two groups go row by row, so that a row is finished between the products of the next: on Zen 4 a store
+// there is free, while 24 of them in a row hold up the next tile.
 #define BK_SUM_TILE(ROWS, FINISH)                                                                 \
   __m512i sum[ROWS][2];                                                                           \
   for (int h = 0; h < 2; h++) {                                                                   \
@@ -173,9 +173,10 @@ BK_INLINE void bk_tile_s8(const uint8_t *a, ptrdiff_t lda, ptrdiff_t rows, const
 }
 
 #define BK_OUTPUTS_TILES 1
-BK_INLINE void bk_tile_to_outputs(const uint8_t *a, ptrdiff_t lda, ptrdiff_t rows,
-                                  const int8_t *panel, ptrdiff_t groups, const int32_t *start,
-                                  bk_ahead ahead, const bk_tile_outputs *to) {
+BK_INLINE void bk_tile_to_outputs(ptrdiff_t index, ptrdiff_t tiles, void *kept, const uint8_t *a,
+                                  ptrdiff_t lda, ptrdiff_t rows, const int8_t *panel,
+                                  ptrdiff_t groups, const int32_t *start, bk_ahead ahead,
+                                  const bk_tile_outputs *to) {
   BK_ROWS(bk_tile_to_outputs, a, lda, panel, groups, start, ahead, to)
 }
 
