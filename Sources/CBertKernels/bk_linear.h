@@ -11,7 +11,7 @@
 //   bk_panel_scratch     the bytes of that form
 //   bk_tile_of_panel     bk_tile_s8 of a panel's tile `index` of `tiles`, in turn; `kept` has those bytes
 // Where sums become outputs straight from registers, it defines BK_OUTPUTS_TILES and:
-//   bk_tile_to_outputs   bk_tile_of_panel, but to bk_output_row (bk_outputs.h) instead of memory
+//   bk_tile_to_outputs   bk_tile_of_panel, but to outputs (bk_outputs.h), of which it may leave some waiting
 // Everything else is shared.
 #ifndef BK_LINEAR_H
 #define BK_LINEAR_H
@@ -75,15 +75,18 @@ BK_INLINE void bk_start_sums(const bk_linear_s8 *l, ptrdiff_t column, int32_t *s
   }
 }
 
+// For constants `activation` and `adds`, whether there is a residual: loops without branches.
 BK_INLINE void bk_linear_s8_with(const bk_linear_s8 *l, const bk_tile_input *a,
                                  const float *scales, ptrdiff_t rows, bk_panels panels,
                                  const bk_output *o, const int8_t *next, void *kept,
-                                 bk_activation activation) {
+                                 bk_activation activation, int adds) {
   _Alignas(64) int32_t start[BK_PANEL];
   _Alignas(64) float padded[BK_ROW_TILE * BK_PANEL];
   const ptrdiff_t step = bk_tile_rows(rows, BK_ROW_TILE), tiles = (rows + step - 1) / step;
   const ptrdiff_t panel_bytes = l->groups * (BK_PANEL * BK_GROUP);
-  bk_tile_outputs to = {.stride = o->stride, .activation = activation};
+  _Alignas(64) float waiting[BK_ROW_TILE * BK_PANEL];
+  bk_tile_outputs to = {
+      .stride = o->stride, .activation = activation, .waiting = {waiting, o->out, 0}};
   for (ptrdiff_t p = panels.first; p < panels.last; p++) {
     const int8_t *panel = l->weights + p * panel_bytes;
     const int8_t *then = p + 1 < panels.last ? panel + panel_bytes : next;
@@ -96,11 +99,14 @@ BK_INLINE void bk_linear_s8_with(const bk_linear_s8 *l, const bk_tile_input *a,
       const bk_ahead ahead = bk_plan_ahead(then, l->groups, r / step, tiles);
       to.row_scales = scales + r;
       to.out = o->out + r * o->stride + column;
-      to.residual = bk_residual_of(o, r, n, column, left, padded);
+      to.residual = (bk_residual){0, 0};
+      if (adds) to.residual = bk_residual_of(o, r, n, column, left, padded);
+      __builtin_assume(!to.residual.rows == !adds);
       bk_tile_to_outputs(r / step, tiles, kept, bk_tile_row(a, r), a->stride, n, panel, l->groups,
                          start, ahead, &to);
     }
   }
+  bk_output_all_waiting(&to, 0);
 }
 
 static void bk_linear_s8_rows(const bk_linear_s8 *l, const uint8_t *q, ptrdiff_t q_stride,
@@ -114,13 +120,18 @@ static void bk_linear_s8_rows(const bk_linear_s8 *l, const uint8_t *q, ptrdiff_t
     const bk_panels some = panels[i];
     const int8_t *then = next ? next : l->weights;
     if (i + 1 < ranges) then = l->weights + panels[i + 1].first * l->groups * BK_PANEL * BK_GROUP;
-#define BK_WITH(ACT) \
-  case ACT: bk_linear_s8_with(l, &a, scales, rows, some, &o, then, kept, ACT); break;
+#define BK_WITH(ACT, ADDS) \
+  bk_linear_s8_with(l, &a, scales, rows, some, &o, then, kept, ACT, ADDS); break
     switch (o.activation) {
-      BK_WITH(BK_ACT_NONE)
-      BK_WITH(BK_ACT_GELU)
-      BK_WITH(BK_ACT_GELU_TANH)
-      BK_WITH(BK_ACT_RELU)
+      case BK_ACT_NONE:
+        if (o.residual) {
+          BK_WITH(BK_ACT_NONE, 1);
+        } else {
+          BK_WITH(BK_ACT_NONE, 0);
+        }
+      case BK_ACT_GELU: BK_WITH(BK_ACT_GELU, 0);
+      case BK_ACT_GELU_TANH: BK_WITH(BK_ACT_GELU_TANH, 0);
+      case BK_ACT_RELU: BK_WITH(BK_ACT_RELU, 0);
     }
 #undef BK_WITH
     bk_advance(&o, some);

@@ -59,6 +59,13 @@ BK_INLINE void bk_finish_row(float *out, bk_residual residual, ptrdiff_t row,
   bk_store(out, y0), bk_store(out + 16, y1);
 }
 
+// Rows of a tile that wait for their activation, BK_PANEL values each, and where they go then.
+typedef struct {
+  float *values;
+  float *out;
+  ptrdiff_t rows;
+} bk_waiting;
+
 // What turns the sums of a tile's rows into outputs: the panel's constants, and where the rows are.
 typedef struct {
   f32x16 scale[2], bias[2];
@@ -67,6 +74,8 @@ typedef struct {
   ptrdiff_t stride;
   bk_residual residual;
   bk_activation activation;
+  // Those of the tile before.
+  bk_waiting waiting;
 } bk_tile_outputs;
 
 BK_INLINE void bk_load_panel_constants(const bk_linear_s8 *l, ptrdiff_t column, bk_tile_outputs *o) {
@@ -79,12 +88,16 @@ BK_INLINE void bk_load_panel_constants(const bk_linear_s8 *l, ptrdiff_t column, 
   }
 }
 
+// Sums of a row of the tile, of its first 16 columns or the others, as the numbers they stand for.
+BK_INLINE f32x16 bk_dequantize(const bk_tile_outputs *o, f32x16 row_scale, int h, i32x16 sum) {
+  return bk_fma(bk_float(sum) * row_scale, o->scale[h], o->bias[h]);
+}
+
 // The sums of one row of the tile to outputs.
 BK_INLINE void bk_output_row(const bk_tile_outputs *o, ptrdiff_t row, i32x16 sum0, i32x16 sum1) {
   const f32x16 scale = o->row_scales[row];
   bk_finish_row(o->out + row * o->stride, o->residual, row, o->activation, 1,
-                bk_fma(bk_float(sum0) * scale, o->scale[0], o->bias[0]),
-                bk_fma(bk_float(sum1) * scale, o->scale[1], o->bias[1]));
+                bk_dequantize(o, scale, 0, sum0), bk_dequantize(o, scale, 1, sum1));
 }
 
 // All sums of a tile, 32 a row.
@@ -92,6 +105,28 @@ BK_INLINE void bk_output_tile(const bk_tile_outputs *o, const int32_t *tile, ptr
   for (ptrdiff_t r = 0; r < rows; r++) {
     const int32_t *sums = tile + BK_PANEL * r;
     bk_output_row(o, r, bk_load_i32(sums), bk_load_i32(sums + 16));
+  }
+}
+
+// The sums of one row of the tile to numbers that wait.
+BK_INLINE void bk_keep_row(const bk_tile_outputs *o, ptrdiff_t row, i32x16 sum0, i32x16 sum1) {
+  const f32x16 scale = o->row_scales[row];
+  float *values = o->waiting.values + BK_PANEL * row;
+  bk_store(values, bk_dequantize(o, scale, 0, sum0));
+  bk_store(values + 16, bk_dequantize(o, scale, 1, sum1));
+}
+
+// The first 16 columns of a row that waited, or the others, to outputs.
+BK_INLINE void bk_output_waiting(const bk_tile_outputs *o, ptrdiff_t row, int h) {
+  const f32x16 y = bk_load(o->waiting.values + BK_PANEL * row + 16 * h);
+  bk_store(o->waiting.out + row * o->stride + 16 * h, bk_activate(o->activation, 1, y));
+}
+
+// All rows that wait, from one on.
+BK_INLINE void bk_output_all_waiting(const bk_tile_outputs *o, ptrdiff_t first) {
+  for (ptrdiff_t r = first; r < o->waiting.rows; r++) {
+    bk_output_waiting(o, r, 0);
+    bk_output_waiting(o, r, 1);
   }
 }
 

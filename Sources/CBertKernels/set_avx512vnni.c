@@ -80,43 +80,73 @@ BK_INLINE __m512i bk_broadcast(const uint8_t *p) {
   return _mm512_set1_epi32(four);
 }
 
-// One group of depth: 24 accumulators, two vectors of weights and one broadcast fill 27 of the 32
-// registers.
-#define BK_GROUP_PRODUCTS(ROWS)                                                                   \
+// Group AT of depth from here: 24 accumulators, two vectors of weights and one broadcast fill 27 of the 32 registers.
+#define BK_GROUP_PRODUCTS(ROWS, AT, PIN)                                                          \
   {                                                                                               \
-    const __m512i w0 = _mm512_loadu_si512(panel), w1 = _mm512_loadu_si512(panel + 64);            \
+    const __m512i w0 = _mm512_loadu_si512(panel + 128 * AT);                                      \
+    const __m512i w1 = _mm512_loadu_si512(panel + 128 * AT + 64);                                 \
     _Pragma("clang loop unroll(full)") for (int r = 0; r < ROWS; r++) {                           \
-      const __m512i x = bk_broadcast(a + r * lda);                                                \
+      const __m512i x = bk_broadcast(a + r * lda + 4 * AT);                                       \
       sum[r][0] = _mm512_dpbusd_epi32(sum[r][0], x, w0);                                          \
       sum[r][1] = _mm512_dpbusd_epi32(sum[r][1], x, w1);                                          \
+      PIN                                                                                         \
     }                                                                                             \
   }
 
 #include "bk_outputs.h"
 
+// LOOP(ROWS, COUNT, BESIDE), where a group's products have beside them the fetching of what `ahead` says.
 #define BK_FETCH(HINT) _mm_prefetch((const char *)ahead.at, HINT), ahead.at += ahead.step;
-#define BK_EACH_GROUP(ROWS, COUNT, BESIDE)                                                        \
-  for (ptrdiff_t g = 0; g < COUNT; g++, a += 4, panel += 128) {                                   \
-    BESIDE BK_GROUP_PRODUCTS(ROWS)                                                                \
+#define BK_FETCHING(LOOP, ROWS, COUNT)                                                            \
+  switch (ahead.to) {                                                                             \
+    case BK_FETCH_NOTHING: LOOP(ROWS, COUNT, ) break;                                             \
+    case BK_FETCH_NEAR: LOOP(ROWS, COUNT, BK_FETCH(_MM_HINT_T0)) break;                           \
+    case BK_FETCH_FAR: LOOP(ROWS, COUNT, BK_FETCH(_MM_HINT_T1)) break;                            \
   }
 
-// A tile's sums, and what becomes of each row's.
+#define BK_EACH_GROUP(ROWS, COUNT, BESIDE)                                                        \
+  for (ptrdiff_t g = 0; g < COUNT; g++, a += 4, panel += 128) {                                   \
+    BESIDE BK_GROUP_PRODUCTS(ROWS, 0, )                                                           \
+  }
+
+// The same for pairs of groups, each beside a row that waits for its activation: a vector at a time, whose operations
+// fit between the products, while all rows of a tile at once would fill the queues before them. A compiler that moved
+// products past it would have too few registers.
+#define BK_STAY __asm__ volatile("" : "+v"(sum[r][0]), "+v"(sum[r][1]));
+enum { BK_OUTPUTS_AHEAD = 6 };
+#define BK_EACH_WAITING(ROWS, COUNT, BESIDE)                                                      \
+  for (ptrdiff_t i = 0; i < COUNT; i++, a += 8, panel += 256) {                                   \
+    const float *soon = to->waiting.out + (i + BK_OUTPUTS_AHEAD) * to->stride;                    \
+    _mm_prefetch((const char *)soon, _MM_HINT_T0);                                                \
+    _mm_prefetch((const char *)(soon + 16), _MM_HINT_T0);                                         \
+    BESIDE BK_GROUP_PRODUCTS(ROWS, 0, BK_STAY)                                                    \
+    bk_output_waiting(to, i, 0);                                                                  \
+    BESIDE BK_GROUP_PRODUCTS(ROWS, 1, BK_STAY)                                                    \
+    bk_output_waiting(to, i, 1);                                                                  \
+  }
+#define BK_OUTPUT_WAITING(ROWS)                                                                   \
+  if (to->activation != BK_ACT_NONE) {                                                            \
+    const ptrdiff_t waiting = to->waiting.rows, pairs = waiting < most / 2 ? waiting : most / 2;  \
+    BK_FETCHING(BK_EACH_WAITING, ROWS, pairs)                                                     \
+    bk_output_all_waiting(to, pairs);                                                             \
+    most -= 2 * pairs;                                                                            \
+  }
+
+// A tile's sums, and what becomes of each row's. BEFORE may begin with some of the `most` groups.
 //
 // The last two groups go row by row, so that a row is finished between the products of the next: on Zen 4 a store
 // there is free, while 24 of them in a row hold up the next tile.
-#define BK_SUM_TILE(ROWS, FINISH)                                                                 \
+#define BK_SUM_TILE(ROWS, BEFORE, FINISH)                                                         \
   __m512i sum[ROWS][2];                                                                           \
   for (int h = 0; h < 2; h++) {                                                                   \
     const __m512i first =                                                                         \
         start ? _mm512_loadu_si512(start + 16 * h) : _mm512_setzero_si512();                      \
     for (int r = 0; r < ROWS; r++) sum[r][h] = first;                                             \
   }                                                                                               \
-  const ptrdiff_t most = (groups - 1) / 2 * 2, left = groups - most;                              \
-  switch (ahead.to) {                                                                             \
-    case BK_FETCH_NOTHING: BK_EACH_GROUP(ROWS, most, ) break;                                     \
-    case BK_FETCH_NEAR: BK_EACH_GROUP(ROWS, most, BK_FETCH(_MM_HINT_T0)) break;                   \
-    case BK_FETCH_FAR: BK_EACH_GROUP(ROWS, most, BK_FETCH(_MM_HINT_T1)) break;                    \
-  }                                                                                               \
+  ptrdiff_t most = (groups - 1) / 2 * 2;                                                          \
+  const ptrdiff_t left = groups - most;                                                           \
+  BEFORE                                                                                          \
+  BK_FETCHING(BK_EACH_GROUP, ROWS, most)                                                          \
   __m512i w[4];                                                                                   \
   for (int i = 0; i < 4; i++) {                                                                   \
     w[i] = i < 2 * left ? _mm512_loadu_si512(panel + 64 * i) : _mm512_setzero_si512();            \
@@ -134,18 +164,28 @@ BK_INLINE __m512i bk_broadcast(const uint8_t *p) {
 #define BK_STORE_SUMS(R)                                                                          \
   _mm512_storeu_si512(tile + tile_stride * (R), sum[R][0]),                                       \
       _mm512_storeu_si512(tile + tile_stride * (R) + 16, sum[R][1]);
-#define BK_OUTPUT_SUMS(R) bk_output_row(to, R, (i32x16)sum[R][0], (i32x16)sum[R][1]);
+#define BK_OUTPUT_SUMS(R)                                                                         \
+  {                                                                                               \
+    if (to->activation == BK_ACT_NONE) {                                                          \
+      bk_output_row(to, R, (i32x16)sum[R][0], (i32x16)sum[R][1]);                                 \
+    } else {                                                                                      \
+      bk_keep_row(to, R, (i32x16)sum[R][0], (i32x16)sum[R][1]);                                   \
+    }                                                                                             \
+  }
 
 #define BK_TILE(ROWS)                                                                             \
   static void bk_tile_s8_##ROWS(const uint8_t *a, ptrdiff_t lda, const int8_t *panel,             \
                                 ptrdiff_t groups, const int32_t *start, bk_ahead ahead,           \
                                 int32_t *tile, ptrdiff_t tile_stride) {                           \
-    BK_SUM_TILE(ROWS, BK_STORE_SUMS)                                                              \
+    BK_SUM_TILE(ROWS, , BK_STORE_SUMS)                                                            \
   }                                                                                               \
   BK_INLINE void bk_tile_to_outputs_##ROWS(                                                       \
       const uint8_t *a, ptrdiff_t lda, const int8_t *panel, ptrdiff_t groups,                     \
-      const int32_t *start, bk_ahead ahead, const bk_tile_outputs *to) {                          \
-    BK_SUM_TILE(ROWS, BK_OUTPUT_SUMS)                                                             \
+      const int32_t *start, bk_ahead ahead, bk_tile_outputs *outputs) {                           \
+    /* A copy that nothing points to can stay in registers. */                                    \
+    const bk_tile_outputs copy = *outputs, *to = &copy;                                           \
+    BK_SUM_TILE(ROWS, BK_OUTPUT_WAITING(ROWS), BK_OUTPUT_SUMS)                                    \
+    if (to->activation != BK_ACT_NONE) outputs->waiting.out = to->out, outputs->waiting.rows = ROWS; \
   }
 BK_TILE(1) BK_TILE(2) BK_TILE(3) BK_TILE(4) BK_TILE(5) BK_TILE(6)
 BK_TILE(7) BK_TILE(8) BK_TILE(9) BK_TILE(10) BK_TILE(11) BK_TILE(12)
@@ -176,7 +216,7 @@ BK_INLINE void bk_tile_s8(const uint8_t *a, ptrdiff_t lda, ptrdiff_t rows, const
 BK_INLINE void bk_tile_to_outputs(ptrdiff_t index, ptrdiff_t tiles, void *kept, const uint8_t *a,
                                   ptrdiff_t lda, ptrdiff_t rows, const int8_t *panel,
                                   ptrdiff_t groups, const int32_t *start, bk_ahead ahead,
-                                  const bk_tile_outputs *to) {
+                                  bk_tile_outputs *to) {
   BK_ROWS(bk_tile_to_outputs, a, lda, panel, groups, start, ahead, to)
 }
 
@@ -209,7 +249,7 @@ static uint64_t bk_peak_s8(uint64_t rounds) {
         sum[r][1] = _mm512_loadu_si512(s->key_start + j + 16);                                    \
       }                                                                                           \
       const uint8_t *a = q;                                                                       \
-      for (ptrdiff_t g = 0; g < groups; g++, a += 4, panel += 128) BK_GROUP_PRODUCTS(ROWS)        \
+      for (ptrdiff_t g = 0; g < groups; g++, a += 4, panel += 128) BK_GROUP_PRODUCTS(ROWS, 0, )   \
       int32_t *to = s->scores + j;                                                                \
       _Pragma("clang loop unroll(full)") for (int r = 0; r < ROWS; r++, to += s->padded) {        \
         _mm512_storeu_si512(to, sum[r][0]), _mm512_storeu_si512(to + 16, sum[r][1]);              \

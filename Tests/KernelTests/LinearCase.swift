@@ -35,8 +35,10 @@ final class LinearCase {
     self.rows = rows
     self.outputs = outputs
     self.depth = depth
-    self.hasResidual = hasResidual ?? (random.below(2) == 1)
-    self.activation = activation ?? bk_activation(UInt32(random.below(4)))
+    // A residual goes with no activation.
+    let chosen = activation ?? bk_activation(UInt32(max(random.below(7) - 3, 0)))
+    self.hasResidual = hasResidual ?? (chosen == BK_ACT_NONE && random.below(2) == 1)
+    self.activation = self.hasResidual ? BK_ACT_NONE : chosen
     let panels = (outputs + 31) / 32
     let groups = (depth + 3) / 4
     rowStride = 4 * (groups + random.below(3))

@@ -87,9 +87,11 @@ import Testing
     }
   }
 
-  @Test func panelsAloneEqualAllPanels() throws {
+  @Test(arguments: [BK_ACT_NONE, BK_ACT_GELU])
+  func panelsAloneEqualAllPanels(activation: bk_activation) throws {
     let one = LinearCase(
-      rows: 7, outputs: 100, depth: 37, seed: 3, hasResidual: true, activation: BK_ACT_GELU)
+      rows: 7, outputs: 100, depth: 37, seed: 3, hasResidual: activation == BK_ACT_NONE,
+      activation: activation)
     for set in KernelSet.available {
       for float in [false, true] {
         let whole = one.run(set.calls, float: float)

@@ -18,8 +18,9 @@ static destination make_destination(random_source *r, ptrdiff_t rows, ptrdiff_t 
   d.output.stride = columns + next_between(r, 0, 3);
   d.count = (rows - 1) * d.output.stride + columns;
   d.output.out = d.out = TAKE(float, d.count);
-  d.output.activation = (bk_activation)next_between(r, 0, 3);
-  if (next_between(r, 0, 1)) {
+  const ptrdiff_t kind = next_between(r, -3, 3);
+  d.output.activation = kind > 0 ? (bk_activation)kind : BK_ACT_NONE;
+  if (d.output.activation == BK_ACT_NONE && next_between(r, 0, 1)) {
     d.output.residual_stride = columns + next_between(r, 0, 3);
     const ptrdiff_t count = (rows - 1) * d.output.residual_stride + columns;
     float *residual = TAKE(float, count);
