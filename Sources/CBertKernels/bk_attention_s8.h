@@ -74,7 +74,7 @@ BK_INLINE void bk_pack_keys(const bk_head *h, const bk_head_scratch *s, ptrdiff_
   for (ptrdiff_t j = 0; j < s->padded; j += 32) {
     int32_t *start = s->key_start + j;
     bk_tile_s8(bk_tile_row(&a, 0), a.stride, 1, s->keys + j * groups * 4, groups, 0,
-               (bk_ahead){0}, start, BK_PANEL);
+               bk_fetch_nothing(s->keys), start, BK_PANEL);
     // Keys past the end score the least that any can.
     for (int i = 0; i < 32; i++) {
       start[i] = j + i < h->length ? -start[i] : -127 * 127 * (int32_t)head_size;
@@ -217,7 +217,7 @@ BK_INLINE void bk_score_rows(const bk_head_scratch *s, const bk_tile_input *q, p
                              ptrdiff_t groups, i32x16 *high) {
   for (ptrdiff_t j = 0; j < s->padded; j += 32) {
     bk_tile_s8(bk_tile_row(q, 0), q->stride, rows, s->keys + j * groups * 4, groups,
-               s->key_start + j, (bk_ahead){0}, s->scores + j, s->padded);
+               s->key_start + j, bk_fetch_nothing(s->keys), s->scores + j, s->padded);
     for (ptrdiff_t r = 0; r < rows; r++) {
       const int32_t *x = s->scores + r * s->padded + j;
       high[r] = bk_max_i32(bk_max_i32(bk_load_i32(x), bk_load_i32(x + 16)), high[r]);
@@ -267,7 +267,7 @@ BK_INLINE void bk_attend_rows(const bk_head *h, const bk_head_scratch *s, ptrdif
     // At most 255 * 127 * length: exact up to BK_MAX_DEPTH tokens.
     _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL];
     bk_tile_s8(bk_tile_row(&p, 0), p.stride, rows, s->values + d * groups * 4, groups,
-               s->value_start + d, (bk_ahead){0}, tile, BK_PANEL);
+               s->value_start + d, bk_fetch_nothing(s->values), tile, BK_PANEL);
     for (ptrdiff_t r = 0; r < rows; r++) {
       const f32x16 y0 = bk_float(bk_load_i32(tile + 32 * r)) * factor[r];
       const f32x16 y1 = bk_float(bk_load_i32(tile + 32 * r + 16)) * factor[r];

@@ -81,13 +81,21 @@ BK_INLINE __m256i bk_weights(bk_source source, const int8_t *panel, int16_t *kep
   return w;
 }
 
+// What `ahead` says for some groups, to the second-level cache: the first has no room beside a kept panel. Some lines at
+// once, because the loop over groups has no time for one instruction more.
+BK_INLINE void bk_fetch_part(bk_ahead *ahead, ptrdiff_t groups) {
+  const int8_t *end = ahead->at + groups * ahead->step;
+  for (; ahead->at < end; ahead->at += 64) __builtin_prefetch(ahead->at, 0, 2);
+}
+
 // A vector of weights holds 4 outputs by 4 depths, an accumulator 4 outputs by 2 partial sums.
 // ROWS * VECTORS of them, VECTORS of weights, a broadcast and a product fill the 16 registers.
 #define BK_TILE(ROWS, VECTORS)                                                                    \
   BK_INLINE void bk_tile_s8_##ROWS(bk_source source, const int16_t *a, const int8_t *panel,       \
                                    int16_t *kept, ptrdiff_t groups, const int32_t *start,         \
-                                   int32_t *tile, ptrdiff_t tile_stride) {                        \
+                                   bk_ahead ahead, int32_t *tile, ptrdiff_t tile_stride) {        \
     for (int v = 0; v < 8; v += VECTORS) {                                                        \
+      bk_fetch_part(&ahead, groups * VECTORS / 8);                                                \
       __m256i sum[ROWS][VECTORS];                                                                 \
       for (int r = 0; r < ROWS; r++)                                                              \
         for (int i = 0; i < VECTORS; i++) sum[r][i] = _mm256_setzero_si256();                     \
@@ -123,14 +131,15 @@ BK_TILE(1, 8) BK_TILE(2, 4) BK_TILE(3, 2) BK_TILE(4, 2) BK_TILE(5, 2) BK_TILE(6,
 
 #define BK_TILES(NAME, SOURCE)                                                                    \
   static void NAME(const int16_t *a, ptrdiff_t rows, const int8_t *panel, int16_t *kept,          \
-                   ptrdiff_t groups, const int32_t *start, int32_t *tile, ptrdiff_t stride) {     \
+                   ptrdiff_t groups, const int32_t *start, bk_ahead ahead, int32_t *tile,         \
+                   ptrdiff_t stride) {                                                            \
     switch (rows) {                                                                               \
-      case 1: bk_tile_s8_1(SOURCE, a, panel, kept, groups, start, tile, stride); break;           \
-      case 2: bk_tile_s8_2(SOURCE, a, panel, kept, groups, start, tile, stride); break;           \
-      case 3: bk_tile_s8_3(SOURCE, a, panel, kept, groups, start, tile, stride); break;           \
-      case 4: bk_tile_s8_4(SOURCE, a, panel, kept, groups, start, tile, stride); break;           \
-      case 5: bk_tile_s8_5(SOURCE, a, panel, kept, groups, start, tile, stride); break;           \
-      case 6: bk_tile_s8_6(SOURCE, a, panel, kept, groups, start, tile, stride); break;           \
+      case 1: bk_tile_s8_1(SOURCE, a, panel, kept, groups, start, ahead, tile, stride); break;    \
+      case 2: bk_tile_s8_2(SOURCE, a, panel, kept, groups, start, ahead, tile, stride); break;    \
+      case 3: bk_tile_s8_3(SOURCE, a, panel, kept, groups, start, ahead, tile, stride); break;    \
+      case 4: bk_tile_s8_4(SOURCE, a, panel, kept, groups, start, ahead, tile, stride); break;    \
+      case 5: bk_tile_s8_5(SOURCE, a, panel, kept, groups, start, ahead, tile, stride); break;    \
+      case 6: bk_tile_s8_6(SOURCE, a, panel, kept, groups, start, ahead, tile, stride); break;    \
     }                                                                                             \
   }
 BK_TILES(bk_tile_narrow, BK_NARROW)
@@ -140,7 +149,7 @@ BK_TILES(bk_tile_kept, BK_KEPT)
 BK_INLINE void bk_tile_s8(const int16_t *a, ptrdiff_t lda, ptrdiff_t rows, const int8_t *panel,
                           ptrdiff_t groups, const int32_t *start, bk_ahead ahead,
                           int32_t *tile, ptrdiff_t tile_stride) {
-  bk_tile_narrow(a, rows, panel, 0, groups, start, tile, tile_stride);
+  bk_tile_narrow(a, rows, panel, 0, groups, start, ahead, tile, tile_stride);
 }
 
 // The first of several tiles keeps the weights in 16 bits for the others: a twelfth of what a tile
@@ -154,11 +163,11 @@ BK_INLINE void bk_tile_of_panel(ptrdiff_t index, ptrdiff_t tiles, int16_t *kept,
                                 ptrdiff_t groups, const int32_t *start, bk_ahead ahead,
                                 int32_t *tile, ptrdiff_t tile_stride) {
   if (tiles == 1) {
-    bk_tile_narrow(a, rows, panel, 0, groups, start, tile, tile_stride);
+    bk_tile_narrow(a, rows, panel, 0, groups, start, ahead, tile, tile_stride);
   } else if (index == 0) {
-    bk_tile_keep(a, rows, panel, kept, groups, start, tile, tile_stride);
+    bk_tile_keep(a, rows, panel, kept, groups, start, ahead, tile, tile_stride);
   } else {
-    bk_tile_kept(a, rows, panel, kept, groups, start, tile, tile_stride);
+    bk_tile_kept(a, rows, panel, kept, groups, start, ahead, tile, tile_stride);
   }
 }
 
