@@ -11,7 +11,8 @@
 //   bk_panel_scratch     the bytes of that form
 //   bk_tile_of_panel     bk_tile_s8 of a panel's tile `index` of `tiles`, in turn; `kept` has those bytes
 // Where sums become outputs straight from registers, it defines BK_OUTPUTS_TILES and:
-//   bk_tile_to_outputs   bk_tile_of_panel, but to outputs (bk_outputs.h), of which it may leave some waiting
+//   bk_tile_to_outputs   bk_tile_of_panel, but to outputs (bk_outputs.h); where bk_waits, it may leave them in
+//                        to->waiting, after it has output those it found there
 // Everything else is shared.
 #ifndef BK_LINEAR_H
 #define BK_LINEAR_H
@@ -36,7 +37,7 @@ _Static_assert(BK_PANEL_STEP == BK_PANEL * sizeof(float), "a step of depth in fl
 BK_INLINE bk_ahead bk_plan_ahead(const void *next, ptrdiff_t steps, ptrdiff_t tile,
                                  ptrdiff_t tiles) {
   const bk_fetch to = tiles == 1 ? BK_FETCH_NOTHING : tiles == 2 ? BK_FETCH_FAR : BK_FETCH_NEAR;
-  const ptrdiff_t part = tiles == 1 ? 0 : BK_PANEL_STEP / tiles;
+  const ptrdiff_t part = tiles == 1 ? 0 : (BK_PANEL_STEP + tiles - 1) / tiles;
   return (bk_ahead){to, (const int8_t *)next + tile * steps * part, part};
 }
 
@@ -75,7 +76,7 @@ BK_INLINE void bk_start_sums(const bk_linear_s8 *l, ptrdiff_t column, int32_t *s
   }
 }
 
-// For constants `activation` and `adds`, whether there is a residual: loops without branches.
+// `activation` and `adds`, whether there is a residual and so no activation, are constants: the loops have no branches.
 BK_INLINE void bk_linear_s8_with(const bk_linear_s8 *l, const bk_tile_input *a,
                                  const float *scales, ptrdiff_t rows, bk_panels panels,
                                  const bk_output *o, const int8_t *next, void *kept,
@@ -99,9 +100,10 @@ BK_INLINE void bk_linear_s8_with(const bk_linear_s8 *l, const bk_tile_input *a,
       const bk_ahead ahead = bk_plan_ahead(then, l->groups, r / step, tiles);
       to.row_scales = scales + r;
       to.out = o->out + r * o->stride + column;
-      to.residual = (bk_residual){0, 0};
-      if (adds) to.residual = bk_residual_of(o, r, n, column, left, padded);
-      __builtin_assume(!to.residual.rows == !adds);
+      if (adds) {
+        to.residual = bk_residual_of(o, r, n, column, left, padded);
+        __builtin_assume(to.residual.rows != 0);
+      }
       bk_tile_to_outputs(r / step, tiles, kept, bk_tile_row(a, r), a->stride, n, panel, l->groups,
                          start, ahead, &to);
     }
@@ -120,8 +122,7 @@ static void bk_linear_s8_rows(const bk_linear_s8 *l, const uint8_t *q, ptrdiff_t
     const bk_panels some = panels[i];
     const int8_t *then = next ? next : l->weights;
     if (i + 1 < ranges) then = l->weights + panels[i + 1].first * l->groups * BK_PANEL * BK_GROUP;
-#define BK_WITH(ACT, ADDS) \
-  bk_linear_s8_with(l, &a, scales, rows, some, &o, then, kept, ACT, ADDS); break
+#define BK_WITH(ACT, ADDS) bk_linear_s8_with(l, &a, scales, rows, some, &o, then, kept, ACT, ADDS)
     switch (o.activation) {
       case BK_ACT_NONE:
         if (o.residual) {
@@ -129,9 +130,10 @@ static void bk_linear_s8_rows(const bk_linear_s8 *l, const uint8_t *q, ptrdiff_t
         } else {
           BK_WITH(BK_ACT_NONE, 0);
         }
-      case BK_ACT_GELU: BK_WITH(BK_ACT_GELU, 0);
-      case BK_ACT_GELU_TANH: BK_WITH(BK_ACT_GELU_TANH, 0);
-      case BK_ACT_RELU: BK_WITH(BK_ACT_RELU, 0);
+        break;
+      case BK_ACT_GELU: BK_WITH(BK_ACT_GELU, 0); break;
+      case BK_ACT_GELU_TANH: BK_WITH(BK_ACT_GELU_TANH, 0); break;
+      case BK_ACT_RELU: BK_WITH(BK_ACT_RELU, 0); break;
     }
 #undef BK_WITH
     bk_advance(&o, some);

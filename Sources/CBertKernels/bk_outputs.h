@@ -59,6 +59,11 @@ BK_INLINE void bk_finish_row(float *out, bk_residual residual, ptrdiff_t row,
   bk_store(out, y0), bk_store(out + 16, y1);
 }
 
+// Whether an activation is so long that a tile's rows may wait for it and go beside the products of the next.
+BK_INLINE int bk_waits(bk_activation activation) {
+  return activation == BK_ACT_GELU || activation == BK_ACT_GELU_TANH;
+}
+
 // Rows of a tile that wait for their activation, BK_PANEL values each, and where they go then.
 typedef struct {
   float *values;
@@ -74,7 +79,7 @@ typedef struct {
   ptrdiff_t stride;
   bk_residual residual;
   bk_activation activation;
-  // Those of the tile before.
+  // The rows of an earlier tile, whose activation is still to come.
   bk_waiting waiting;
 } bk_tile_outputs;
 

@@ -25,7 +25,8 @@ typedef uint8_t u8x16_u __attribute__((ext_vector_type(16), aligned(1)));
 #define BK_INLINE static inline __attribute__((always_inline, unused))
 
 // What a tile brings into the cache while it computes, `step` bytes at each step of its loop: its
-// share of the next panel, which the panel's first tile would otherwise wait for.
+// share of the next panel, which the panel's first tile would otherwise wait for. A set may prefer another
+// cache, and the bytes of several steps at once.
 typedef enum { BK_FETCH_NOTHING, BK_FETCH_NEAR, BK_FETCH_FAR } bk_fetch;
 typedef struct {
   bk_fetch to;  // the first- or the second-level cache

@@ -81,8 +81,8 @@ BK_INLINE __m256i bk_weights(bk_source source, const int8_t *panel, int16_t *kep
   return w;
 }
 
-// What `ahead` says for some groups, to the second-level cache: the first has no room beside a kept panel. Some lines at
-// once, because the loop over groups has no time for one instruction more.
+// What `ahead` says for some groups, to the second-level cache: the first-level one has no room beside a kept panel. Some
+// lines at once, because the loop over groups has no time for one instruction more.
 BK_INLINE void bk_fetch_part(bk_ahead *ahead, ptrdiff_t groups) {
   const int8_t *end = ahead->at + groups * ahead->step;
   for (; ahead->at < end; ahead->at += 64) __builtin_prefetch(ahead->at, 0, 2);

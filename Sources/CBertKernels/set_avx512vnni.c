@@ -81,6 +81,7 @@ BK_INLINE __m512i bk_broadcast(const uint8_t *p) {
 }
 
 // Group AT of depth from here: 24 accumulators, two vectors of weights and one broadcast fill 27 of the 32 registers.
+// PIN follows each row's products.
 #define BK_GROUP_PRODUCTS(ROWS, AT, PIN)                                                          \
   {                                                                                               \
     const __m512i w0 = _mm512_loadu_si512(panel + 128 * AT);                                      \
@@ -110,9 +111,11 @@ BK_INLINE __m512i bk_broadcast(const uint8_t *p) {
   }
 
 // The same for pairs of groups, each beside a row that waits for its activation: a vector at a time, whose operations
-// fit between the products, while all rows of a tile at once would fill the queues before them. A compiler that moved
-// products past it would have too few registers.
+// fit between the products, while all rows of a tile at once would fill the queues before them. BK_STAY keeps products
+// in their place: moved past an activation, they would take more registers than there are.
 #define BK_STAY __asm__ volatile("" : "+v"(sum[r][0]), "+v"(sum[r][1]));
+// Rows, of two groups each, that a fetch from the second-level cache has time for. The last ones fetch what lies behind the
+// rows: often those of the next tile.
 enum { BK_OUTPUTS_AHEAD = 6 };
 #define BK_EACH_WAITING(ROWS, COUNT, BESIDE)                                                      \
   for (ptrdiff_t i = 0; i < COUNT; i++, a += 8, panel += 256) {                                   \
@@ -125,7 +128,7 @@ enum { BK_OUTPUTS_AHEAD = 6 };
     bk_output_waiting(to, i, 1);                                                                  \
   }
 #define BK_OUTPUT_WAITING(ROWS)                                                                   \
-  if (to->activation != BK_ACT_NONE) {                                                            \
+  if (bk_waits(to->activation)) {                                                                 \
     const ptrdiff_t waiting = to->waiting.rows, pairs = waiting < most / 2 ? waiting : most / 2;  \
     BK_FETCHING(BK_EACH_WAITING, ROWS, pairs)                                                     \
     bk_output_all_waiting(to, pairs);                                                             \
@@ -166,10 +169,10 @@ enum { BK_OUTPUTS_AHEAD = 6 };
       _mm512_storeu_si512(tile + tile_stride * (R) + 16, sum[R][1]);
 #define BK_OUTPUT_SUMS(R)                                                                         \
   {                                                                                               \
-    if (to->activation == BK_ACT_NONE) {                                                          \
-      bk_output_row(to, R, (i32x16)sum[R][0], (i32x16)sum[R][1]);                                 \
-    } else {                                                                                      \
+    if (bk_waits(to->activation)) {                                                               \
       bk_keep_row(to, R, (i32x16)sum[R][0], (i32x16)sum[R][1]);                                   \
+    } else {                                                                                      \
+      bk_output_row(to, R, (i32x16)sum[R][0], (i32x16)sum[R][1]);                                 \
     }                                                                                             \
   }
 
@@ -182,10 +185,10 @@ enum { BK_OUTPUTS_AHEAD = 6 };
   BK_INLINE void bk_tile_to_outputs_##ROWS(                                                       \
       const uint8_t *a, ptrdiff_t lda, const int8_t *panel, ptrdiff_t groups,                     \
       const int32_t *start, bk_ahead ahead, bk_tile_outputs *outputs) {                           \
-    /* A copy that nothing points to can stay in registers. */                                    \
+    /* A copy whose address goes nowhere else can stay in registers. */                           \
     const bk_tile_outputs copy = *outputs, *to = &copy;                                           \
     BK_SUM_TILE(ROWS, BK_OUTPUT_WAITING(ROWS), BK_OUTPUT_SUMS)                                    \
-    if (to->activation != BK_ACT_NONE) outputs->waiting.out = to->out, outputs->waiting.rows = ROWS; \
+    if (bk_waits(to->activation)) outputs->waiting.out = to->out, outputs->waiting.rows = ROWS;   \
   }
 BK_TILE(1) BK_TILE(2) BK_TILE(3) BK_TILE(4) BK_TILE(5) BK_TILE(6)
 BK_TILE(7) BK_TILE(8) BK_TILE(9) BK_TILE(10) BK_TILE(11) BK_TILE(12)

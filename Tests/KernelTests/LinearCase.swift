@@ -36,9 +36,10 @@ final class LinearCase {
     self.outputs = outputs
     self.depth = depth
     // A residual goes with no activation.
-    let chosen = activation ?? bk_activation(UInt32(max(random.below(7) - 3, 0)))
-    self.hasResidual = hasResidual ?? (chosen == BK_ACT_NONE && random.below(2) == 1)
-    self.activation = self.hasResidual ? BK_ACT_NONE : chosen
+    let drawn = bk_activation(UInt32(max(random.below(7) - 3, 0)))
+    self.activation = activation ?? (hasResidual == true ? BK_ACT_NONE : drawn)
+    self.hasResidual = hasResidual ?? (self.activation == BK_ACT_NONE && random.below(2) == 1)
+    precondition(!self.hasResidual || self.activation == BK_ACT_NONE)
     let panels = (outputs + 31) / 32
     let groups = (depth + 3) / 4
     rowStride = 4 * (groups + random.below(3))

@@ -150,7 +150,7 @@ static void record_matrix(const run *r, const char *place, const char *what, mat
   record(r, place, what, x.values, tokens, x.stride * 4, x.width * 4);
 }
 
-// y = linear(x), then the activation, then plus the residual, which may be y.
+// y = linear(x), then the activation or the residual, which may be y.
 static void linear(const run *r, const char *name, matrix x, matrix y, bk_activation activation,
                    const float *residual) {
   const ptrdiff_t panels = (y.width + 31) / 32, groups = (x.width + 3) / 4;

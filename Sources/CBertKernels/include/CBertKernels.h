@@ -77,7 +77,7 @@ typedef struct {
 typedef struct {
   float *out;             // [rows][stride], 32 floats for each panel computed, the first one's first
   ptrdiff_t stride;       // at least 32 for each panel of all ranges
-  const float *residual;  // null, or [rows][residual_stride], added where there is no activation: columns as in out
+  const float *residual;  // null, always so with an activation, or [rows][residual_stride], added: columns as in out
   ptrdiff_t residual_stride;
   bk_activation activation;
 } bk_output;
