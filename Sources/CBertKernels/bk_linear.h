@@ -111,6 +111,19 @@ BK_INLINE void bk_linear_s8_with(const bk_linear_s8 *l, const bk_tile_input *a,
   bk_output_all_waiting(&to, 0);
 }
 
+// A function for each of the constants: together they would be one too large to compile in good time.
+#define BK_LINEAR_S8(NAME, ACTIVATION, ADDS)                                                     \
+  static __attribute__((noinline)) void bk_linear_s8_##NAME(                                     \
+      const bk_linear_s8 *l, const bk_tile_input *a, const float *scales, ptrdiff_t rows,        \
+      bk_panels panels, const bk_output *o, const int8_t *next, void *kept) {                    \
+    bk_linear_s8_with(l, a, scales, rows, panels, o, next, kept, ACTIVATION, ADDS);              \
+  }
+BK_LINEAR_S8(alone, BK_ACT_NONE, 0)
+BK_LINEAR_S8(residual, BK_ACT_NONE, 1)
+BK_LINEAR_S8(gelu, BK_ACT_GELU, 0)
+BK_LINEAR_S8(gelu_tanh, BK_ACT_GELU_TANH, 0)
+BK_LINEAR_S8(relu, BK_ACT_RELU, 0)
+
 static void bk_linear_s8_rows(const bk_linear_s8 *l, const uint8_t *q, ptrdiff_t q_stride,
                               const float *scales, ptrdiff_t rows, const bk_panels *panels,
                               ptrdiff_t ranges, const bk_output *output, const void *next,
@@ -122,20 +135,14 @@ static void bk_linear_s8_rows(const bk_linear_s8 *l, const uint8_t *q, ptrdiff_t
     const bk_panels some = panels[i];
     const int8_t *then = next ? next : l->weights;
     if (i + 1 < ranges) then = l->weights + panels[i + 1].first * l->groups * BK_PANEL * BK_GROUP;
-#define BK_WITH(ACT, ADDS) bk_linear_s8_with(l, &a, scales, rows, some, &o, then, kept, ACT, ADDS)
+#define BK_RUN(NAME) bk_linear_s8_##NAME(l, &a, scales, rows, some, &o, then, kept)
     switch (o.activation) {
-      case BK_ACT_NONE:
-        if (o.residual) {
-          BK_WITH(BK_ACT_NONE, 1);
-        } else {
-          BK_WITH(BK_ACT_NONE, 0);
-        }
-        break;
-      case BK_ACT_GELU: BK_WITH(BK_ACT_GELU, 0); break;
-      case BK_ACT_GELU_TANH: BK_WITH(BK_ACT_GELU_TANH, 0); break;
-      case BK_ACT_RELU: BK_WITH(BK_ACT_RELU, 0); break;
+      case BK_ACT_NONE: o.residual ? BK_RUN(residual) : BK_RUN(alone); break;
+      case BK_ACT_GELU: BK_RUN(gelu); break;
+      case BK_ACT_GELU_TANH: BK_RUN(gelu_tanh); break;
+      case BK_ACT_RELU: BK_RUN(relu); break;
     }
-#undef BK_WITH
+#undef BK_RUN
     bk_advance(&o, some);
   }
 }
