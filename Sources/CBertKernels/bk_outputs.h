@@ -48,7 +48,7 @@ BK_INLINE f32x16 bk_activate(bk_activation activation, int coarse, f32x16 y) {
   }
 }
 
-// Two vectors of a tile's row: activation, residual, and out.
+// Two vectors of a tile's row: activation or residual, and out.
 BK_INLINE void bk_finish_row(float *out, bk_residual residual, ptrdiff_t row,
                              bk_activation activation, int coarse, f32x16 y0, f32x16 y1) {
   y0 = bk_activate(activation, coarse, y0), y1 = bk_activate(activation, coarse, y1);
