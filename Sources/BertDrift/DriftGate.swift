@@ -2,24 +2,24 @@ import BertErrors
 import JSONText
 
 /// Thresholds that a drift report must meet.
-public struct DriftGate: Sendable {
+package struct DriftGate: Sendable {
   /// One threshold.
-  public struct Requirement: Sendable {
+  package struct Requirement: Sendable {
     /// The name as it was given.
-    public let name: String
+    package let name: String
     /// Where the number stands in the report's JSON.
-    public let path: [String]
+    package let path: [String]
     /// The least value allowed, or the most where less is better.
-    public let threshold: Double
+    package let threshold: Double
     /// Whether a larger number is better.
-    public let isMinimum: Bool
+    package let isMinimum: Bool
   }
 
   /// All thresholds.
-  public private(set) var requirements: [Requirement] = []
+  package private(set) var requirements: [Requirement] = []
 
   /// A gate that everything passes.
-  public init() {}
+  package init() {}
 
   private static let short = [
     "cosine": "embedding.cosine_worst", "sqnr": "hidden.sqnr_db", "spearman": "ranking.spearman",
@@ -38,7 +38,7 @@ public struct DriftGate: Sendable {
   private static let lessIsBetter: Set = ["max_abs", "flips", "max_probability_change"]
 
   /// Every name that may be required.
-  public static var names: [String] {
+  package static var names: [String] {
     short.keys.sorted()
       + fields.sorted { $0.key < $1.key }.flatMap { group, names in
         names.map { "\(group).\($0)" }
@@ -48,7 +48,7 @@ public struct DriftGate: Sendable {
   /// Adds a threshold.
   ///
   /// - Throws: `usage` for a name it does not know or a number that is not finite.
-  public mutating func require(_ name: String, _ threshold: Double?) throws(BertError) {
+  package mutating func require(_ name: String, _ threshold: Double?) throws(BertError) {
     let path = (Self.short[name] ?? name).split(separator: ".", omittingEmptySubsequences: false)
       .map(String.init)
     guard path.count == 2, Self.fields[path[0]]?.contains(path[1]) == true else {
@@ -68,7 +68,7 @@ public struct DriftGate: Sendable {
   /// Adds the thresholds of `cosine=0.999,sqnr=28`.
   ///
   /// - Throws: `usage` for a name or number it does not know.
-  public mutating func add(list: String) throws(BertError) {
+  package mutating func add(list: String) throws(BertError) {
     for part in list.split(separator: ",", omittingEmptySubsequences: false) {
       let sides = part.split(separator: "=", omittingEmptySubsequences: false)
       guard sides.count == 2 else {
@@ -81,7 +81,7 @@ public struct DriftGate: Sendable {
   /// Adds the thresholds of a JSON object, `{"cosine": 0.999, "hidden": {"sqnr_db": 28}}`.
   ///
   /// - Throws: `malformed` or `usage`.
-  public mutating func add(json bytes: [UInt8]) throws(BertError) {
+  package mutating func add(json bytes: [UInt8]) throws(BertError) {
     guard let object = try JSON.parse(bytes).objectValue else {
       throw BertError(.malformed, "the thresholds are no JSON object")
     }
@@ -99,7 +99,7 @@ public struct DriftGate: Sendable {
   /// Adds the thresholds of TOML text: `name = number` lines, `[group]` headings, `#` comments.
   ///
   /// - Throws: `malformed` for anything else, with the line.
-  public mutating func add(toml bytes: [UInt8]) throws(BertError) {
+  package mutating func add(toml bytes: [UInt8]) throws(BertError) {
     var group = ""
     let lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false)
     for (index, line) in lines.enumerated() {
@@ -119,7 +119,7 @@ public struct DriftGate: Sendable {
   }
 
   /// What the report falls short of, a sentence each; empty when it passes.
-  public func failures(_ report: DriftReport) -> [String] {
+  package func failures(_ report: DriftReport) -> [String] {
     if report.texts == 0, !requirements.isEmpty { return ["there were no texts to measure"] }
     let json = report.json
     return requirements.compactMap { requirement in

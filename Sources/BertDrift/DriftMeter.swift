@@ -4,9 +4,9 @@ import BertModel
 import BertRuntime
 
 /// Runs texts through both paths of a model and sums up how far they lie apart.
-public final class DriftMeter {
-  private let reference: Encoder
-  private let other: Encoder
+package final class DriftMeter {
+  private let reference: BertEncoder
+  private let other: BertEncoder
   private let pooler: Pooler
   private let normalizes: Bool
   private let attribution: SiteAttribution?
@@ -26,20 +26,20 @@ public final class DriftMeter {
   private let recorders: (reference: HiddenRecorder, other: HiddenRecorder)
 
   /// Texts whose pairwise similarities are ranked: their number grows with the square.
-  public static let mostRankedTexts = 1500
+  package static let mostRankedTexts = 1500
   /// Tokens of a pass: both paths keep the hidden states of every layer of so many, or of one text.
-  public static let tokenBudget = 512
+  package static let tokenBudget = 512
 
   /// Compares the float32 and the int8 path of one source.
   ///
   /// - Parameter attributes: also finds out which linears and places cause the drift, on the first
   ///   texts.
-  public init(
+  package init(
     source: any WeightSource, kernels: KernelSet, team: ThreadTeam, pooler: Pooler,
     normalizes: Bool, attributes: Bool = false
   ) throws(BertError) {
-    func encoder(_ precision: Precision) throws(BertError) -> Encoder {
-      try Encoder(
+    func encoder(_ precision: Precision) throws(BertError) -> BertEncoder {
+      try BertEncoder(
         source: source, precision: precision, kernels: kernels, team: team,
         tokenBudget: Self.tokenBudget)
     }
@@ -62,7 +62,7 @@ public final class DriftMeter {
   /// Adds a batch; `labels` are the texts, to quote the one that drifts most.
   ///
   /// - Throws: `malformed` when a path gives NaN or infinity.
-  public func add(_ batch: TokenBatch, labels: [String] = []) throws(BertError) {
+  package func add(_ batch: TokenBatch, labels: [String] = []) throws(BertError) {
     let longest = (0..<batch.count).map { batch.range($0).count }.max() ?? 0
     let tokens = max(longest, min(batch.tokenCount, Self.tokenBudget))
     try recorders.reference.reserve(tokens)
@@ -105,7 +105,8 @@ public final class DriftMeter {
   }
 
   private func compareEmbeddings(
-    _ a: Encoder.HiddenStates, _ b: Encoder.HiddenStates, _ places: (Range<Int>, Range<Int>),
+    _ a: BertEncoder.HiddenStates, _ b: BertEncoder.HiddenStates,
+    _ places: (Range<Int>, Range<Int>),
     _ label: String?
   ) throws(BertError) {
     let x = try pooler.vector(a, tokens: places.0, normalizes: normalizes)
@@ -121,7 +122,7 @@ public final class DriftMeter {
   /// Scores of a token are as many as the vocabulary has words, so that they are never kept: only an
   /// answer's two of each token have to be seen together.
   private func compareAnswers(
-    _ a: Encoder.HiddenStates, _ b: Encoder.HiddenStates, _ places: (Range<Int>, Range<Int>)
+    _ a: BertEncoder.HiddenStates, _ b: BertEncoder.HiddenStates, _ places: (Range<Int>, Range<Int>)
   ) throws(BertError) {
     guard let head else { return }
     let step = head.scoresTokens && head.head != .answer ? 1 : places.0.count
@@ -150,7 +151,7 @@ public final class DriftMeter {
   }
 
   /// What was measured so far.
-  public func report(settings: DriftReport.Settings) throws(BertError) -> DriftReport {
+  package func report(settings: DriftReport.Settings) throws(BertError) -> DriftReport {
     // Rather one text that is too long than none.
     let sample = sample.count == 0 ? longText ?? sample : sample
     return DriftReport(

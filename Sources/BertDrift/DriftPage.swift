@@ -3,18 +3,18 @@ import BertRuntime
 import JSONText
 
 /// A drift report as one HTML page that needs nothing else: tables, and charts as SVG.
-public struct DriftPage {
+package struct DriftPage {
   private let report: DriftReport
   private let failures: [String]?
 
   /// A page of a report; `failures` are those of a gate, nil when there was none.
-  public init(_ report: DriftReport, failures: [String]?) {
+  package init(_ report: DriftReport, failures: [String]?) {
     self.report = report
     self.failures = failures
   }
 
   /// The page.
-  public var html: String {
+  package var html: String {
     """
     <!doctype html>
     <html lang="en"><head><meta charset="utf-8">

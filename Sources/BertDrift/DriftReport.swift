@@ -1,22 +1,22 @@
 import JSONText
 
 /// What int8 cost on some texts, beside the float32 path of the same file.
-public struct DriftReport: Sendable {
+package struct DriftReport: Sendable {
   /// How it was measured.
-  public struct Settings: Sendable {
+  package struct Settings: Sendable {
     /// The fingerprint of the int8 vectors.
-    public var fingerprint: String
+    package var fingerprint: String
     /// The model's file.
-    public var model: String
+    package var model: String
     /// The kernels that ran.
-    public var kernels: String
+    package var kernels: String
     /// What the quantiser was told and chose.
-    public var quantizer: [(key: String, value: String)]
+    package var quantizer: [(key: String, value: String)]
     /// When, as an ISO 8601 date; empty to leave it out.
-    public var date: String
+    package var date: String
 
     /// Describes a measurement.
-    public init(
+    package init(
       fingerprint: String, model: String, kernels: String,
       quantizer: [(key: String, value: String)], date: String
     ) {
@@ -29,30 +29,30 @@ public struct DriftReport: Sendable {
   }
 
   /// Texts compared.
-  public let texts: Int
+  package let texts: Int
   /// Tokens compared.
-  public let tokens: Int
+  package let tokens: Int
   /// The last layer's hidden states, token by token.
-  public let hidden: VectorDrift
+  package let hidden: VectorDrift
   /// The pooled vectors, text by text.
-  public let embedding: VectorDrift
+  package let embedding: VectorDrift
   /// The text whose pooled vector drifts most; empty when the texts are unknown.
-  public let worstText: String
+  package let worstText: String
   /// How the head's answers differ; nil for a model without a head.
-  public let head: HeadDrift?
+  package let head: HeadDrift?
   /// Whether similarities order the texts alike.
-  public let ranking: RankingDrift
+  package let ranking: RankingDrift
   /// Every layer's hidden states.
-  public let layers: [VectorDrift]
+  package let layers: [VectorDrift]
   /// Every linear's own error; empty when it was not asked for.
-  public let linears: [LinearDrift]
+  package let linears: [LinearDrift]
   /// What each kind of place causes; empty when it was not asked for.
-  public let sites: [SiteDrift]
+  package let sites: [SiteDrift]
   /// How it was measured.
-  public let settings: Settings
+  package let settings: Settings
 
   /// The report as JSON, in the order that the format promises.
-  public var json: JSON {
+  package var json: JSON {
     var embedding = Self.members(embedding)
     embedding.append(("worst_text", .string(worstText)))
     return [
@@ -123,7 +123,7 @@ public struct DriftReport: Sendable {
   }
 
   /// A few lines for people.
-  public var summary: String {
+  package var summary: String {
     """
     drift of int8 against float32 over \(texts) texts, \(tokens) tokens
       hidden states   SQNR \(fixed(hidden.sqnr, 2)) dB   cosine mean \(fixed(hidden.cosineMean, 6)) \

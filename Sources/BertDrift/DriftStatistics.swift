@@ -1,29 +1,29 @@
 import JSONText
 
 /// How far vectors of one path lie from those of another, summed over many vectors.
-public struct VectorDrift: Sendable {
+package struct VectorDrift: Sendable {
   /// Vectors compared.
-  public private(set) var count = 0
+  package private(set) var count = 0
   private var signal = 0.0
   private var noise = 0.0
   private var cosineSum = 0.0
   /// The least cosine of a pair; 1 before any.
-  public private(set) var cosineWorst = 1.0
+  package private(set) var cosineWorst = 1.0
   /// Which pair had it, in order of `add`.
-  public private(set) var worstIndex = 0
+  package private(set) var worstIndex = 0
   /// The largest difference of any element.
-  public private(set) var largestDifference = 0.0
+  package private(set) var largestDifference = 0.0
   /// Each cosine, when they are kept.
-  public private(set) var cosines: [Float] = []
+  package private(set) var cosines: [Float] = []
   private let keepsCosines: Bool
 
   /// Nothing compared yet.
   ///
   /// - Parameter keepsCosines: remembers each cosine, for percentiles.
-  public init(keepsCosines: Bool = false) { self.keepsCosines = keepsCosines }
+  package init(keepsCosines: Bool = false) { self.keepsCosines = keepsCosines }
 
   /// Compares a vector with its reference.
-  public mutating func add(
+  package mutating func add(
     reference: UnsafePointer<Float>, other: UnsafePointer<Float>, width: Int
   ) {
     var (ff, qq, fq, nn, most) = (0.0, 0.0, 0.0, 0.0, 0.0)
@@ -68,12 +68,12 @@ public struct VectorDrift: Sendable {
   }
 
   /// 10·log₁₀(Σ reference² / Σ difference²); infinite when there is no difference.
-  public var sqnr: Double { signalToNoise(signal, noise) }
+  package var sqnr: Double { signalToNoise(signal, noise) }
   /// The mean cosine; 1 when nothing was compared.
-  public var cosineMean: Double { count == 0 ? 1 : cosineSum / Double(count) }
+  package var cosineMean: Double { count == 0 ? 1 : cosineSum / Double(count) }
 
   /// The cosine that one in a hundred vectors falls short of.
-  public var cosineFirstPercentile: Double? {
+  package var cosineFirstPercentile: Double? {
     guard !cosines.isEmpty else { return nil }
     if cosineWorst.isNaN { return .nan }
     return Double(cosines.sorted()[cosines.count / 100])
@@ -81,13 +81,13 @@ public struct VectorDrift: Sendable {
 }
 
 /// Whether similarities order texts alike: ranks, rank correlation and neighbours.
-public struct RankingDrift: Sendable {
+package struct RankingDrift: Sendable {
   /// Rank correlation of the similarities of every pair; nil for fewer than three texts.
-  public let spearman: Double?
+  package let spearman: Double?
   /// The share of texts whose nearest other text stays the same; nil for fewer than three texts.
-  public let top1: Double?
+  package let top1: Double?
   /// The mean share of a text's ten nearest that stay among them; nil for fewer than twelve texts.
-  public let top10: Double?
+  package let top10: Double?
 
   /// Compares the embeddings of the same texts.
   init(reference: [[Float]], other: [[Float]]) {

@@ -3,24 +3,24 @@ import BertRuntime
 import Glibc
 
 /// How a head's answers differ between the two paths.
-public struct HeadDrift: Sendable {
+package struct HeadDrift: Sendable {
   /// What the head answers.
-  public let head: Head
+  package let head: HeadKind
   /// Answers compared: texts, or tokens where the head scores tokens.
-  public private(set) var answers = 0
+  package private(set) var answers = 0
   private var same = 0
   private var sharedTop5 = 0
   /// The largest change of any probability.
-  public private(set) var largestProbabilityChange = 0.0
+  package private(set) var largestProbabilityChange = 0.0
 
-  init(head: Head) { self.head = head }
+  init(head: HeadKind) { self.head = head }
 
   /// The share of answers whose best label changed; for a single score, whose sign did.
-  public var flips: Double { answers == 0 ? 0 : Double(answers - same) / Double(answers) }
+  package var flips: Double { answers == 0 ? 0 : Double(answers - same) / Double(answers) }
   /// The share of answers whose best label stayed.
-  public var top1: Double { 1 - flips }
+  package var top1: Double { 1 - flips }
   /// The mean share of the five best that stay among them; nil with fewer than six labels.
-  public private(set) var top5: Double?
+  package private(set) var top5: Double?
 
   /// Adds rows of `width` scores; an answer head's two are those of every token as start and end.
   mutating func add(reference: [Float], other: [Float], width: Int) {

@@ -5,23 +5,23 @@ import BertRuntime
 import Synchronization
 
 /// What each place of the int8 path does to the result.
-public struct SiteDrift: Sendable {
+package struct SiteDrift: Sendable {
   /// The place, in all layers at once.
-  public let site: QuantizedSite
+  package let site: QuantizedSite
   /// Last hidden states with this place alone in int8.
-  public let alone: VectorDrift
+  package let alone: VectorDrift
   /// Last hidden states with everything but this place in int8.
-  public let without: VectorDrift
+  package let without: VectorDrift
 }
 
 /// One linear's own error, on the inputs it has in the float32 path.
-public struct LinearDrift: Sendable {
+package struct LinearDrift: Sendable {
   /// The layer.
-  public let layer: Int
+  package let layer: Int
   /// The linear.
-  public let site: LinearSite
+  package let site: LinearSite
   /// Its outputs, float32 against int8.
-  public let outputs: VectorDrift
+  package let outputs: VectorDrift
 }
 
 /// Watches the float32 path and runs every linear's int8 form beside it.
@@ -77,7 +77,7 @@ struct SiteAttribution {
   func linears(_ batch: TokenBatch) throws(BertError) -> [LinearDrift] {
     let watcher = LinearWatcher(try LinearComparison(source: source, kernels: kernels))
     // One worker: sums come in one order, so that reports do not differ from run to run.
-    let encoder = try Encoder(
+    let encoder = try BertEncoder(
       source: source, precision: .float32, kernels: kernels, team: ThreadTeam(count: 1))
     try encoder.encode(batch, observer: watcher) { _ in }
     return watcher.results()
@@ -99,7 +99,7 @@ struct SiteAttribution {
   private func states(
     _ batch: TokenBatch, _ quantizes: (QuantizedSite) -> Bool
   ) throws(BertError) -> [Float] {
-    let encoder = try Encoder(
+    let encoder = try BertEncoder(
       source: source, precision: .int8, kernels: kernels, team: team
     ) { quantizes($1) }
     let width = encoder.configuration.hiddenSize
@@ -113,7 +113,7 @@ struct SiteAttribution {
   }
 
   private func compare(_ reference: [Float], _ other: [Float]) -> VectorDrift {
-    let width = source.description.configuration.hiddenSize
+    let width = source.model.configuration.hiddenSize
     var drift = VectorDrift()
     reference.withUnsafeBufferPointer { a in
       other.withUnsafeBufferPointer { b in

@@ -6,30 +6,30 @@ import BertTokenize
 import BertqFile
 
 /// A `.bertq` file opened for use: its tokenizer, and encoders over its weights.
-public final class ServedModel: Sendable {
+package final class ServedModel: Sendable {
   /// The mapped file.
-  public let file: BertqFile
+  package let file: ModelFile
   /// All of the model except its tensors.
-  public var description: ModelDescription { file.description }
+  package var description: ModelDescription { file.model }
   /// The tokenizer, nil when the file holds no vocabulary.
-  public let tokenizer: Tokenizer?
+  package let tokenizer: Tokenizer?
 
   /// The name of the tensor that holds the vocabulary's table.
-  public static let vocabularyTensor = "tokenizer.vocabulary"
+  package static let vocabularyTensor = "tokenizer.vocabulary"
 
   /// Opens a file and checks what is needed to read text; weights are checked by `encoder`.
   ///
   /// - Throws: `notFound`, `malformed` or `unsupported`, with file, tensor and offset; `unsupported`
   ///   too for a file of an earlier numeric version, whose fingerprints stand for other bits.
-  public init(path: String) throws(BertError) {
-    file = try BertqFile.open(path)
+  package init(path: String) throws(BertError) {
+    file = try ModelFile.open(path)
     guard file.numericVersion == BertqFormat.numericVersion else {
       throw BertError(
         .unsupported,
         "was made for version \(file.numericVersion) of the numeric contract; this program computes "
           + "version \(BertqFormat.numericVersion): convert the checkpoint again", file: path)
     }
-    guard let settings = file.description.tokenizer, let view = file.find(Self.vocabularyTensor)
+    guard let settings = file.model.tokenizer, let view = file.find(Self.vocabularyTensor)
     else {
       tokenizer = nil
       return
@@ -37,11 +37,11 @@ public final class ServedModel: Sendable {
     do throws(BertError) {
       try file.verify(view, bytes: 0..<view.bytes.count)
       let table = try VocabularyTable(bytes: view.bytes, owner: file)
-      guard table.count <= file.description.configuration.vocabularySize else {
+      guard table.count <= file.model.configuration.vocabularySize else {
         throw BertError(
           .malformed,
           "the vocabulary has \(table.count) tokens, the embeddings have "
-            + "\(file.description.configuration.vocabularySize) rows", tensor: view.name)
+            + "\(file.model.configuration.vocabularySize) rows", tensor: view.name)
       }
       tokenizer = try Tokenizer(vocabulary: table, settings: WordPieceSettings(settings))
     } catch {
@@ -50,22 +50,22 @@ public final class ServedModel: Sendable {
   }
 
   /// Whether the file holds weights of a precision.
-  public func holds(_ precision: Precision) -> Bool {
+  package func holds(_ precision: Precision) -> Bool {
     fingerprint(precision) != nil
   }
 
   /// What identifies vectors of a precision: only equal fingerprints may be compared.
-  public func fingerprint(_ precision: Precision) -> String? {
+  package func fingerprint(_ precision: Precision) -> String? {
     precision == .int8 ? file.fingerprints.int8 : file.fingerprints.float
   }
 
   /// An encoder over the file's weights, which are verified now.
-  public func encoder(
+  package func encoder(
     _ precision: Precision, kernels: KernelSet, team: ThreadTeam,
     tokenBudget: Int? = nil
-  ) throws(BertError) -> Encoder {
+  ) throws(BertError) -> BertEncoder {
     do throws(BertError) {
-      return try Encoder(
+      return try BertEncoder(
         source: file, precision: precision, kernels: kernels, team: team, tokenBudget: tokenBudget)
     } catch {
       throw error.inFile(file.path)
@@ -75,7 +75,7 @@ public final class ServedModel: Sendable {
 
 extension WordPieceSettings {
   /// The tokenizer's settings as a model states them.
-  public init(_ settings: TokenizerSettings) {
+  package init(_ settings: TokenizerSettings) {
     self.init()
     lowercase = settings.lowercase
     stripAccents = settings.stripAccents

@@ -4,18 +4,18 @@ import BertRuntime
 import BertTokenize
 
 /// One text to be encoded: words, or token ids that somebody else made.
-public struct TextInput: Sendable {
+package struct TextInput: Sendable {
   /// The text as UTF-8; bytes that are not UTF-8 count as U+FFFD.
-  public var text: [UInt8] = []
+  package var text: [UInt8] = []
   /// A second text, which gets token type 1.
-  public var pair: [UInt8]?
+  package var pair: [UInt8]?
   /// Token ids to use as they are, instead of the text.
-  public var ids: [Int32]?
+  package var ids: [Int32]?
   /// Token types of `ids`; all 0 when absent.
-  public var types: [UInt8]?
+  package var types: [UInt8]?
 
   /// A single text.
-  public init(text: [UInt8] = [], pair: [UInt8]? = nil, ids: [Int32]? = nil, types: [UInt8]? = nil)
+  package init(text: [UInt8] = [], pair: [UInt8]? = nil, ids: [Int32]? = nil, types: [UInt8]? = nil)
   {
     self.text = text
     self.pair = pair
@@ -26,7 +26,7 @@ public struct TextInput: Sendable {
 
 extension ServedModel {
   /// The most tokens of a text: what the publisher says, at most the position embeddings.
-  public var tokenLimit: Int {
+  package var tokenLimit: Int {
     let positions = description.configuration.maximumPositions
     return min(description.tokenizer?.maximumTokens ?? positions, positions)
   }
@@ -38,7 +38,7 @@ extension ServedModel {
   /// - Throws: `usage` for a text that is too long, with both counts, or ids outside the model;
   ///   `unsupported` for text when the file has no vocabulary.
   @discardableResult
-  public func append(
+  package func append(
     _ input: TextInput, to batch: inout TokenBatch, truncates: Bool
   ) throws(BertError) -> Int {
     if let ids = input.ids {
@@ -50,7 +50,7 @@ extension ServedModel {
         .unsupported, "the file holds no vocabulary; give token ids ({\"ids\":[...]}) instead",
         file: file.path)
     }
-    var encoding = Encoding()
+    var encoding = TokenizedText()
     let limit = truncates ? TokenLimit(tokenLimit) : nil
     let made = try input.text.withUnsafeBufferPointer { text throws(BertError) in
       guard let pair = input.pair else {

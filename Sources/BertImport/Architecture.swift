@@ -3,8 +3,8 @@ import BertModel
 
 /// What a class name under `architectures` says about a model.
 struct Architecture {
-  var task: Task
-  var heads: Set<Head> = []
+  var task: ModelTask
+  var heads: Set<HeadKind> = []
   var needsPooler = false
   /// One logit whatever the label names say.
   var hasOneLogit = false
@@ -44,7 +44,7 @@ struct Architecture {
   }
 
   /// The task that the tensors suggest when no class is named.
-  static func suggestedTask(heads: [Head], hasPooler: Bool) -> Task {
+  static func suggestedTask(heads: [HeadKind], hasPooler: Bool) -> ModelTask {
     if heads.contains(.answer) { return .answer }
     if heads.contains(.classifier) { return hasPooler ? .classify : .tag }
     if heads.contains(.maskedWords) { return .fillMask }

@@ -44,7 +44,7 @@ struct ExpectedTensors {
   }
 
   /// The parts of a head; of the masked-word decoder only what is always there.
-  func head(_ head: Head) -> [ExpectedPart] {
+  func head(_ head: HeadKind) -> [ExpectedPart] {
     switch head {
     case .maskedWords:
       linear(CanonicalName.maskedTransform, "cls.predictions.transform.dense", hidden, hidden)

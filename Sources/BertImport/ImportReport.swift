@@ -1,70 +1,70 @@
 import JSONText
 
 /// What became of every tensor of a checkpoint, and what else a user should know.
-public struct ImportReport: Sendable {
+package struct ImportReport: Sendable {
   /// A canonical tensor and the published tensors it is made of.
-  public struct Mapped: Sendable, Equatable {
+  package struct Mapped: Sendable, Equatable {
     /// The canonical name.
-    public let canonical: String
+    package let canonical: String
     /// The published names, in the order in which they are joined.
-    public let published: [String]
+    package let published: [String]
     /// The canonical shape.
-    public let shape: [Int]
+    package let shape: [Int]
     /// The element types of the published tensors, each once.
-    public let elementTypes: [String]
+    package let elementTypes: [String]
     /// Whether the published matrix is stored `[in, out]`.
-    public let isTransposed: Bool
+    package let isTransposed: Bool
   }
 
   /// A published tensor that is passed over.
-  public struct Ignored: Sendable, Equatable {
+  package struct Ignored: Sendable, Equatable {
     /// The published name.
-    public let name: String
+    package let name: String
     /// Why.
-    public let reason: String
+    package let reason: String
     /// The file that holds it.
-    public let file: String
+    package let file: String
   }
 
   /// A published tensor that nothing explains.
-  public struct Unknown: Sendable, Equatable {
+  package struct Unknown: Sendable, Equatable {
     /// The published name.
-    public let name: String
+    package let name: String
     /// Its shape.
-    public let shape: [Int]
+    package let shape: [Int]
     /// The file that holds it.
-    public let file: String
+    package let file: String
   }
 
   /// A tensor that the model needs and the checkpoint does not have.
-  public struct Missing: Sendable, Equatable {
+  package struct Missing: Sendable, Equatable {
     /// The canonical name.
-    public let canonical: String
+    package let canonical: String
     /// The published name that was looked for.
-    public let published: String
+    package let published: String
   }
 
   /// The checkpoint that was read.
-  public var source = ""
+  package var source = ""
   /// Tensors that are used, in canonical order.
-  public var mapped: [Mapped] = []
+  package var mapped: [Mapped] = []
   /// Tensors that are not needed.
-  public var ignored: [Ignored] = []
+  package var ignored: [Ignored] = []
   /// Tensors that nothing explains: an import with one fails.
-  public var unknown: [Unknown] = []
+  package var unknown: [Unknown] = []
   /// Tensors that are not there: an import with one fails.
-  public var missing: [Missing] = []
+  package var missing: [Missing] = []
   /// Everything that makes the import fail, one sentence each.
-  public var problems: [String] = []
+  package var problems: [String] = []
   /// Choices and oddities that do not make it fail.
-  public var notices: [String] = []
+  package var notices: [String] = []
 
   /// An empty report.
-  public init() {}
+  package init() {}
 
   /// The report as an object with the members source, mapped, ignored, unknown, missing, problems
   /// and notices.
-  public var json: JSON {
+  package var json: JSON {
     func list<Element>(_ elements: [Element], _ object: (Element) -> JSON) -> JSON {
       .array(elements.map(object))
     }

@@ -3,21 +3,21 @@ import BertModel
 import TensorFiles
 
 /// A published model, understood: everything about it, and its tensors by canonical name.
-public final class ImportedModel: Sendable {
+package final class ImportedModel: Sendable {
   /// All of the model except its tensors.
-  public let description: ModelDescription
+  package let description: ModelDescription
   /// The tokens, by id; empty when the model has no vocabulary.
-  public let vocabulary: [[UInt8]]
+  package let vocabulary: [[UInt8]]
   /// The canonical tensors that the model has, in canonical order.
-  public let tensors: [TensorRequirement]
+  package let tensors: [TensorRequirement]
   /// Heads that the model has.
-  public let heads: [Head]
+  package let heads: [HeadKind]
   /// Whether the model has a pooler.
-  public let hasPooler: Bool
+  package let hasPooler: Bool
   /// What became of every published tensor.
-  public let report: ImportReport
+  package let report: ImportReport
   /// Every file that it was or will be read from.
-  public let files: Set<String>
+  package let files: Set<String>
 
   private let checkpoint: Checkpoint
   private let parts: [String: [PublishedPart]]
@@ -44,7 +44,7 @@ public final class ImportedModel: Sendable {
   ///
   /// - Throws: `malformed` with file, tensor and byte offset when bytes are damaged or a value is
   ///   NaN or infinite; `notFound` when the model has no tensor of that name.
-  public func readTensor(_ name: String) throws(BertError) -> [Float] {
+  package func readTensor(_ name: String) throws(BertError) -> [Float] {
     guard let parts = parts[name] else {
       throw BertError(
         .notFound, "the model has no such tensor", file: checkpoint.path, tensor: name)
@@ -90,7 +90,7 @@ public final class ImportedModel: Sendable {
 }
 
 /// From a published checkpoint to canonical tensors.
-public enum ModelImport {
+package enum ModelImport {
   /// Reads everything about a checkpoint except the values of its tensors.
   ///
   /// - Parameters:
@@ -100,7 +100,7 @@ public enum ModelImport {
   ///   - onReport: called with the report as soon as it is complete, also when the import then
   ///     fails because of what is in it.
   /// - Throws: `notFound`, `malformed` or `unsupported`; all problems of the tensors in one error.
-  public static func read(
+  package static func read(
     input: String, config: String? = nil, vocabulary: String? = nil,
     onReport: (ImportReport) -> Void = { _ in }
   ) throws(BertError) -> ImportedModel {

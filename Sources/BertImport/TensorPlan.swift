@@ -14,7 +14,7 @@ struct TensorPlan {
   /// What the configuration demands.
   struct Demand {
     var configuration: BertConfiguration
-    var heads: Set<Head> = []
+    var heads: Set<HeadKind> = []
     var needsPooler = false
     /// Label count of a classifier, when the configuration says it, and where.
     var labels: (count: Int, origin: String)?
@@ -24,7 +24,7 @@ struct TensorPlan {
 
   /// Canonical tensors in order, with their parts.
   private(set) var tensors: [(requirement: TensorRequirement, parts: [PublishedPart])] = []
-  private(set) var heads: [Head] = []
+  private(set) var heads: [HeadKind] = []
   private(set) var hasPooler = false
   private(set) var report: ImportReport
   private(set) var problems: [ImportProblem] = []
@@ -121,7 +121,7 @@ struct TensorPlan {
   /// Takes the heads; says whether the masked-word decoder has a weight of its own.
   private mutating func takeHeads(_ checkpoint: Checkpoint) throws(BertError) -> Bool {
     var decoderIsOwn = false
-    for head in Head.allCases {
+    for head in HeadKind.allCases {
       let parts = expected.head(head)
       var names = parts.map(\.name)
       if head == .maskedWords {

@@ -4,23 +4,23 @@ import Glibc
 /// Zeroed memory that starts at a multiple of 64 bytes, as vector loads like it.
 ///
 /// Safety: the owner decides who writes where; workers of a team write disjoint parts.
-public final class AlignedBuffer: @unchecked Sendable {
+package final class AlignedBuffer: @unchecked Sendable {
   /// The first byte.
-  public let base: UnsafeMutableRawPointer
+  package let base: UnsafeMutableRawPointer
   /// How many bytes.
-  public let count: Int
+  package let count: Int
 
   /// Allocates `count` bytes of zeros.
   ///
   /// Ends the process when there is no memory: this is for what is small.
-  public init(bytes count: Int) {
+  package init(bytes count: Int) {
     guard let base = Self.allocate(count) else { fatalError("no memory for \(count) bytes") }
     self.count = count
     self.base = base
   }
 
   /// Allocates zeros for `count` floats.
-  public convenience init(floats count: Int) { self.init(bytes: count * 4) }
+  package convenience init(floats count: Int) { self.init(bytes: count * 4) }
 
   /// Allocates `count` bytes of zeros, where options, texts or a model decide how many.
   ///
@@ -28,7 +28,7 @@ public final class AlignedBuffer: @unchecked Sendable {
   ///   - purpose: what they are for, as the message says it.
   ///   - advice: how to do with less.
   /// - Throws: `system` when the system gives no more memory.
-  public init(
+  package init(
     checkedBytes count: Int, for purpose: @autoclosure () -> String,
     advice: String = "lower --token-budget or --threads"
   ) throws(BertError) {
@@ -45,7 +45,7 @@ public final class AlignedBuffer: @unchecked Sendable {
   /// Allocates zeros for `count` floats, where options, texts or a model decide how many.
   ///
   /// - Throws: `system` when the system gives no more memory.
-  public convenience init(
+  package convenience init(
     checkedFloats count: Int, for purpose: @autoclosure () -> String,
     advice: String = "lower --token-budget or --threads"
   ) throws(BertError) {
@@ -62,20 +62,20 @@ public final class AlignedBuffer: @unchecked Sendable {
   }
 
   /// The memory as floats.
-  public var floats: UnsafeMutablePointer<Float> {
+  package var floats: UnsafeMutablePointer<Float> {
     base.assumingMemoryBound(to: Float.self)
   }
 
   /// The memory as bytes.
-  public var bytes: UnsafeMutablePointer<UInt8> {
+  package var bytes: UnsafeMutablePointer<UInt8> {
     base.assumingMemoryBound(to: UInt8.self)
   }
 }
 
 /// Bytes from one row of `bytes` bytes to the next: an odd number of cache lines, so that the rows of a
 /// tile lie in different sets of a cache, and not all where one power of two puts them.
-public func rowStride(bytes: Int) -> Int { (roundUp(bytes, to: 64) / 64 | 1) * 64 }
+package func rowStride(bytes: Int) -> Int { (roundUp(bytes, to: 64) / 64 | 1) * 64 }
 
 /// `n` rounded up to a multiple of `step`.
 @inlinable
-public func roundUp(_ n: Int, to step: Int) -> Int { (n + step - 1) / step * step }
+package func roundUp(_ n: Int, to step: Int) -> Int { (n + step - 1) / step * step }

@@ -1,16 +1,16 @@
 import Glibc
 
 /// How much of the machine this process may use.
-public enum CpuShare {
+package enum CpuShare {
   /// The most threads worth starting: cores in the affinity mask, at most the container's quota.
-  public static let threads: Int = {
+  package static let threads: Int = {
     var most = max(1, affinity())
     if let quota = quota() { most = min(most, max(1, quota)) }
     return most
   }()
 
   /// The largest number of threads that anybody may ask for.
-  public static let limit = 256
+  package static let limit = 256
 
   /// Cores in this process's affinity mask, as `/proc/self/status` lists them ("0-3,8").
   private static func affinity() -> Int {

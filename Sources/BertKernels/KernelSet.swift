@@ -3,33 +3,33 @@ import BertErrors
 import Glibc
 
 /// The kernels of one instruction set; one exists only if this CPU can run it.
-public struct KernelSet: @unchecked Sendable {
+package struct KernelSet: @unchecked Sendable {
   /// The C table: immutable, in static memory.
-  public let table: UnsafePointer<bk_kernels>
+  package let table: UnsafePointer<bk_kernels>
 
   /// Its name, as `BERTQ_KERNELS` takes it.
-  public var name: String { String(cString: table.pointee.name) }
+  package var name: String { String(cString: table.pointee.name) }
 
   /// The calls of the table.
-  @inlinable public var calls: bk_kernels { table.pointee }
+  @inlinable package var calls: bk_kernels { table.pointee }
 
   /// The environment variable that forces a set.
-  public static let variable = "BERTQ_KERNELS"
+  package static let variable = "BERTQ_KERNELS"
 
   /// What is known of one set on this machine.
-  public struct Listing: Sendable {
+  package struct Listing: Sendable {
     /// Its name.
-    public let name: String
+    package let name: String
     /// The CPU features it needs.
-    public let requires: String
+    package let requires: String
     /// The set itself, when this CPU can run it.
-    public let set: KernelSet?
+    package let set: KernelSet?
     /// Why it cannot.
-    public let obstacle: String?
+    package let obstacle: String?
   }
 
   /// All sets, best first, those of other architectures included.
-  public static let all: [Listing] = {
+  package static let all: [Listing] = {
     var list: [Listing] = []
     var index: Int32 = 0
     while let table = bk_kernels_at(index) {
@@ -45,12 +45,12 @@ public struct KernelSet: @unchecked Sendable {
   }()
 
   /// The sets that this CPU can run, best first.
-  public static var available: [KernelSet] { all.compactMap(\.set) }
+  package static var available: [KernelSet] { all.compactMap(\.set) }
 
   /// The best set, or the one that `name` or the environment asks for.
   ///
   /// - Throws: `usage` for a name nobody has, `unsupported` for a set this CPU cannot run.
-  public static func choose(_ name: String? = nil) throws(BertError) -> KernelSet {
+  package static func choose(_ name: String? = nil) throws(BertError) -> KernelSet {
     let wanted = name ?? getenv(variable).map { String(cString: $0) }
     guard let wanted, !wanted.isEmpty else {
       guard let best = available.first else {

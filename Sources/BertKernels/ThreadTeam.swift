@@ -5,26 +5,26 @@ import Synchronization
 ///
 /// The caller is worker 0; a team of one starts no thread. Idle workers spin for some tens of
 /// microseconds and then sleep.
-public final class ThreadTeam: Sendable {
+package final class ThreadTeam: Sendable {
   /// How many workers, the caller included.
-  public var count: Int { crew.count }
+  package var count: Int { state.count }
 
-  private let crew: Crew
+  private let state: TeamState
   private let threads: [pthread_t]
 
   /// Starts `count - 1` threads; fewer when the system refuses more.
-  public init(count: Int) {
-    let crew = Crew()
+  package init(count: Int) {
+    let state = TeamState()
     var started: [pthread_t] = []
     for index in 1..<max(2, count) where count > 1 {
       var thread = pthread_t()
-      let entry = Unmanaged.passRetained(Entry(crew: crew, index: index))
+      let entry = Unmanaged.passRetained(Entry(state: state, index: index))
       let result = pthread_create(
         &thread, nil,
         { raw in
           guard let raw else { return nil }
           let entry = Unmanaged<Entry>.fromOpaque(raw).takeRetainedValue()
-          entry.crew.work(entry.index)
+          entry.state.work(entry.index)
           return nil
         }, entry.toOpaque())
       if result != 0 {
@@ -33,30 +33,30 @@ public final class ThreadTeam: Sendable {
       }
       started.append(thread)
     }
-    crew.count = started.count + 1
-    self.crew = crew
+    state.count = started.count + 1
+    self.state = state
     threads = started
   }
 
   deinit {
-    crew.stop()
+    state.stop()
     for thread in threads { pthread_join(thread, nil) }
   }
 
   /// Runs `body(worker)` on every worker and returns when all are done.
-  public func run(_ body: (Int) -> Void) { crew.run(body) }
+  package func run(_ body: (Int) -> Void) { state.run(body) }
 
   /// Waits, inside `run`, until every worker has come here.
-  public func barrier() { crew.barrier() }
+  package func barrier() { state.barrier() }
 }
 
 /// What a team and its threads share.
 ///
-/// Threads keep the crew alive but not the team, so that a team that nobody holds any more ends them.
+/// Threads keep the state alive but not the team, so that a team that nobody holds any more ends them.
 ///
 /// Safety: the plain variables are written by the caller before `start` is opened, and read by
 /// workers after they are past it.
-private final class Crew: @unchecked Sendable {
+private final class TeamState: @unchecked Sendable {
   var count = 1
   private var job: ((Int) -> Void)?
   private var isStopping = false
@@ -100,11 +100,11 @@ private final class Crew: @unchecked Sendable {
 
 /// What a new thread is told.
 private final class Entry {
-  let crew: Crew
+  let state: TeamState
   let index: Int
 
-  init(crew: Crew, index: Int) {
-    self.crew = crew
+  init(state: TeamState, index: Int) {
+    self.state = state
     self.index = index
   }
 }
@@ -185,15 +185,15 @@ final class Barrier: @unchecked Sendable {
 }
 
 /// Hands out the indices below a bound, each once, to whoever asks first.
-public final class WorkCounter: @unchecked Sendable {
+package final class WorkCounter: @unchecked Sendable {
   private let next = Atomic<Int>(0)
 
   /// Starts at zero.
-  public init() {}
+  package init() {}
 
   /// The next index; compare it with the bound.
-  public func take() -> Int { next.add(1, ordering: .relaxed).oldValue }
+  package func take() -> Int { next.add(1, ordering: .relaxed).oldValue }
 
   /// Starts again; only while nobody takes.
-  public func reset() { next.store(0, ordering: .relaxed) }
+  package func reset() { next.store(0, ordering: .relaxed) }
 }

@@ -1,7 +1,7 @@
 import BertErrors
 
 /// The nonlinearity between the two linears of a feed-forward block.
-public enum Activation: String, Sendable, CaseIterable {
+package enum Activation: String, Sendable, CaseIterable {
   /// x·Φ(x), with the error function: published BERT's own.
   case gelu
   /// The tanh approximation (`gelu_new`, `gelu_pytorch_tanh`).
@@ -11,31 +11,31 @@ public enum Activation: String, Sendable, CaseIterable {
 }
 
 /// The sizes and constants of a BERT encoder.
-public struct BertConfiguration: Equatable, Sendable {
+package struct BertConfiguration: Equatable, Sendable {
   /// Rows of the word embedding table.
-  public var vocabularySize: Int
+  package var vocabularySize: Int
   /// Width of a token's vector.
-  public var hiddenSize: Int
+  package var hiddenSize: Int
   /// Encoder layers.
-  public var layerCount: Int
+  package var layerCount: Int
   /// Attention heads; divides `hiddenSize`.
-  public var headCount: Int
+  package var headCount: Int
   /// Width between the two linears of a feed-forward block.
-  public var intermediateSize: Int
+  package var intermediateSize: Int
   /// Rows of the position embedding table: the most tokens a text may have, specials included.
-  public var maximumPositions: Int
+  package var maximumPositions: Int
   /// Rows of the token type (segment) embedding table.
-  public var tokenTypeCount: Int
+  package var tokenTypeCount: Int
   /// Added to the variance in every layer norm.
-  public var layerNormEpsilon: Float
+  package var layerNormEpsilon: Float
   /// The feed-forward nonlinearity.
-  public var activation: Activation
+  package var activation: Activation
 
   /// Width of one attention head.
-  public var headSize: Int { hiddenSize / headCount }
+  package var headSize: Int { hiddenSize / headCount }
 
   /// Makes a configuration; call `validate()` on one that came from outside.
-  public init(
+  package init(
     vocabularySize: Int, hiddenSize: Int, layerCount: Int, headCount: Int, intermediateSize: Int,
     maximumPositions: Int, tokenTypeCount: Int, layerNormEpsilon: Float, activation: Activation
   ) {
@@ -54,16 +54,16 @@ public struct BertConfiguration: Equatable, Sendable {
   ///
   /// The depth of a linear is at most `largestWidth`, which stays under
   /// 65 536: 65 536 × 255 × 128 = 2 139 095 040 < 2³¹.
-  public static let largestWidth = 32_768
+  package static let largestWidth = 32_768
   /// The most layers.
-  public static let largestLayerCount = 512
+  package static let largestLayerCount = 512
   /// The most rows of any embedding table.
-  public static let largestVocabulary = 1 << 24
+  package static let largestVocabulary = 1 << 24
 
   /// Refuses sizes that are impossible or beyond the limits.
   ///
   /// - Throws: `malformed` when values contradict each other, `unsupported` beyond a limit.
-  public func validate() throws(BertError) {
+  package func validate() throws(BertError) {
     func check(_ name: String, _ value: Int, _ limit: Int) throws(BertError) {
       if value < 1 {
         throw BertError(.malformed, "\(name) is \(value); it must be at least 1")

@@ -1,5 +1,5 @@
 /// One of a layer's four linear products; query, key and value are one.
-public enum LinearSite: Int, CaseIterable, Sendable {
+package enum LinearSite: Int, CaseIterable, Sendable {
   /// Query, key and value, stacked in that order: `[3·hidden, hidden]`.
   case queryKeyValue
   /// The attention's output projection: `[hidden, hidden]`.
@@ -10,7 +10,7 @@ public enum LinearSite: Int, CaseIterable, Sendable {
   case feedForwardDown
 
   /// The part of a canonical name that stands for the site.
-  public var name: String {
+  package var name: String {
     switch self {
     case .queryKeyValue: "attention.qkv"
     case .attentionOutput: "attention.output"
@@ -20,7 +20,7 @@ public enum LinearSite: Int, CaseIterable, Sendable {
   }
 
   /// Outputs (rows of the weight matrix).
-  public func outputs(_ c: BertConfiguration) -> Int {
+  package func outputs(_ c: BertConfiguration) -> Int {
     switch self {
     case .queryKeyValue: 3 * c.hiddenSize
     case .attentionOutput, .feedForwardDown: c.hiddenSize
@@ -29,44 +29,44 @@ public enum LinearSite: Int, CaseIterable, Sendable {
   }
 
   /// Inputs (columns of the weight matrix).
-  public func inputs(_ c: BertConfiguration) -> Int {
+  package func inputs(_ c: BertConfiguration) -> Int {
     self == .feedForwardDown ? c.intermediateSize : c.hiddenSize
   }
 }
 
 /// The names of the tensors a `.bertq` file may hold; `formats/canonical-names.md` is the table.
-public enum CanonicalName {
+package enum CanonicalName {
   /// `[vocabulary, hidden]`.
-  public static let wordEmbeddings = "embeddings.word"
+  package static let wordEmbeddings = "embeddings.word"
   /// `[positions, hidden]`.
-  public static let positionEmbeddings = "embeddings.position"
+  package static let positionEmbeddings = "embeddings.position"
   /// `[token types, hidden]`.
-  public static let tokenTypeEmbeddings = "embeddings.token_type"
+  package static let tokenTypeEmbeddings = "embeddings.token_type"
   /// The stem of the embedding layer norm's `.weight` and `.bias`, `[hidden]`.
-  public static let embeddingNorm = "embeddings.norm"
+  package static let embeddingNorm = "embeddings.norm"
   /// The stem of the pooler's `.weight` `[hidden, hidden]` and `.bias` `[hidden]`.
-  public static let pooler = "pooler"
+  package static let pooler = "pooler"
   /// The stem of the layer norm after attention.
-  public static func attentionNorm(_ layer: Int) -> String { "layer.\(layer).attention.norm" }
+  package static func attentionNorm(_ layer: Int) -> String { "layer.\(layer).attention.norm" }
   /// The stem of the layer norm after the feed-forward block.
-  public static func feedForwardNorm(_ layer: Int) -> String { "layer.\(layer).feed_forward.norm" }
+  package static func feedForwardNorm(_ layer: Int) -> String { "layer.\(layer).feed_forward.norm" }
   /// The stem of a linear: `.weight` (float panels), `.bias`, and `.int8.*`.
-  public static func linear(_ layer: Int, _ site: LinearSite) -> String {
+  package static func linear(_ layer: Int, _ site: LinearSite) -> String {
     "layer.\(layer).\(site.name)"
   }
 }
 
 /// A tensor that a float32 model holds.
-public struct TensorRequirement: Equatable, Sendable {
+package struct TensorRequirement: Equatable, Sendable {
   /// Its canonical name.
-  public let name: String
+  package let name: String
   /// Its logical shape.
-  public let shape: [Int]
+  package let shape: [Int]
   /// How it lies in a `.bertq` file.
-  public let layout: Layout
+  package let layout: TensorLayout
 
   /// Makes a requirement.
-  public init(_ name: String, _ shape: [Int], _ layout: Layout = .rowMajor) {
+  package init(_ name: String, _ shape: [Int], _ layout: TensorLayout = .rowMajor) {
     self.name = name
     self.shape = shape
     self.layout = layout
@@ -75,7 +75,7 @@ public struct TensorRequirement: Equatable, Sendable {
 
 extension BertConfiguration {
   /// The tensors of the embedding layer and both norms of every layer: both paths need them.
-  public var sharedTensors: [TensorRequirement] {
+  package var sharedTensors: [TensorRequirement] {
     var list = [
       TensorRequirement(CanonicalName.wordEmbeddings, [vocabularySize, hiddenSize]),
       TensorRequirement(CanonicalName.positionEmbeddings, [maximumPositions, hiddenSize]),
@@ -93,7 +93,7 @@ extension BertConfiguration {
   }
 
   /// The float32 weights and biases of every layer's linears.
-  public var floatLinearTensors: [TensorRequirement] {
+  package var floatLinearTensors: [TensorRequirement] {
     (0..<layerCount).flatMap { layer in
       LinearSite.allCases.flatMap { site in
         let name = CanonicalName.linear(layer, site)
@@ -107,7 +107,7 @@ extension BertConfiguration {
   }
 
   /// The pooler's tensors: needed only when something asks for the pooler's output.
-  public var poolerTensors: [TensorRequirement] {
+  package var poolerTensors: [TensorRequirement] {
     [
       TensorRequirement(CanonicalName.pooler + ".weight", [hiddenSize, hiddenSize], .floatPanels),
       TensorRequirement(CanonicalName.pooler + ".bias", [hiddenSize]),

@@ -1,7 +1,7 @@
 import BertErrors
 
 /// What stands on the encoder to answer a task.
-public enum Head: String, Sendable, CaseIterable {
+package enum HeadKind: String, Sendable, CaseIterable {
   /// Scores of every word for every token (masked language model).
   case maskedWords = "masked-words"
   /// Whether the second sentence follows the first; reads the pooler's output.
@@ -14,18 +14,18 @@ public enum Head: String, Sendable, CaseIterable {
 
 extension CanonicalName {
   /// The stem of the linear before the masked-word decoder: `.weight` `[hidden, hidden]`, `.bias`.
-  public static let maskedTransform = "head.mlm.transform"
+  package static let maskedTransform = "head.mlm.transform"
   /// The stem of the layer norm after that linear: `.weight` and `.bias`, `[hidden]`.
-  public static let maskedNorm = "head.mlm.norm"
+  package static let maskedNorm = "head.mlm.norm"
   /// The stem of the decoder: `.weight` `[vocabulary, hidden]` only when it is not the word
   /// embeddings, `.bias` `[vocabulary]` always.
-  public static let maskedDecoder = "head.mlm.decoder"
+  package static let maskedDecoder = "head.mlm.decoder"
   /// The stem of the next-sentence linear: `.weight` `[2, hidden]`, `.bias` `[2]`.
-  public static let nextSentence = "head.nsp"
+  package static let nextSentence = "head.nsp"
   /// The stem of the classifier: `.weight` `[labels, hidden]`, `.bias` `[labels]`.
-  public static let classifier = "head.classifier"
+  package static let classifier = "head.classifier"
   /// The stem of the answer linear: `.weight` `[2, hidden]`, `.bias` `[2]`.
-  public static let answer = "head.answer"
+  package static let answer = "head.answer"
 }
 
 extension BertConfiguration {
@@ -34,8 +34,8 @@ extension BertConfiguration {
   /// - Parameters:
   ///   - labels: logits of a classifier; other heads do not look at it.
   ///   - tiesDecoder: whether the masked-word decoder uses the word embeddings as its weight.
-  public func tensors(
-    of head: Head, labels: Int = 0, tiesDecoder: Bool = true
+  package func tensors(
+    of head: HeadKind, labels: Int = 0, tiesDecoder: Bool = true
   ) -> [TensorRequirement] {
     func linear(_ stem: String, _ outputs: Int) -> [TensorRequirement] {
       [

@@ -1,7 +1,7 @@
 import BertErrors
 
 /// What an element of a stored tensor is.
-public enum ElementType: String, Sendable, CaseIterable {
+package enum ElementType: String, Sendable, CaseIterable {
   /// IEEE binary32, little-endian.
   case float32 = "F32"
   /// Two's complement, 8 bits.
@@ -12,7 +12,7 @@ public enum ElementType: String, Sendable, CaseIterable {
   case uint8 = "U8"
 
   /// Bytes of one element.
-  public var size: Int {
+  package var size: Int {
     switch self {
     case .float32, .int32: 4
     case .int8, .uint8: 1
@@ -21,7 +21,7 @@ public enum ElementType: String, Sendable, CaseIterable {
 }
 
 /// How a tensor's elements lie in memory.
-public enum Layout: String, Sendable, CaseIterable {
+package enum TensorLayout: String, Sendable, CaseIterable {
   /// C order.
   case rowMajor = "row-major"
   /// A linear's weight `[N, K]` in panels of 32 outputs: `[⌈N/32⌉][K][32]`, missing outputs zero.
@@ -31,7 +31,7 @@ public enum Layout: String, Sendable, CaseIterable {
   case int8Panels = "panels-32x4"
 
   /// Bytes of a tensor of `shape`, nil when that overflows or the layout does not fit the shape.
-  public func byteCount(shape: [Int], elementType: ElementType) -> Int? {
+  package func byteCount(shape: [Int], elementType: ElementType) -> Int? {
     func product(_ factors: [Int]) -> Int? {
       var total = elementType.size
       for factor in factors {
@@ -62,21 +62,21 @@ public enum Layout: String, Sendable, CaseIterable {
 /// A tensor in memory that somebody else owns.
 ///
 /// Safety: `bytes` stays valid while the `WeightSource` that gave it lives.
-public struct TensorView: @unchecked Sendable {
+package struct TensorView: @unchecked Sendable {
   /// Its canonical name.
-  public let name: String
+  package let name: String
   /// What its elements are.
-  public let elementType: ElementType
+  package let elementType: ElementType
   /// How they lie.
-  public let layout: Layout
+  package let layout: TensorLayout
   /// Logical sizes, outermost first.
-  public let shape: [Int]
+  package let shape: [Int]
   /// The elements, starting at a multiple of 64 bytes.
-  public let bytes: UnsafeRawBufferPointer
+  package let bytes: UnsafeRawBufferPointer
 
   /// Makes a view; the byte count must be that of shape, layout and element type.
-  public init(
-    name: String, elementType: ElementType, layout: Layout, shape: [Int],
+  package init(
+    name: String, elementType: ElementType, layout: TensorLayout, shape: [Int],
     bytes: UnsafeRawBufferPointer
   ) {
     self.name = name
@@ -88,9 +88,9 @@ public struct TensorView: @unchecked Sendable {
 }
 
 /// Whatever holds a model's tensors by canonical name: a mapped file, or memory during conversion.
-public protocol WeightSource: AnyObject, Sendable {
+package protocol WeightSource: AnyObject, Sendable {
   /// All of the model except its tensors.
-  var description: ModelDescription { get }
+  var model: ModelDescription { get }
 
   /// The tensor's place, without looking at its bytes; nil when the model does not have it.
   func find(_ name: String) -> TensorView?
@@ -105,8 +105,8 @@ extension WeightSource {
   /// The tensor with all its bytes checked, of the given element type, layout and shape.
   ///
   /// - Throws: `malformed` when it is absent, of another kind, or damaged.
-  public func require(
-    _ name: String, _ elementType: ElementType, _ shape: [Int], _ layout: Layout = .rowMajor,
+  package func require(
+    _ name: String, _ elementType: ElementType, _ shape: [Int], _ layout: TensorLayout = .rowMajor,
     verifying: Bool = true
   ) throws(BertError) -> TensorView {
     guard let view = find(name) else {

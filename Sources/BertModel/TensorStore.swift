@@ -3,21 +3,21 @@ import BertErrors
 /// A model's tensors in memory: what conversion and tests work on.
 ///
 /// Safety: filled by one thread before it is shared; afterwards only read.
-public final class TensorStore: WeightSource, @unchecked Sendable {
+package final class TensorStore: WeightSource, @unchecked Sendable {
   /// All of the model except its tensors.
-  public let description: ModelDescription
+  package let model: ModelDescription
   private var views: [String: TensorView] = [:]
 
   /// An empty store.
-  public init(description: ModelDescription) { self.description = description }
+  package init(model: ModelDescription) { self.model = model }
 
   deinit {
     for view in views.values { view.bytes.deallocate() }
   }
 
   /// Adds a tensor, or replaces it, with bytes that `fill` writes; they are zero before.
-  public func add(
-    _ name: String, _ elementType: ElementType, _ shape: [Int], _ layout: Layout = .rowMajor,
+  package func add(
+    _ name: String, _ elementType: ElementType, _ shape: [Int], _ layout: TensorLayout = .rowMajor,
     fill: (UnsafeMutableRawBufferPointer) throws(BertError) -> Void
   ) throws(BertError) {
     guard let count = layout.byteCount(shape: shape, elementType: elementType) else {
@@ -37,7 +37,7 @@ public final class TensorStore: WeightSource, @unchecked Sendable {
   }
 
   /// Adds a tensor in C order with these elements.
-  public func add<Element: BitwiseCopyable>(
+  package func add<Element: BitwiseCopyable>(
     _ name: String, _ elementType: ElementType, _ shape: [Int], _ elements: [Element]
   ) throws(BertError) {
     try add(name, elementType, shape, .rowMajor) { bytes throws(BertError) in
@@ -50,16 +50,16 @@ public final class TensorStore: WeightSource, @unchecked Sendable {
   }
 
   /// Forgets a tensor and frees its memory.
-  public func remove(_ name: String) {
+  package func remove(_ name: String) {
     views.removeValue(forKey: name)?.bytes.deallocate()
   }
 
   /// The tensors' names, sorted.
-  public var names: [String] { views.keys.sorted() }
+  package var names: [String] { views.keys.sorted() }
 
   /// The tensor, if it was added.
-  public func find(_ name: String) -> TensorView? { views[name] }
+  package func find(_ name: String) -> TensorView? { views[name] }
 
   /// Memory needs no checking.
-  public func verify(_ tensor: TensorView, bytes: Range<Int>) throws(BertError) {}
+  package func verify(_ tensor: TensorView, bytes: Range<Int>) throws(BertError) {}
 }

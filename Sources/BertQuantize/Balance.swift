@@ -2,9 +2,9 @@
 ///
 /// A wide input with narrow weights is made narrower and its weights wider, and the other way
 /// round, so that rounding either costs alike.
-public enum Balance {
+package enum Balance {
   /// How far balance goes: 0 leaves inputs as they are, 0.5 gives both sides the same width.
-  public static let exponent = 0.2
+  package static let exponent = 0.2
   /// No input is multiplied by more, nor by less than one over it.
   static let most = 8.0
   /// What is below this part of the mean counts as this part.
@@ -15,7 +15,7 @@ public enum Balance {
   /// - Parameters:
   ///   - inputs: each input's mean square.
   ///   - weights: the sum of the squares of each input's weights.
-  public static func factors(inputs: [Double], weights: [Double], exponent: Double) -> [Float] {
+  package static func factors(inputs: [Double], weights: [Double], exponent: Double) -> [Float] {
     guard let x = floored(inputs), let w = floored(weights), exponent != 0 else {
       return [Float](repeating: 1, count: inputs.count)
     }

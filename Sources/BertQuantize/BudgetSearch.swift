@@ -2,15 +2,15 @@ import BertErrors
 import BertModel
 
 /// Finds the cheapest linears to keep in float until a budget holds.
-public struct BudgetSearch {
+package struct BudgetSearch {
   /// What came of a search.
-  public struct Result {
+  package struct Result {
     /// The linears to keep in float, in the order of the model, each with the reason.
-    public let kept: [(linear: LinearName, reason: String)]
+    package let kept: [(linear: LinearName, reason: String)]
     /// The drift with every linear in int8.
-    public let before: HeldOutDrift.Measurement
+    package let before: HeldOutDrift.Measurement
     /// The drift with those in float.
-    public let after: HeldOutDrift.Measurement
+    package let after: HeldOutDrift.Measurement
   }
 
   private let budget: DriftBudget
@@ -18,7 +18,7 @@ public struct BudgetSearch {
   private let configuration: BertConfiguration
 
   /// Prepares for a model.
-  public init(budget: DriftBudget, drift: HeldOutDrift, configuration: BertConfiguration) {
+  package init(budget: DriftBudget, drift: HeldOutDrift, configuration: BertConfiguration) {
     self.budget = budget
     self.drift = drift
     self.configuration = configuration
@@ -40,7 +40,7 @@ public struct BudgetSearch {
   ///
   /// - Parameter progress: called with the share of linears tried.
   /// - Throws: `driftGate` when the budget holds with no linear in int8 but the last, or not even so.
-  public func run(progress: (Int, Int) -> Void = { _, _ in }) throws(BertError) -> Result {
+  package func run(progress: (Int, Int) -> Void = { _, _ in }) throws(BertError) -> Result {
     let before = try drift.measure([])
     if budget.holds(before) { return Result(kept: [], before: before, after: before) }
     var gains: [(linear: LinearName, gain: Double)] = []
@@ -124,9 +124,9 @@ public struct BudgetSearch {
 }
 
 /// Numbers in messages.
-public enum QuantizerText {
+package enum QuantizerText {
   /// A number with so many decimals.
-  public static func fixed(_ value: Double, _ decimals: Int) -> String {
+  package static func fixed(_ value: Double, _ decimals: Int) -> String {
     guard value.isFinite, abs(value) < 1e12 else { return "\(value)" }
     var scale = 1.0
     for _ in 0..<decimals { scale *= 10 }

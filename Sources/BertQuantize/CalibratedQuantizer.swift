@@ -13,22 +13,22 @@ import BertRuntime
 ///
 /// In memory at once are the weights of one layer, the moments of its four inputs, and the hidden
 /// states of all texts; see `docs/quantization.md` for the bound.
-public final class CalibratedQuantizer {
+package final class CalibratedQuantizer {
   /// Reads a canonical tensor, row-major.
-  public typealias Read = (String) throws(BertError) -> [Float]
+  package typealias Read = (String) throws(BertError) -> [Float]
 
   /// What came of one linear.
-  public struct Measured: Sendable {
+  package struct Measured: Sendable {
     /// The SQNR of its outputs on calibration rows, in dB, as it is.
-    public let sqnr: Double
+    package let sqnr: Double
     /// The same with its weights rounded to nearest; equal when they are.
-    public let nearestSQNR: Double
+    package let nearestSQNR: Double
     /// What the moments' diagonal was damped by; nil when its weights were rounded to nearest.
-    public let damping: Double?
+    package let damping: Double?
   }
 
   /// What is added to the diagonal of an input's moments, as a part of its mean.
-  public static let damping = RoundingProblem.damping
+  package static let damping = RoundingProblem.damping
 
   private static let tokensOfPass = 1024
 
@@ -50,7 +50,7 @@ public final class CalibratedQuantizer {
   ///   - read: gives the model's canonical tensors; called layer by layer.
   /// - Throws: `usage` without texts, `malformed` when embeddings are not finite, and what `read`
   ///   throws.
-  public init(
+  package init(
     configuration: BertConfiguration, batch: TokenBatch, recipe: Recipe, kernels: KernelSet,
     team: ThreadTeam, read: @escaping Read
   ) throws(BertError) {
@@ -75,7 +75,7 @@ public final class CalibratedQuantizer {
   }
 
   /// Steps of a progress bar that a layer takes: tokens, and as many again for its linears.
-  public var stepsOfLayer: Int { 2 * runner.batch.tokenCount }
+  package var stepsOfLayer: Int { 2 * runner.batch.tokenCount }
 
   private func embed() throws(BertError) {
     try runner.embed(
@@ -94,7 +94,7 @@ public final class CalibratedQuantizer {
   ///   - progress: called with the steps done of `stepsOfLayer`.
   ///   - body: called for each linear, in the order of the sites.
   /// - Throws: `malformed` when the layer's results are not finite, and what `read` and `body` throw.
-  public func quantize(
+  package func quantize(
     layer: Int, progress: (Int) -> Void = { _ in },
     _ body: (LinearSite, QuantizedLinear, Measured) throws(BertError) -> Void
   ) throws(BertError) {

@@ -2,12 +2,12 @@
 ///
 /// What counts is variety: of the inputs that they drive apart, of lengths and of scripts, for a
 /// model may be used with any of them.
-public enum CalibrationTexts {
+package enum CalibrationTexts {
   /// Raised whenever a text changes.
-  public static let version = 1
+  package static let version = 1
 
   /// All texts; English ones and others take turns, so that every part of the list has both.
-  public static let all: [String] = {
+  package static let all: [String] = {
     let parts = [english, languages].map { $0.split(separator: "\n").map(String.init) }
     let count = parts.reduce(0) { $0 + $1.count }
     var places: [(position: Int, part: Int, index: Int)] = []

@@ -2,33 +2,33 @@ import BertErrors
 import BertModel
 
 /// A linear of a model.
-public struct LinearName: Hashable, Sendable, CustomStringConvertible {
+package struct LinearName: Hashable, Sendable, CustomStringConvertible {
   /// Its layer, from 0.
-  public let layer: Int
+  package let layer: Int
   /// Its place in the layer.
-  public let site: LinearSite
+  package let site: LinearSite
 
   /// Names a linear.
-  public init(_ layer: Int, _ site: LinearSite) {
+  package init(_ layer: Int, _ site: LinearSite) {
     self.layer = layer
     self.site = site
   }
 
   /// Its canonical name.
-  public var description: String { CanonicalName.linear(layer, site) }
+  package var description: String { CanonicalName.linear(layer, site) }
 }
 
 /// How much an int8 model may drift from float32.
-public struct DriftBudget: Equatable, Sendable {
+package struct DriftBudget: Equatable, Sendable {
   /// The least cosine of a text's two vectors.
-  public private(set) var cosine: Double?
+  package private(set) var cosine: Double?
   /// The least SQNR of the last hidden states, in dB.
-  public private(set) var sqnr: Double?
+  package private(set) var sqnr: Double?
 
   /// Reads `cosine=0.9995,sqnr=32`, or one of the two.
   ///
   /// - Throws: `usage` for another name, or a number that cannot be.
-  public static func parse(_ text: String) throws(BertError) -> DriftBudget {
+  package static func parse(_ text: String) throws(BertError) -> DriftBudget {
     var budget = DriftBudget()
     for part in text.split(separator: ",", omittingEmptySubsequences: false) {
       let sides = part.split(separator: "=", omittingEmptySubsequences: false)
@@ -52,7 +52,7 @@ public struct DriftBudget: Equatable, Sendable {
   }
 
   /// Whether a drift keeps to it.
-  public func holds(_ drift: HeldOutDrift.Measurement) -> Bool {
+  package func holds(_ drift: HeldOutDrift.Measurement) -> Bool {
     drift.worstCosine >= (cosine ?? -2) && drift.sqnr >= (sqnr ?? -.infinity)
   }
 }

@@ -4,9 +4,9 @@ import BertModel
 import BertRuntime
 
 /// Measures a finished int8 model on texts, with some linears left in float.
-public final class HeldOutDrift {
+package final class HeldOutDrift {
   /// How far the int8 path lies from the float32 one.
-  public struct Measurement: Sendable {
+  package struct Measurement: Sendable {
     /// Σ f² over Σ (q - f)² of the last hidden states.
     let signal: Double
     let noise: Double
@@ -14,9 +14,9 @@ public final class HeldOutDrift {
     let cosines: [Double]
 
     /// The SQNR of the last hidden states in dB.
-    public var sqnr: Double { decibels(signal, over: noise) }
+    package var sqnr: Double { decibels(signal, over: noise) }
     /// The least cosine of a text's two vectors; NaN counts as the least.
-    public var worstCosine: Double {
+    package var worstCosine: Double {
       cosines.reduce(1) { $1 >= $0 ? $0 : $1.isNaN ? -2 : $1 }
     }
   }
@@ -30,24 +30,24 @@ public final class HeldOutDrift {
   private var states: [Float] = []
   private var vectors: [[Float]] = []
 
-  private var width: Int { source.description.configuration.hiddenSize }
+  private var width: Int { source.model.configuration.hiddenSize }
 
   /// Runs the texts through the float32 path of a source that holds both.
-  public init(
+  package init(
     source: any WeightSource, batch: TokenBatch, kernels: KernelSet, team: ThreadTeam
   ) throws(BertError) {
     self.source = source
     self.batch = batch
     self.kernels = kernels
     self.team = team
-    let model = source.description
+    let model = source.model
     // Heads that read the pooler's output do so through the vector of the first token.
     let hasPooler = source.find(CanonicalName.pooler + ".weight") != nil
     pooler = try Pooler(
       model.pooling == .pooler && !hasPooler ? .cls : model.pooling, source: source,
       kernels: kernels)
     normalizes = model.normalizes
-    let encoder = try Encoder(source: source, precision: .float32, kernels: kernels, team: team)
+    let encoder = try BertEncoder(source: source, precision: .float32, kernels: kernels, team: team)
     states.reserveCapacity(batch.tokenCount * width)
     try run(encoder) { row, _ in
       states += UnsafeBufferPointer(start: row, count: width)
@@ -57,8 +57,8 @@ public final class HeldOutDrift {
   }
 
   /// The drift with these linears in float.
-  public func measure(_ floats: Set<LinearName>) throws(BertError) -> Measurement {
-    let encoder = try Encoder(source: source, precision: .int8, kernels: kernels, team: team) {
+  package func measure(_ floats: Set<LinearName>) throws(BertError) -> Measurement {
+    let encoder = try BertEncoder(source: source, precision: .int8, kernels: kernels, team: team) {
       layer, place in
       if case .linear(let site) = place { !floats.contains(LinearName(layer, site)) } else { true }
     }
@@ -80,7 +80,7 @@ public final class HeldOutDrift {
   }
 
   private func run(
-    _ encoder: Encoder, row: (UnsafePointer<Float>, Int) -> Void, vector: ([Float]) -> Void
+    _ encoder: BertEncoder, row: (UnsafePointer<Float>, Int) -> Void, vector: ([Float]) -> Void
   ) throws(BertError) {
     try encoder.encode(batch) { (states) throws(BertError) in
       for text in states.texts {

@@ -3,13 +3,13 @@ import BertKernels
 import BertModel
 
 /// Quantises a model's linears looking at no text.
-public struct PlainQuantizer {
+package struct PlainQuantizer {
   private let configuration: BertConfiguration
   private let quantizer: LinearQuantizer
   private let read: CalibratedQuantizer.Read
 
   /// Prepares for a model whose canonical tensors `read` gives.
-  public init(
+  package init(
     configuration: BertConfiguration, recipe: Recipe, kernels: KernelSet, team: ThreadTeam,
     read: @escaping CalibratedQuantizer.Read
   ) {
@@ -21,7 +21,7 @@ public struct PlainQuantizer {
   /// Quantises one linear.
   ///
   /// - Throws: what `read` throws.
-  public func quantize(_ linear: LinearName) throws(BertError) -> QuantizedLinear {
+  package func quantize(_ linear: LinearName) throws(BertError) -> QuantizedLinear {
     let name = linear.description
     let weights = try LinearWeights(
       name, weight: try read(name + ".weight"), bias: try read(name + ".bias"),

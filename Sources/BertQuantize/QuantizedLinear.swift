@@ -4,31 +4,31 @@ import BertModel
 import BertRuntime
 
 /// A linear in int8: what the `.int8.*` tensors of a file hold.
-public struct QuantizedLinear: Sendable {
+package struct QuantizedLinear: Sendable {
   /// Outputs N.
-  public var outputs: Int
+  package var outputs: Int
   /// Inputs K.
-  public var inputs: Int
+  package var inputs: Int
   /// `[N, K]`, C order, each -127...127.
-  public var weights: [Int8]
+  package var weights: [Int8]
   /// `[N]`.
-  public var scale: [Float]
+  package var scale: [Float]
   /// `[N]`.
-  public var bias: [Float]
+  package var bias: [Float]
   /// `[K]`.
-  public var multiplier: [Float]
+  package var multiplier: [Float]
   /// Which parts of the rotation apply.
-  public var rotation: Rotation
+  package var rotation: Rotation
 
   /// Each output's sum of weights: at most 128 · 65 536 = 2²³, so a float holds it exactly.
-  public var columnSums: [Float] {
+  package var columnSums: [Float] {
     (0..<outputs).map { n in
       Float(weights[(n * inputs)..<((n + 1) * inputs)].reduce(0) { $0 + Int($1) })
     }
   }
 
   /// The requirements of the file's tensors for the linear called `name`, in file order.
-  public static func tensors(
+  package static func tensors(
     _ name: String, outputs: Int, inputs: Int
   ) -> [(requirement: TensorRequirement, elementType: ElementType)] {
     typealias Part = QuantizedPart
@@ -43,7 +43,7 @@ public struct QuantizedLinear: Sendable {
   }
 
   /// Adds the linear's tensors to a store.
-  public func add(to store: TensorStore, named name: String) throws(BertError) {
+  package func add(to store: TensorStore, named name: String) throws(BertError) {
     typealias Part = QuantizedPart
     try store.add(name + Part.weight, .int8, [outputs, inputs], .int8Panels) { bytes in
       weights.withUnsafeBufferPointer {
@@ -70,7 +70,7 @@ extension QuantizedLinear {
   ///   - balance: `[inputs]`, what each input is multiplied by before it is rotated.
   ///   - rotation: what mixes the inputs.
   ///   - team: shares the rows; nil for the caller's thread alone. The result is the same.
-  public static func roundToNearest(
+  package static func roundToNearest(
     weight: UnsafePointer<Float>, bias: UnsafePointer<Float>, outputs: Int, inputs: Int,
     balance: [Float], rotation: Rotation, kernels: KernelSet, team: ThreadTeam? = nil
   ) -> QuantizedLinear {

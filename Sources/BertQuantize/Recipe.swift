@@ -2,27 +2,27 @@ import BertErrors
 import BertModel
 
 /// The parts of the quantiser that may be left out, to see what each is worth.
-public struct Recipe: OptionSet, Hashable, Sendable {
+package struct Recipe: OptionSet, Hashable, Sendable {
   /// One bit a part.
-  public let rawValue: Int
+  package let rawValue: Int
 
   /// A combination of parts.
-  public init(rawValue: Int) { self.rawValue = rawValue }
+  package init(rawValue: Int) { self.rawValue = rawValue }
 
   /// Widths of inputs and weights are brought closer to each other.
-  public static let balance = Recipe(rawValue: 1)
+  package static let balance = Recipe(rawValue: 1)
   /// Inputs are mixed.
-  public static let rotation = Recipe(rawValue: 2)
+  package static let rotation = Recipe(rawValue: 2)
   /// Half of the inputs change sign before they are mixed.
-  public static let signs = Recipe(rawValue: 4)
+  package static let signs = Recipe(rawValue: 4)
   /// Each weight is rounded knowing what those before it left over.
-  public static let compensation = Recipe(rawValue: 8)
+  package static let compensation = Recipe(rawValue: 8)
 
   /// All parts.
-  public static let standard: Recipe = [.balance, .rotation, .signs, .compensation]
+  package static let standard: Recipe = [.balance, .rotation, .signs, .compensation]
 
   /// Raised whenever the same model and texts give other bytes.
-  public static let version = 1
+  package static let version = 1
 
   private static let omissions: [(name: String, part: Recipe)] = [
     ("no-balance", .balance), ("no-rotation", .rotation), ("no-signs", .signs),
@@ -32,7 +32,7 @@ public struct Recipe: OptionSet, Hashable, Sendable {
   /// Reads `no-rotation,nearest`: what to leave out, separated by commas.
   ///
   /// - Throws: `usage` for an unknown part.
-  public static func parse(_ text: String) throws(BertError) -> Recipe {
+  package static func parse(_ text: String) throws(BertError) -> Recipe {
     var recipe = standard
     for name in text.split(separator: ",", omittingEmptySubsequences: false) {
       guard let omission = omissions.first(where: { $0.name == name }) else {
@@ -47,12 +47,12 @@ public struct Recipe: OptionSet, Hashable, Sendable {
   }
 
   /// What is left out, as `parse` takes it; empty for the standard recipe.
-  public var omitted: String {
+  package var omitted: String {
     Self.omissions.filter { !contains($0.part) }.map(\.name).joined(separator: ",")
   }
 
   /// The rotation of a site's inputs.
-  public func rotation(_ site: LinearSite, inputs: Int) -> Rotation {
+  package func rotation(_ site: LinearSite, inputs: Int) -> Rotation {
     contains(.rotation) ? .standard(site, inputs: inputs) : []
   }
 

@@ -4,22 +4,22 @@ import BertModel
 /// The fixed orthogonal mix of a linear's inputs, which spreads a few wide inputs over all.
 ///
 /// The kernels compute it without its scale (`bk_input`), so multipliers carry that.
-public struct Rotation: OptionSet, Hashable, Sendable {
+package struct Rotation: OptionSet, Hashable, Sendable {
   /// `bk_rotation`, or-ed.
-  public let rawValue: Int32
+  package let rawValue: Int32
 
   /// A combination of parts.
-  public init(rawValue: Int32) { self.rawValue = rawValue }
+  package init(rawValue: Int32) { self.rawValue = rawValue }
 
   /// Across 16-lane vectors.
-  public static let vectors = Rotation(rawValue: Int32(BK_ROTATE_VECTORS.rawValue))
+  package static let vectors = Rotation(rawValue: Int32(BK_ROTATE_VECTORS.rawValue))
   /// Across three neighbouring vectors.
-  public static let thirds = Rotation(rawValue: Int32(BK_ROTATE_THIRDS.rawValue))
+  package static let thirds = Rotation(rawValue: Int32(BK_ROTATE_THIRDS.rawValue))
   /// Within each vector.
-  public static let lanes = Rotation(rawValue: Int32(BK_ROTATE_LANES.rawValue))
+  package static let lanes = Rotation(rawValue: Int32(BK_ROTATE_LANES.rawValue))
 
   /// All parts that `inputs` allows; none when it is no whole number of vectors.
-  public static func full(inputs: Int) -> Rotation {
+  package static func full(inputs: Int) -> Rotation {
     let lanes = Int(BK_LANES)
     guard inputs % lanes == 0 else { return [] }
     var odd = inputs / lanes
@@ -29,7 +29,7 @@ public struct Rotation: OptionSet, Hashable, Sendable {
 
   /// What a linear's inputs are mixed by: lanes cost most where rows are widest, and there the
   /// mix across vectors alone reaches far enough.
-  public static func standard(_ site: LinearSite, inputs: Int) -> Rotation {
+  package static func standard(_ site: LinearSite, inputs: Int) -> Rotation {
     let full = full(inputs: inputs)
     switch site {
     case .queryKeyValue, .feedForwardUp: return full
@@ -46,13 +46,13 @@ public struct Rotation: OptionSet, Hashable, Sendable {
   }
 
   /// The multiplier for inputs: balance over the gain, so that the mixed row keeps its length.
-  public func inputMultiplier(_ balance: [Float]) -> [Float] {
+  package func inputMultiplier(_ balance: [Float]) -> [Float] {
     let scale = 1 / Float(squaredGain(inputs: balance.count)).squareRoot()
     return balance.map { $0 * scale }
   }
 
   /// The multiplier for a row of weights, which undoes the inputs' balance.
-  public func weightMultiplier(_ balance: [Float]) -> [Float] {
+  package func weightMultiplier(_ balance: [Float]) -> [Float] {
     let scale = 1 / Float(squaredGain(inputs: balance.count)).squareRoot()
     return balance.map { scale / $0 }
   }
@@ -71,7 +71,7 @@ public struct Rotation: OptionSet, Hashable, Sendable {
 
   /// Fixed signs, half of them negative without pattern: they keep inputs that rise and fall
   /// together from adding up in the mix.
-  public static func signs(_ count: Int) -> [Float] {
+  package static func signs(_ count: Int) -> [Float] {
     (0..<count).map { index in
       var hash = UInt32(truncatingIfNeeded: index + 1) &* 0x9E37_79B1
       hash ^= hash >> 15

@@ -37,10 +37,10 @@ struct BatchPlan {
 
   /// The round that begins with text `first`.
   ///
-  /// - Parameter isOneCrew: whether the workers must stay together.
-  func round(_ batch: TokenBatch, from first: Int, isOneCrew: Bool) -> BatchRound {
+  /// - Parameter staysTogether: whether the workers must stay together.
+  func round(_ batch: TokenBatch, from first: Int, staysTogether: Bool) -> BatchRound {
     let pass = Self.passTokens(configuration)
-    if workers > 1, !isOneCrew {
+    if workers > 1, !staysTogether {
       let passes = cut(batch, extent(batch, from: first, tokens: tokenBudget), pass: pass)
       if isBalanced(batch, passes) { return .apart(passes) }
     }

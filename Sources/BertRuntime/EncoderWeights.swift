@@ -3,7 +3,7 @@ import BertKernels
 import BertModel
 
 /// Which arithmetic the encoder's linears and attention use.
-public enum Precision: String, Sendable, CaseIterable {
+package enum Precision: String, Sendable, CaseIterable {
   /// float32 throughout: the reference.
   case float32 = "float"
   /// int8 products, float32 between them.
@@ -17,20 +17,20 @@ struct NormWeights {
 }
 
 /// A place in a layer where the int8 path differs from float32.
-public enum QuantizedSite: Hashable, Sendable {
+package enum QuantizedSite: Hashable, Sendable {
   /// One of the four linears.
   case linear(LinearSite)
   /// The attention's two products.
   case attention
 
   /// Every place of a layer, in the order of the computation.
-  public static let all: [QuantizedSite] = [
+  package static let all: [QuantizedSite] = [
     .linear(.queryKeyValue), .attention, .linear(.attentionOutput), .linear(.feedForwardUp),
     .linear(.feedForwardDown),
   ]
 
   /// The name in reports.
-  public var name: String {
+  package var name: String {
     switch self {
     case .linear(let site): site.name
     case .attention: "attention.products"
@@ -67,7 +67,7 @@ final class EncoderWeights: @unchecked Sendable {
     source: any WeightSource, precision: Precision,
     quantizes: (Int, QuantizedSite) -> Bool = { _, _ in true }
   ) throws(BertError) {
-    let c = source.description.configuration
+    let c = source.model.configuration
     self.source = source
     self.precision = precision
     configuration = c
@@ -135,7 +135,7 @@ final class EncoderWeights: @unchecked Sendable {
     _ quantity: Quantity, _ part: String, _ source: any WeightSource
   ) -> Bool {
     var found = 0
-    let count = source.description.configuration.layerCount
+    let count = source.model.configuration.layerCount
     for layer in 0..<count {
       for site in LinearSite.allCases
       where source.find(CanonicalName.linear(layer, site) + part) != nil { found += 1 }

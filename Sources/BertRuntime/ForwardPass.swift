@@ -3,7 +3,7 @@ import BertModel
 
 /// Watches a forward pass; called by workers on disjoint rows of the pass, so it must be safe to
 /// call from several threads at once.
-public protocol EncoderObserver: AnyObject {
+package protocol EncoderObserver: AnyObject {
   /// The hidden states after `layer`; -1 stands for the embeddings.
   func hidden(layer: Int, rows: Range<Int>, values: UnsafePointer<Float>, stride: Int)
   /// The float rows that go into a linear.
@@ -12,10 +12,10 @@ public protocol EncoderObserver: AnyObject {
 }
 
 /// Who computes a pass: all workers of a team, or one of them alone.
-struct Crew {
-  /// Nil for a crew of one, which waits for nobody.
+struct PassWorkers {
+  /// Nil for a single worker, which waits for nobody.
   let team: ThreadTeam?
-  /// The team's index of the crew's first worker, for the clock.
+  /// The team's index of the pass's first worker, for the clock.
   let first: Int
 
   var count: Int { team?.count ?? 1 }
@@ -31,7 +31,7 @@ struct Crew {
 struct ForwardPass {
   let weights: EncoderWeights
   let calls: bk_kernels
-  let crew: Crew
+  let workers: PassWorkers
   let space: Workspace
   /// The hidden states, `[tokens][space.stride]`: embeddings are put there, or are there already.
   let states: UnsafeMutablePointer<Float>
@@ -51,14 +51,14 @@ struct ForwardPass {
   private let runs: [Range<Int>]
 
   init(
-    weights: EncoderWeights, calls: bk_kernels, crew: Crew, space: Workspace,
+    weights: EncoderWeights, calls: bk_kernels, workers: PassWorkers, space: Workspace,
     states: UnsafeMutablePointer<Float>, embeds: Bool, batch: TokenBatch, texts: Range<Int>,
     ids: UnsafePointer<Int32>, types: UnsafePointer<UInt8>, shares: WorkShares,
     observer: (any EncoderObserver)?, clock: StageClock?
   ) {
     self.weights = weights
     self.calls = calls
-    self.crew = crew
+    self.workers = workers
     self.space = space
     self.states = states
     self.embeds = embeds
@@ -77,7 +77,7 @@ struct ForwardPass {
     // Blocks of rows, all about equally high, as many for each worker.
     let tokens = batch.starts[texts.upperBound] - first
     let fewest = (tokens + WorkerScratch.blockRows - 1) / WorkerScratch.blockRows
-    blocks = min(tokens, roundUp(fewest, to: crew.count))
+    blocks = min(tokens, roundUp(fewest, to: workers.count))
     shares.reset()
   }
 
@@ -87,10 +87,10 @@ struct ForwardPass {
   private var tokens: Int { positions.count }
   private var configuration: BertConfiguration { weights.configuration }
 
-  /// Worker `worker` of the crew's part.
+  /// Worker `worker` of the pass's part.
   func work(_ worker: Int) {
     let scratch = space.scratches[worker]
-    let clock = WorkerClock(clock, worker: crew.first + worker)
+    let clock = WorkerClock(clock, worker: workers.first + worker)
     eachBlock(0, worker) { rows in
       if embeds {
         clock.timed(.embed) { embed(rows) }
@@ -102,7 +102,7 @@ struct ForwardPass {
     wait(clock)
     for layer in 0..<configuration.layerCount {
       let tasks = groups.count * runs.count
-      shares.each(2 * layer + 1, of: tasks, worker: worker, of: crew.count) { task in
+      shares.each(2 * layer + 1, of: tasks, worker: worker, of: workers.count) { task in
         let (group, run) = (task / runs.count, runs[task % runs.count])
         project(layer, group, run, scratch, clock)
         clock.timed(.attention) { attend(layer, group, run, scratch) }
@@ -118,12 +118,12 @@ struct ForwardPass {
   }
 
   private func wait(_ clock: WorkerClock) {
-    guard let team = crew.team else { return }
+    guard let team = workers.team else { return }
     clock.timed(.wait) { team.barrier() }
   }
 
   private func eachBlock(_ stage: Int, _ worker: Int, _ body: (Range<Int>) -> Void) {
-    shares.each(stage, of: blocks, worker: worker, of: crew.count) { block in
+    shares.each(stage, of: blocks, worker: worker, of: workers.count) { block in
       body((tokens * block / blocks)..<(tokens * (block + 1) / blocks))
     }
   }
@@ -230,7 +230,7 @@ struct ForwardPass {
   }
 
   /// Quantises rows of a block for a linear, when it is an int8 one: those of queries, keys and
-  /// values for the whole crew.
+  /// values for all workers of the pass.
   private func prepare(
     _ layer: Int, _ site: LinearSite, _ rows: Range<Int>, of block: Range<Int>,
     _ scratch: WorkerScratch, _ clock: WorkerClock

@@ -3,25 +3,25 @@ import BertKernels
 import BertModel
 
 /// The scores that a model's head gives: float32 in both paths.
-public final class HeadLogits {
+package final class HeadLogits {
   /// What the head answers.
-  public let head: Head
+  package let head: HeadKind
   /// Whether it scores each token, or the text as a whole.
-  public let scoresTokens: Bool
+  package let scoresTokens: Bool
   /// Scores of one text or token.
-  public let width: Int
+  package let width: Int
 
   private let source: any WeightSource
   private let calls: bk_kernels
   private let pooler: Pooler?
-  private let transform: (linear: PackedLinear, gain: TensorView, bias: TensorView)?
-  private let output: PackedLinear
+  private let transform: (linear: HeadLinear, gain: TensorView, bias: TensorView)?
+  private let output: HeadLinear
 
   /// Prepares the head that the model's task asks for; nil when it has none.
   ///
   /// - Throws: `malformed` for missing or damaged tensors.
-  public init?(source: any WeightSource, kernels: KernelSet) throws(BertError) {
-    let model = source.description
+  package init?(source: any WeightSource, kernels: KernelSet) throws(BertError) {
+    let model = source.model
     let size = model.configuration.hiddenSize
     let stem: String
     switch model.task {
@@ -41,7 +41,7 @@ public final class HeadLogits {
     }
     self.width = width
     let untied = source.find(stem + ".weight") != nil || head != .maskedWords
-    output = try PackedLinear(
+    output = try HeadLinear(
       weight: untied ? stem + ".weight" : CanonicalName.wordEmbeddings, bias: stem + ".bias",
       outputs: width, inputs: size, from: source)
     guard head == .maskedWords else {
@@ -50,7 +50,7 @@ public final class HeadLogits {
     }
     let first = CanonicalName.maskedTransform
     transform = (
-      try PackedLinear(
+      try HeadLinear(
         weight: first + ".weight", bias: first + ".bias", outputs: size, inputs: size,
         from: source),
       try source.require(CanonicalName.maskedNorm + ".weight", .float32, [size]),
@@ -61,14 +61,14 @@ public final class HeadLogits {
   /// The scores of a text, or of each of its tokens in turn: rows of `width`.
   ///
   /// - Throws: `malformed` when a value is NaN or infinite.
-  public func logits(
-    _ states: Encoder.HiddenStates, tokens: Range<Int>
+  package func logits(
+    _ states: BertEncoder.HiddenStates, tokens: Range<Int>
   ) throws(BertError) -> [Float] {
     if let pooler {
       let pooled = try pooler.vector(states, tokens: tokens, normalizes: false)
       return output.apply(pooled, calls)
     }
-    let size = source.description.configuration.hiddenSize
+    let size = source.model.configuration.hiddenSize
     var all: [Float] = []
     for token in tokens {
       var row = Array(UnsafeBufferPointer(start: states.row(token), count: size))
@@ -76,14 +76,14 @@ public final class HeadLogits {
         row = transform.linear.apply(row, calls, activation: bk_activation(activation))
         calls.norm_rows(
           row, size, 1, size, transform.gain.floats, transform.bias.floats,
-          source.description.configuration.layerNormEpsilon, &row, size)
+          source.model.configuration.layerNormEpsilon, &row, size)
       }
       all += output.apply(row, calls)
     }
     return all
   }
 
-  private var activation: Activation { source.description.configuration.activation }
+  private var activation: Activation { source.model.configuration.activation }
 }
 
 extension bk_activation {
@@ -98,7 +98,7 @@ extension bk_activation {
 }
 
 /// A linear whose weights lie row-major in the file, laid out for the kernels in memory.
-private struct PackedLinear {
+private struct HeadLinear {
   private let panels: AlignedBuffer
   private let bias: TensorView
   private let outputs: Int

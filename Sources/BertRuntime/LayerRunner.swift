@@ -5,12 +5,12 @@ import BertModel
 /// Runs an encoder in float32 a layer at a time, over hidden states that the caller keeps.
 ///
 /// So a model may be watched without all of its weights in memory: give `embed` the embedding
-/// tables, then `run` one layer after another. The bits are those of `Encoder`.
-public final class LayerRunner {
+/// tables, then `run` one layer after another. The bits are those of `BertEncoder`.
+package final class LayerRunner {
   /// The texts whose hidden states it moves on.
-  public let batch: TokenBatch
+  package let batch: TokenBatch
   /// Floats from one token's row to the next.
-  public let stride: Int
+  package let stride: Int
 
   private let configuration: BertConfiguration
   private let kernels: KernelSet
@@ -22,7 +22,7 @@ public final class LayerRunner {
   ///
   /// - Parameter tokenBudget: the most tokens in one pass, unless one text alone is longer.
   /// - Throws: `system` when there is no memory for them.
-  public init(
+  package init(
     batch: TokenBatch, configuration: BertConfiguration, kernels: KernelSet, team: ThreadTeam,
     tokenBudget: Int
   ) throws(BertError) {
@@ -38,25 +38,25 @@ public final class LayerRunner {
   }
 
   /// The hidden state of token `index` of the batch: `hiddenSize` floats.
-  public func row(_ index: Int) -> UnsafePointer<Float> {
+  package func row(_ index: Int) -> UnsafePointer<Float> {
     UnsafePointer(states.floats + index * stride)
   }
 
   /// The embedding tables and their norm, each row-major.
-  public struct Embeddings {
+  package struct Embeddings {
     /// `[vocabulary, hidden]`.
-    public var word: [Float]
+    package var word: [Float]
     /// `[positions, hidden]`.
-    public var position: [Float]
+    package var position: [Float]
     /// `[token types, hidden]`.
-    public var type: [Float]
+    package var type: [Float]
     /// `[hidden]`.
-    public var gain: [Float]
+    package var gain: [Float]
     /// `[hidden]`.
-    public var bias: [Float]
+    package var bias: [Float]
 
     /// Gathers the tables.
-    public init(
+    package init(
       word: [Float], position: [Float], type: [Float], gain: [Float], bias: [Float]
     ) {
       self.word = word
@@ -70,7 +70,7 @@ public final class LayerRunner {
   /// Sets every token's state to its embedding.
   ///
   /// - Throws: `malformed` when a table has the wrong size for the configuration.
-  public func embed(_ tables: Embeddings) throws(BertError) {
+  package func embed(_ tables: Embeddings) throws(BertError) {
     let c = configuration
     let width = c.hiddenSize
     let sizes = [
@@ -108,9 +108,9 @@ public final class LayerRunner {
   }
 
   /// The rows that one pass computed: those of the observer's row 0 and after.
-  public struct Pass {
+  package struct Pass {
     /// The tokens of the batch.
-    public let tokens: Range<Int>
+    package let tokens: Range<Int>
   }
 
   /// Moves every state through one layer.
@@ -120,13 +120,13 @@ public final class LayerRunner {
   ///   - observer: told of every pass, as layer 0 of an encoder; rows count from the pass's start.
   ///   - afterPass: called between passes.
   /// - Throws: `malformed` for missing tensors, and whatever `afterPass` throws.
-  public func run(
+  package func run(
     _ source: any WeightSource, observer: (any EncoderObserver)?,
     afterPass: (Pass) throws(BertError) -> Void
   ) throws(BertError) {
     let weights = try EncoderWeights(source: source, precision: .float32)
-    let space = CrewSpace(
-      Crew(team: team.count > 1 ? team : nil, first: 0), weights: weights, kernels: kernels)
+    let space = WorkerSpace(
+      PassWorkers(team: team.count > 1 ? team : nil, first: 0), weights: weights, kernels: kernels)
     var text = 0
     while text < batch.count {
       var end = text + 1
@@ -134,7 +134,7 @@ public final class LayerRunner {
       while end < batch.count, batch.starts[end + 1] - start <= tokenBudget { end += 1 }
       try batch.withTokens { (ids, types) throws(BertError) in
         let pass = try ForwardPass(
-          weights: weights, calls: kernels.calls, crew: space.crew,
+          weights: weights, calls: kernels.calls, workers: space.workers,
           space: space.workspace(for: batch, text..<end), states: states.floats + start * stride,
           embeds: false, batch: batch, texts: text..<end, ids: ids, types: types,
           shares: space.shares, observer: observer, clock: nil)
@@ -149,14 +149,14 @@ public final class LayerRunner {
 extension LayerRunner {
   /// An empty source for one layer of a model: the embeddings that an encoder asks for are there, of
   /// one row each, and never used.
-  public static func oneLayer(of configuration: BertConfiguration) throws(BertError) -> TensorStore
+  package static func oneLayer(of configuration: BertConfiguration) throws(BertError) -> TensorStore
   {
     var c = configuration
     c.layerCount = 1
     c.vocabularySize = 1
     c.maximumPositions = 1
     c.tokenTypeCount = 1
-    let store = TensorStore(description: ModelDescription(configuration: c))
+    let store = TensorStore(model: ModelDescription(configuration: c))
     let unused = [Float](repeating: 0, count: c.hiddenSize)
     for name in [
       CanonicalName.wordEmbeddings, CanonicalName.positionEmbeddings,

@@ -6,7 +6,7 @@ import BertModel
 ///
 /// Where the int8 path itself goes, errors of earlier layers come along; here each linear stands
 /// alone.
-public final class LinearComparison: Sendable {
+package final class LinearComparison: Sendable {
   private let float: EncoderWeights
   private let int8: EncoderWeights
   private let kernels: KernelSet
@@ -14,7 +14,7 @@ public final class LinearComparison: Sendable {
   /// Takes both forms of a model's linears.
   ///
   /// - Throws: `malformed` for missing or damaged tensors.
-  public init(source: any WeightSource, kernels: KernelSet) throws(BertError) {
+  package init(source: any WeightSource, kernels: KernelSet) throws(BertError) {
     float = try EncoderWeights(source: source, precision: .float32)
     int8 = try EncoderWeights(source: source, precision: .int8)
     self.kernels = kernels
@@ -24,7 +24,7 @@ public final class LinearComparison: Sendable {
   /// float in the int8 path too.
   ///
   /// Safe to call from several threads.
-  public func compare(
+  package func compare(
     layer: Int, site: LinearSite, rows: Int, values: UnsafePointer<Float>, stride: Int,
     _ body: (_ float: UnsafePointer<Float>, _ int8: UnsafePointer<Float>, _ width: Int) -> Void
   ) {

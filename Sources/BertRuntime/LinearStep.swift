@@ -53,19 +53,19 @@ enum LinearStep {
 }
 
 /// The names of the tensors of a quantised linear, after the linear's own name.
-public enum QuantizedPart {
+package enum QuantizedPart {
   /// `[N, K]`, int8 panels, rotated as the inputs are.
-  public static let weight = ".int8.weight"
+  package static let weight = ".int8.weight"
   /// `[N]`: what one step of an output's int8 weights is worth.
-  public static let scale = ".int8.scale"
+  package static let scale = ".int8.scale"
   /// `[N]`: the sum of an output's int8 weights.
-  public static let columnSum = ".int8.column_sum"
+  package static let columnSum = ".int8.column_sum"
   /// `[N]`.
-  public static let bias = ".int8.bias"
+  package static let bias = ".int8.bias"
   /// `[K]`: multiplies each input before it is rotated and quantised.
-  public static let multiplier = ".int8.multiplier"
+  package static let multiplier = ".int8.multiplier"
   /// `[1]`: which parts of the rotation apply, `bk_rotation` or-ed.
-  public static let rotation = ".int8.rotation"
+  package static let rotation = ".int8.rotation"
 }
 
 extension LinearStep {

@@ -3,7 +3,7 @@ import BertKernels
 import BertModel
 
 /// Makes one vector of a text's hidden states.
-public struct Pooler {
+package struct Pooler {
   private let source: any WeightSource
   private let configuration: BertConfiguration
   private let kernels: KernelSet
@@ -12,13 +12,13 @@ public struct Pooler {
   /// Prepares for a kind of pooling; only `.pooler` needs weights.
   ///
   /// - Throws: `unsupported` when the model has no pooler and one is asked for.
-  public init(
+  package init(
     _ pooling: Pooling, source: any WeightSource, kernels: KernelSet
   ) throws(BertError) {
     self.pooling = pooling
     self.source = source
     self.kernels = kernels
-    let c = source.description.configuration
+    let c = source.model.configuration
     configuration = c
     guard pooling == .pooler else {
       linear = nil
@@ -36,7 +36,7 @@ public struct Pooler {
   }
 
   /// How the vector is made.
-  public let pooling: Pooling
+  package let pooling: Pooling
 
   /// The vector of a text.
   ///
@@ -45,8 +45,8 @@ public struct Pooler {
   ///   - tokens: the text's tokens in the batch.
   ///   - normalizes: scales the vector to length 1.
   /// - Throws: `malformed` when a value is NaN or infinite: the weights overflow.
-  public func vector(
-    _ states: Encoder.HiddenStates, tokens: Range<Int>, normalizes: Bool
+  package func vector(
+    _ states: BertEncoder.HiddenStates, tokens: Range<Int>, normalizes: Bool
   ) throws(BertError) -> [Float] {
     let width = configuration.hiddenSize
     let first = states.row(tokens.lowerBound)

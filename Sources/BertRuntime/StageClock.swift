@@ -1,7 +1,7 @@
 import Glibc
 
 /// Parts of a forward pass, as a profile names them.
-public enum Stage: Int, CaseIterable, Sendable {
+package enum Stage: Int, CaseIterable, Sendable {
   /// Looking up and adding embeddings, and their norm.
   case embed
   /// Float rows to u8 rows, before each linear.
@@ -22,7 +22,7 @@ public enum Stage: Int, CaseIterable, Sendable {
   case wait
 
   /// The name in tables and JSON.
-  public var name: String {
+  package var name: String {
     switch self {
     case .embed: "embed"
     case .quantize: "quantize"
@@ -40,14 +40,14 @@ public enum Stage: Int, CaseIterable, Sendable {
 /// Sums up the time each worker spends in each stage.
 ///
 /// Safety: a worker writes its own row only; read it between passes.
-public final class StageClock: @unchecked Sendable {
+package final class StageClock: @unchecked Sendable {
   private let workers: Int
   private let seconds: UnsafeMutablePointer<Double>
   /// Doubles between workers' rows: whole cache lines, so that workers do not share one.
   private static let stride = 32
 
   /// Starts at zero.
-  public init(workers: Int) {
+  package init(workers: Int) {
     self.workers = workers
     seconds = .allocate(capacity: workers * Self.stride)
     seconds.initialize(repeating: 0, count: workers * Self.stride)
@@ -56,7 +56,7 @@ public final class StageClock: @unchecked Sendable {
   deinit { seconds.deallocate() }
 
   /// Seconds in a stage, of all workers together.
-  public func total(_ stage: Stage) -> Double {
+  package func total(_ stage: Stage) -> Double {
     (0..<workers).reduce(0) { $0 + seconds[$1 * Self.stride + stage.rawValue] }
   }
 
@@ -65,7 +65,7 @@ public final class StageClock: @unchecked Sendable {
   }
 
   /// Seconds of the monotonic clock.
-  public static func now() -> Double {
+  package static func now() -> Double {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9

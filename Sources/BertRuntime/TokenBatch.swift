@@ -3,27 +3,27 @@ import BertKernels
 import BertModel
 
 /// Token ids of several texts, end to end; no pads.
-public struct TokenBatch: Sendable {
+package struct TokenBatch: Sendable {
   /// All texts' token ids, in order.
-  public private(set) var ids: [Int32] = []
+  package private(set) var ids: [Int32] = []
   /// A token type (segment) for each id.
-  public private(set) var types: [UInt8] = []
+  package private(set) var types: [UInt8] = []
   /// Where each text starts, and behind the last where it ends.
-  public private(set) var starts: [Int] = [0]
+  package private(set) var starts: [Int] = [0]
 
   /// The most tokens of a text: attention sums 255 · 127 · tokens in int32 without overflow.
-  public static let longestText = Int(BK_MAX_DEPTH)
+  package static let longestText = Int(BK_MAX_DEPTH)
 
   /// An empty batch.
-  public init() {}
+  package init() {}
 
   /// How many texts.
-  public var count: Int { starts.count - 1 }
+  package var count: Int { starts.count - 1 }
   /// How many tokens in all.
-  public var tokenCount: Int { ids.count }
+  package var tokenCount: Int { ids.count }
 
   /// The tokens of text `index`.
-  public func range(_ index: Int) -> Range<Int> { starts[index]..<starts[index + 1] }
+  package func range(_ index: Int) -> Range<Int> { starts[index]..<starts[index + 1] }
 
   /// Texts cut into runs of up to so many tokens, and of one text at least.
   func runs(of texts: Range<Int>, tokens: Int) -> [Range<Int>] {
@@ -53,7 +53,7 @@ public struct TokenBatch: Sendable {
   ///
   /// - Throws: `usage` when the counts differ, it has no tokens, more than the model has positions,
   ///   or ids and types outside its tables.
-  public mutating func append(
+  package mutating func append(
     ids newIds: [Int32], types newTypes: [UInt8]? = nil, for model: BertConfiguration
   ) throws(BertError) {
     let count = newIds.count
@@ -85,7 +85,7 @@ public struct TokenBatch: Sendable {
   }
 
   /// Forgets all texts, keeping the memory.
-  public mutating func removeAll() {
+  package mutating func removeAll() {
     ids.removeAll(keepingCapacity: true)
     types.removeAll(keepingCapacity: true)
     starts.removeAll(keepingCapacity: true)

@@ -2,7 +2,7 @@ import BertErrors
 import BertKernels
 import BertModel
 
-/// The memory of a crew for passes over up to `tokens` tokens, besides their hidden states.
+/// The memory of a pass's workers for passes over up to `tokens` tokens, besides their hidden states.
 final class Workspace {
   let tokens: Int
   let longest: Int
@@ -45,11 +45,11 @@ final class Workspace {
   }
 }
 
-/// A crew, with memory that grows to the largest pass it has computed.
+/// Workers, with memory that grows to the largest pass it has computed.
 ///
 /// Safety: used by one pass at a time.
-final class CrewSpace: @unchecked Sendable {
-  let crew: Crew
+final class WorkerSpace: @unchecked Sendable {
+  let workers: PassWorkers
   let shares: WorkShares
   private let weights: EncoderWeights
   private let kernels: KernelSet
@@ -57,11 +57,11 @@ final class CrewSpace: @unchecked Sendable {
   /// Why a worker of its own could not compute a pass.
   var failure: BertError?
 
-  init(_ crew: Crew, weights: EncoderWeights, kernels: KernelSet) {
-    self.crew = crew
+  init(_ workers: PassWorkers, weights: EncoderWeights, kernels: KernelSet) {
+    self.workers = workers
     self.weights = weights
     self.kernels = kernels
-    shares = WorkShares(stages: 2 * weights.configuration.layerCount + 1, workers: crew.count)
+    shares = WorkShares(stages: 2 * weights.configuration.layerCount + 1, workers: workers.count)
   }
 
   /// Memory for a pass over some texts of a batch.
@@ -75,7 +75,7 @@ final class CrewSpace: @unchecked Sendable {
     if let space, space.tokens >= tokens, space.longest >= longest { return space }
     let made = try Workspace(
       weights: weights, tokens: max(tokens, space?.tokens ?? 0),
-      longest: max(longest, space?.longest ?? 0), workers: crew.count, kernels: kernels)
+      longest: max(longest, space?.longest ?? 0), workers: workers.count, kernels: kernels)
     space = made
     return made
   }

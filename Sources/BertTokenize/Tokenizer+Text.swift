@@ -2,11 +2,11 @@ import BertErrors
 
 extension Tokenizer {
   /// Encodes one text, or a pair, from strings; see the method on bytes.
-  public func encode(
+  package func encode(
     _ text: String, pair: String? = nil, limit: TokenLimit? = nil, addsSpecials: Bool = true,
     spans: Bool = false
-  ) throws(BertError) -> Encoding {
-    var encoding = Encoding()
+  ) throws(BertError) -> TokenizedText {
+    var encoding = TokenizedText()
     var text = text
     let outcome: Result<EncodedInput, BertError> = text.withUTF8 { text in
       guard var pair else {
@@ -32,8 +32,8 @@ extension Tokenizer {
   /// token hides.
   ///
   /// A word longer than the maximum length is cut to it.
-  public func words(_ text: String) -> [String] {
-    var encoding = Encoding()
+  package func words(_ text: String) -> [String] {
+    var encoding = TokenizedText()
     var words: [String] = []
     var text = text
     text.withUTF8 { text in
@@ -49,7 +49,7 @@ extension Tokenizer {
   ///
   /// Ids that are not in the vocabulary are passed over. Cleaning up takes away the space before marks
   /// like full stops and before the endings of contractions, where they are whole tokens.
-  public func decode(
+  package func decode(
     _ ids: some Sequence<Int32>, skippingSpecials: Bool = true, cleaningUp: Bool = true
   ) -> String {
     var text: [UInt8] = []

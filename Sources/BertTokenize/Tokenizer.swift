@@ -3,21 +3,21 @@ import BertErrors
 /// WordPiece, exactly as published BERT models expect it: as Hugging Face's fast tokenizer does it.
 ///
 /// Making one takes microseconds and is O(1) in the vocabulary. It may be used by any number of threads.
-public final class Tokenizer: Sendable {
+package final class Tokenizer: Sendable {
   /// The vocabulary.
-  public let vocabulary: VocabularyTable
+  package let vocabulary: VocabularyTable
   /// The settings.
-  public let settings: WordPieceSettings
+  package let settings: WordPieceSettings
   /// The id that starts every input.
-  public let classID: Int32
+  package let classID: Int32
   /// The id that ends every text.
-  public let separatorID: Int32
+  package let separatorID: Int32
   /// The id of words without pieces; nil when the vocabulary has none.
-  public let unknownID: Int32?
+  package let unknownID: Int32?
   /// The id that fills batches elsewhere; nil when the vocabulary has none.
-  public let padID: Int32?
+  package let padID: Int32?
   /// The id of a word to be filled in; nil when the vocabulary has none.
-  public let maskID: Int32?
+  package let maskID: Int32?
 
   let rules: WordScanner.Rules
   let prefix: [UInt8]
@@ -28,7 +28,7 @@ public final class Tokenizer: Sendable {
   ///
   /// Throws `malformed` when the vocabulary lacks the tokens that frame every input, and `unsupported`
   /// when a setting is out of its limits.
-  public init(
+  package init(
     vocabulary: VocabularyTable, settings: WordPieceSettings = WordPieceSettings()
   ) throws(BertError) {
     guard 1...1024 ~= settings.maximumWordLength else {
@@ -98,10 +98,10 @@ public final class Tokenizer: Sendable {
   /// Throws `usage` when the limit cannot be kept and `malformed` when a word is unknown and the vocabulary
   /// has no unknown token; nothing is appended then.
   @discardableResult
-  public func encode(
+  package func encode(
     _ text: UnsafeBufferPointer<UInt8>, pair: UnsafeBufferPointer<UInt8>? = nil,
     limit: TokenLimit? = nil, addsSpecials: Bool = true, spans: Bool = false,
-    appendingTo encoding: inout Encoding
+    appendingTo encoding: inout TokenizedText
   ) throws(BertError) -> EncodedInput {
     let before = (encoding.ids.count, encoding.spans.count)
     guard max(text.count, pair?.count ?? 0) <= Int(Int32.max) else {
@@ -126,7 +126,7 @@ public final class Tokenizer: Sendable {
 
   private func appendTexts(
     _ text: UnsafeBufferPointer<UInt8>, _ pair: UnsafeBufferPointer<UInt8>?,
-    _ addsSpecials: Bool, _ spans: Bool, _ encoding: inout Encoding
+    _ addsSpecials: Bool, _ spans: Bool, _ encoding: inout TokenizedText
   ) throws(BertError) -> Lengths {
     var lengths: Lengths = (0, 0, pair != nil)
     var isComplete = false
@@ -156,7 +156,7 @@ public final class Tokenizer: Sendable {
   /// Removes what is over the limit from the input that ends the encoding.
   private func cut(
     _ lengths: Lengths, _ limit: TokenLimit?, _ addsSpecials: Bool, _ spans: Bool,
-    _ encoding: inout Encoding
+    _ encoding: inout TokenizedText
   ) throws(BertError) -> EncodedInput {
     let frame = addsSpecials ? 1 : 0
     let specials = frame * (lengths.isPair ? 3 : 2)
@@ -176,7 +176,7 @@ public final class Tokenizer: Sendable {
 
   /// Lends a scanner the tables, the encoding's arrays and scratch memory: nothing is allocated per text.
   func withScanner(
-    _ encoding: inout Encoding, spans: Bool, words: Bool = false,
+    _ encoding: inout TokenizedText, spans: Bool, words: Bool = false,
     _ body: (inout WordScanner) -> Void
   ) {
     let bytes = 4 * settings.maximumWordLength

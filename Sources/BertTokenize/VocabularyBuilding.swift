@@ -6,7 +6,7 @@ extension VocabularyTable {
   /// Tokens may be empty, repeated (the last one is found) or not UTF-8.
   /// Throws `unsupported` when there are more than 2^24 - 2 tokens or 2^31 bytes of them, or when their
   /// hashes collide so often, as only chosen tokens can, that look-ups would be slow.
-  public static func build(_ tokens: [[UInt8]]) throws(BertError) -> [UInt8] {
+  package static func build(_ tokens: [[UInt8]]) throws(BertError) -> [UInt8] {
     let total = tokens.reduce(0) { $0 + $1.count }
     guard tokens.count <= VocabularyReader.mostTokens, total < 1 << 31 else {
       throw BertError(
@@ -42,7 +42,7 @@ extension VocabularyTable {
   ///
   /// A line ends at LF, CR LF or CR, as when Python reads text. An empty line is an empty token and takes
   /// an id. Other white space belongs to the token.
-  public static func tokens(ofText text: [UInt8]) -> [[UInt8]] {
+  package static func tokens(ofText text: [UInt8]) -> [[UInt8]] {
     var tokens: [[UInt8]] = []
     var start = 0
     var at = 0

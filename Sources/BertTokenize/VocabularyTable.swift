@@ -27,7 +27,7 @@ import BertErrors
 ///
 /// Checksums are the file's business. A damaged table can give wrong answers, but no read ever leaves
 /// it, and no look-up takes more than 64 steps.
-public struct VocabularyTable: Sendable {
+package struct VocabularyTable: Sendable {
   let reader: VocabularyReader
   /// Keeps the bytes alive.
   private let owner: (any AnyObject & Sendable)?
@@ -36,7 +36,7 @@ public struct VocabularyTable: Sendable {
   ///
   /// The bytes must stay unchanged for as long as the table, which keeps `owner`, is in use.
   /// Throws `malformed` when the sizes contradict each other.
-  public init(
+  package init(
     bytes: UnsafeRawBufferPointer, owner: (any AnyObject & Sendable)? = nil
   ) throws(BertError) {
     reader = try VocabularyReader(bytes)
@@ -44,22 +44,22 @@ public struct VocabularyTable: Sendable {
   }
 
   /// Opens a table that lies in memory, keeping a copy.
-  public init(copying bytes: [UInt8]) throws(BertError) {
+  package init(copying bytes: [UInt8]) throws(BertError) {
     let copy = OwnedBytes(bytes)
     try self.init(bytes: copy.bytes, owner: copy)
   }
 
   /// How many tokens there are; ids are below.
-  public var count: Int { reader.count }
+  package var count: Int { reader.count }
 
   /// The bytes of a token, or nil when there is no such id or the table is damaged there.
-  public func token(_ id: Int) -> [UInt8]? {
+  package func token(_ id: Int) -> [UInt8]? {
     guard let (start, length) = reader.token(id) else { return nil }
     return Array(UnsafeRawBufferPointer(start: reader.tokenBytes + start, count: length))
   }
 
   /// The id of a token, the last of equal ones; nil when it is not in the vocabulary.
-  public func id(of token: [UInt8]) -> Int32? {
+  package func id(of token: [UInt8]) -> Int32? {
     let state = VocabularyHash.extend(reader.seed, token)
     let id = token.withUnsafeBufferPointer {
       reader.find(state, prefix: $0, body: nil, count: 0)
@@ -68,7 +68,7 @@ public struct VocabularyTable: Sendable {
   }
 
   /// The id of a token, the last of equal ones; nil when it is not in the vocabulary.
-  public func id(of token: String) -> Int32? { id(of: Array(token.utf8)) }
+  package func id(of token: String) -> Int32? { id(of: Array(token.utf8)) }
 }
 
 /// The hash of the table's documentation.

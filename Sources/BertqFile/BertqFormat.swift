@@ -2,15 +2,15 @@ import BertErrors
 import BertModel
 
 /// The constants and limits of the format; `formats/bertq.md` explains them.
-public enum BertqFormat {
+package enum BertqFormat {
   /// The version of the byte layout that this package writes, and the newest that it reads.
-  public static let version: UInt32 = 1
+  package static let version: UInt32 = 1
   /// The version of the numeric contract that this program computes.
-  public static let numericVersion: UInt32 = 4
+  package static let numericVersion: UInt32 = 4
   /// What every tensor's offset is a multiple of.
-  public static let alignment = 64
+  package static let alignment = 64
   /// Bytes under one checksum; the last chunk of a tensor may be shorter.
-  public static let chunkSize = 65_536
+  package static let chunkSize = 65_536
 
   /// Not ASCII, so not text; CR LF and LF that a transfer in text mode would change; and ^Z.
   static let magic: [UInt8] = [0x89, 0x42, 0x54, 0x51, 0x0D, 0x0A, 0x1A, 0x0A]
@@ -40,18 +40,18 @@ public enum BertqFormat {
 }
 
 /// A tensor's name and kind: what a writer must know of every tensor before the first byte.
-public struct BertqTensor: Equatable, Sendable {
+package struct BertqTensor: Equatable, Sendable {
   /// Its canonical name: letters, digits, `.`, `_`, `-`; at most 255.
-  public let name: String
+  package let name: String
   /// What its elements are.
-  public let elementType: ElementType
+  package let elementType: ElementType
   /// How they lie.
-  public let layout: Layout
+  package let layout: TensorLayout
   /// Logical sizes, outermost first: one to four, none of them 0.
-  public let shape: [Int]
+  package let shape: [Int]
 
   /// Plans a tensor.
-  public init(_ name: String, _ elementType: ElementType, _ layout: Layout, _ shape: [Int]) {
+  package init(_ name: String, _ elementType: ElementType, _ layout: TensorLayout, _ shape: [Int]) {
     self.name = name
     self.elementType = elementType
     self.layout = layout
@@ -61,7 +61,7 @@ public struct BertqTensor: Equatable, Sendable {
   /// Bytes in the file.
   ///
   /// - Throws: `malformed` when name or shape break the format's limits.
-  public func byteCount() throws(BertError) -> Int {
+  package func byteCount() throws(BertError) -> Int {
     let isAllowed = name.utf8.allSatisfy {
       switch $0 {
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -96,14 +96,14 @@ public struct BertqTensor: Equatable, Sendable {
 }
 
 /// One thing the quantiser was told or chose.
-public struct BertqSetting: Equatable, Sendable {
+package struct BertqSetting: Equatable, Sendable {
   /// What was set.
-  public let key: String
+  package let key: String
   /// To what.
-  public let value: String
+  package let value: String
 
   /// Makes a setting.
-  public init(_ key: String, _ value: String) {
+  package init(_ key: String, _ value: String) {
     self.key = key
     self.value = value
   }

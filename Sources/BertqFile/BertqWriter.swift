@@ -12,7 +12,7 @@ import OutputFiles
 ///
 /// The file appears under its name when `finish` returns, whole; before that, and if anything
 /// fails, what had the name before stays. A writer that is dropped unfinished leaves nothing.
-public final class BertqWriter {
+package final class BertqWriter {
   private let path: String
   private let output: OutputFile
   private let headerLength: Int
@@ -33,7 +33,7 @@ public final class BertqWriter {
   ///   - producer: the program and its version.
   /// - Throws: `malformed` or `unsupported` when the model breaks a limit of the format,
   ///   `cannotWrite` when there is no place for the file.
-  public convenience init(
+  package convenience init(
     path: String, description: ModelDescription, tensors: [BertqTensor],
     quantizer: [BertqSetting] = [], producer: String
   ) throws(BertError) {
@@ -67,14 +67,14 @@ public final class BertqWriter {
   }
 
   /// The bytes the file will have.
-  public var byteCount: Int { fileLength }
+  package var byteCount: Int { fileLength }
 
   /// Appends bytes of the tensor that is next in the plan: all of it, or a piece that follows the
   /// last one.
   ///
   /// - Throws: `usage` when it is another tensor's turn or there are too many bytes, `cannotWrite`
   ///   when the disk does not take them.
-  public func append(_ name: String, _ bytes: UnsafeRawBufferPointer) throws(BertError) {
+  package func append(_ name: String, _ bytes: UnsafeRawBufferPointer) throws(BertError) {
     guard current < header.tensors.count, header.tensors[current].tensor.name == name else {
       let expected = current < header.tensors.count ? header.tensors[current].tensor.name : "none"
       throw BertError(
@@ -114,7 +114,7 @@ public final class BertqWriter {
   /// while the tensors were made.
   ///
   /// - Throws: `usage` when keys or lengths differ from those that were planned.
-  public func replaceQuantizer(_ settings: [BertqSetting]) throws(BertError) {
+  package func replaceQuantizer(_ settings: [BertqSetting]) throws(BertError) {
     func fits(_ old: BertqSetting, _ new: BertqSetting) -> Bool {
       old.key == new.key && old.value.utf8.count == new.value.utf8.count
     }
@@ -130,7 +130,7 @@ public final class BertqWriter {
   ///
   /// - Throws: `usage` when tensors are still missing, `cannotWrite` when the disk does not take
   ///   the file.
-  public func finish() throws(BertError) -> BertqFingerprints {
+  package func finish() throws(BertError) -> BertqFingerprints {
     guard current == header.tensors.count else {
       throw BertError(
         .usage, "was not appended, or not all of it", file: path,
@@ -159,7 +159,7 @@ public final class BertqWriter {
   }
 
   /// Gives up: nothing is left of the unfinished file.
-  public func discard() { output.discard() }
+  package func discard() { output.discard() }
 
   private func put(_ bytes: [UInt8], at offset: Int) throws(BertError) {
     let result = bytes.withUnsafeBytes { buffer -> Result<Void, BertError> in

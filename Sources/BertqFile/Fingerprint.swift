@@ -3,14 +3,14 @@ import BertModel
 import CBertqChecksum
 
 /// The names of what a path computes with: two vectors may be compared only if theirs are equal.
-public struct BertqFingerprints: Equatable, Sendable {
+package struct BertqFingerprints: Equatable, Sendable {
   /// That of the float32 path, 16 hexadecimal digits; nil when the file does not hold it.
-  public let float: String?
+  package let float: String?
   /// That of the int8 path, likewise.
-  public let int8: String?
+  package let int8: String?
 
   /// Names both paths.
-  public init(float: String?, int8: String?) {
+  package init(float: String?, int8: String?) {
     self.float = float
     self.int8 = int8
   }

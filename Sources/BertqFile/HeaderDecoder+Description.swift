@@ -15,7 +15,7 @@ extension Header {
     model.pooling = try Pooling.decode(header.pooling.rawValue)
     model.poolingIsPublished = header.pooling_is_published != 0
     model.normalizes = header.normalizes != 0
-    model.task = try Task.decode(header.task.rawValue)
+    model.task = try ModelTask.decode(header.task.rawValue)
     model.labels = try texts(header.labels, header.n_labels, "a label")
     model.problemType = try text(header.problem_type, "the problem type")
     model.provenance = try provenance(origin.pointee)

@@ -80,7 +80,7 @@ extension Header {
       }
       let tensor = BertqTensor(
         name, try ElementType.decode(stored.element_type.rawValue),
-        try Layout.decode(stored.layout.rawValue), shape)
+        try TensorLayout.decode(stored.layout.rawValue), shape)
       let byteCount = try tensor.byteCount()
       let offset = Int(clamping: stored.offset)
       guard stored.byte_length == UInt64(byteCount) else {

@@ -44,7 +44,7 @@ extension Pooling: HeaderEnum {
   }
 }
 
-extension Task: HeaderEnum {
+extension ModelTask: HeaderEnum {
   static var fieldName: String { "the task" }
   var number: UInt32 {
     switch self {
@@ -72,7 +72,7 @@ extension ElementType: HeaderEnum {
   }
 }
 
-extension Layout: HeaderEnum {
+extension TensorLayout: HeaderEnum {
   static var fieldName: String { "the layout" }
   var number: UInt32 {
     switch self {

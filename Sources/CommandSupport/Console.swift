@@ -2,13 +2,13 @@ import BertErrors
 @preconcurrency import Glibc
 
 /// Standard error and the end of a command.
-public enum Console {
+package enum Console {
   /// Safety: written once, by `begin`, before there is a second thread.
   private nonisolated(unsafe) static var name = ""
 
   /// Begins a command, before anything is written: what `print` could not write then makes the
   /// command end with `cannotWrite`, whatever it would have ended with.
-  public static func begin(_ name: String) {
+  package static func begin(_ name: String) {
     self.name = name
     // A closed pipe ends the process by the signal's default, as users of `| head` expect.
     signal(SIGPIPE, SIG_DFL)
@@ -24,7 +24,7 @@ public enum Console {
   }
 
   /// Writes a line on standard error.
-  public static func note(_ text: String) { write(text + "\n") }
+  package static func note(_ text: String) { write(text + "\n") }
 
   static func write(_ text: String) {
     var text = text
@@ -39,7 +39,7 @@ public enum Console {
   }
 
   /// Runs a command's body; an error becomes a message and its exit code.
-  public static func run(_ body: () throws -> Void) {
+  package static func run(_ body: () throws -> Void) {
     do {
       try body()
     } catch let error as BertError {
@@ -53,7 +53,7 @@ public enum Console {
 }
 
 /// A bar on standard error, on a terminal only.
-public struct ProgressBar {
+package struct ProgressBar {
   private let label: String
   private let isShown: Bool
   private var shown = -1
@@ -62,13 +62,13 @@ public struct ProgressBar {
   ///
   /// - Parameter besidesResults: results go to standard output meanwhile; on a terminal they would run
   ///   into the bar, and show the progress themselves.
-  public init(_ label: String, besidesResults: Bool = false) {
+  package init(_ label: String, besidesResults: Bool = false) {
     self.label = label
     isShown = isatty(2) != 0 && !(besidesResults && isatty(1) != 0)
   }
 
   /// Shows how much is done; call it often.
-  public mutating func update(_ done: Int, of total: Int) {
+  package mutating func update(_ done: Int, of total: Int) {
     guard isShown, total > 0 else { return }
     let percent = min(100, done * 100 / total)
     guard percent != shown else { return }
@@ -79,7 +79,7 @@ public struct ProgressBar {
   }
 
   /// Removes the bar.
-  public mutating func finish() {
+  package mutating func finish() {
     if isShown, shown >= 0 { Console.write("\r\u{1B}[K") }
     shown = -1
   }

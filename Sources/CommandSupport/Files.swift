@@ -2,28 +2,28 @@ import BertErrors
 import Glibc
 
 /// A file read line by line, whatever its size.
-public final class LineReader {
+package final class LineReader {
   /// What messages call it.
-  public let name: String
+  package let name: String
   private let descriptor: Int32
   private var buffer: [UInt8]
   private var start = 0
   private var end = 0
   private var isAtEnd = false
   /// Bytes handed out so far.
-  public private(set) var bytesRead = 0
+  package private(set) var bytesRead = 0
   /// Lines handed out so far: the number of the last one, counted from 1.
-  public private(set) var line = 0
+  package private(set) var line = 0
   /// Bytes of the file, 0 when unknown.
-  public let size: Int
+  package let size: Int
 
   /// The longest line that is read.
-  public static let longestLine = 64 << 20
+  package static let longestLine = 64 << 20
 
   /// Opens a file; `-` or nil is standard input.
   ///
   /// - Throws: `notFound` when it cannot be opened or is a folder.
-  public init(path: String?) throws(BertError) {
+  package init(path: String?) throws(BertError) {
     name = path.flatMap { $0 == "-" ? nil : $0 } ?? "standard input"
     if let path, path != "-" {
       descriptor = open(path, O_RDONLY | O_CLOEXEC)
@@ -54,7 +54,7 @@ public final class LineReader {
   /// of the file is no part of the first.
   ///
   /// - Throws: `notFound` when reading fails, `unsupported` for a line beyond the limit.
-  public func next() throws(BertError) -> [UInt8]? {
+  package func next() throws(BertError) -> [UInt8]? {
     var searched = start
     while true {
       if let newline = buffer[searched..<end].firstIndex(of: 0x0A) {
@@ -77,7 +77,7 @@ public final class LineReader {
   }
 
   /// Where the last line was.
-  public var place: InputPlace { InputPlace(line: line, of: name) }
+  package var place: InputPlace { InputPlace(line: line, of: name) }
 
   private func take(_ stop: Int) -> [UInt8] {
     line += 1
@@ -120,7 +120,7 @@ public final class LineReader {
 /// Reads a small file whole.
 ///
 /// - Throws: `notFound` when it cannot be read, `unsupported` beyond `limit` bytes.
-public func readFile(_ path: String, limit: Int) throws(BertError) -> [UInt8] {
+package func readFile(_ path: String, limit: Int) throws(BertError) -> [UInt8] {
   let reader = try LineReader(path: path)
   var bytes: [UInt8] = []
   while let line = try reader.next() {

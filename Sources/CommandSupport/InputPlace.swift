@@ -2,20 +2,20 @@ import BertErrors
 
 /// Where a text came from, as a message names it: results count texts from 0, but who mends an input
 /// counts its lines from 1.
-public struct InputPlace: Sendable {
+package struct InputPlace: Sendable {
   /// The file, or what else it was read from.
-  public let source: String
+  package let source: String
   /// The line or argument.
-  public let name: String
+  package let name: String
 
   /// Line `number`, from 1, of a file or of standard input.
-  public init(line number: Int, of source: String) {
+  package init(line number: Int, of source: String) {
     self.source = source
     name = "line \(number)"
   }
 
   /// Text `number`, from 1, of the command line or of texts that come with it; quotes how it begins.
-  public init(text number: Int, _ text: String, of source: String) {
+  package init(text number: Int, _ text: String, of source: String) {
     self.source = source
     let begin = text.prefix(Self.quoted)
     name = "text \(number), '\(begin)\(begin.endIndex < text.endIndex ? "…" : "")'"
@@ -25,7 +25,7 @@ public struct InputPlace: Sendable {
 
   /// The same error with this place in front, or all places up to another; an error about another
   /// file is not of this place, and neither is one about the system or about what is written.
-  public func locate(_ error: BertError, to last: InputPlace? = nil) -> BertError {
+  package func locate(_ error: BertError, to last: InputPlace? = nil) -> BertError {
     guard error.file == nil || error.file == source else { return error }
     if [.system, .cannotWrite].contains(error.code) { return error }
     var error = error

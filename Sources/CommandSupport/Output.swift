@@ -2,17 +2,17 @@ import BertErrors
 import Glibc
 
 /// Standard output, in pieces of a whole write.
-public struct OutputStream: ~Copyable {
+package struct OutputStream: ~Copyable {
   /// Bytes that wait to be written.
-  public var buffer: [UInt8] = []
+  package var buffer: [UInt8] = []
 
   /// Nothing waits.
-  public init() { buffer.reserveCapacity(1 << 17) }
+  package init() { buffer.reserveCapacity(1 << 17) }
 
   /// Writes what waits, when that is much or `force` says so.
   ///
   /// - Throws: `cannotWrite` with the system's reason.
-  public mutating func flush(force: Bool = true) throws(BertError) {
+  package mutating func flush(force: Bool = true) throws(BertError) {
     if !force && buffer.count < 1 << 16 { return }
     try OpenFile.standardOutput.write(buffer)
     buffer.removeAll(keepingCapacity: true)
@@ -20,12 +20,12 @@ public struct OutputStream: ~Copyable {
 }
 
 /// A file that is open for writing, with the name that messages give it.
-public final class OpenFile: Sendable {
+package final class OpenFile: Sendable {
   private let descriptor: Int32
   private let name: String
 
   /// Standard output.
-  public static let standardOutput = OpenFile(1, "standard output")
+  package static let standardOutput = OpenFile(1, "standard output")
 
   private init(_ descriptor: Int32, _ name: String) {
     self.descriptor = descriptor
@@ -40,7 +40,7 @@ public final class OpenFile: Sendable {
   /// TMPDIR names, or else in /var/tmp or /tmp.
   ///
   /// - Throws: `cannotWrite` when there is no place for one.
-  public static func temporary() throws(BertError) -> OpenFile {
+  package static func temporary() throws(BertError) -> OpenFile {
     let named = getenv("TMPDIR").map { String(cString: $0) } ?? ""
     let folders = named.isEmpty ? ["/var/tmp", "/tmp"] : [named]
     for folder in folders {
@@ -63,7 +63,7 @@ public final class OpenFile: Sendable {
 
   /// Where the next byte goes, if bytes before it can still be changed: nil for what is no regular
   /// file, and for one that is only appended to.
-  public var position: Int? {
+  package var position: Int? {
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
       fcntl(descriptor, F_GETFL) & O_APPEND == 0
@@ -75,7 +75,7 @@ public final class OpenFile: Sendable {
   /// Writes all bytes: behind those written before, or at an offset.
   ///
   /// - Throws: `cannotWrite` with the system's reason.
-  public func write(_ bytes: [UInt8], at offset: Int? = nil) throws(BertError) {
+  package func write(_ bytes: [UInt8], at offset: Int? = nil) throws(BertError) {
     var done = 0
     while done < bytes.count {
       let count = bytes.withUnsafeBytes { buffer in
@@ -94,7 +94,7 @@ public final class OpenFile: Sendable {
   /// Writes all that was written to this file to another one.
   ///
   /// - Throws: `cannotWrite` with the system's reason.
-  public func copy(to other: OpenFile) throws(BertError) {
+  package func copy(to other: OpenFile) throws(BertError) {
     var offset = 0
     while true {
       var count = 0

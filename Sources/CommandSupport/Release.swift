@@ -1,5 +1,5 @@
 /// Which release the commands are of.
-public enum Release {
+package enum Release {
   /// The program and its version, as `--version` says it and files record it.
-  public static let name = "bertq 0.1"
+  package static let name = "bertq 0.1"
 }

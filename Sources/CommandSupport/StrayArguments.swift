@@ -6,7 +6,7 @@ extension ParsableCommand {
   /// No option of these commands has one dash and a letter but `-h`. The parser takes `-dash` for
   /// `-d -a -s -h`, and its `-h` for a wish for help, and then a text would be answered with help and
   /// success: so what looks like an option and is none is refused here.
-  public static func start() {
+  package static func start() {
     let arguments = Array(CommandLine.arguments.dropFirst())
     do {
       var command = try parseAsRoot(arguments)

@@ -7,7 +7,7 @@ import Glibc
 /// Where the file system has no such files, they go to a temporary with a random name beside the
 /// target. Either way the folder is kept open, so that all happens in the same folder even if it is
 /// moved meanwhile.
-public final class OutputFile {
+package final class OutputFile {
   /// `pwrite`, or what a test puts in its place.
   typealias Write = (CInt, UnsafeRawPointer, Int, Int) -> Int
 
@@ -23,7 +23,7 @@ public final class OutputFile {
   ///
   /// - Throws: `cannotWrite` when the folder is missing or closed to us, when the target is a
   ///   folder or a device, or when the disk has no room.
-  public convenience init(path: String, size: Int) throws(BertError) {
+  package convenience init(path: String, size: Int) throws(BertError) {
     try self.init(path: path, size: size, usesNamed: false)
   }
 
@@ -54,7 +54,7 @@ public final class OutputFile {
   /// Writes a file of these bytes.
   ///
   /// - Throws: `cannotWrite`; what had the name before is then still there.
-  public static func write(_ bytes: [UInt8], to path: String) throws(BertError) {
+  package static func write(_ bytes: [UInt8], to path: String) throws(BertError) {
     let output = try OutputFile(path: path, size: bytes.count)
     try bytes.withUnsafeBufferPointer { (buffer) throws(BertError) in
       try output.put(UnsafeRawBufferPointer(buffer), at: 0)
@@ -65,12 +65,12 @@ public final class OutputFile {
   /// Finds out before long work that a file can be written: all but whether there is room.
   ///
   /// - Throws: `cannotWrite`, as writing it now would.
-  public static func check(_ path: String) throws(BertError) {
+  package static func check(_ path: String) throws(BertError) {
     try OutputFile(path: path, size: 0).discard()
   }
 
   /// Whether two paths lead to one file that is there, or say the same.
-  public static func isSame(_ path: String, as other: String) -> Bool {
+  package static func isSame(_ path: String, as other: String) -> Bool {
     var (a, b) = (stat(), stat())
     guard stat(path, &a) == 0, stat(other, &b) == 0 else { return path == other }
     return a.st_dev == b.st_dev && a.st_ino == b.st_ino
@@ -127,7 +127,7 @@ public final class OutputFile {
   /// Puts bytes at an offset.
   ///
   /// - Throws: `cannotWrite`; the file is then of no use and goes away with this object.
-  public func put(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(BertError) {
+  package func put(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(BertError) {
     guard var next = bytes.baseAddress else { return }
     var (left, position) = (bytes.count, offset)
     while left > 0 {
@@ -143,7 +143,7 @@ public final class OutputFile {
   /// Syncs the file and gives it its name, replacing what had it.
   ///
   /// - Throws: `cannotWrite`; what had the name before is then still there.
-  public func commit() throws(BertError) {
+  package func commit() throws(BertError) {
     guard fsync(file) == 0 else { throw failure("the disk did not take it", errno) }
     if temporary == nil {
       let link = "/proc/self/fd/\(file)"
@@ -170,7 +170,7 @@ public final class OutputFile {
   }
 
   /// Closes everything and removes what has no final name; harmless when done twice.
-  public func discard() {
+  package func discard() {
     if let temporary { unlinkat(folder, temporary, 0) }
     temporary = nil
     if file >= 0 { close(file) }

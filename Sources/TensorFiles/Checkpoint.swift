@@ -5,15 +5,15 @@ import Glibc
 ///
 /// It may be one safetensors file, one npz archive, or a shard index with its shards. Opening
 /// reads and checks the tables of contents only; memory does not grow with the weights.
-public final class Checkpoint: Sendable {
+package final class Checkpoint: Sendable {
   /// The file that was opened: the checkpoint itself, or its shard index.
-  public let path: String
+  package let path: String
   /// Every tensor, in the container's order.
-  public let tensors: [TensorInfo]
+  package let tensors: [TensorInfo]
   /// Members passed over, each with its reason.
-  public let ignored: [IgnoredEntry]
+  package let ignored: [IgnoredEntry]
   /// What a user may want to know about the choice of file.
-  public let notices: [String]
+  package let notices: [String]
 
   private let container: any TensorContainer
   private let positions: [[UInt8]: Int]
@@ -25,7 +25,7 @@ public final class Checkpoint: Sendable {
   ///
   /// - Throws: `notFound` (absent), `malformed` (damaged, or tables that contradict the file),
   ///   `unsupported` (another kind of checkpoint).
-  public static func open(_ path: String) throws(BertError) -> Checkpoint {
+  package static func open(_ path: String) throws(BertError) -> Checkpoint {
     let place = try CheckpointLocation.find(path)
     return try Checkpoint(place.path, notices: place.notices)
   }
@@ -46,7 +46,7 @@ public final class Checkpoint: Sendable {
   }
 
   /// The tensor of a name; names are compared byte by byte.
-  public subscript(name: String) -> TensorInfo? {
+  package subscript(name: String) -> TensorInfo? {
     positions[Array(name.utf8)].map { tensors[$0] }
   }
 
@@ -56,7 +56,7 @@ public final class Checkpoint: Sendable {
   ///
   /// - Throws: `malformed` when its bytes are damaged, `unsupported` for element types without a
   ///   conversion, `notFound` when no tensor has the name.
-  public func readFloat32(_ name: String) throws(BertError) -> [Float] {
+  package func readFloat32(_ name: String) throws(BertError) -> [Float] {
     let tensor = try require(name)
     try requireMemory(for: tensor)
     var failure: BertError?
@@ -93,7 +93,7 @@ public final class Checkpoint: Sendable {
   ///
   /// - Parameter output: exactly the tensor's element count; undefined when an error is thrown.
   /// - Throws: as `readFloat32(_:)`.
-  public func readFloat32(
+  package func readFloat32(
     _ name: String, into output: UnsafeMutableBufferPointer<Float>
   ) throws(BertError) {
     let tensor = try require(name)
@@ -137,7 +137,7 @@ extension Checkpoint {
   /// Holds both in memory while it compares them.
   ///
   /// - Throws: as `readFloat32(_:)`.
-  public func haveSameValues(_ first: String, _ second: String) throws(BertError) -> Bool {
+  package func haveSameValues(_ first: String, _ second: String) throws(BertError) -> Bool {
     guard let a = self[first], let b = self[second], a.shape == b.shape else { return false }
     let (x, y) = (try readFloat32(first), try readFloat32(second))
     return zip(x, y).allSatisfy { $0.bitPattern == $1.bitPattern }

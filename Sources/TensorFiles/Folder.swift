@@ -9,12 +9,12 @@ import BertErrors
 #endif
 
 /// The little of a file system that finding a checkpoint needs.
-public enum Folder {
+package enum Folder {
   /// Whether `path` is a folder.
-  public static func isFolder(_ path: String) -> Bool { kind(path) == S_IFDIR }
+  package static func isFolder(_ path: String) -> Bool { kind(path) == S_IFDIR }
 
   /// Whether `path` is a regular file.
-  public static func isFile(_ path: String) -> Bool { kind(path) == S_IFREG }
+  package static func isFile(_ path: String) -> Bool { kind(path) == S_IFREG }
 
   private static func kind(_ path: String) -> mode_t? {
     var status = stat()
@@ -22,7 +22,7 @@ public enum Folder {
   }
 
   /// The names in a folder, sorted; none when it cannot be read.
-  public static func names(in path: String) -> [String] {
+  package static func names(in path: String) -> [String] {
     guard let directory = opendir(path) else { return [] }
     defer { closedir(directory) }
     var names: [String] = []
@@ -37,14 +37,14 @@ public enum Folder {
   }
 
   /// The folder that holds `path`, itself a path that can be opened.
-  public static func parent(of path: String) -> String {
+  package static func parent(of path: String) -> String {
     guard let slash = path.lastIndex(of: "/") else { return "." }
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 
   /// Whether a name that a file gives stays in that file's folder: no absolute path, no `..`,
   /// nothing invisible.
-  public static func isInside(_ name: String) -> Bool {
+  package static func isInside(_ name: String) -> Bool {
     guard !name.isEmpty, name.utf8.count <= 1024, !name.utf8.contains(where: { $0 < 0x20 }) else {
       return false
     }
@@ -54,7 +54,7 @@ public enum Folder {
   }
 
   /// The last part of a path.
-  public static func name(of path: String) -> String {
+  package static func name(of path: String) -> String {
     path.split(separator: "/").last.map(String.init) ?? path
   }
 }

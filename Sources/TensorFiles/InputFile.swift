@@ -12,17 +12,17 @@ import BertErrors
 ///
 /// Reads go through `pread`: a file that shrinks under us is an error with a message, and memory
 /// is bounded by the buffers, not by the file.
-public final class InputFile: Sendable {
+package final class InputFile: Sendable {
   /// The path as it was given.
-  public let path: String
+  package let path: String
   /// Bytes in the file when it was opened.
-  public let size: Int
+  package let size: Int
   private let descriptor: Int32
 
   /// Opens a file.
   ///
   /// - Throws: `notFound` when it is absent, unreadable, or no regular file.
-  public init(_ path: String) throws(BertError) {
+  package init(_ path: String) throws(BertError) {
     // A FIFO without a writer would block an ordinary open for ever.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     if descriptor < 0 { throw Self.failure(errno, path) }
@@ -55,7 +55,7 @@ public final class InputFile: Sendable {
   /// Fills `buffer` with the bytes from `offset` on.
   ///
   /// - Throws: `malformed` when the file ends before, `system` when it cannot be read.
-  public func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(BertError) {
+  package func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(BertError) {
     var done = 0
     while done < buffer.count {
       guard let base = buffer.baseAddress else { return }
@@ -78,7 +78,7 @@ public final class InputFile: Sendable {
   /// The bytes of `range`, which must be small enough to hold in memory.
   ///
   /// - Throws: `malformed` when the file ends before; nothing is allocated then.
-  public func bytes(_ range: Range<Int>) throws(BertError) -> [UInt8] {
+  package func bytes(_ range: Range<Int>) throws(BertError) -> [UInt8] {
     if range.lowerBound < 0 || range.upperBound > size {
       throw BertError(
         .malformed,
@@ -104,7 +104,7 @@ public final class InputFile: Sendable {
   /// All bytes of a small file.
   ///
   /// - Throws: `malformed` when it is larger than `limit`.
-  public func allBytes(limit: Int) throws(BertError) -> [UInt8] {
+  package func allBytes(limit: Int) throws(BertError) -> [UInt8] {
     if size > limit {
       throw BertError(
         .malformed, "is \(size) bytes; at most \(limit) are read of such a file", file: path)

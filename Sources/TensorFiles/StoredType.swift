@@ -1,5 +1,5 @@
 /// What the elements of a published tensor are; raw values are the names safetensors uses.
-public enum StoredType: String, Sendable, CaseIterable {
+package enum StoredType: String, Sendable, CaseIterable {
   case float64 = "F64"
   case float32 = "F32"
   case float16 = "F16"
@@ -25,7 +25,7 @@ public enum StoredType: String, Sendable, CaseIterable {
   case float4 = "F4"
 
   /// Bits of one element.
-  public var bits: Int {
+  package var bits: Int {
     switch self {
     case .float64, .int64, .uint64, .complex64: 64
     case .float32, .int32, .uint32: 32
@@ -39,7 +39,7 @@ public enum StoredType: String, Sendable, CaseIterable {
   }
 
   /// Whether it is one of the floating-point types whose values are read.
-  public var isFloat: Bool {
+  package var isFloat: Bool {
     switch self {
     case .float64, .float32, .float16, .bfloat16: true
     default: false
@@ -47,7 +47,7 @@ public enum StoredType: String, Sendable, CaseIterable {
   }
 
   /// Whether `Checkpoint.readFloat32` converts it.
-  public var isReadable: Bool {
+  package var isReadable: Bool {
     switch self {
     case .complex64, .float8E5M2, .float8E4M3, .float8E8M0, .float8E4M3FNUZ, .float8E5M2FNUZ,
       .float6E2M3, .float6E3M2, .float4:
@@ -57,7 +57,7 @@ public enum StoredType: String, Sendable, CaseIterable {
   }
 
   /// Elements of `shape` and their bytes; nil when that overflows or ends inside a byte.
-  public func extent(of shape: [Int]) -> (elements: Int, bytes: Int)? {
+  package func extent(of shape: [Int]) -> (elements: Int, bytes: Int)? {
     var elements = 1
     for size in shape {
       guard size >= 0 else { return nil }
@@ -71,34 +71,34 @@ public enum StoredType: String, Sendable, CaseIterable {
 }
 
 /// A tensor of a checkpoint, as its container lists it.
-public struct TensorInfo: Sendable, Equatable {
+package struct TensorInfo: Sendable, Equatable {
   /// Its published name.
-  public let name: String
+  package let name: String
   /// What its elements are.
-  public let type: StoredType
+  package let type: StoredType
   /// Its sizes, outermost first; none for a scalar.
-  public let shape: [Int]
+  package let shape: [Int]
   /// The file that holds it.
-  public let file: String
+  package let file: String
   /// Where its elements begin in that file; of a deflated member, where its compressed data does.
-  public let byteOffset: Int
+  package let byteOffset: Int
   /// Whether the elements lie there in C order, uncompressed.
-  public let isPlain: Bool
+  package let isPlain: Bool
   /// The product of `shape`, which the container has checked.
-  public let elementCount: Int
+  package let elementCount: Int
 
   /// Where the element at a position in C order lies in the file, as exactly as can be told.
-  public func byteOffset(ofElement position: Int) -> Int {
+  package func byteOffset(ofElement position: Int) -> Int {
     isPlain ? byteOffset + position * type.bits / 8 : byteOffset
   }
 }
 
 /// A tensor or member of a container that is passed over.
-public struct IgnoredEntry: Sendable, Equatable {
+package struct IgnoredEntry: Sendable, Equatable {
   /// Its name.
-  public let name: String
+  package let name: String
   /// Why.
-  public let reason: String
+  package let reason: String
   /// The file that holds it.
-  public let file: String
+  package let file: String
 }

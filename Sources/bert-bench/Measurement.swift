@@ -57,9 +57,9 @@ struct Cell {
 
 /// Runs a workload again and again beside a register-only loop.
 struct Measurement {
-  let encoder: Encoder
+  let encoder: BertEncoder
   /// Measured in turn with it.
-  let rival: Encoder?
+  let rival: BertEncoder?
   let rounds: Int
   let seconds: Double
 
@@ -85,19 +85,19 @@ struct Measurement {
 
   /// Milliseconds of one of several runs.
   private func time(
-    _ workload: Workload, _ encoder: Encoder, _ repeats: Int
+    _ workload: Workload, _ encoder: BertEncoder, _ repeats: Int
   ) throws(BertError) -> Double {
     let start = StageClock.now()
     for _ in 0..<repeats { try once(workload, encoder) }
     return (StageClock.now() - start) / Double(repeats) * 1e3
   }
 
-  private func once(_ workload: Workload, _ encoder: Encoder) throws(BertError) {
+  private func once(_ workload: Workload, _ encoder: BertEncoder) throws(BertError) {
     try encoder.encode(workload.tokens) { _ in }
   }
 
   /// Multiply-adds a second of one thread while all are busy with nothing else.
-  static func ceiling(_ encoder: Encoder) -> Double {
+  static func ceiling(_ encoder: BertEncoder) -> Double {
     let calls = encoder.kernels.calls
     let team = encoder.team
     let rates = AlignedBuffer(bytes: team.count * 64)

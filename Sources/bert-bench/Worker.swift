@@ -16,7 +16,7 @@ struct Worker {
   let precision: Precision
   let threads: Int
   let kernels: KernelSet
-  private let encoder: Encoder
+  private let encoder: BertEncoder
   private var workloads: [String: [TokenBatch]] = [:]
 
   init(

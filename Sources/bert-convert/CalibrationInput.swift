@@ -88,7 +88,7 @@ struct CalibrationInput {
     withUnsafeBytes(of: UInt8(0x0A)) { checksum = bq_crc32(checksum, $0.baseAddress, 1) }
     if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) { return }
     read += 1
-    var encoding = Encoding()
+    var encoding = TokenizedText()
     let made = try line.withUnsafeBufferPointer { (text) throws(BertError) in
       try tokenizer.encode(text, limit: TokenLimit(limit), appendingTo: &encoding)
     }

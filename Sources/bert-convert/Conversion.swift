@@ -75,11 +75,11 @@ struct Conversion {
       calibration: calibration, kernels: kernels, team: team)
     let temporary = "\(path).\(getpid()).unmeasured"
     _ = try whole.write(to: temporary)
-    let opened = Result { () throws(BertError) in try BertqFile.open(temporary) }
+    let opened = Result { () throws(BertError) in try ModelFile.open(temporary) }
     unlink(temporary)
     let file = try opened.get()
     record = whole.record
-    let selection = try Selection(
+    let selection = try BudgetMeasuring(
       file: file, budget: budget, texts: calibration?.heldOut, kernels: kernels, team: team)
     record.kept = selection.kept
     selection.announce()
@@ -175,7 +175,7 @@ extension Conversion {
   private func append(
     _ quantized: QuantizedLinear, _ linear: LinearName, to writer: BertqWriter
   ) throws(BertError) {
-    let store = TensorStore(description: model.description)
+    let store = TensorStore(model: model.description)
     try quantized.add(to: store, named: linear.description)
     for tensor in quantizedTensors(linear) {
       if let view = store.find(tensor.name) { try writer.append(tensor.name, view.bytes) }

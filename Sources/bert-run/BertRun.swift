@@ -10,7 +10,7 @@ import CommandSupport
 import Glibc
 import OutputFiles
 
-extension Task: ExpressibleByArgument {
+extension ModelTask: ExpressibleByArgument {
   /// What help and completion offer: others are known, for the session to refuse by name.
   public static var allValueStrings: [String] { Session.tasks.map(\.rawValue) }
 }
@@ -55,7 +55,7 @@ struct BertRun: ParsableCommand {
   var jsonl = false
 
   @Option(help: "What to answer (default: what the file is for).")
-  var task: Task?
+  var task: ModelTask?
 
   @Option(help: "How results are written.")
   var format = OutputFormat.jsonl
@@ -198,7 +198,7 @@ struct BertRun: ParsableCommand {
   }
 
   private static func verify(_ path: String) throws(BertError) {
-    let file = try BertqFile.open(path)
+    let file = try ModelFile.open(path)
     var bar = ProgressBar("verifying")
     defer { bar.finish() }
     try file.verifyAll { bar.update($0, of: $1) }

@@ -22,7 +22,7 @@ struct ResultWriter: ~Copyable {
   }
 
   mutating func write(
-    _ item: Item, _ states: Encoder.HiddenStates, _ batch: TokenBatch, _ text: Int
+    _ item: NumberedText, _ states: BertEncoder.HiddenStates, _ batch: TokenBatch, _ text: Int
   ) throws(BertError) {
     let tokens = batch.range(text)
     guard let pooler else {
@@ -47,7 +47,8 @@ struct ResultWriter: ~Copyable {
   }
 
   private mutating func writeTokens(
-    _ item: Item, _ states: Encoder.HiddenStates, _ ids: ArraySlice<Int32>, _ tokens: Range<Int>
+    _ item: NumberedText, _ states: BertEncoder.HiddenStates, _ ids: ArraySlice<Int32>,
+    _ tokens: Range<Int>
   ) throws(BertError) {
     let vectors = tokens.map { UnsafeBufferPointer(start: states.row($0), count: width) }
     guard vectors.allSatisfy({ $0.allSatisfy(\.isFinite) }) else {
@@ -79,7 +80,7 @@ struct ResultWriter: ~Copyable {
     output.buffer += "]}\n".utf8
   }
 
-  private mutating func start(_ item: Item) {
+  private mutating func start(_ item: NumberedText) {
     output.buffer += "{\"index\":\(item.index)".utf8
     if let id = item.id {
       output.buffer += ",\"id\":".utf8

@@ -8,17 +8,17 @@ import BertRuntime
 struct Session {
   let model: ServedModel
   let precision: Precision
-  let task: Task
+  let task: ModelTask
   let kernels: KernelSet
-  let encoder: Encoder
+  let encoder: BertEncoder
   let normalizes: Bool
   let truncates: Bool
 
   /// What can be answered: a head's scores are measured for drift only.
-  static let tasks: [Task] = [.embedding, .tokens, .pooled]
+  static let tasks: [ModelTask] = [.embedding, .tokens, .pooled]
 
   init(
-    model: ServedModel, precision: Precision, task: Task?, kernels: KernelSet, threads: Int,
+    model: ServedModel, precision: Precision, task: ModelTask?, kernels: KernelSet, threads: Int,
     tokenBudget: Int?, truncates: Bool
   ) throws(BertError) {
     self.model = model

@@ -51,7 +51,7 @@ struct TextRun: ~Copyable {
 
   mutating func perform() throws(BertError) {
     var batch = TokenBatch()
-    var items: [Item] = []
+    var items: [NumberedText] = []
     var bar = ProgressBar("encoding", besidesResults: true)
     defer { bar.finish() }
     var failure: BertError?
@@ -74,7 +74,7 @@ struct TextRun: ~Copyable {
   }
 
   /// Adds the next text to a batch; nil when there is none.
-  private mutating func read(into batch: inout TokenBatch) throws(BertError) -> Item? {
+  private mutating func read(into batch: inout TokenBatch) throws(BertError) -> NumberedText? {
     guard let item = try source.next() else { return nil }
     do throws(BertError) {
       cut += try session.model.append(item.input, to: &batch, truncates: session.truncates)
@@ -84,7 +84,9 @@ struct TextRun: ~Copyable {
     return item
   }
 
-  private mutating func encode(_ batch: inout TokenBatch, _ items: inout [Item]) throws(BertError) {
+  private mutating func encode(_ batch: inout TokenBatch, _ items: inout [NumberedText])
+    throws(BertError)
+  {
     guard batch.count > 0 else { return }
     let (done, ready) = (batch, items)
     var failure: BertError?

@@ -5,7 +5,7 @@ import Glibc
 import JSONText
 
 /// One input and what to call it in the results.
-struct Item {
+struct NumberedText {
   let index: Int
   /// Where it stands in the input.
   let place: InputPlace
@@ -49,15 +49,15 @@ struct TextSource {
   /// How much of the input is read, in bytes; the total is 0 when unknown.
   var progress: (done: Int, total: Int) { (reader?.bytesRead ?? 0, reader?.size ?? 0) }
 
-  mutating func next() throws(BertError) -> Item? {
+  mutating func next() throws(BertError) -> NumberedText? {
     guard let (line, place) = try nextLine() else { return nil }
     defer { index += 1 }
     guard isJSON else {
-      return Item(index: index, place: place, id: nil, input: TextInput(text: line))
+      return NumberedText(index: index, place: place, id: nil, input: TextInput(text: line))
     }
     do throws(BertError) {
       let (id, input) = try Self.decode(line)
-      return Item(index: index, place: place, id: id, input: input)
+      return NumberedText(index: index, place: place, id: id, input: input)
     } catch {
       throw place.locate(error)
     }

@@ -19,8 +19,8 @@ struct DriftMeterTests {
 
   private func encoder(
     _ store: TensorStore, _ precision: Precision, budget: Int = DriftMeter.tokenBudget
-  ) throws -> Encoder {
-    try Encoder(
+  ) throws -> BertEncoder {
+    try BertEncoder(
       source: store, precision: precision, kernels: .choose(), team: ThreadTeam(count: 2),
       tokenBudget: budget)
   }
@@ -45,7 +45,7 @@ struct DriftMeterTests {
     return try meter.report(settings: noSettings)
   }
 
-  private func states(_ encoder: Encoder, _ batch: TokenBatch) throws -> [[Double]] {
+  private func states(_ encoder: BertEncoder, _ batch: TokenBatch) throws -> [[Double]] {
     var rows: [[Double]] = []
     try encoder.encode(batch) { states in
       for token in states.tokens {
@@ -121,7 +121,7 @@ struct DriftMeterTests {
     #expect(none.hidden.sqnr == found.hidden.sqnr)
   }
 
-  static let heads: [(Task, Head)] = [
+  static let heads: [(ModelTask, HeadKind)] = [
     (.fillMask, .maskedWords), (.tag, .classifier), (.classify, .classifier), (.answer, .answer),
     (.nextSentence, .nextSentence),
   ]

@@ -127,7 +127,7 @@ struct RawSafetensors {
     }
   }
 
-  static let tasks: [(String, Task, [Head], Bool, [String])] = [
+  static let tasks: [(String, ModelTask, [HeadKind], Bool, [String])] = [
     ("model", .embedding, [], true, []), ("model_nopool", .embedding, [], false, []),
     ("pretraining", .fillMask, [.maskedWords, .nextSentence], true, []),
     ("maskedlm", .fillMask, [.maskedWords], false, []),
@@ -145,7 +145,7 @@ struct RawSafetensors {
 
   @Test(arguments: tasks)
   func knowsTaskHeadsAndLabels(
-    model: String, task: Task, heads: [Head], hasPooler: Bool, labels: [String]
+    model: String, task: ModelTask, heads: [HeadKind], hasPooler: Bool, labels: [String]
   ) throws {
     guard SharedData.isPresent("tiny/\(model)") else { return }
     let imported = try ModelImport.read(input: SharedData.path("tiny/\(model)"))

@@ -65,7 +65,7 @@ struct ConfigurationTests {
     #expect(Set(all.map(\.name)).count == all.count)
   }
 
-  static let heads: [(Head, labels: Int, ties: Bool, names: [String])] = [
+  static let heads: [(HeadKind, labels: Int, ties: Bool, names: [String])] = [
     (
       .maskedWords, 0, true,
       [

@@ -4,7 +4,7 @@ import Testing
 
 /// Tensors in memory: how many bytes, and what a source refuses.
 struct TensorTests {
-  static let sizes: [(Layout, [Int], ElementType, Int?)] = [
+  static let sizes: [(TensorLayout, [Int], ElementType, Int?)] = [
     (.rowMajor, [], .float32, 4), (.rowMajor, [0], .float32, 0), (.rowMajor, [3, 5], .int8, 15),
     (.rowMajor, [3, 5], .int32, 60), (.rowMajor, [7], .uint8, 7), (.rowMajor, [-1], .int8, nil),
     (.rowMajor, [.max, 2], .int8, nil), (.rowMajor, [.max / 2], .float32, nil),
@@ -24,7 +24,7 @@ struct TensorTests {
   }
 
   private func makeStore() -> TensorStore {
-    TensorStore(description: ModelDescription(configuration: ConfigurationTests.usual))
+    TensorStore(model: ModelDescription(configuration: ConfigurationTests.usual))
   }
 
   @Test func aStoreGivesBackWhatWasAdded() throws {
@@ -67,7 +67,9 @@ struct TensorTests {
   @Test func requirementsNameWhatWasFoundAndExpected() throws {
     let store = makeStore()
     try store.add("x", .float32, [2, 3], [Float](repeating: 0, count: 6))
-    func message(_ name: String, _ type: ElementType, _ shape: [Int], _ layout: Layout) -> String {
+    func message(_ name: String, _ type: ElementType, _ shape: [Int], _ layout: TensorLayout)
+      -> String
+    {
       do throws(BertError) {
         _ = try store.require(name, type, shape, layout)
         return "accepted"
@@ -80,7 +82,7 @@ struct TensorTests {
       message("y", .float32, [2, 3], .rowMajor)
         == "malformed tensor 'y': is missing; the model needs it")
     for (type, shape, layout) in [
-      (ElementType.int8, [2, 3], Layout.rowMajor), (.float32, [3, 2], .rowMajor),
+      (ElementType.int8, [2, 3], TensorLayout.rowMajor), (.float32, [3, 2], .rowMajor),
       (.float32, [2, 3], .floatPanels),
     ] {
       let text = message("x", type, shape, layout)

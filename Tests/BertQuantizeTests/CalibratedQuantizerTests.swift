@@ -75,7 +75,7 @@ struct CalibratedQuantizerTests {
       }
       try runner.run(store, observer: nil) { _ in }
     }
-    let encoder = try Encoder(
+    let encoder = try BertEncoder(
       source: whole, precision: .float32, kernels: kernels, team: ThreadTeam(count: 1))
     try encoder.encode(batch) { states in
       for token in states.tokens {

@@ -76,7 +76,7 @@ struct RoundToNearestTests {
     var random = SeededGenerator(seed: 5)
     let weight = (0..<(outputs * inputs)).map { _ in random.normal() }
     let linear = round(weight, outputs: outputs)
-    let store = TensorStore(description: ModelDescription(configuration: configuration))
+    let store = TensorStore(model: ModelDescription(configuration: configuration))
     try linear.add(to: store, named: "x")
     let view = try store.require(
       "x" + QuantizedPart.weight, .int8, [outputs, inputs], .int8Panels)
@@ -96,7 +96,7 @@ struct RoundToNearestTests {
     let model = GeneratedModel(configuration)
     for site in LinearSite.allCases {
       let linear = rotates ? model.rotated(1, site) : model.rounded(1, site)
-      let store = TensorStore(description: ModelDescription(configuration: configuration))
+      let store = TensorStore(model: ModelDescription(configuration: configuration))
       try linear.add(to: store, named: "x")
       let announced = QuantizedLinear.tensors(
         "x", outputs: linear.outputs, inputs: linear.inputs)

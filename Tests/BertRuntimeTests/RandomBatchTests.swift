@@ -108,13 +108,13 @@ struct RandomBatchTests {
   }
 
   /// Counts the rounds that an encoder makes of a batch.
-  private static func count(_ batch: TokenBatch, _ encoder: Encoder, _ tally: inout Tally) {
+  private static func count(_ batch: TokenBatch, _ encoder: BertEncoder, _ tally: inout Tally) {
     let plan = BatchPlan(
       configuration: encoder.configuration, workers: encoder.team.count,
       tokenBudget: encoder.tokenBudget)
     var text = 0
     while text < batch.count {
-      let round = plan.round(batch, from: text, isOneCrew: false)
+      let round = plan.round(batch, from: text, staysTogether: false)
       if case .apart = round { tally.apart += 1 } else { tally.together += 1 }
       text = round.texts.upperBound
     }

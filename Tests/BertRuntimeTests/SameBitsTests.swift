@@ -39,7 +39,7 @@ struct SameBitsTests {
     }
 
     /// Runs these texts as one batch and counts those whose bits are not those of the text alone.
-    func differences(_ encoder: Encoder, _ order: [Int]) throws(BertError) -> Int {
+    func differences(_ encoder: BertEncoder, _ order: [Int]) throws(BertError) -> Int {
       let found = try encoder.hiddenStates(model.batch(order.map { texts[$0] }))
       return zip(order, found).count { !haveSameBits(alone[$0], $1) }
     }

@@ -41,8 +41,8 @@ extension GeneratedModel {
   func encoder(
     _ store: TensorStore, _ precision: Precision, kernels: KernelSet? = nil, threads: Int = 1,
     tokenBudget: Int? = nil
-  ) throws(BertError) -> Encoder {
-    try Encoder(
+  ) throws(BertError) -> BertEncoder {
+    try BertEncoder(
       source: store, precision: precision, kernels: kernels ?? KernelSet.available[0],
       team: ThreadTeam(count: threads), tokenBudget: tokenBudget)
   }
@@ -53,7 +53,7 @@ extension GeneratedModel {
   }
 }
 
-extension Encoder {
+extension BertEncoder {
   /// The last hidden states of each text of a batch, row after row.
   func hiddenStates(_ batch: TokenBatch) throws(BertError) -> [[Float]] {
     let width = configuration.hiddenSize

@@ -121,7 +121,7 @@ struct ForeignWordPieceTests {
       guard let tokenizer = try Self.tokenizer(test) else { continue }
       let strategy = try #require(ReferenceTests.strategies[test.string("strategy")])
       let limit = TokenLimit(test["max_length"]?.integerValue ?? 0, strategy)
-      func encode() throws -> Encoding {
+      func encode() throws -> TokenizedText {
         try tokenizer.encode(
           test.string("text"), pair: test["pair"]?.stringValue, limit: limit,
           addsSpecials: test["add_special_tokens"]?.boolValue ?? true)

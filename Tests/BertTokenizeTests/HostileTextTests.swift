@@ -9,7 +9,7 @@ struct HostileTextTests {
     _ text: [UInt8], spans: Bool = false
   ) throws -> (ids: [Int32], spans: [TokenSpan]) {
     let tokenizer = try makeTokenizer()
-    var encoding = Encoding()
+    var encoding = TokenizedText()
     try text.withUnsafeBufferPointer {
       _ = try tokenizer.encode($0, addsSpecials: false, spans: spans, appendingTo: &encoding)
     }
@@ -77,7 +77,7 @@ struct HostileTextTests {
         Bool.random(using: &random) ? leads.randomElement() ?? 0 : UInt8.random(in: 0...255)
       }
       let repaired = String(decoding: bytes, as: UTF8.self)
-      var ours = Encoding()
+      var ours = TokenizedText()
       try bytes.withUnsafeBufferPointer {
         _ = try tokenizer.encode($0, spans: true, appendingTo: &ours)
       }

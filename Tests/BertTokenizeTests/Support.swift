@@ -69,7 +69,7 @@ extension JSON {
   func integers(_ key: String) -> [Int] { self[key]?.integers ?? [] }
 }
 
-extension Encoding {
+extension TokenizedText {
   var integerIDs: [Int] { ids.map(Int.init) }
   var integerTypes: [Int] { typeIDs.map(Int.init) }
 }

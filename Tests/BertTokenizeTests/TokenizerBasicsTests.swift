@@ -39,7 +39,7 @@ struct TokenizerBasicsTests {
 
   @Test func appendsToWhatIsThere() throws {
     let tokenizer = try makeTokenizer()
-    var encoding = Encoding()
+    var encoding = TokenizedText()
     for text in ["the", "a"] {
       let count = try Array(text.utf8).withUnsafeBufferPointer {
         try tokenizer.encode($0, appendingTo: &encoding).count
@@ -86,7 +86,7 @@ struct TokenizerBasicsTests {
 
   @Test func truncationKeepsTheLastSeparatorAndReports() throws {
     let tokenizer = try makeTokenizer()
-    var encoding = Encoding()
+    var encoding = TokenizedText()
     let report = try Array("the the the".utf8).withUnsafeBufferPointer {
       try tokenizer.encode($0, limit: TokenLimit(4), appendingTo: &encoding)
     }

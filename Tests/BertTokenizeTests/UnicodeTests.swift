@@ -90,7 +90,7 @@ struct UnicodeTests {
       $0.spaceChinese = lowercase
     }
     var wrong: [UInt32] = []
-    var encoding = Encoding()
+    var encoding = TokenizedText()
     tokenizer.withScanner(&encoding, spans: false, words: true) { scanner in
       for scalar in UInt32(0)..<0x110000 where UnicodeScalar(scalar) != nil {
         // That a scalar is left alone is asked once with every step on, and once with none.

@@ -54,7 +54,7 @@ import Testing
 
   @Test(arguments: ["both", "float", "int8"])
   func goldenFilesReadAsWrittenDown(_ name: String) throws {
-    let file = try BertqFile.open("\(Self.folder)/\(name).bertq")
+    let file = try ModelFile.open("\(Self.folder)/\(name).bertq")
     try file.verifyAll()
     let data = try Data(contentsOf: URL(filePath: "\(Self.folder)/\(name).json"))
     let expected = try JSONDecoder().decode(Listing.self, from: data)
@@ -65,7 +65,7 @@ import Testing
     #expect(file.fingerprints.int8 == expected.int8_fingerprint)
     #expect(file.quantizer.map(\.key) == expected.quantizer.map(\.key))
     #expect(file.quantizer.map(\.value) == expected.quantizer.map(\.value))
-    try expectDescription(file.description, expected)
+    try expectDescription(file.model, expected)
     #expect(file.tensors.count == expected.tensors.count)
     for (view, tensor) in zip(file.tensors, expected.tensors) {
       #expect(view.name == tensor.name)

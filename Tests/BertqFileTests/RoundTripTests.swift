@@ -12,8 +12,8 @@ import Testing
   func keepsTheDescriptionAndEveryTensor(_ index: Int) throws {
     let (model, folder) = (Self.models[index], try TemporaryFolder())
     let fingerprints = try model.write(to: folder / "a.bertq")
-    let file = try BertqFile.open(folder / "a.bertq")
-    #expect(file.description == model.description)
+    let file = try ModelFile.open(folder / "a.bertq")
+    #expect(file.model == model.description)
     #expect(file.quantizer == model.quantizer)
     #expect(file.producer == "tests")
     #expect(file.formatVersion == 1)
@@ -34,14 +34,15 @@ import Testing
     let folder = try TemporaryFolder()
     var descriptions: [ModelDescription] = []
     for activation in Activation.allCases {
-      for (pooling, task) in zip(Pooling.allCases + Pooling.allCases, Task.allCases.prefix(6)) {
+      for (pooling, task) in zip(Pooling.allCases + Pooling.allCases, ModelTask.allCases.prefix(6))
+      {
         var description = TinyModel().description
         description.configuration.activation = activation
         (description.pooling, description.task) = (pooling, task)
         descriptions.append(description)
       }
     }
-    for task in Task.allCases {
+    for task in ModelTask.allCases {
       var description = TinyModel.full.description
       description.task = task
       description.tokenizer?.stripAccents = [nil, false, true][descriptions.count % 3]
@@ -52,10 +53,10 @@ import Testing
       let path = folder / "a.bertq"
       let writer = try BertqWriter(
         path: path, description: description, tensors: [], producer: "")
-      #expect(try writer.finish() == BertqFile.open(path).fingerprints)
-      let file = try BertqFile.open(path)
+      #expect(try writer.finish() == ModelFile.open(path).fingerprints)
+      let file = try ModelFile.open(path)
       try file.verifyAll()
-      #expect(file.description == description)
+      #expect(file.model == description)
     }
   }
 
@@ -67,7 +68,7 @@ import Testing
     try model.write(to: folder / "whole.bertq")
     try model.write(to: folder / "pieces.bertq", piece: piece)
     #expect(try contents(folder / "whole.bertq") == contents(folder / "pieces.bertq"))
-    try BertqFile.open(folder / "pieces.bertq").verifyAll()
+    try ModelFile.open(folder / "pieces.bertq").verifyAll()
   }
 
   @Test func sizesAtChunkEdgesAreWholeAndVerified() throws {
@@ -77,7 +78,7 @@ import Testing
       BertqTensor("t\($0)", .uint8, .rowMajor, [$0])
     }
     try model.write(to: folder / "a.bertq")
-    let file = try BertqFile.open(folder / "a.bertq")
+    let file = try ModelFile.open(folder / "a.bertq")
     try file.verifyAll()
     for tensor in model.tensors {
       let view = try file.require(tensor.name, .uint8, tensor.shape)

@@ -79,7 +79,7 @@ struct TinyModel {
   }
 
   /// Where element `[n, k]` lies in a panel layout, by the words of `formats/bertq.md`.
-  static func position(_ layout: Layout, _ shape: [Int], _ index: Int) -> Int {
+  static func position(_ layout: TensorLayout, _ shape: [Int], _ index: Int) -> Int {
     guard layout != .rowMajor else { return index }
     let (n, k) = (index / shape[1], index % shape[1])
     if layout == .floatPanels { return (n / 32 * shape[1] + k) * 32 + n % 32 }

@@ -8,7 +8,7 @@ import Testing
   /// A file with a tensor of four chunks, with bytes of it changed.
   ///
   /// Its 240 000 bytes are a multiple of 64: the five bytes of the next tensor follow at once.
-  static func make(_ folder: TemporaryFolder, damage: [Int] = []) throws -> BertqFile {
+  static func make(_ folder: TemporaryFolder, damage: [Int] = []) throws -> ModelFile {
     var model = TinyModel()
     model.tensors = [
       BertqTensor("before", .uint8, .rowMajor, [10]),
@@ -21,7 +21,7 @@ import Testing
     let start = bytes.count - 240_000 - 5
     for offset in damage { bytes[start + offset] ^= 1 }
     try write(bytes, to: path)
-    return try BertqFile.open(path)
+    return try ModelFile.open(path)
   }
 
   @Test func damageIsFoundWhereItIsUsedAndOnlyThere() throws {
@@ -127,7 +127,7 @@ import Testing
     #expect(mkfifo(pipe, 0o600) == 0)
     for path in [folder / "missing", folder.path, pipe, "/dev/null", ""] {
       do {
-        _ = try BertqFile.open(path)
+        _ = try ModelFile.open(path)
         Issue.record("\(path) was opened")
       } catch {
         #expect(error.code == .notFound, "\(error)")

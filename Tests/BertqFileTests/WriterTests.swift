@@ -18,16 +18,16 @@ import Testing
     let folder = try TemporaryFolder()
     try write([1, 2, 3], to: folder / "a.bertq")
     try TinyModel().write(to: folder / "a.bertq")
-    try BertqFile.open(folder / "a.bertq").verifyAll()
+    try ModelFile.open(folder / "a.bertq").verifyAll()
     try TinyModel(.int8).write(to: folder / "a.bertq")
-    #expect(try BertqFile.open(folder / "a.bertq").fingerprints.float == nil)
+    #expect(try ModelFile.open(folder / "a.bertq").fingerprints.float == nil)
     #expect(folder.names == ["a.bertq"])
   }
 
   @Test func whoHasTheOldFileOpenKeepsIt() throws {
     let folder = try TemporaryFolder()
     try TinyModel().write(to: folder / "a.bertq")
-    let old = try BertqFile.open(folder / "a.bertq")
+    let old = try ModelFile.open(folder / "a.bertq")
     try TinyModel(.int8).write(to: folder / "a.bertq")
     try old.verifyAll()
     #expect(old.fingerprints.float != nil)
@@ -147,7 +147,7 @@ import Testing
       room += 997
     }
     #expect(room > 5000 && room < 100_000)
-    try BertqFile.open(folder / "a.bertq").verifyAll()
+    try ModelFile.open(folder / "a.bertq").verifyAll()
   }
 
   @Test func refusesTensorsOutOfTurnOrSize() throws {

@@ -31,7 +31,7 @@ struct BenchTests {
     let model = GeneratedModel(configuration)
     let store = try model.store(int8: model.rounded)
     let other = shop.folder / "other.bertq"
-    try write(store, store.description, to: other)
+    try write(store, store.model, to: other)
     let outcome = try bench(other, ["--compare", earlier])
     expectFailure(outcome, .usage, [earlier, shop.model, other, "same sizes"])
     #expect(outcome.output.isEmpty)

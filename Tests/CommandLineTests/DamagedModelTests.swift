@@ -40,7 +40,7 @@ struct DamagedModelTests {
   }
 
   /// Bytes spread over the file, and the first, middle and last one of every tensor and gap.
-  private func places(_ file: BertqFile) throws -> [Int] {
+  private func places(_ file: ModelFile) throws -> [Int] {
     let size = file.mapping.bytes.count
     var places = Array(stride(from: 0, to: size, by: size / 60)) + [size - 1]
     for record in file.records {
@@ -57,7 +57,7 @@ struct DamagedModelTests {
   func aFlippedBitIsFound(_ path: String) throws {
     let shop = try Workshop.converted()
     let good = try readBytes(shop.model)
-    let file = try BertqFile.open(shop.model)
+    let file = try ModelFile.open(shop.model)
     let expected = try Program.run(path, shop.model, "The bird sings.")
     #expect(expected.code == 0)
     var (found, unused) = (0, 0)
@@ -86,7 +86,7 @@ struct DamagedModelTests {
 
   /// Whether a run of one path needs no byte at this place: the other path's linears, the pooler of
   /// a model that takes the mean, or padding.
-  private func isUnused(_ place: Int, _ file: BertqFile, _ path: String) -> Bool {
+  private func isUnused(_ place: Int, _ file: ModelFile, _ path: String) -> Bool {
     let record = file.records.first {
       ($0.offset..<($0.offset + $0.byteCount)).contains(place)
     }

@@ -23,7 +23,7 @@ struct DriftCommandTests {
       json.objectValue?.keys.filter { $0 != "head" }.prefix(7) == [
         "fingerprint", "texts", "tokens", "hidden", "embedding", "ranking", "layers",
       ])
-    #expect(json["fingerprint"]?.stringValue == (try BertqFile.open(shop.model).fingerprints.int8))
+    #expect(json["fingerprint"]?.stringValue == (try ModelFile.open(shop.model).fingerprints.int8))
     #expect(json["texts"] == 5)
     #expect(json["layers"]?.arrayValue?.count == 2)
     #expect((json["hidden"]?["sqnr_db"]?.numberValue ?? 0) > 20)
@@ -82,7 +82,7 @@ struct DriftCommandTests {
     let model = GeneratedModel(configuration)
     let store = try model.store(task: .fillMask, head: .maskedWords, int8: model.rounded)
     let folder = try TemporaryFolder()
-    try write(store, store.description, to: folder / "m.bertq")
+    try write(store, store.model, to: folder / "m.bertq")
     func run(_ tokens: Int) throws -> Program.Outcome {
       let ids = model.ids(tokens).map { "\($0)" }.joined(separator: ",")
       let outcome = try Program.run.run(
@@ -116,7 +116,7 @@ struct DriftCommandTests {
     let model = GeneratedModel(configuration)
     let store = try model.store(task: .classify, head: .classifier, int8: model.rounded)
     let headed = headless.folder / "headed.bertq"
-    try write(store, store.description, to: headed)
+    try write(store, store.model, to: headed)
     let lines = (0..<12).map { "{\"ids\":[2,\($0 + 5),3]}\n" }.joined()
     for (model, sample) in zip([headless.model, headed], samples) {
       let gate = headless.folder / "gate.toml"

@@ -15,7 +15,7 @@ struct MemoryLimitTests {
     let model = GeneratedModel(configuration)
     let store = try model.store(int8: model.rounded)
     let folder = try TemporaryFolder()
-    try write(store, store.description, to: folder / "m.bertq")
+    try write(store, store.model, to: folder / "m.bertq")
     let ids = [String](repeating: "7", count: 500).joined(separator: ",")
     let lines = [String](repeating: "{\"ids\":[\(ids)]}\n", count: 40).joined()
     try writeBytes(Array(lines.utf8), to: folder / "in.jsonl")

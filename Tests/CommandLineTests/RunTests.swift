@@ -164,7 +164,7 @@ struct RunTests {
       vocabularySize: 50, hiddenSize: 16, layerCount: 1, headCount: 2, intermediateSize: 16,
       maximumPositions: 8, tokenTypeCount: 2, layerNormEpsilon: 1e-12, activation: .gelu)
     let store = try GeneratedModel(configuration, hasPooler: false).store()
-    var description = store.description
+    var description = store.model
     description.pooling = .pooler
     let folder = try TemporaryFolder()
     try write(store, description, to: folder / "m.bertq")

@@ -6,15 +6,15 @@ import BertQuantize
 /// A BERT of any size with generated weights, row-major by canonical name.
 ///
 /// Nothing is zero or one, so that a weight in a wrong place shows.
-public struct GeneratedModel: Sendable {
+package struct GeneratedModel: Sendable {
   /// Its sizes.
-  public let configuration: BertConfiguration
+  package let configuration: BertConfiguration
   /// The values of each float tensor.
-  public var values: [String: [Float]] = [:]
+  package var values: [String: [Float]] = [:]
   private let seed: UInt64
 
   /// Generates the weights; `hasPooler` adds a pooler's.
-  public init(_ configuration: BertConfiguration, seed: UInt64 = 1, hasPooler: Bool = true) {
+  package init(_ configuration: BertConfiguration, seed: UInt64 = 1, hasPooler: Bool = true) {
     self.configuration = configuration
     self.seed = seed
     var random = SeededGenerator(seed: seed)
@@ -38,14 +38,14 @@ public struct GeneratedModel: Sendable {
   ///   - task: what it answers.
   ///   - head: its head, of three labels where that has labels.
   ///   - int8: the quantised form of a linear, nil to leave it out.
-  public func store(
-    task: Task = .embedding, head: Head? = nil,
+  package func store(
+    task: ModelTask = .embedding, head: HeadKind? = nil,
     int8: (Int, LinearSite) -> QuantizedLinear? = { _, _ in nil }
   ) throws(BertError) -> TensorStore {
     let c = configuration
     var description = ModelDescription(configuration: c)
     description.task = task
-    let store = TensorStore(description: description)
+    let store = TensorStore(model: description)
     var random = SeededGenerator(seed: seed ^ 77)
     for tensor in head.map({ c.tensors(of: $0, labels: 3) }) ?? [] {
       let values = (0..<tensor.shape.reduce(1, *)).map { _ in random.normal() }
@@ -72,14 +72,14 @@ public struct GeneratedModel: Sendable {
   }
 
   /// A linear rounded to the nearest levels, its inputs as they are.
-  public func rounded(_ layer: Int, _ site: LinearSite) -> QuantizedLinear {
+  package func rounded(_ layer: Int, _ site: LinearSite) -> QuantizedLinear {
     let inputs = site.inputs(configuration)
     return quantized(layer, site, [Float](repeating: 1, count: inputs), [])
   }
 
   /// A linear that uses all the format allows: inputs balanced, with signs, and rotated where their
   /// number lets them be.
-  public func rotated(_ layer: Int, _ site: LinearSite) -> QuantizedLinear {
+  package func rotated(_ layer: Int, _ site: LinearSite) -> QuantizedLinear {
     let inputs = site.inputs(configuration)
     var random = SeededGenerator(seed: seed ^ UInt64(layer * 4 + site.rawValue + 99))
     let balance = Rotation.signs(inputs).map { $0 * Float.random(in: 0.5...2, using: &random) }
@@ -97,7 +97,7 @@ public struct GeneratedModel: Sendable {
   }
 
   /// Token ids that are random but in range.
-  public func ids(_ count: Int, seed: UInt64 = 7) -> [Int32] {
+  package func ids(_ count: Int, seed: UInt64 = 7) -> [Int32] {
     var random = SeededGenerator(seed: seed &+ UInt64(count) &* 1000)
     return (0..<count).map { _ in
       Int32.random(in: 0..<Int32(configuration.vocabularySize), using: &random)
@@ -105,7 +105,7 @@ public struct GeneratedModel: Sendable {
   }
 
   /// Token types for so many tokens: the second half is the second text's.
-  public func types(_ count: Int) -> [UInt8] {
+  package func types(_ count: Int) -> [UInt8] {
     (0..<count).map { UInt8($0 * configuration.tokenTypeCount / max(1, count)) }
   }
 }

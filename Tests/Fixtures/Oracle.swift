@@ -2,39 +2,39 @@ import BertErrors
 import TensorFiles
 
 /// Outputs of a reference implementation, `<tag>.in.*` and `<tag>.out.*` in a safetensors file.
-public struct Oracle: Sendable {
+package struct Oracle: Sendable {
   private let checkpoint: Checkpoint
 
   /// One text of a tag, without its pads.
-  public struct Input: Sendable {
+  package struct Input: Sendable {
     /// Its token ids.
-    public let ids: [Int32]
+    package let ids: [Int32]
     /// Its token types.
-    public let types: [UInt8]
+    package let types: [UInt8]
     /// The row of the padded matrices that is its first token's.
-    public let firstRow: Int
+    package let firstRow: Int
   }
 
   /// Opens a file.
-  public init(_ path: String) throws(BertError) { checkpoint = try Checkpoint.open(path) }
+  package init(_ path: String) throws(BertError) { checkpoint = try Checkpoint.open(path) }
 
   /// The tags that have inputs, sorted.
-  public var tags: [String] {
+  package var tags: [String] {
     let end = ".in.input_ids"
     return checkpoint.tensors.map(\.name).filter { $0.hasSuffix(end) }
       .map { String($0.dropLast(end.count)) }.sorted()
   }
 
   /// Whether there is a tensor of this name.
-  public func has(_ name: String) -> Bool { checkpoint[name] != nil }
+  package func has(_ name: String) -> Bool { checkpoint[name] != nil }
 
   /// The values of a tensor, row-major.
-  public func floats(_ name: String) throws(BertError) -> [Float] {
+  package func floats(_ name: String) throws(BertError) -> [Float] {
     try checkpoint.readFloat32(name)
   }
 
   /// The texts of a tag; the reference puts pads on the right.
-  public func inputs(_ tag: String) throws(BertError) -> [Input] {
+  package func inputs(_ tag: String) throws(BertError) -> [Input] {
     let ids = try integers(tag + ".in.input_ids")
     let mask = try integers(tag + ".in.attention_mask")
     let types = try integers(tag + ".in.token_type_ids")

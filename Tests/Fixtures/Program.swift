@@ -3,19 +3,19 @@ import FoundationEssentials
 import Glibc
 
 /// One of the package's programs, run as a process of its own.
-public struct Program: Sendable {
+package struct Program: Sendable {
   /// Where it lies.
-  public let path: String
+  package let path: String
 
   /// `bert-convert`.
-  public static let convert = Program("bert-convert")
+  package static let convert = Program("bert-convert")
   /// `bert-run`.
-  public static let run = Program("bert-run")
+  package static let run = Program("bert-run")
   /// `bert-bench`.
-  public static let bench = Program("bert-bench")
+  package static let bench = Program("bert-bench")
 
   /// A program of this name beside the running test bundle, where the build puts both.
-  public init(_ name: String) {
+  package init(_ name: String) {
     var buffer = [CChar](repeating: 0, count: 4096)
     let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
     let own = String(
@@ -29,30 +29,30 @@ public struct Program: Sendable {
   }
 
   /// A program at a path.
-  public init(at path: String) { self.path = path }
+  package init(at path: String) { self.path = path }
 
   private static func folder(of path: String) -> String {
     path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
   }
 
   /// What a process left behind.
-  public struct Outcome: Sendable {
+  package struct Outcome: Sendable {
     /// Its exit code, or 128 plus the signal that ended it.
-    public let code: Int32
+    package let code: Int32
     /// Its standard output.
-    public let output: [UInt8]
+    package let output: [UInt8]
     /// Its standard error.
-    public let errors: String
+    package let errors: String
     /// The most memory it had in use, in bytes.
-    public let peakMemory: Int
+    package let peakMemory: Int
     /// Its standard output as text.
-    public var text: String { String(decoding: output, as: UTF8.self) }
+    package var text: String { String(decoding: output, as: UTF8.self) }
     /// The lines of its standard output.
-    public var lines: [String] { text.split(separator: "\n").map(String.init) }
+    package var lines: [String] { text.split(separator: "\n").map(String.init) }
   }
 
   /// The longest that a process may take, in seconds: beyond it is taken to hang.
-  public static let patience = 120.0
+  package static let patience = 120.0
 
   /// Runs the program to its end.
   ///
@@ -60,7 +60,7 @@ public struct Program: Sendable {
   ///   - input: its standard input.
   ///   - environment: variables set besides the test's own.
   ///   - killedAfter: seconds after which it gets `signal`; nil lets it run.
-  public func callAsFunction(
+  package func callAsFunction(
     _ arguments: String..., input: [UInt8] = [], environment: [String: String] = [:],
     killedAfter: Double? = nil, by signal: Int32 = SIGKILL
   ) throws -> Outcome {
@@ -69,7 +69,7 @@ public struct Program: Sendable {
   }
 
   /// Runs the program to its end with a list of arguments.
-  public func run(
+  package func run(
     _ arguments: [String], input: [UInt8] = [], environment: [String: String] = [:],
     killedAfter: Double? = nil, by signal: Int32 = SIGKILL
   ) throws -> Outcome {

@@ -3,12 +3,12 @@ import BertErrors
 import FoundationEssentials
 
 /// Checkpoints that tests use when they are on this machine.
-public enum PublishedCheckpoint {
+package enum PublishedCheckpoint {
   /// The folder of all-MiniLM-L6-v2, or nil when it was not fetched.
   ///
   /// `BERTQ_MINILM` names it; else it is where the quickstart keeps it (`BERTQ_CACHE`, by default
   /// `~/.cache/bertq`), or beside the project.
-  public static let miniLM: String? = {
+  package static let miniLM: String? = {
     let environment = ProcessInfo.processInfo.environment
     let cache = environment["BERTQ_CACHE"] ?? (environment["HOME"] ?? "") + "/.cache/bertq"
     let places =
@@ -19,7 +19,7 @@ public enum PublishedCheckpoint {
   }()
 
   /// Whether tests that need all-MiniLM-L6-v2 can run; prints why not, once a test.
-  public static func hasMiniLM() -> Bool {
+  package static func hasMiniLM() -> Bool {
     if miniLM == nil {
       print("skipped: no all-MiniLM-L6-v2 (tools/quickstart fetches it, or set BERTQ_MINILM)")
     }
@@ -27,17 +27,17 @@ public enum PublishedCheckpoint {
   }
 
   /// all-MiniLM-L6-v2 as `bert-convert` makes it, once for all tests of a process.
-  public static let servedMiniLM: Result<ServedModel, any Error> = Result {
+  package static let servedMiniLM: Result<ServedModel, any Error> = Result {
     try converted(miniLM ?? "/nonexistent")
   }
 
   /// The tiny checkpoint that lies in the repository.
-  public static let own = SharedData.packageRoot + "/Tests/Fixtures/tiny"
+  package static let own = SharedData.packageRoot + "/Tests/Fixtures/tiny"
 
   /// Converts a checkpoint with `bert-convert` and opens the file.
   ///
   /// The file's name is gone when this returns; its mapping keeps it.
-  public static func converted(_ input: String, _ options: String...) throws -> ServedModel {
+  package static func converted(_ input: String, _ options: String...) throws -> ServedModel {
     let folder = try TemporaryFolder()
     let outcome = try Program.convert.run([input, folder / "model.bertq"] + options)
     guard outcome.code == 0 else {

@@ -1,12 +1,12 @@
 /// SplitMix64: a short seed gives the same long sequence on every machine.
-public struct SeededGenerator: RandomNumberGenerator, Sendable {
+package struct SeededGenerator: RandomNumberGenerator, Sendable {
   private var state: UInt64
 
   /// Starts a sequence.
-  public init(seed: UInt64) { state = seed }
+  package init(seed: UInt64) { state = seed }
 
   /// The next 64 bits.
-  public mutating func next() -> UInt64 {
+  package mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
     var z = state
     z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -15,7 +15,7 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
   }
 
   /// About normal, mean 0, deviation 1: a sum of uniforms, exact in its bits on every machine.
-  public mutating func normal() -> Float {
+  package mutating func normal() -> Float {
     var sum = 0
     for _ in 0..<3 {
       var bits = next()

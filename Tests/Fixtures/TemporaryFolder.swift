@@ -3,14 +3,14 @@ import FoundationEssentials
 import Glibc
 
 /// A folder that is removed, with all that is in it, when the last use of it ends.
-public final class TemporaryFolder: Sendable {
+package final class TemporaryFolder: Sendable {
   /// Where it is.
-  public let path: String
+  package let path: String
 
   /// Makes an empty folder.
   ///
   /// - Throws: `system` when there is no place for one.
-  public init() throws(BertError) {
+  package init() throws(BertError) {
     path = "/tmp/bertq-tests-\(getpid())-" + String(UInt64.random(in: 0 ... .max), radix: 16)
     guard mkdir(path, 0o700) == 0 else {
       throw BertError(.system, "cannot make a folder", file: path)
@@ -20,17 +20,17 @@ public final class TemporaryFolder: Sendable {
   deinit { try? FileManager.default.removeItem(atPath: path) }
 
   /// The names of all that is in it, sorted.
-  public var names: [String] {
+  package var names: [String] {
     ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
   }
 
   /// The path of a file in it.
-  public static func / (folder: TemporaryFolder, name: String) -> String {
+  package static func / (folder: TemporaryFolder, name: String) -> String {
     folder.path + "/" + name
   }
 
   /// Copies all that is in another folder into this one.
-  public func copy(filesOf other: String, except omitted: [String] = []) throws {
+  package func copy(filesOf other: String, except omitted: [String] = []) throws {
     for name in try FileManager.default.contentsOfDirectory(atPath: other)
     where !omitted.contains(name) {
       try FileManager.default.copyItem(atPath: other + "/" + name, toPath: path + "/" + name)
@@ -39,14 +39,14 @@ public final class TemporaryFolder: Sendable {
 }
 
 /// The bytes of a file.
-public func readBytes(_ path: String) throws -> [UInt8] {
+package func readBytes(_ path: String) throws -> [UInt8] {
   Array(try Data(contentsOf: URL(filePath: path)))
 }
 
 /// Writes a file.
-public func writeBytes(_ bytes: [UInt8], to path: String) throws {
+package func writeBytes(_ bytes: [UInt8], to path: String) throws {
   try Data(bytes).write(to: URL(filePath: path))
 }
 
 /// Whether there is something at a path.
-public func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+package func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }

@@ -174,7 +174,7 @@ final class ScratchBertq {
   /// The error that opening and checking every byte ends with, nil when all is well.
   func outcome() -> BertError? {
     do throws(BertError) {
-      try BertqFile.open(path).verifyAll()
+      try ModelFile.open(path).verifyAll()
       return nil
     } catch {
       return error

@@ -15,10 +15,10 @@ import Testing
   @Test func theForgesOwnFileIsRight() throws {
     let file = try ScratchBertq(BertqForge().file())
     #expect(file.outcome() == nil)
-    let opened = try BertqFile.open(file.path)
+    let opened = try ModelFile.open(file.path)
     #expect(opened.producer == "forge")
     #expect(opened.tensors.map(\.name) == ["t", "u"])
-    #expect(opened.description.tokenizer?.maskToken == "[MASK]")
+    #expect(opened.model.tokenizer?.maskToken == "[MASK]")
     #expect(try Self.error { $0.tensors = [] } == nil)
     #expect(try Self.error { $0.tokenizer = nil } == nil)
   }

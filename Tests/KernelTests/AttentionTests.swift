@@ -11,7 +11,7 @@ import Testing
   }
 
   /// One head's inputs: rows of query, key and value.
-  final class Head {
+  final class HeadCase {
     let length: Int
     let size: Int
     let x: GuardedMemory<Float>
@@ -97,7 +97,7 @@ import Testing
     for length in Self.lengths(size) {
       let isRare = length % 3 == 0 && length < 40
       let kind = isRare ? FloatKind.allCases[length / 3 % FloatKind.allCases.count] : .ordinary
-      let head = Head(length: length, size: size, seed: length, kind: kind)
+      let head = HeadCase(length: length, size: size, seed: length, kind: kind)
       try KernelSets.expectSame("int8 \(length) x \(size) \(kind)") { bits(head.int8($0)) }
       try KernelSets.expectSame("float \(length) x \(size) \(kind)") { bits(head.float($0)) }
     }
@@ -105,7 +105,7 @@ import Testing
 
   @Test(arguments: [(1, 256), (3, 768), (33, 200)])
   func wideHeadsFitTheirScratch(length: Int, size: Int) throws {
-    let head = Head(length: length, size: size, seed: 1)
+    let head = HeadCase(length: length, size: size, seed: 1)
     try KernelSets.expectSame("int8") { bits(head.int8($0)) }
     try KernelSets.expectSame("float") { bits(head.float($0)) }
   }
@@ -113,7 +113,7 @@ import Testing
   @Test(arguments: [(1, 4), (2, 11), (7, 16), (33, 32), (65, 8)])
   func portableIsNearExactAttention(length: Int, size: Int) throws {
     let calls = try KernelSets.portable
-    let head = Head(length: length, size: size, seed: 2)
+    let head = HeadCase(length: length, size: size, seed: 2)
     let float = head.float(calls)
     let int8 = head.int8(calls)
     let rounded = head.rounded()
@@ -137,7 +137,7 @@ import Testing
   /// A number too large for the arithmetic must not end in vectors that look like any others.
   @Test(arguments: 0..<3, [Float.infinity, .nan, 1e30])
   func overflowIsNotFinite(part: Int, value: Float) throws {
-    let head = Head(length: 5, size: 32, seed: 3)
+    let head = HeadCase(length: 5, size: 32, seed: 3)
     // Keys and queries of 1e30 together score beyond float32; a value of 1e30 alone is none.
     for part in value == 1e30 && part < 2 ? [0, 1] : [part] {
       head.x.base[(2 * 3 + part) * head.size + 7] = value

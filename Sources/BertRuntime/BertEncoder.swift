@@ -5,31 +5,31 @@ import BertModel
 /// A BERT encoder in one precision, over weights used in place.
 ///
 /// One encoder serves one caller at a time; its threads belong to the team it was given.
-public final class Encoder {
+package final class BertEncoder {
   /// The encoder's sizes.
-  public var configuration: BertConfiguration { weights.configuration }
+  package var configuration: BertConfiguration { weights.configuration }
   /// Its arithmetic.
-  public var precision: Precision { weights.precision }
+  package var precision: Precision { weights.precision }
   /// The kernels it calls.
-  public let kernels: KernelSet
+  package let kernels: KernelSet
   /// The threads it runs on.
-  public let team: ThreadTeam
+  package let team: ThreadTeam
   /// The most tokens computed at once; longer batches take several rounds, so this bounds the memory.
-  public let tokenBudget: Int
+  package let tokenBudget: Int
 
   /// Sums up the time of each stage when set.
-  public var clock: StageClock?
+  package var clock: StageClock?
 
   let weights: EncoderWeights
   private let plan: BatchPlan
   /// The hidden states of a round.
   private var states = AlignedBuffer(bytes: 0)
-  private let together: CrewSpace
-  private let apart: [CrewSpace]
+  private let together: WorkerSpace
+  private let apart: [WorkerSpace]
   private var verifiedRows: [Bool]
 
   /// Enough tokens for each of several workers to have several passes of its own.
-  public static func defaultTokenBudget(_ c: BertConfiguration, threads: Int) -> Int {
+  package static func defaultTokenBudget(_ c: BertConfiguration, threads: Int) -> Int {
     let pass = BatchPlan.passTokens(c)
     return threads == 1 ? pass : 8 * threads * pass
   }
@@ -40,7 +40,7 @@ public final class Encoder {
   ///   says no, or the file has no int8 weights, they are computed in float32.
   /// - Throws: `malformed` for missing or damaged tensors, `unsupported` when the file does not
   ///   hold this precision.
-  public init(
+  package init(
     source: any WeightSource, precision: Precision, kernels: KernelSet, team: ThreadTeam,
     tokenBudget: Int? = nil,
     quantizes: (Int, QuantizedSite) -> Bool = { _, _ in true }
@@ -54,28 +54,28 @@ public final class Encoder {
         ?? Self.defaultTokenBudget(weights.configuration, threads: team.count))
     plan = BatchPlan(
       configuration: weights.configuration, workers: team.count, tokenBudget: self.tokenBudget)
-    together = CrewSpace(
-      Crew(team: team.count > 1 ? team : nil, first: 0), weights: weights, kernels: kernels)
+    together = WorkerSpace(
+      PassWorkers(team: team.count > 1 ? team : nil, first: 0), weights: weights, kernels: kernels)
     let everyone = team.count > 1 ? team.count : 0
     apart = (0..<everyone).map { [weights] worker in
-      CrewSpace(Crew(team: nil, first: worker), weights: weights, kernels: kernels)
+      WorkerSpace(PassWorkers(team: nil, first: worker), weights: weights, kernels: kernels)
     }
     verifiedRows = [Bool](repeating: false, count: weights.configuration.vocabularySize)
   }
 
   /// The hidden states of one round: rows of `hiddenSize` floats, `stride` apart.
-  public struct HiddenStates {
+  package struct HiddenStates {
     /// The texts of the batch that this round computed.
-    public let texts: Range<Int>
+    package let texts: Range<Int>
     /// The tokens of the batch that this round computed.
-    public let tokens: Range<Int>
+    package let tokens: Range<Int>
     /// The first token's row.
-    public let values: UnsafePointer<Float>
+    package let values: UnsafePointer<Float>
     /// Floats from one row to the next.
-    public let stride: Int
+    package let stride: Int
 
     /// The row of token `index` of the batch.
-    public func row(_ index: Int) -> UnsafePointer<Float> {
+    package func row(_ index: Int) -> UnsafePointer<Float> {
       values + (index - tokens.lowerBound) * stride
     }
   }
@@ -84,13 +84,13 @@ public final class Encoder {
   ///
   /// Rounds come in the order of the batch; the states are valid only during the call of `body`. An
   /// observer is told of each round as of one pass, and counts rows from the round's first token.
-  public func encode(
+  package func encode(
     _ batch: TokenBatch, observer: (any EncoderObserver)? = nil,
     _ body: (HiddenStates) throws(BertError) -> Void
   ) throws(BertError) {
     var text = 0
     while text < batch.count {
-      let round = plan.round(batch, from: text, isOneCrew: observer != nil)
+      let round = plan.round(batch, from: text, staysTogether: observer != nil)
       let texts = round.texts
       let tokens = batch.starts[texts.lowerBound]..<batch.starts[texts.upperBound]
       try verifyWords(batch.ids[tokens])
@@ -113,11 +113,11 @@ public final class Encoder {
     let start = batch.starts[round.texts.lowerBound]
     let stride = Workspace.stride(configuration)
     func pass(
-      _ texts: Range<Int>, _ space: CrewSpace, _ ids: UnsafePointer<Int32>,
+      _ texts: Range<Int>, _ space: WorkerSpace, _ ids: UnsafePointer<Int32>,
       _ types: UnsafePointer<UInt8>
     ) throws(BertError) -> ForwardPass {
       try ForwardPass(
-        weights: weights, calls: kernels.calls, crew: space.crew,
+        weights: weights, calls: kernels.calls, workers: space.workers,
         space: space.workspace(for: batch, texts),
         states: states.floats + (batch.starts[texts.lowerBound] - start) * stride, embeds: true,
         batch: batch, texts: texts, ids: ids, types: types, shares: space.shares,

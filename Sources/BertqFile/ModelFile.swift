@@ -4,28 +4,28 @@ import BertModel
 /// An opened `.bertq` file: mapped, its header checked, its tensors' bytes checked when they are
 /// first needed.
 ///
-///     let file = try BertqFile.open("model.bertq")
+///     let file = try ModelFile.open("model.bertq")
 ///     let table = try file.require("embeddings.word", .float32, shape, verifying: false)
 ///     try file.verify(table, bytes: row * width..<(row + 1) * width)
 ///
 /// Views of its tensors are valid while the file lives. Any number of threads may use it at once.
-public final class BertqFile: WeightSource {
+package final class ModelFile: WeightSource {
   /// The path it was opened by.
-  public let path: String
+  package let path: String
   /// All of the model except its tensors.
-  public let description: ModelDescription
+  package let model: ModelDescription
   /// The program that wrote the file.
-  public let producer: String
+  package let producer: String
   /// The version of its byte layout.
-  public let formatVersion: UInt32
+  package let formatVersion: UInt32
   /// The version of the numeric contract its weights were made for.
-  public let numericVersion: UInt32
+  package let numericVersion: UInt32
   /// What the quantiser was told and chose, in its order; empty without int8 weights.
-  public let quantizer: [BertqSetting]
+  package let quantizer: [BertqSetting]
   /// What each path's vectors may be compared by.
-  public let fingerprints: BertqFingerprints
+  package let fingerprints: BertqFingerprints
   /// The tensors, in the order of the file.
-  public let tensors: [TensorView]
+  package let tensors: [TensorView]
 
   let mapping: FileMapping
   let prologue: Prologue
@@ -39,10 +39,10 @@ public final class BertqFile: WeightSource {
   ///
   /// - Throws: `notFound` when it cannot be opened, `malformed` when it is damaged, `unsupported`
   ///   when it asks for what this version does not have.
-  public static func open(_ path: String) throws(BertError) -> BertqFile {
+  package static func open(_ path: String) throws(BertError) -> ModelFile {
     let mapping = try FileMapping(path: path)
     do throws(BertError) {
-      return try BertqFile(path: path, mapping: mapping)
+      return try ModelFile(path: path, mapping: mapping)
     } catch {
       throw error.inFile(path)
     }
@@ -77,7 +77,7 @@ public final class BertqFile: WeightSource {
     self.path = path
     self.mapping = mapping
     self.prologue = prologue
-    description = header.description
+    model = header.description
     producer = header.producer
     formatVersion = prologue.version
     numericVersion = header.numericVersion
@@ -120,7 +120,7 @@ public final class BertqFile: WeightSource {
   }
 
   /// The tensor's place, without looking at its bytes; nil when the file does not have it.
-  public func find(_ name: String) -> TensorView? {
+  package func find(_ name: String) -> TensorView? {
     indexByName[name].map { tensors[$0] }
   }
 

@@ -1,7 +1,7 @@
 import BertErrors
 import BertModel
 
-extension BertqFile {
+extension ModelFile {
   /// Checks the chunks that hold `bytes` of a tensor, unless that was done before.
   ///
   /// `bytes` counts from the tensor's start. A chunk is 64 KiB: looking up a row verifies little
@@ -9,7 +9,7 @@ extension BertqFile {
   ///
   /// - Throws: `malformed` with tensor and offset when a checksum does not match, `usage` when the
   ///   view is not one of this file or the range is not inside it.
-  public func verify(_ tensor: TensorView, bytes: Range<Int>) throws(BertError) {
+  package func verify(_ tensor: TensorView, bytes: Range<Int>) throws(BertError) {
     guard let record = record(of: tensor) else {
       throw BertError(.usage, "is not a tensor of this file", file: path, tensor: tensor.name)
     }
@@ -49,7 +49,7 @@ extension BertqFile {
   /// `progress` is told the bytes done so far and their total.
   ///
   /// - Throws: `malformed` at the first byte range that is not as it was written.
-  public func verifyAll(progress: (Int, Int) -> Void = { _, _ in }) throws(BertError) {
+  package func verifyAll(progress: (Int, Int) -> Void = { _, _ in }) throws(BertError) {
     let headerEnd = BertqFormat.prologueSize + prologue.headerLength
     do throws(BertError) {
       _ = try Prologue(mapping.bytes)
@@ -84,14 +84,14 @@ extension BertqFile {
   }
 
   /// Brings a tensor's bytes into memory ahead of their use; a hint that cannot fail.
-  public func prefault(_ tensor: TensorView, bytes: Range<Int>? = nil) {
+  package func prefault(_ tensor: TensorView, bytes: Range<Int>? = nil) {
     guard let record = record(of: tensor) else { return }
     let range = (bytes ?? 0..<record.byteCount).clamped(to: 0..<record.byteCount)
     mapping.prefault(record.offset + range.lowerBound..<record.offset + range.upperBound)
   }
 
   /// Brings all tensors that `include` names into memory, neighbours in one call.
-  public func prefault(where include: (String) -> Bool) {
+  package func prefault(where include: (String) -> Bool) {
     var run: Range<Int>?
     for record in records where include(record.tensor.name) {
       let end = record.offset + record.byteCount

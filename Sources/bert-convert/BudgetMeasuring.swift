@@ -7,16 +7,16 @@ import BertqFile
 import CommandSupport
 
 /// Which linears of a finished file stay in float, and the file without their int8 forms.
-struct Selection {
+struct BudgetMeasuring {
   /// Those linears, with the reason.
   let kept: [(linear: LinearName, reason: String)]
-  private let file: BertqFile
+  private let file: ModelFile
   private let result: BudgetSearch.Result
   private let texts: Int
 
   /// Searches; `texts` are those that calibration did not see.
   init(
-    file: BertqFile, budget: DriftBudget, texts: TokenBatch?, kernels: KernelSet, team: ThreadTeam
+    file: ModelFile, budget: DriftBudget, texts: TokenBatch?, kernels: KernelSet, team: ThreadTeam
   ) throws(BertError) {
     guard let texts, texts.count > 0 else {
       throw BertError(
@@ -27,7 +27,7 @@ struct Selection {
     defer { bar.finish() }
     let drift = try HeldOutDrift(source: file, batch: texts, kernels: kernels, team: team)
     let search = BudgetSearch(
-      budget: budget, drift: drift, configuration: file.description.configuration)
+      budget: budget, drift: drift, configuration: file.model.configuration)
     result = try search.run { bar.update($0, of: $1) }
     kept = result.kept
     self.file = file
@@ -63,7 +63,7 @@ struct Selection {
     }
     let tensors = file.tensors.filter { !dropped.contains($0.name) }
     let writer = try BertqWriter(
-      path: path, description: file.description,
+      path: path, description: file.model,
       tensors: tensors.map { BertqTensor($0.name, $0.elementType, $0.layout, $0.shape) },
       quantizer: settings, producer: file.producer)
     for tensor in tensors {
@@ -74,7 +74,7 @@ struct Selection {
   }
 
   private var linearNames: [String] {
-    (0..<file.description.configuration.layerCount).flatMap { layer in
+    (0..<file.model.configuration.layerCount).flatMap { layer in
       LinearSite.allCases.map { CanonicalName.linear(layer, $0) }
     }
   }

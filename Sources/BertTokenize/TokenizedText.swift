@@ -1,24 +1,24 @@
 /// Token ids of one or more inputs, end to end; keep one and append to it, so that nothing is allocated.
-public struct Encoding: Sendable, Equatable {
+package struct TokenizedText: Sendable, Equatable {
   /// Ids of the vocabulary.
-  public var ids: [Int32] = []
+  package var ids: [Int32] = []
   /// The segment of each token: 0 for the first text and its specials, 1 for the second and its separator.
-  public var typeIDs: [UInt8] = []
+  package var typeIDs: [UInt8] = []
   /// Where each token lies in its text; as many as ids when spans were asked for every time, else fewer.
-  public var spans: [TokenSpan] = []
+  package var spans: [TokenSpan] = []
 
   /// No tokens.
-  public init() {}
+  package init() {}
 
   /// Forgets all tokens but keeps the memory.
-  public mutating func removeAll() {
+  package mutating func removeAll() {
     ids.removeAll(keepingCapacity: true)
     typeIDs.removeAll(keepingCapacity: true)
     spans.removeAll(keepingCapacity: true)
   }
 }
 
-extension Encoding {
+extension TokenizedText {
   /// Removes `count` tokens, leaving `after` at the end.
   mutating func removeTokens(_ count: Int, leaving after: Int, spans hasSpans: Bool) {
     guard count > 0 else { return }
@@ -28,16 +28,16 @@ extension Encoding {
 }
 
 /// Where a token lies in the text that it is from.
-public struct TokenSpan: Sendable, Equatable {
+package struct TokenSpan: Sendable, Equatable {
   /// The first Unicode scalar of the text that the token covers; invalid UTF-8 counts as U+FFFD.
-  public var start: Int32
+  package var start: Int32
   /// One after the last.
-  public var end: Int32
+  package var end: Int32
   /// The word, counted from 0 in each text; -1 for `[CLS]` and `[SEP]` that were added.
-  public var word: Int32
+  package var word: Int32
 
   /// A span of scalars in a word.
-  public init(start: Int32, end: Int32, word: Int32) {
+  package init(start: Int32, end: Int32, word: Int32) {
     self.start = start
     self.end = end
     self.word = word
@@ -48,7 +48,7 @@ public struct TokenSpan: Sendable, Equatable {
 }
 
 /// Which text of a pair gives way when an input is too long.
-public enum TruncationStrategy: Sendable {
+package enum TruncationStrategy: Sendable {
   /// The longer one, then both alike; of an odd number the longer text, or the second, gets one more.
   case longestFirst
   /// The first only.
@@ -58,30 +58,30 @@ public enum TruncationStrategy: Sendable {
 }
 
 /// The most tokens that an input may have.
-public struct TokenLimit: Sendable, Equatable {
+package struct TokenLimit: Sendable, Equatable {
   /// Tokens of the input, specials included.
-  public var tokens: Int
+  package var tokens: Int
   /// What gives way.
-  public var strategy: TruncationStrategy
+  package var strategy: TruncationStrategy
 
   /// A limit of `tokens`, specials included.
-  public init(_ tokens: Int, _ strategy: TruncationStrategy = .longestFirst) {
+  package init(_ tokens: Int, _ strategy: TruncationStrategy = .longestFirst) {
     self.tokens = tokens
     self.strategy = strategy
   }
 }
 
 /// What became of one input.
-public struct EncodedInput: Sendable, Equatable {
+package struct EncodedInput: Sendable, Equatable {
   /// Tokens appended, specials included.
-  public var count: Int
+  package var count: Int
   /// Tokens cut from the end of the first text.
-  public var cutFromFirst: Int
+  package var cutFromFirst: Int
   /// Tokens cut from the end of the second text.
-  public var cutFromSecond: Int
+  package var cutFromSecond: Int
 
   /// Tokens that the input has without a limit, specials included.
-  public var fullCount: Int { count + cutFromFirst + cutFromSecond }
+  package var fullCount: Int { count + cutFromFirst + cutFromSecond }
   /// Whether anything was cut.
-  public var isTruncated: Bool { cutFromFirst + cutFromSecond > 0 }
+  package var isTruncated: Bool { cutFromFirst + cutFromSecond > 0 }
 }
