@@ -3,6 +3,8 @@ import BertKernels
 import BertModel
 
 /// Token ids of several texts, end to end; no pads.
+///
+/// A value: fill it on one thread, then any number of them may read it.
 package struct TokenBatch: Sendable {
   /// All texts' token ids, in order.
   package private(set) var ids: [Int32] = []
@@ -25,17 +27,34 @@ package struct TokenBatch: Sendable {
   /// The tokens of text `index`.
   package func range(_ index: Int) -> Range<Int> { starts[index]..<starts[index + 1] }
 
-  /// Texts cut into runs of up to so many tokens, and of one text at least.
-  func runs(of texts: Range<Int>, tokens: Int) -> [Range<Int>] {
+  /// The tokens of some texts.
+  func range(_ texts: Range<Int>) -> Range<Int> {
+    starts[texts.lowerBound]..<starts[texts.upperBound]
+  }
+
+  /// The first of some texts, up to so many tokens, and one text at least.
+  func run(of texts: Range<Int>, tokens: Int) -> Range<Int> {
+    var end = texts.lowerBound + 1
+    while end < texts.upperBound, starts[end + 1] - starts[texts.lowerBound] <= tokens { end += 1 }
+    return texts.lowerBound..<end
+  }
+
+  /// Texts cut into runs of up to as many tokens as `tokens` says, which is told where the next run
+  /// begins, and of one text at least.
+  func runs(of texts: Range<Int>, tokens: (Int) -> Int) -> [Range<Int>] {
     var runs: [Range<Int>] = []
     var first = texts.lowerBound
     while first < texts.upperBound {
-      var end = first + 1
-      while end < texts.upperBound, starts[end + 1] - starts[first] <= tokens { end += 1 }
-      runs.append(first..<end)
-      first = end
+      let run = run(of: first..<texts.upperBound, tokens: tokens(first))
+      runs.append(run)
+      first = run.upperBound
     }
     return runs
+  }
+
+  /// Texts cut into runs of up to so many tokens, and of one text at least.
+  func runs(of texts: Range<Int>, tokens: Int) -> [Range<Int>] {
+    runs(of: texts) { _ in tokens }
   }
 
   /// All texts' ids and types, in order.

@@ -3,7 +3,6 @@ import BertKernels
 import BertModel
 import BertRuntime
 import Fixtures
-import SystemLibrary
 
 /// A small configuration; tests change what they are about.
 func configuration(
@@ -75,19 +74,8 @@ func haveSameBits(_ a: [Float], _ b: [Float]) -> Bool {
   a.count == b.count && zip(a, b).allSatisfy { $0.bitPattern == $1.bitPattern }
 }
 
-/// The largest difference of any element; infinite when a value is NaN or the counts differ.
-func largestDifference(_ a: [Float], _ b: [Double]) -> Double {
-  guard a.count == b.count else { return .infinity }
-  return zip(a, b).reduce(0) {
-    let difference = abs(Double($1.0) - $1.1)
-    return difference.isNaN ? .infinity : max($0, difference)
-  }
-}
-
 /// 10·log₁₀(Σ reference² / Σ difference²).
 func signalToNoise(_ found: [Float], _ reference: [Double]) -> Double {
   guard found.count == reference.count else { return -.infinity }
-  let signal = reference.reduce(0) { $0 + $1 * $1 }
-  let noise = zip(found, reference).reduce(0) { $0 + (Double($1.0) - $1.1) * (Double($1.0) - $1.1) }
-  return 10 * log10(signal / noise)
+  return VectorDifference(reference: reference, other: found).sqnr
 }
