@@ -68,15 +68,20 @@ struct BatchPlan {
     var loads = [Double](repeating: 0, count: workers)
     for pass in passes {
       let least = loads.indices.min { loads[$0] < loads[$1] } ?? 0
-      loads[least] += pass.reduce(0) { $0 + work(tokens: batch.range($1).count) }
+      loads[least] += pass.reduce(0) { $0 + work(batch, $1) }
     }
     let fair = loads.reduce(0, +) / Double(workers)
     return (loads.max() ?? 0) <= fair * Self.tolerance
   }
 
   /// What a text takes, in multiply-adds over the hidden size.
-  private func work(tokens: Int) -> Double {
+  private func work(_ batch: TokenBatch, _ text: Int) -> Double {
     let c = configuration
-    return Double(tokens) * Double(4 * c.hiddenSize + 2 * c.intermediateSize + 2 * tokens)
+    let tokens = batch.range(text).count
+    let wanted = batch.wanted[text].count(in: tokens)
+    // Queries, keys and values of all tokens; attention and what follows of those that count.
+    let all = Double(c.layerCount * tokens) * Double(3 * c.hiddenSize)
+    let rows = Double((c.layerCount - 1) * tokens + wanted)
+    return all + rows * Double(c.hiddenSize + 2 * c.intermediateSize + 2 * tokens)
   }
 }

@@ -71,23 +71,29 @@ package final class BertEncoder {
   package struct HiddenStates {
     /// The texts of the batch that this round computed.
     package let texts: Range<Int>
-    /// The tokens of the batch that this round computed.
+    /// The tokens of those texts.
     package let tokens: Range<Int>
+    /// Which of them have a state; nil when all do.
+    fileprivate let present: [Bool]?
     /// The first token's row.
     package let values: UnsafePointer<Float>
     /// Floats from one row to the next.
     package let stride: Int
 
-    /// The row of token `index` of the batch.
+    /// The row of token `index` of the batch, one of those that the batch wants.
     package func row(_ index: Int) -> UnsafePointer<Float> {
-      values + (index - tokens.lowerBound) * stride
+      let place = index - tokens.lowerBound
+      precondition(present?[place] ?? true, "token \(index)'s state was not asked for")
+      return values + place * stride
     }
   }
 
-  /// Runs the encoder over a batch and hands out the last layer's hidden states, round by round.
+  /// Runs the encoder over a batch and hands out the last layer's hidden states that it wants, round by
+  /// round.
   ///
   /// Rounds come in the order of the batch; the states are valid only during the call of `body`. An
-  /// observer is told of each round as of one pass, and counts rows from the round's first token.
+  /// observer is told of each round as of one pass, and counts rows from the round's first token; with
+  /// one, all rows are computed.
   package func encode(
     _ batch: TokenBatch, observer: (any EncoderObserver)? = nil,
     _ body: (HiddenStates) throws(BertError) -> Void
@@ -105,8 +111,11 @@ package final class BertEncoder {
           checkedFloats: tokens.count * stride, for: "the states of \(tokens.count) tokens")
       }
       try compute(batch, round, observer)
+      let selection = observer == nil ? RowSelection(batch, texts) : nil
       try body(
-        HiddenStates(texts: texts, tokens: tokens, values: states.floats, stride: stride))
+        HiddenStates(
+          texts: texts, tokens: tokens, present: selection?.present(among: tokens.count),
+          values: states.floats, stride: stride))
       text = texts.upperBound
     }
   }
@@ -119,7 +128,8 @@ package final class BertEncoder {
     func pass(_ texts: Range<Int>, in space: WorkerSpace) throws(BertError) -> ForwardPass {
       let input = PassInput(
         batch: batch, texts: texts,
-        states: states.floats + (batch.starts[texts.lowerBound] - start) * stride, embeds: true)
+        states: states.floats + (batch.starts[texts.lowerBound] - start) * stride, embeds: true,
+        selection: observer == nil ? RowSelection(batch, texts) : nil)
       return try ForwardPass(input, in: space, observer: observer, clock: clock)
     }
     switch round {

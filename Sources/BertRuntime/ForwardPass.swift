@@ -22,6 +22,8 @@ struct PassInput {
   let states: UnsafeMutablePointer<Float>
   /// Whether the embeddings are still to be put there.
   let embeds: Bool
+  /// The rows that the last layer computes; nil for all.
+  var selection: RowSelection?
 
   /// The tokens of the batch.
   var tokens: Range<Int> { batch.range(texts) }
@@ -50,8 +52,6 @@ struct ForwardPass {
   let positions: [Int32]
   /// Texts of the pass whose heads are computed together: as many as fit a worker's scratch.
   let runs: [Range<Int>]
-  /// How many blocks of rows: all about equally high, as many for each worker.
-  let blocks: Int
 
   /// Prepares a pass in the memory of its workers.
   ///
@@ -76,8 +76,6 @@ struct ForwardPass {
     runs = batch.runs(of: texts, tokens: space.headTokens).map {
       ($0.lowerBound - texts.lowerBound)..<($0.upperBound - texts.lowerBound)
     }
-    let fewest = (tokens.count + WorkerScratch.blockRows - 1) / WorkerScratch.blockRows
-    blocks = min(tokens.count, roundUp(fewest, to: self.workers.count))
     shares.reset()
   }
 

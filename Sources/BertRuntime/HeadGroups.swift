@@ -13,6 +13,10 @@ struct HeadGroup {
 
   /// The panels of the query, key and value linear that hold the group's, in this order.
   let panels: [bk_panels]
+  /// The first of them.
+  let queries: [bk_panels]
+  /// The others.
+  let keysAndValues: [bk_panels]
   /// Its heads.
   let places: [Place]
 
@@ -33,6 +37,8 @@ struct HeadGroup {
       width += range.width
     }
     self.panels = panels
+    queries = Array(panels[..<1])
+    keysAndValues = Array(panels[1...])
     places = heads.map { head in
       let column = head * c.headSize
       return Place(

@@ -101,7 +101,8 @@ private struct HeadLinear {
     self.outputs = outputs
     self.inputs = inputs
     panels = try AlignedBuffer(
-      checkedFloats: roundUp(outputs, to: BK_PANEL) * inputs, for: "the weights of the model's head",
+      checkedFloats: roundUp(outputs, to: BK_PANEL) * inputs,
+      for: "the weights of the model's head",
       advice: "leave the drift out")
     bk_pack_f32(view.floats, outputs, inputs, panels.floats)
   }

@@ -40,6 +40,9 @@ package struct Pooler {
   /// How the vector is made.
   package let pooling: Pooling
 
+  /// The rows of a text that it reads.
+  package var wanted: WantedRows { pooling == .mean ? .all : .first }
+
   /// The vector of a text.
   ///
   /// - Parameters:

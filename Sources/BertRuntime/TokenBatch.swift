@@ -10,6 +10,8 @@ package struct TokenBatch: Sendable {
   package private(set) var ids: [Int32] = []
   /// A token type (segment) for each id.
   package private(set) var types: [UInt8] = []
+  /// Which rows are wanted of each text.
+  package private(set) var wanted: [WantedRows] = []
   /// Where each text starts, and behind the last where it ends.
   package private(set) var starts: [Int] = [0]
 
@@ -70,10 +72,12 @@ package struct TokenBatch: Sendable {
 
   /// Adds a text; an empty one is allowed nowhere in BERT, so there must be at least one token.
   ///
+  /// - Parameter rows: the last hidden states that will be read.
   /// - Throws: `usage` when the counts differ, it has no tokens, more than the model has positions,
-  ///   or ids and types outside its tables.
+  ///   ids and types outside its tables, or rows that it does not have.
   package mutating func append(
-    ids newIds: [Int32], types newTypes: [UInt8]? = nil, for model: BertConfiguration
+    ids newIds: [Int32], types newTypes: [UInt8]? = nil, wanting rows: WantedRows = .all,
+    for model: BertConfiguration
   ) throws(BertError) {
     let count = newIds.count
     if count == 0 { throw BertError(.usage, "a text needs at least one token") }
@@ -98,6 +102,8 @@ package struct TokenBatch: Sendable {
       throw BertError(
         .usage, "token type \(type) is outside the model's \(model.tokenTypeCount) types")
     }
+    try rows.check(count)
+    wanted.append(rows)
     ids += newIds
     self.types += types
     starts.append(ids.count)
@@ -107,6 +113,7 @@ package struct TokenBatch: Sendable {
   package mutating func removeAll() {
     ids.removeAll(keepingCapacity: true)
     types.removeAll(keepingCapacity: true)
+    wanted.removeAll(keepingCapacity: true)
     starts.removeAll(keepingCapacity: true)
     starts.append(0)
   }

@@ -96,6 +96,8 @@ final class WorkerScratch {
   /// `[blockRows]` rows of the feed-forward block between its linears.
   let wide: AlignedBuffer
   let wideStride: Int
+  /// `[blockRows]` hidden states, where only some rows of a text are computed.
+  let selected: AlignedBuffer
   /// Rows of a group's queries, keys and values, for a run of texts.
   let heads: AlignedBuffer
   let headStride: Int
@@ -119,6 +121,7 @@ final class WorkerScratch {
     let widest = roundUp(max(c.hiddenSize, c.intermediateSize), to: BK_PANEL)
     wideStride = rowStride(bytes: 4 * widest) / 4
     wide = try memory(4 * Self.blockRows * wideStride)
+    selected = try memory(4 * Self.blockRows * Workspace.stride(c))
     headStride = rowStride(bytes: 4 * weights.heads.width) / 4
     heads = try memory(4 * tokens * headStride)
     bytes = try memory(Self.blockRows * (steps.map(\.rowBytes).max() ?? 0))
