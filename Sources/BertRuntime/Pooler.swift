@@ -40,9 +40,6 @@ package struct Pooler {
   /// How the vector is made.
   package let pooling: Pooling
 
-  /// The rows of a text that it reads.
-  package var wanted: WantedRows { pooling == .mean ? .all : .first }
-
   /// The vector of a text.
   ///
   /// - Parameters:
@@ -90,5 +87,15 @@ package struct Pooler {
 
   private static func requireFinite(_ values: some Sequence<Float>) throws(BertError) {
     if !values.allSatisfy(\.isFinite) { throw overflow }
+  }
+}
+
+extension Pooling {
+  /// The rows of a text that its vector is made of.
+  package var wanted: WantedRows {
+    switch self {
+    case .mean: .all
+    case .cls, .pooler: .first
+    }
   }
 }

@@ -70,8 +70,9 @@ func decibels(_ signal: Double, over noise: Double) -> Double {
   return (SeriesMath.log2(signal) - SeriesMath.log2(noise)) * 3.010_299_956_639_812
 }
 
-/// Functions that the C library rounds differently on some CPUs, as series that round alike on all, so
-/// that a file's bytes and a report's numbers do not depend on where they were made. About 10⁻¹⁴ off.
+/// Functions that the C library rounds differently on some CPUs, as series that round alike on all.
+///
+/// So a file's bytes and a report's numbers do not depend on where they were made. About 10⁻¹⁴ off.
 package enum SeriesMath {
   /// The binary logarithm of a finite number above 0.
   package static func log2(_ x: Double) -> Double {

@@ -13,7 +13,7 @@ package enum WantedRows: Equatable, Sendable {
   case rows([Int])
 
   /// Their places in a text of so many tokens.
-  func places(in count: Int) -> [Int] {
+  package func places(in count: Int) -> [Int] {
     switch self {
     case .all: Array(0..<count)
     case .first: [0]

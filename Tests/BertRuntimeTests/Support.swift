@@ -29,10 +29,13 @@ extension GeneratedModel {
     }
   }
 
-  /// A batch of texts.
-  func batch(_ texts: [Text]) throws(BertError) -> TokenBatch {
+  /// A batch of texts, of each of which some rows are wanted.
+  func batch(_ texts: [Text], wanting wanted: [WantedRows]? = nil) throws(BertError) -> TokenBatch {
     var batch = TokenBatch()
-    for text in texts { try batch.append(ids: text.ids, types: text.types, for: configuration) }
+    for (index, text) in texts.enumerated() {
+      try batch.append(
+        ids: text.ids, types: text.types, wanting: wanted?[index] ?? .all, for: configuration)
+    }
     return batch
   }
 
@@ -53,15 +56,16 @@ extension GeneratedModel {
 }
 
 extension BertEncoder {
-  /// The last hidden states of each text of a batch, row after row.
+  /// The last hidden states that a batch wants of each text, row after row.
   func hiddenStates(_ batch: TokenBatch) throws(BertError) -> [[Float]] {
     let width = configuration.hiddenSize
     var all: [[Float]] = []
     try encode(batch) { states in
       for text in states.texts {
         all.append(
-          batch.range(text).flatMap {
-            Array(UnsafeBufferPointer(start: states.row($0), count: width))
+          batch.wanted[text].places(in: batch.range(text).count).flatMap {
+            UnsafeBufferPointer(
+              start: states.row(batch.range(text).lowerBound + $0), count: width)
           })
       }
     }
