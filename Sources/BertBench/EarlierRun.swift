@@ -1,21 +1,31 @@
 import BertErrors
 import ByteFiles
-import CommandSupport
 import JSONText
 
 /// Cells of an earlier run, read from its JSON.
-struct EarlierRun {
+package struct EarlierRun {
   private let path: String
   private let json: JSON
   private let cells: [JSON]
 
-  init(path: String) throws(BertError) {
+  /// Reads the output of `bert-bench --json`.
+  ///
+  /// - Throws: `notFound` or `malformed`; a time that is no positive number is malformed.
+  package init(path: String) throws(BertError) {
     self.path = path
     json = try WholeFile(path, limit: 64 << 20).parse { (bytes) throws(BertError) in
       try JSON.parse(bytes)
     }
     guard let cells = json["cells"]?.arrayValue else {
       throw BertError(.malformed, "has no \"cells\"; expected the output of --json", file: path)
+    }
+    for cell in cells {
+      guard let time = cell["ms_median"]?.numberValue, time > 0, time.isFinite else {
+        throw BertError(
+          .malformed,
+          "has a cell whose \"ms_median\" is \(cell["ms_median"]?.text() ?? "missing"); "
+            + "expected a time above 0", file: path)
+      }
     }
     self.cells = cells
   }
@@ -25,7 +35,7 @@ struct EarlierRun {
   /// - Parameter present: the JSON of this run, without its cells.
   /// - Returns: what differs besides, a sentence each.
   /// - Throws: `usage` for a model of other sizes, whose times say nothing about this one's.
-  func differences(from present: JSON) throws(BertError) -> [String] {
+  package func differences(from present: JSON) throws(BertError) -> [String] {
     func text(_ json: JSON, _ key: String) -> String { json[key]?.stringValue ?? "unknown" }
     let (old, new) = (text(json, "model"), text(present, "model"))
     var notices: [String] = []

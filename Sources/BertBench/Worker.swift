@@ -4,22 +4,22 @@ import BertModel
 import BertRuntime
 import Bertq
 import ByteFiles
-import CommandSupport
 import JSONText
 import SystemLibrary
 
 /// Answers one JSON object a line, so that runs can take turns with those of other runtimes.
 ///
 /// `tools/peers/README.md` has the protocol.
-struct Worker {
-  let model: ServedModel
-  let precision: Precision
-  let threads: Int
-  let kernels: KernelSet
+package struct Worker {
+  private let model: ServedModel
+  private let precision: Precision
+  private let threads: Int
+  private let kernels: KernelSet
   private let encoder: BertEncoder
   private var workloads: [String: [TokenBatch]] = [:]
 
-  init(
+  /// A worker for one model, precision and number of threads.
+  package init(
     model: ServedModel, precision: Precision, threads: Int, kernels: KernelSet
   ) throws(BertError) {
     self.model = model
@@ -29,23 +29,22 @@ struct Worker {
     encoder = try model.encoder(precision, kernels: kernels, team: ThreadTeam(count: threads))
   }
 
-  mutating func serve() throws(BertError) {
-    answer([
-      "ready": "bertq", "version": .string(model.file.producer), "kernel": .string(kernels.name),
-    ])
+  /// Answers every line of standard input.
+  ///
+  /// - Parameter write: takes an answer, one line without its end.
+  package mutating func serve(_ write: (String) -> Void) throws(BertError) {
+    let ready: JSON = [
+      "ready": "bertq", "version": .string(Release.version), "kernel": .string(kernels.name),
+    ]
+    write(ready.text())
     let reader = try LineReader(path: nil)
     while let line = try reader.next() {
       do throws(BertError) {
-        answer(try respond(to: try JSON.parse(line)))
+        write(try respond(to: try JSON.parse(line)).text())
       } catch {
-        answer(["error": .string("\(error)")])
+        write((["error": .string("\(error)")] as JSON).text())
       }
     }
-  }
-
-  private func answer(_ json: JSON) {
-    print(json.text())
-    fflush(nil)
   }
 
   private mutating func respond(to request: JSON) throws(BertError) -> JSON {

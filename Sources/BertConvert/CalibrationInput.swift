@@ -5,8 +5,6 @@ import BertRuntime
 import BertTokenize
 import BertqFile
 import ByteFiles
-import CBertqChecksum
-import CommandSupport
 
 /// The texts that a model is calibrated with, and what the file records of them.
 struct CalibrationInput {
@@ -38,11 +36,9 @@ struct CalibrationInput {
 
   /// Tokenizes the texts that come with the program; nil when they say nothing to this vocabulary.
   static func builtIn(
-    model: ModelDescription, vocabulary: [UInt8], holdsOut: Bool
-  ) -> CalibrationInput? {
-    guard var input = try? CalibrationInput(model: model, vocabulary: vocabulary) else {
-      return nil
-    }
+    model: ModelDescription, tokenizer: Tokenizer, holdsOut: Bool
+  ) throws(BertError) -> CalibrationInput? {
+    var input = try CalibrationInput(model: model, tokenizer: tokenizer)
     // A text with a word that this vocabulary cannot even call unknown is left out.
     for text in CalibrationTexts.all { try? input.add(Array(text.utf8)) }
     if input.texts.isEmpty { return nil }
@@ -55,38 +51,35 @@ struct CalibrationInput {
   /// - Throws: `usage` when it has no text, or none that the vocabulary knows a word of; `notFound`
   ///   when it cannot be read.
   static func file(
-    _ path: String, model: ModelDescription, vocabulary: [UInt8], holdsOut: Bool
+    _ path: String, model: ModelDescription, tokenizer: Tokenizer, holdsOut: Bool
   ) throws(BertError) -> CalibrationInput {
-    var input = try CalibrationInput(model: model, vocabulary: vocabulary)
+    var input = try CalibrationInput(model: model, tokenizer: tokenizer)
     let reader = try LineReader(path: path)
     while input.tokens < mostRead, let line = try reader.next() {
       do throws(BertError) { try input.add(line) } catch { throw reader.place.locate(error) }
     }
     try input.requireTexts(path)
-    let name = path.split(separator: "/").last.map(String.init) ?? path
-    input.choose(named: name, holdsOut: holdsOut)
+    input.choose(named: Folder.name(of: path), holdsOut: holdsOut)
     return input
   }
 
-  private init(model: ModelDescription, vocabulary: [UInt8]) throws(BertError) {
+  private init(model: ModelDescription, tokenizer: Tokenizer) throws(BertError) {
     configuration = model.configuration
-    tokenizer = try Tokenizer(
-      vocabulary: try VocabularyTable(copying: vocabulary),
-      settings: model.tokenizer ?? TokenizerSettings())
+    self.tokenizer = tokenizer
     limit = min(
       model.tokenizer?.maximumTokens ?? configuration.maximumPositions,
       configuration.maximumPositions, Self.mostTokens)
     guard limit > 2 else {
       throw BertError(
         .unsupported,
-        "texts of at most \(limit) tokens leave no room for words to calibrate with; pass "
-          + "--no-calibration")
+        "texts of at most \(limit) tokens leave no room for words to calibrate with",
+        remedy: .convertWithoutCalibration)
     }
   }
 
   private mutating func add(_ line: [UInt8]) throws(BertError) {
-    line.withUnsafeBytes { checksum = bq_crc32(checksum, $0.baseAddress, $0.count) }
-    withUnsafeBytes(of: UInt8(0x0A)) { checksum = bq_crc32(checksum, $0.baseAddress, 1) }
+    line.withUnsafeBytes { checksum = continueChecksum(checksum, $0) }
+    withUnsafeBytes(of: UInt8(0x0A)) { checksum = continueChecksum(checksum, $0) }
     if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) { return }
     read += 1
     var encoding = TokenizedText()
@@ -106,8 +99,8 @@ struct CalibrationInput {
   private func requireTexts(_ path: String) throws(BertError) {
     if read == 0 {
       throw BertError(
-        .usage, "holds no text to calibrate with; expected one a line, or pass --no-calibration",
-        file: path)
+        .usage, "holds no text to calibrate with; expected one a line", file: path,
+        remedy: .convertWithoutCalibration)
     }
     if texts.isEmpty {
       throw BertError(
@@ -156,13 +149,11 @@ struct CalibrationInput {
   }
 
   private mutating func describe(_ name: String, _ chosen: Int) {
-    let digits = String(checksum, radix: 16)
     settings = [
       BertqSetting("calibration", name),
       BertqSetting("calibration.texts", "\(batch.count)"),
       BertqSetting("calibration.tokens", "\(batch.tokenCount)"),
-      BertqSetting(
-        "calibration.crc32", String(repeating: "0", count: 8 - digits.count) + digits),
+      BertqSetting("calibration.crc32", hex(checksum)),
     ]
     if cut > 0 {
       notices.append(

@@ -3,11 +3,10 @@ import BertModel
 import BertRuntime
 import Bertq
 import ByteFiles
-import CommandSupport
 import SystemLibrary
 
 /// What one cell of the table runs.
-struct Workload {
+package struct Workload {
   let kind: String
   let batch: Int
   let length: Int

@@ -4,7 +4,6 @@ import BertModel
 import BertQuantize
 import BertRuntime
 import BertqFile
-import CommandSupport
 
 /// Which linears of a finished file stay in float, and the file without their int8 forms.
 struct BudgetMeasuring {
@@ -16,39 +15,40 @@ struct BudgetMeasuring {
 
   /// Searches; `texts` are those that calibration did not see.
   init(
-    file: ModelFile, budget: DriftBudget, texts: TokenBatch?, kernels: KernelSet, team: ThreadTeam
+    file: ModelFile, budget: DriftBudget, texts: TokenBatch?, kernels: KernelSet, team: ThreadTeam,
+    watch: ConversionWatch
   ) throws(BertError) {
     guard let texts, texts.count > 0 else {
       throw BertError(
-        .usage, "--max-drift measures the drift on calibration texts; there are none for this model"
-      )
+        .usage, "a drift limit is measured on calibration texts; there are none for this model")
     }
-    var bar = ProgressBar("measuring")
-    defer { bar.finish() }
     let drift = try HeldOutDrift(source: file, batch: texts, kernels: kernels, team: team)
     let search = BudgetSearch(
       budget: budget, drift: drift, configuration: file.model.configuration)
-    result = try search.run { bar.update($0, of: $1) }
+    result = try search.run {
+      watch(.progress(stage: .measuring, done: $0, of: $1))
+    }
     kept = result.kept
     self.file = file
     self.texts = texts.count
   }
 
   /// Says what was found.
-  func announce() {
+  func announce(_ watch: ConversionWatch) {
     func text(_ drift: HeldOutDrift.Measurement) -> String {
       "SQNR \(DecimalText.fixed(drift.sqnr, 2)) dB, worst cosine "
         + DecimalText.fixed(drift.worstCosine, 6)
     }
-    Console.note("drift on \(texts) held-out texts: \(text(result.before))")
+    watch(.note("drift on \(texts) held-out texts: \(text(result.before))"))
     if kept.isEmpty { return }
-    for (linear, reason) in kept { Console.note("note: \(linear) stays in float: \(reason)") }
-    Console.note("drift with these in float: \(text(result.after))")
+    for (linear, reason) in kept { watch(.note("\(linear) stays in float: \(reason)")) }
+    watch(.note("drift with these in float: \(text(result.after))"))
   }
 
   /// Copies the file's tensors, less those that no path of the result uses.
   func copy(
-    to path: String, weights: WeightChoice, settings: [BertqSetting]
+    to path: String, weights: CheckpointConversion.Weights, settings: [BertqSetting],
+    check: (String) throws(BertError) -> Void
   ) throws(BertError) -> BertqFingerprints {
     let kept = Set(kept.map { $0.linear.description })
     var dropped: Set<String> = []
@@ -70,7 +70,7 @@ struct BudgetMeasuring {
       try file.verify(tensor, bytes: 0..<tensor.bytes.count)
       try writer.append(tensor.name, tensor.bytes)
     }
-    return try writer.finish()
+    return try writer.finish(check: check)
   }
 
   private var linearNames: [String] {

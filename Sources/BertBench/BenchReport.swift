@@ -4,33 +4,43 @@ import BertModel
 import BertRuntime
 import Bertq
 import ByteFiles
-import CommandSupport
 import JSONText
 import SystemLibrary
 
 /// Cells as a table or as JSON.
-struct BenchReport {
-  let served: ServedModel
-  let kernels: KernelSet
-  let earlier: EarlierRun?
-  let showsStages: Bool
+package struct BenchReport {
+  private let served: ServedModel
+  private let kernels: KernelSet
+  private let earlier: EarlierRun?
+  private let showsStages: Bool
   /// The model measured in turn.
-  let rival: String?
+  private let rival: String?
 
   private var model: String { served.file.path }
 
-  func printHeader() {
-    print("\(model) on \(Self.cpuName()), kernels \(kernels.name)")
-    print(
-      "precision threads      cell  median ms (min ... max)     tokens/s   GMAC/s  ceiling"
-        + "  fraction" + (earlier == nil ? "" : "  vs earlier")
-        + (rival == nil ? "" : "  the other"))
-    fflush(nil)
+  /// A report on a model.
+  package init(
+    served: ServedModel, kernels: KernelSet, earlier: EarlierRun?, showsStages: Bool, rival: String?
+  ) {
+    self.served = served
+    self.kernels = kernels
+    self.earlier = earlier
+    self.showsStages = showsStages
+    self.rival = rival
   }
 
-  func printRow(_ cell: Cell) {
+  /// The lines above the table.
+  package var header: String {
+    "\(model) on \(Self.cpuName()), kernels \(kernels.name)\n"
+      + "precision threads      cell  median ms (min ... max)     tokens/s   GMAC/s  ceiling"
+      + "  fraction" + (earlier == nil ? "" : "  vs earlier") + (rival == nil ? "" : "  the other")
+  }
+
+  /// A cell's line, and the line of its stages where they are shown.
+  package func row(_ cell: Cell) -> String {
     let low = cell.milliseconds.min() ?? .nan
     let high = cell.milliseconds.max() ?? .nan
+    let fixed: (Double, Int) -> String = DecimalText.fixed
     var line = pad(cell.precision.rawValue, -9) + pad("\(cell.threads)", 8)
     line += pad(cell.workload.label, 10) + pad(fixed(cell.median, 3), 11)
     line += pad(" (\(fixed(low, 3)) ... \(fixed(high, 3)))", -20)
@@ -40,17 +50,15 @@ struct BenchReport {
     line += pad(fixed(cell.ceilingFraction * 100, 1) + " %", 10)
     if let old = earlier?.median(cell) { line += pad(fixed(old / cell.median, 2) + " ×", 12) }
     if let ratio = cell.rivalRatio { line += pad(fixed(ratio, 3) + " ×", 11) }
-    print(line)
-    if showsStages {
-      let shares = cell.stages.filter { $0.share >= 0.001 }.map {
-        "\($0.stage.name) \(fixed($0.share * 100, 1)) %"
-      }
-      print("    " + shares.joined(separator: ", "))
+    guard showsStages else { return line }
+    let stages = cell.stages.filter { $0.share >= 0.001 }.map {
+      "\($0.stage.name) \(fixed($0.share * 100, 1)) %"
     }
-    fflush(nil)
+    return line + "\n    " + stages.joined(separator: ", ")
   }
 
-  func json(_ cells: [Cell]) -> JSON {
+  /// All cells, and what they were measured with.
+  package func json(_ cells: [Cell]) -> JSON {
     func ceiling(_ precision: Precision) -> JSON {
       let values = cells.filter { $0.precision == precision }.flatMap(\.ceilings)
       return values.isEmpty ? .null : .number(Cell.median(values) / 1e9)
@@ -82,24 +90,22 @@ struct BenchReport {
     return width < 0 ? text + spaces : spaces + text
   }
 
-  private func fixed(_ value: Double, _ digits: Int) -> String {
-    guard value.isFinite, abs(value) < 1e15 else { return "-" }
-    let scale = (0..<digits).reduce(1.0) { scale, _ in scale * 10 }
-    let units = Int((value * scale).rounded())
-    if digits == 0 { return "\(units)" }
-    let fraction = String(units % Int(scale))
-    return "\(units / Int(scale))." + String(repeating: "0", count: digits - fraction.count)
-      + fraction
-  }
-
-  /// The CPU as the system names it.
+  /// The CPU as the system names it; on 64-bit ARM, where it has no name, by its makers' numbers.
   static func cpuName() -> String {
     guard let reader = try? LineReader(path: "/proc/cpuinfo") else { return "unknown CPU" }
+    var numbers: [String] = []
     while let line = try? reader.next() {
-      let text = String(decoding: line, as: UTF8.self)
-      if text.hasPrefix("model name"), let colon = text.firstIndex(of: ":") {
-        return String(text[text.index(after: colon)...].drop { $0 == " " })
+      let sides = String(decoding: line, as: UTF8.self).split(
+        separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+      guard sides.count == 2, let key = sides[0].split(whereSeparator: \.isWhitespace).last else {
+        continue
       }
+      let value = String(sides[1].drop { $0 == " " })
+      if sides[0].hasPrefix("model name") { return value }
+      if sides[0].hasPrefix("CPU implementer") || sides[0].hasPrefix("CPU part") {
+        numbers.append("\(key) \(value)")
+      }
+      if numbers.count == 2 { return "ARM " + numbers.joined(separator: ", ") }
     }
     return "unknown CPU"
   }

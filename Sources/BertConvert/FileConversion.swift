@@ -4,18 +4,17 @@ import BertKernels
 import BertModel
 import BertQuantize
 import BertTokenize
-import Bertq
 import BertqFile
-import CommandSupport
 import SystemLibrary
 
 /// Writes an imported model as a `.bertq` file; of a large model no more than a layer is in memory.
-struct Conversion {
+struct FileConversion {
   let model: ImportedModel
-  let weights: WeightChoice
+  let weights: CheckpointConversion.Weights
   let recipe: Recipe
   let kernels: KernelSet
   let team: ThreadTeam
+  let watch: ConversionWatch
   /// The model's vocabulary as a table; empty when it has none.
   let vocabulary: [UInt8]
   /// What int8 weights are fitted to; nil for the weights alone.
@@ -26,8 +25,10 @@ struct Conversion {
   private var configuration: BertConfiguration { model.description.configuration }
 
   init(
-    model: ImportedModel, vocabulary: [UInt8], weights: WeightChoice, recipe: Recipe,
-    calibration: CalibrationInput?, kernels: KernelSet, team: ThreadTeam
+    model: ImportedModel, vocabulary: [UInt8], weights: CheckpointConversion.Weights,
+    recipe: Recipe,
+    calibration: CalibrationInput?, kernels: KernelSet, team: ThreadTeam,
+    watch: @escaping ConversionWatch
   ) {
     self.model = model
     self.vocabulary = vocabulary
@@ -36,6 +37,7 @@ struct Conversion {
     self.calibration = calibration
     self.kernels = kernels
     self.team = team
+    self.watch = watch
     record = QuantizationRecord(
       recipe: recipe, configuration: model.description.configuration, calibration: calibration)
   }
@@ -62,7 +64,12 @@ struct Conversion {
         try writeNearest(writer)
       }
     }
-    return try writer.finish()
+    return try writer.finish(check: check(path))
+  }
+
+  private func check(_ path: String) -> (String) throws(BertError) -> Void {
+    let file = WrittenFile(name: path, kernels: kernels, team: team)
+    return { [watch] (temporary) throws(BertError) in try file.check(temporary, watch) }
   }
 
   /// Converts the model to int8, keeping as many linears in float as a budget takes.
@@ -70,9 +77,9 @@ struct Conversion {
   /// The whole of it is written first, to a file beside the target that has no name for longer than
   /// it takes to open it; measured there; and copied without what is not wanted.
   mutating func write(to path: String, budget: DriftBudget) throws(BertError) -> BertqFingerprints {
-    var whole = Conversion(
+    var whole = FileConversion(
       model: model, vocabulary: vocabulary, weights: .both, recipe: recipe,
-      calibration: calibration, kernels: kernels, team: team)
+      calibration: calibration, kernels: kernels, team: team, watch: watch)
     let temporary = "\(path).\(getpid()).unmeasured"
     _ = try whole.write(to: temporary)
     let opened = Result { () throws(BertError) in try ModelFile.open(temporary) }
@@ -80,10 +87,12 @@ struct Conversion {
     let file = try opened.get()
     record = whole.record
     let selection = try BudgetMeasuring(
-      file: file, budget: budget, texts: calibration?.heldOut, kernels: kernels, team: team)
+      file: file, budget: budget, texts: calibration?.heldOut, kernels: kernels, team: team,
+      watch: watch)
     record.kept = selection.kept
-    selection.announce()
-    return try selection.copy(to: path, weights: weights, settings: settings)
+    selection.announce(watch)
+    return try selection.copy(
+      to: path, weights: weights, settings: settings, check: check(path))
   }
 
   private var settings: [BertqSetting] { weights == .float ? [] : record.settings }
@@ -122,10 +131,8 @@ struct Conversion {
   }
 }
 
-extension Conversion {
+extension FileConversion {
   private func writeFloat(_ writer: BertqWriter) throws(BertError) {
-    var bar = ProgressBar("converting")
-    defer { bar.finish() }
     if !vocabulary.isEmpty {
       try withBytes(vocabulary) { (bytes) throws(BertError) in
         try writer.append(CanonicalName.vocabulary, bytes)
@@ -136,34 +143,33 @@ extension Conversion {
       try withStoredBytes(values, tensor) { (bytes) throws(BertError) in
         try writer.append(tensor.name, bytes)
       }
-      bar.update(index + 1, of: canonicalTensors.count)
+      watch(.progress(stage: .converting, done: index + 1, of: canonicalTensors.count))
     }
   }
 
   private func writeNearest(_ writer: BertqWriter) throws(BertError) {
-    var bar = ProgressBar("quantising")
-    defer { bar.finish() }
     let quantizer = PlainQuantizer(
       configuration: configuration, recipe: recipe, kernels: kernels, team: team,
       read: { [model] name throws(BertError) in try model.readTensor(name) })
     for (index, linear) in linears.enumerated() {
       try append(try quantizer.quantize(linear), linear, to: writer)
-      bar.update(index + 1, of: linears.count)
+      watch(.progress(stage: .quantising, done: index + 1, of: linears.count))
     }
   }
 
   private mutating func writeCalibrated(
     _ writer: BertqWriter, _ calibration: CalibrationInput
   ) throws(BertError) {
-    var bar = ProgressBar("calibrating")
-    defer { bar.finish() }
     let quantizer = try CalibratedQuantizer(
       configuration: configuration, batch: calibration.batch, recipe: recipe, kernels: kernels,
       team: team, read: { [model] name throws(BertError) in try model.readTensor(name) })
     for layer in 0..<configuration.layerCount {
       let (done, all) = (layer * quantizer.stepsOfLayer, linears.count / 4 * quantizer.stepsOfLayer)
       var results: [(LinearSite, CalibratedQuantizer.Measured)] = []
-      try quantizer.quantize(layer: layer, progress: { bar.update(done + $0, of: all) }) {
+      try quantizer.quantize(
+        layer: layer,
+        progress: { [watch] in watch(.progress(stage: .calibrating, done: done + $0, of: all)) }
+      ) {
         (site, linear, measured) throws(BertError) in
         try append(linear, LinearName(layer, site), to: writer)
         results.append((site, measured))
@@ -191,7 +197,7 @@ extension Conversion {
       return try withBytes(values, body)
     }
     let panels = try AlignedBuffer(
-      checkedFloats: roundUp(tensor.shape[0], to: 32) * tensor.shape[1],
+      checkedFloats: roundUp(tensor.shape[0], to: TensorLayout.panelWidth) * tensor.shape[1],
       for: "the rows of \(tensor.name)", advice: "close other programs")
     values.withUnsafeBufferPointer {
       bk_pack_f32($0.baseAddress, tensor.shape[0], tensor.shape[1], panels.floats)

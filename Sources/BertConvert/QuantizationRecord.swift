@@ -55,14 +55,16 @@ struct QuantizationRecord {
   /// The header's settings; before anything was measured, with zeros as long as what will follow.
   var settings: [BertqSetting] {
     var list = fixed
+    let floats = Set(kept.map(\.linear))
     for (layer, site) in linears {
       let name = CanonicalName.linear(layer, site)
-      if kept.contains(where: { $0.linear == LinearName(layer, site) }) {
+      if floats.contains(LinearName(layer, site)) {
         list.append(BertqSetting("\(name).precision", "float"))
       } else if isCalibrated {
         let result = measured[Key(layer: layer, site: site)]
-        list.append(BertqSetting("\(name).sqnr_db", Self.fixed(result?.sqnr)))
-        list.append(BertqSetting("\(name).nearest_sqnr_db", Self.fixed(result?.nearestSQNR)))
+        list.append(BertqSetting("\(name).sqnr_db", Self.fiveCharacters(result?.sqnr)))
+        list.append(
+          BertqSetting("\(name).nearest_sqnr_db", Self.fiveCharacters(result?.nearestSQNR)))
       }
     }
     return list
@@ -76,9 +78,10 @@ struct QuantizationRecord {
 
   /// The settings and every linear as JSON.
   var json: JSON {
+    let reasons = Dictionary(kept.map { ($0.linear, $0.reason) }) { first, _ in first }
     let list = linears.map { layer, site -> JSON in
       var members: [(String, JSON)] = [("name", .string(CanonicalName.linear(layer, site)))]
-      let reason = kept.first { $0.linear == LinearName(layer, site) }?.reason
+      let reason = reasons[LinearName(layer, site)]
       members.append(("precision", .string(reason == nil ? "int8" : "float")))
       if let reason { members.append(("reason", .string(reason))) }
       if let result = measured[Key(layer: layer, site: site)] {
@@ -98,14 +101,11 @@ struct QuantizationRecord {
     decibels.isFinite ? .number((decibels * 100).rounded() / 100) : .null
   }
 
-  /// Decibels in five characters, from -9.99 to 99.99.
-  static func fixed(_ decibels: Double?) -> String {
-    let value = decibels.map { $0.isNaN ? 0 : $0 } ?? 0
-    let hundredths = Int((max(-9.99, min(99.99, value)) * 100).rounded())
-    func padded(_ n: Int) -> String { (n < 10 ? "0" : "") + "\(n)" }
-    let magnitude = abs(hundredths)
-    let whole = hundredths < 0 ? "-\(magnitude / 100)" : padded(magnitude / 100)
-    return "\(whole).\(padded(magnitude % 100))"
+  /// Decibels in five characters, from -9.99 to 99.99: what is measured later fits the room of what is not yet.
+  private static func fiveCharacters(_ decibels: Double?) -> String {
+    let value = decibels.map { $0.isNaN ? 0 : max(-9.99, min(99.99, $0)) } ?? 0
+    let text = DecimalText.fixed(value, 2)
+    return text.utf8.count < 5 ? "0" + text : text
   }
 }
 
