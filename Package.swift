@@ -34,7 +34,7 @@ let package = Package(
     .target(
       name: "BertImport",
       dependencies: ["BertErrors", "ByteFiles", "JSONText", "BertModel", "TensorFiles"]),
-    .target(name: "BertTokenize", dependencies: ["BertErrors"]),
+    .target(name: "BertTokenize", dependencies: ["BertErrors", "BertModel"]),
     .target(name: "BertKernels", dependencies: ["BertErrors", "SystemLibrary", "CBertKernels"]),
     .target(
       name: "BertRuntime",
@@ -52,7 +52,7 @@ let package = Package(
         "BertErrors", "SystemLibrary", "JSONText", "BertModel", "BertKernels", "BertRuntime",
       ]),
     .target(
-      name: "BertEngine",
+      name: "Bertq",
       dependencies: [
         "BertErrors", "BertModel", "BertTokenize", "BertKernels", "BertRuntime", "BertqFile",
       ]),
@@ -63,20 +63,20 @@ let package = Package(
       name: "bert-convert",
       dependencies: [
         "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertImport",
-        "BertTokenize", "BertKernels", "BertRuntime", "BertQuantize", "BertqFile", "BertEngine",
-        "CommandSupport", "CBertqChecksum", argumentParser,
+        "BertTokenize", "BertKernels", "BertRuntime", "BertQuantize", "BertqFile", "BertDrift",
+        "Bertq", "CommandSupport", "CBertqChecksum", argumentParser,
       ]),
     .executableTarget(
       name: "bert-run",
       dependencies: [
         "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertKernels",
-        "BertRuntime", "BertqFile", "BertDrift", "BertEngine", "CommandSupport", argumentParser,
+        "BertRuntime", "BertqFile", "BertDrift", "Bertq", "CommandSupport", argumentParser,
       ]),
     .executableTarget(
       name: "bert-bench",
       dependencies: [
         "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertKernels",
-        "BertRuntime", "BertEngine", "CommandSupport", argumentParser,
+        "BertRuntime", "Bertq", "CommandSupport", argumentParser,
       ]),
 
     // MARK: Tests
@@ -84,7 +84,7 @@ let package = Package(
       name: "Fixtures",
       dependencies: [
         "BertErrors", "SystemLibrary", "BertModel", "TensorFiles", "BertKernels", "BertRuntime",
-        "BertQuantize", "BertEngine",
+        "BertQuantize", "Bertq",
       ], path: "Tests/Fixtures", exclude: ["tiny"]),
     .testTarget(name: "BertModelTests", dependencies: ["BertErrors", "BertModel"]),
     .testTarget(name: "JSONTextTests", dependencies: ["BertErrors", "JSONText", "Fixtures"]),
@@ -96,7 +96,7 @@ let package = Package(
       dependencies: ["BertErrors", "JSONText", "BertModel", "BertImport", "Fixtures"]),
     .testTarget(
       name: "BertTokenizeTests",
-      dependencies: ["BertErrors", "JSONText", "BertTokenize", "Fixtures"]),
+      dependencies: ["BertErrors", "JSONText", "BertModel", "BertTokenize", "Fixtures"]),
     .testTarget(name: "KernelTests", dependencies: ["BertErrors", "SystemLibrary", "BertKernels"]),
     .testTarget(
       name: "BertqFileTests",
@@ -125,8 +125,8 @@ let package = Package(
     .testTarget(
       name: "ParityTests",
       dependencies: [
-        "BertErrors", "JSONText", "BertModel", "BertKernels", "BertRuntime", "BertDrift",
-        "BertEngine", "Fixtures", "bert-convert",
+        "BertErrors", "JSONText", "BertModel", "BertKernels", "BertRuntime", "BertDrift", "Bertq",
+        "Fixtures", "bert-convert",
       ]),
     .testTarget(
       name: "HostileFileTests",

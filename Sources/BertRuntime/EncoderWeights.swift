@@ -91,7 +91,7 @@ final class EncoderWeights: @unchecked Sendable {
     if precision == .float32, !Self.holds(.some, ".weight", source),
       Self.holds(.all, QuantizedPart.weight, source)
     {
-      throw Self.absent("float32", "float")
+      throw Self.absent("float32")
     }
     var layers: [LayerWeights] = []
     var quantized = 0
@@ -117,15 +117,16 @@ final class EncoderWeights: @unchecked Sendable {
           feedForwardNorm: try norm(CanonicalName.feedForwardNorm(layer))))
     }
     if precision == .int8 && quantized == 0 && !Self.holds(.some, QuantizedPart.weight, source) {
-      throw Self.absent("int8", "int8")
+      throw Self.absent("int8")
     }
     self.layers = layers
   }
 
-  private static func absent(_ path: String, _ option: String) -> BertError {
+  private static func absent(_ path: String) -> BertError {
     BertError(
       .unsupported,
-      "the file holds no \(path) weights; convert it again with --weights both or \(option)")
+      "the file holds no \(path) weights; convert the checkpoint again, with them",
+      remedy: .storeBothPrecisions)
   }
 
   private enum Quantity { case some, all }

@@ -41,7 +41,7 @@ package enum Console {
     do {
       try body()
     } catch let error as BertError {
-      note("\(name): error: \(error)")
+      note("\(name): error: \(error)\(error.remedy.map(Remedies.text) ?? "")")
       exit(error.code.exitCode)
     } catch {
       note("\(name): error: \(error)")

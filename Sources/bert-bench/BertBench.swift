@@ -1,9 +1,9 @@
 import ArgumentParser
-import BertEngine
 import BertErrors
 import BertKernels
 import BertModel
 import BertRuntime
+import Bertq
 import CommandSupport
 import JSONText
 

@@ -1,7 +1,7 @@
-import BertEngine
 import BertErrors
 import BertModel
 import BertRuntime
+import Bertq
 import ByteFiles
 import CommandSupport
 import SystemLibrary

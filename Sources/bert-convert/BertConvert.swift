@@ -1,4 +1,5 @@
 import ArgumentParser
+import BertDrift
 import BertErrors
 import BertImport
 import BertKernels
@@ -143,7 +144,7 @@ struct BertConvert: ParsableCommand {
     if let threads, threads > CpuShare.limit {
       Console.note("note: --threads \(threads) is more than \(CpuShare.limit); using that")
     }
-    let budget = try maxDrift.map { text throws(BertError) in try DriftBudget.parse(text) }
+    let budget = try maxDrift.map { text throws(BertError) in try Self.budget(text) }
     let recipe = try recipe.map { text throws(BertError) in try Recipe.parse(text) } ?? .standard
     let vocabulary =
       model.vocabulary.isEmpty ? [] : try VocabularyTable.build(model.vocabulary)
@@ -161,6 +162,19 @@ struct BertConvert: ParsableCommand {
     if weights != .float { record = conversion.record }
     Console.note("\(output): \(conversion.summary)")
     return fingerprints
+  }
+
+  private static func budget(_ text: String) throws(BertError) -> DriftBudget {
+    var (cosine, sqnr): (Double?, Double?)
+    for threshold in try ThresholdText.read(list: text) {
+      switch threshold.name {
+      case "cosine": cosine = threshold.value
+      case "sqnr": sqnr = threshold.value
+      default:
+        throw BertError(.usage, "a drift budget knows cosine and sqnr, not '\(threshold.name)'")
+      }
+    }
+    return try DriftBudget(cosine: cosine, sqnr: sqnr)
   }
 
   private func calibration(

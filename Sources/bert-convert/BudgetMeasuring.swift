@@ -37,8 +37,8 @@ struct BudgetMeasuring {
   /// Says what was found.
   func announce() {
     func text(_ drift: HeldOutDrift.Measurement) -> String {
-      "SQNR \(QuantizerText.fixed(drift.sqnr, 2)) dB, worst cosine "
-        + QuantizerText.fixed(drift.worstCosine, 6)
+      "SQNR \(DecimalText.fixed(drift.sqnr, 2)) dB, worst cosine "
+        + DecimalText.fixed(drift.worstCosine, 6)
     }
     Console.note("drift on \(texts) held-out texts: \(text(result.before))")
     if kept.isEmpty { return }
@@ -54,11 +54,11 @@ struct BudgetMeasuring {
     var dropped: Set<String> = []
     for name in linearNames {
       if kept.contains(name) {
-        for tensor in file.tensors where tensor.name.hasPrefix(name + ".int8.") {
+        for tensor in file.tensors where tensor.name.hasPrefix(name + QuantizedPart.prefix) {
           dropped.insert(tensor.name)
         }
       } else if weights == .int8 {
-        dropped.formUnion([name + ".weight", name + ".bias"])
+        dropped.formUnion([name + FloatPart.weight, name + FloatPart.bias])
       }
     }
     let tensors = file.tensors.filter { !dropped.contains($0.name) }

@@ -72,7 +72,7 @@ struct CalibrationInput {
     configuration = model.configuration
     tokenizer = try Tokenizer(
       vocabulary: try VocabularyTable(copying: vocabulary),
-      settings: WordPieceSettings(model.tokenizer ?? TokenizerSettings()))
+      settings: model.tokenizer ?? TokenizerSettings())
     limit = min(
       model.tokenizer?.maximumTokens ?? configuration.maximumPositions,
       configuration.maximumPositions, Self.mostTokens)

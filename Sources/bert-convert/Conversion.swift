@@ -1,10 +1,10 @@
-import BertEngine
 import BertErrors
 import BertImport
 import BertKernels
 import BertModel
 import BertQuantize
 import BertTokenize
+import Bertq
 import BertqFile
 import CommandSupport
 import SystemLibrary
@@ -105,7 +105,7 @@ struct Conversion {
     var list: [BertqTensor] = []
     if !vocabulary.isEmpty {
       list.append(
-        BertqTensor(ServedModel.vocabularyTensor, .uint8, .rowMajor, [vocabulary.count]))
+        BertqTensor(CanonicalName.vocabulary, .uint8, .rowMajor, [vocabulary.count]))
     }
     list += canonicalTensors.map { BertqTensor($0.name, .float32, $0.layout, $0.shape) }
     if weights != .float { list += linears.flatMap { quantizedTensors($0) } }
@@ -128,7 +128,7 @@ extension Conversion {
     defer { bar.finish() }
     if !vocabulary.isEmpty {
       try withBytes(vocabulary) { (bytes) throws(BertError) in
-        try writer.append(ServedModel.vocabularyTensor, bytes)
+        try writer.append(CanonicalName.vocabulary, bytes)
       }
     }
     for (index, tensor) in canonicalTensors.enumerated() {

@@ -1,10 +1,10 @@
 import ArgumentParser
 import BertDrift
-import BertEngine
 import BertErrors
 import BertKernels
 import BertModel
 import BertRuntime
+import Bertq
 import BertqFile
 import ByteFiles
 import CommandSupport
@@ -202,7 +202,7 @@ struct BertRun: ParsableCommand {
     defer { bar.finish() }
     try file.verifyAll { bar.update($0, of: $1) }
     // A file of an earlier numeric version is whole, but not served.
-    if file.numericVersion == BertqFormat.numericVersion { _ = try ServedModel(path: path) }
+    if file.numericVersion == NumericContract.version { _ = try ServedModel(path: path) }
     Console.note("\(path): every byte is as it was written")
   }
 

@@ -1,8 +1,8 @@
-import BertEngine
 import BertErrors
 import BertKernels
 import BertModel
 import BertRuntime
+import Bertq
 
 /// A model ready to answer one task in one precision.
 struct Session {

@@ -1,8 +1,8 @@
 import BertDrift
-import BertEngine
 import BertErrors
 import BertModel
 import BertRuntime
+import Bertq
 import CommandSupport
 import JSONText
 import SystemLibrary

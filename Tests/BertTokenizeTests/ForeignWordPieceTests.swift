@@ -1,4 +1,5 @@
 import BertErrors
+import BertModel
 import Fixtures
 import JSONText
 import Testing
@@ -22,7 +23,7 @@ struct ForeignWordPieceTests {
     return VocabularyTable.tokens(ofText: bytes)
   }
 
-  private static func apply(_ options: JSON?, to settings: inout WordPieceSettings) {
+  private static func apply(_ options: JSON?, to settings: inout TokenizerSettings) {
     settings.lowercase = options?["do_lower_case"]?.boolValue ?? settings.lowercase
     settings.stripAccents = options?["strip_accents"]?.boolValue
     settings.spaceChinese =

@@ -1,4 +1,5 @@
 import BertErrors
+import BertModel
 import BertTokenize
 import Fixtures
 import JSONText
@@ -30,7 +31,7 @@ struct ReferenceTests {
     print("\(name): \(lines.count) lines")
   }
 
-  static let variants: [(String, @Sendable (inout WordPieceSettings) -> Void)] = [
+  static let variants: [(String, @Sendable (inout TokenizerSettings) -> Void)] = [
     ("uncased", { _ in }),
     ("cased", { $0.lowercase = false }),
     ("uncased_keep_accents", { $0.stripAccents = false }),

@@ -1,4 +1,5 @@
 import BertErrors
+import BertModel
 import BertTokenize
 import Fixtures
 import FoundationEssentials
@@ -11,15 +12,15 @@ let smallVocabulary = [
 ]
 
 func makeTokenizer(
-  _ tokens: [String] = smallVocabulary, _ change: (inout WordPieceSettings) -> Void = { _ in }
+  _ tokens: [String] = smallVocabulary, _ change: (inout TokenizerSettings) -> Void = { _ in }
 ) throws -> Tokenizer {
   try makeTokenizer(bytes: tokens.map { Array($0.utf8) }, change)
 }
 
 func makeTokenizer(
-  bytes: [[UInt8]], _ change: (inout WordPieceSettings) -> Void = { _ in }
+  bytes: [[UInt8]], _ change: (inout TokenizerSettings) -> Void = { _ in }
 ) throws -> Tokenizer {
-  var settings = WordPieceSettings()
+  var settings = TokenizerSettings()
   change(&settings)
   let table = try VocabularyTable(copying: try VocabularyTable.build(bytes))
   return try Tokenizer(vocabulary: table, settings: settings)
@@ -42,7 +43,7 @@ enum MiniLM {
   }
 
   static func tokenizer(
-    _ change: (inout WordPieceSettings) -> Void = { _ in }
+    _ change: (inout TokenizerSettings) -> Void = { _ in }
   ) throws -> Tokenizer {
     try makeTokenizer(bytes: vocabulary ?? [], change)
   }

@@ -1,3 +1,4 @@
+import BertModel
 import Fixtures
 import JSONText
 import Testing
@@ -53,7 +54,7 @@ struct UnicodeTests {
     }
 
     /// The words of `a` + scalar + `b`.
-    func words(_ scalar: UInt32, _ settings: WordPieceSettings) -> [[UInt32]] {
+    func words(_ scalar: UInt32, _ settings: TokenizerSettings) -> [[UInt32]] {
       if removed[Int(scalar)] { return [[0x61, 0x62]] }
       if space[Int(scalar)] { return [[0x61], [0x62]] }
       var parts = [scalar]

@@ -1,9 +1,9 @@
 import BertDrift
-import BertEngine
 import BertErrors
 import BertKernels
 import BertModel
 import BertRuntime
+import Bertq
 import Fixtures
 import JSONText
 import Testing

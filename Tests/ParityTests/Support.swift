@@ -1,8 +1,8 @@
-import BertEngine
 import BertErrors
 import BertKernels
 import BertModel
 import BertRuntime
+import Bertq
 import Fixtures
 
 /// What a checkpoint gives for one text in float32.

@@ -1,8 +1,6 @@
-/// How a WordPiece tokenizer treats text before it looks words up.
-///
-/// The defaults are those of bert-base-uncased.
-package struct WordPieceSettings: Equatable, Sendable {
-  /// Lower-case the text.
+/// Settings of the WordPiece tokenizer, as published beside the vocabulary.
+package struct TokenizerSettings: Equatable, Sendable {
+  /// Lower-case the text first.
   package var lowercase = true
   /// Strip accents; nil follows `lowercase`.
   package var stripAccents: Bool?
@@ -14,20 +12,22 @@ package struct WordPieceSettings: Equatable, Sendable {
   package var maximumWordLength = 100
   /// What a piece that continues a word starts with; at most 64 bytes.
   package var continuationPrefix = "##"
-  /// Stands for a word that has no pieces.
+  /// The special tokens, by their text in the vocabulary.
   package var unknownToken = "[UNK]"
   /// Starts every input.
   package var classToken = "[CLS]"
   /// Ends every text.
   package var separatorToken = "[SEP]"
-  /// Fills a batch in other runtimes; never produced here.
+  /// Fills a batch in other runtimes; never computed here.
   package var padToken = "[PAD]"
   /// Stands for a word to be filled in.
   package var maskToken = "[MASK]"
+  /// The most tokens of an input, specials included, that the publisher recommends; nil when unsaid.
+  package var maximumTokens: Int?
 
-  /// The settings of bert-base-uncased.
+  /// The defaults of bert-base-uncased.
   package init() {}
 
   /// Whether accents are stripped, all told.
-  var stripsAccents: Bool { stripAccents ?? lowercase }
+  package var stripsAccents: Bool { stripAccents ?? lowercase }
 }

@@ -14,22 +14,19 @@ package final class ServedModel: Sendable {
   /// The tokenizer, nil when the file holds no vocabulary.
   package let tokenizer: Tokenizer?
 
-  /// The name of the tensor that holds the vocabulary's table.
-  package static let vocabularyTensor = "tokenizer.vocabulary"
-
   /// Opens a file and checks what is needed to read text; weights are checked by `encoder`.
   ///
   /// - Throws: `notFound`, `malformed` or `unsupported`, with file, tensor and offset; `unsupported`
   ///   too for a file of an earlier numeric version, whose fingerprints stand for other bits.
   package init(path: String) throws(BertError) {
     file = try ModelFile.open(path)
-    guard file.numericVersion == BertqFormat.numericVersion else {
+    guard file.numericVersion == NumericContract.version else {
       throw BertError(
         .unsupported,
         "was made for version \(file.numericVersion) of the numeric contract; this program computes "
-          + "version \(BertqFormat.numericVersion): convert the checkpoint again", file: path)
+          + "version \(NumericContract.version): convert the checkpoint again", file: path)
     }
-    guard let settings = file.model.tokenizer, let view = file.find(Self.vocabularyTensor)
+    guard let settings = file.model.tokenizer, let view = file.find(CanonicalName.vocabulary)
     else {
       tokenizer = nil
       return
@@ -43,7 +40,7 @@ package final class ServedModel: Sendable {
           "the vocabulary has \(table.count) tokens, the embeddings have "
             + "\(file.model.configuration.vocabularySize) rows", tensor: view.name)
       }
-      tokenizer = try Tokenizer(vocabulary: table, settings: WordPieceSettings(settings))
+      tokenizer = try Tokenizer(vocabulary: table, settings: settings)
     } catch {
       throw error.inFile(path)
     }
@@ -70,22 +67,5 @@ package final class ServedModel: Sendable {
     } catch {
       throw error.inFile(file.path)
     }
-  }
-}
-
-extension WordPieceSettings {
-  /// The tokenizer's settings as a model states them.
-  package init(_ settings: TokenizerSettings) {
-    self.init()
-    lowercase = settings.lowercase
-    stripAccents = settings.stripAccents
-    spaceChinese = settings.spaceChinese
-    maximumWordLength = settings.maximumWordLength
-    continuationPrefix = settings.continuationPrefix
-    unknownToken = settings.unknownToken
-    classToken = settings.classToken
-    separatorToken = settings.separatorToken
-    padToken = settings.padToken
-    maskToken = settings.maskToken
   }
 }

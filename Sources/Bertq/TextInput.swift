@@ -63,8 +63,7 @@ extension ServedModel {
     if made.count > tokenLimit {
       throw BertError(
         .usage,
-        "a text has \(made.count) tokens; the model takes \(tokenLimit): shorten it, or "
-          + "pass --truncate to cut it")
+        "a text has \(made.count) tokens; the model takes \(tokenLimit)", remedy: .truncate)
     }
     try batch.append(
       ids: encoding.ids, types: encoding.typeIDs, for: description.configuration)
