@@ -2,7 +2,7 @@
 #include <math.h>
 
 #define BK_HAS_FMA 0
-#include "../../Sources/CBertKernels/bk_vector.h"
+#include "../../Sources/CBertKernels/shared/bk_vector.h"
 
 #include "check.h"
 
