@@ -1,17 +1,19 @@
-// Attention of one head over one sequence in int8: keys rounded once, with a scale a channel, and
-// values with a scale a token; then a few queries at a time scored, turned into shares and
-// multiplied with the values, so that their scores stay in the first-level cache.
+// Attention of one head over one sequence in int8.
+//
+// Keys are quantised once, with a scale a channel, and values with a scale a token. Then come a few queries at a time,
+// so that their scores stay in the first-level cache: scores, softmax (bk_softmax.h), and the products of the attention
+// weights with the values. Both products are those of an int8 linear, by tiles of the set.
 #ifndef BK_ATTENTION_S8_H
 #define BK_ATTENTION_S8_H
 
 #include "bk_head.h"
-#include "bk_shares.h"
+#include "bk_softmax.h"
 
 typedef uint32_t u32x16_u __attribute__((ext_vector_type(16), aligned(4)));
 
 // MARK: Keys and values, once a head
 
-// The largest magnitudes of up to 16 channels at x: 127 / largest, and largest / 127 in `step`.
+// For up to 16 channels at x, over all tokens: 127 / the largest magnitude, and in `step` the scale, largest / 127.
 BK_INLINE f32x16 bk_channel_scale(const float *x, ptrdiff_t stride, ptrdiff_t length, ptrdiff_t n,
                                   float *step) {
   f32x16 even = 0.0f, odd = 0.0f;
@@ -27,8 +29,8 @@ BK_INLINE f32x16 bk_channel_scale(const float *x, ptrdiff_t stride, ptrdiff_t le
   return largest > BK_LEAST_RANGE ? inverse : (f32x16)0.0f;
 }
 
-// 16 keys by 16 channels, four keys a vector: dword i of each key goes to group i, groups 128 bytes
-// apart, as many as `groups`.
+// Puts 16 keys by 16 channels, four keys a vector, into a panel: the four bytes i of each key go to group i of
+// `groups`, which lie 128 bytes apart.
 BK_INLINE void bk_scatter_keys(const u8x64 *keys, ptrdiff_t groups, int8_t *to) {
 #define BK_TRANSPOSED(X, Y, I, J)                                                                 \
   __builtin_shufflevector((u32x16)(X), (u32x16)(Y), I, I + 4, I + 8, I + 12, I + 16, I + 20,      \
@@ -67,15 +69,15 @@ BK_INLINE void bk_pack_keys(const bk_head *h, const bk_head_scratch *s, ptrdiff_
                       s->keys + (j / 32 * groups + d / 4) * 128 + j % 32 * 4);
     }
   }
-  // A row of 128s against the keys gives 128 times each key's sum, prepared as queries are:
-  // at most 128 * 127 * 65536, which int32 holds.
+  // Queries are bytes 128 above their values. A row of 128s against the keys, prepared as queries are, gives what that
+  // adds to each key's scores: 128 times the key's sum, at most 128 * 127 * 65536, which int32 holds.
   memset(s->queries, 128, (size_t)groups * 4);
   const bk_tile_input a = bk_prepare_rows(s->queries, groups * 4, 1, groups, s->rows);
   for (ptrdiff_t j = 0; j < s->padded; j += 32) {
     int32_t *start = s->key_start + j;
     bk_tile_s8(bk_tile_row(&a, 0), a.stride, 1, s->keys + j * groups * 4, groups, 0,
                bk_fetch_nothing(s->keys), start, BK_PANEL);
-    // Keys past the end score the least that any can.
+    // Keys past the sequence's end get the least score that there can be.
     for (int i = 0; i < 32; i++) {
       start[i] = j + i < h->length ? -start[i] : -127 * 127 * (int32_t)head_size;
     }
@@ -117,11 +119,12 @@ BK_INLINE float bk_measure_values(const bk_head *h, const bk_head_scratch *s,
   return bk_largest_lane(high);
 }
 
-// How many times a token's scale goes into the largest one, in 256ths, at most 32 times: what it
-// weighs in a row's total. Its logarithm comes off its scores instead of the scale.
-BK_INLINE void bk_weigh_values(const bk_head_scratch *s, ptrdiff_t length, float largest,
+// For each token, the largest value scale / its own value scale (fixed point, 256 = 1, at most 32). The factor
+// multiplies the token's weight in the softmax denominator; its log2 is subtracted from the token's scores, which has
+// the effect of applying the scale.
+BK_INLINE void bk_measure_factors(const bk_head_scratch *s, ptrdiff_t length, float largest,
                                float unit) {
-  const f32x16 least = largest * (1.0f / 32.0f), units = BK_OCTAVE / unit;
+  const f32x16 least = largest * (1.0f / 32.0f), units = BK_LOG2_STEPS / unit;
   i32x16 weights[2];
   for (ptrdiff_t j = 0; j < s->padded; j += 16) {
     const f32x16 own = bk_max(bk_load(s->value_times + j), least);
@@ -132,19 +135,18 @@ BK_INLINE void bk_weigh_values(const bk_head_scratch *s, ptrdiff_t length, float
     const f32x16 counted = bk_only(times, length - j, 0.0f);
     bk_store(s->value_times + j, counted);
     weights[j / 16 % 2] = __builtin_convertvector(counted, i32x16);
-    if (j / 16 % 2 == 1) bk_store_weights(s->value_weight + j - 16, weights[0], weights[1]);
+    if (j / 16 % 2 == 1) bk_store_factors(s->value_factor + j - 16, weights[0], weights[1]);
   }
 }
 
-// Values with a scale a token; returns what one step of the largest scale is worth, NaN where one
-// overflows.
+// Quantises the values, with a scale a token; returns the largest scale, or NaN where one overflows.
 BK_INLINE float bk_pack_values(const bk_head *h, const bk_head_scratch *s, ptrdiff_t head_size,
                                float unit) {
   const ptrdiff_t groups = (h->length + 3) / 4;
   const float most = bk_measure_values(h, s, head_size);
-  // All values of no size: any scale does.
+  // Where all values are zero, or nearly, any scale does.
   const float largest = most > BK_LEAST_RANGE ? most : 1.0f;
-  bk_weigh_values(s, h->length, largest, unit);
+  bk_measure_factors(s, h->length, largest, unit);
   const f32x16 inverse = 127.0f / 256.0f / largest;
   for (ptrdiff_t g = 0; g < groups; g++) {
     if (g % 4 == 0) {
@@ -161,17 +163,17 @@ BK_INLINE float bk_pack_values(const bk_head *h, const bk_head_scratch *s, ptrdi
 
 // MARK: Queries
 
-// What all rows of a text share.
+// Scales that all queries of a sequence have in common.
 typedef struct {
-  float query_inverse;  // of queries times key steps
-  float unit;           // what one unit of a score is worth, in steps of an octave
-  float value_step;     // of the largest value scale
-} bk_text_scales;
+  float query_inverse;  // turns a query, once multiplied by the key channels' scales, into integers
+  float unit;           // what one unit of an integer score is worth, in steps of softmax's log2
+  float value_step;     // the largest value scale
+} bk_sequence_scales;
 
-// The scales of queries that have taken over their channels' key steps, and of scores. Returns 0, or
-// NaN where a score overflows.
+// The scales of queries and of scores. The key channels' scales are folded into the queries, so a score is a sum of
+// integers times one scale. Returns 0, or NaN where a score overflows.
 BK_INLINE float bk_scale_queries(const bk_head *h, const bk_head_scratch *s, ptrdiff_t head_size,
-                                 bk_text_scales *scales) {
+                                 bk_sequence_scales *scales) {
   f32x16 most = 0.0f;
   for (ptrdiff_t d = 0; d < head_size; d += 16) {
     const f32x16 step = bk_load(s->key_step + d);
@@ -180,9 +182,9 @@ BK_INLINE float bk_scale_queries(const bk_head *h, const bk_head_scratch *s, ptr
       most = bk_larger(bk_abs(x * step), most);
     }
   }
-  // At least so steep that a value's weight of 5 octaves takes no more than 2^24 units; and so flat
-  // that what the largest score is above the least, 2 * 127 * 127 * d, is less than 2^30 steps.
-  const float steps = h->score_scale * (BK_LOG2E * BK_OCTAVE);
+  // `unit` is bounded from below, so that the largest log2 of a factor, 5, is at most 2^24 units of a score; and from
+  // above, so that the largest score is less than 2^30 steps above the least, which lies 2 * 127 * 127 * d units below.
+  const float steps = h->score_scale * (BK_LOG2E * BK_LOG2_STEPS);
   const float natural = bk_largest_lane(most) * (1.0f / 127.0f) * steps;
   const float unit = natural < 0x1p-10f ? 0x1p-10f : natural;
   const float steepest = 32768.0f / (float)head_size;
@@ -191,7 +193,7 @@ BK_INLINE float bk_scale_queries(const bk_head *h, const bk_head_scratch *s, ptr
   return natural - natural;
 }
 
-// Queries times their channels' key steps, to u8 + 128.
+// Quantises queries, multiplied by the key channels' scales: bytes, 128 above their values.
 BK_INLINE void bk_round_queries(const bk_head *h, const bk_head_scratch *s, ptrdiff_t head_size,
                                 float inverse, ptrdiff_t row, ptrdiff_t rows) {
   const ptrdiff_t stride = bk_round_up(head_size, 4);
@@ -211,8 +213,8 @@ BK_INLINE void bk_round_queries(const bk_head *h, const bk_head_scratch *s, ptrd
   }
 }
 
-#ifndef BK_SCORES_IN_TILES
-// Scores of a few queries, and each lane's largest of each row.
+#if !BK_SCORES_IN_TILES
+// Scores of a few queries over all keys, and the largest of each lane of each row.
 BK_INLINE void bk_score_rows(const bk_head_scratch *s, const bk_tile_input *q, ptrdiff_t rows,
                              ptrdiff_t groups, i32x16 *high) {
   for (ptrdiff_t j = 0; j < s->padded; j += 32) {
@@ -226,21 +228,21 @@ BK_INLINE void bk_score_rows(const bk_head_scratch *s, const bk_tile_input *q, p
 }
 #endif
 
-// A row's scores to shares; the lane sums of weighted powers in units of 2^16, and the rest. 512 of
-// them, each at most 8160 * 8192, make less than 2^31 in each of 16 lanes.
-BK_INLINE void bk_share_row(const bk_head_scratch *s, const int32_t *scores, int32_t top,
-                            float unit, uint8_t *shares, i32x16 *units, i32x16 *rest) {
+// A row's scores to attention weights, and its denominator: in 16 lanes, whole units of 2^16, and the rest. A product
+// of power and factor is at most 8160 * 8192, so 512 of them in 16 lanes stay below 2^31 in each.
+BK_INLINE void bk_softmax_row(const bk_head_scratch *s, const int32_t *scores, int32_t top,
+                              float unit, uint8_t *weights, i32x16 *units, i32x16 *rest) {
   *units = *rest = 0;
   for (ptrdiff_t j = 0; j < s->padded; j += 512) {
     const ptrdiff_t end = s->padded - j < 512 ? s->padded : j + 512;
-    const i32x16 sum = bk_shares(scores, s->value_weight, top, unit, j, end, shares);
+    const i32x16 sum = bk_attention_weights(scores, s->value_factor, top, unit, j, end, weights);
     *units += (i32x16)((u32x16)sum >> 16);
     *rest += sum & 0xffff;
   }
 }
 
 BK_INLINE void bk_attend_rows(const bk_head *h, const bk_head_scratch *s, ptrdiff_t head_size,
-                              bk_text_scales scales, ptrdiff_t row, ptrdiff_t rows) {
+                              bk_sequence_scales scales, ptrdiff_t row, ptrdiff_t rows) {
   const ptrdiff_t stride = bk_round_up(head_size, 4), groups = (h->length + 3) / 4;
   float factor[16];
   i32x16 lanes[16];
@@ -254,15 +256,15 @@ BK_INLINE void bk_attend_rows(const bk_head *h, const bk_head_scratch *s, ptrdif
   i32x16 units[16], rest[16];
   for (ptrdiff_t r = 0; r < 16; r++) units[r] = rest[r] = 0;
   for (ptrdiff_t r = 0; r < rows; r++) {
-    bk_share_row(s, s->scores + r * s->padded, top[r], scales.unit, s->shares + r * s->padded,
-                 &units[r], &rest[r]);
+    bk_softmax_row(s, s->scores + r * s->padded, top[r], scales.unit, s->weights + r * s->padded,
+                   &units[r], &rest[r]);
   }
-  // Powers count 32 to a share, weights 256 to one. Carried over, so that nothing depends on which lane
-  // a share was counted in.
+  // A weight is 32 of a power, and 256 of a factor are 1. The rest is carried over to the units as integers, so that
+  // nothing depends on which lane a product was summed in.
   const i32x16 low = bk_total_of_each(rest), high = bk_total_of_each(units) + (low >> 16);
   const f32x16 total = bk_fma(bk_float(high), 0x1p16f, bk_float(low & 0xffff));
   bk_store(factor, scales.value_step * (32.0f * 256.0f) / total);
-  const bk_tile_input p = bk_prepare_rows(s->shares, s->padded, rows, groups, s->rows);
+  const bk_tile_input p = bk_prepare_rows(s->weights, s->padded, rows, groups, s->rows);
   for (ptrdiff_t d = 0; d < head_size; d += 32) {
     // At most 255 * 127 * length: exact up to BK_MAX_DEPTH tokens.
     _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL];
@@ -279,10 +281,10 @@ BK_INLINE void bk_attend_rows(const bk_head *h, const bk_head_scratch *s, ptrdif
 BK_INLINE void bk_attend_s8_of(const bk_head *h, ptrdiff_t head_size, void *scratch) {
   const bk_head_scratch s = bk_lay_out_s8(h->length, head_size, scratch);
   bk_pack_keys(h, &s, head_size);
-  bk_text_scales scales;
+  bk_sequence_scales scales;
   const float finite = bk_scale_queries(h, &s, head_size, &scales);
   scales.value_step = bk_pack_values(h, &s, head_size, scales.unit) + finite;
-  // As many rows as a tile has, or as their scores leave half of a first-level cache free.
+  // As many queries as a tile has rows, or as leave half of a first-level cache free beside their scores.
   const ptrdiff_t fit = BK_SCORE_BYTES / (4 * s.padded), most = fit < 4 ? 4 : fit;
   const ptrdiff_t step = bk_tile_rows(h->length, most < BK_ROW_TILE ? most : BK_ROW_TILE);
   for (ptrdiff_t row = 0; row < h->length; row += step) {
@@ -291,7 +293,7 @@ BK_INLINE void bk_attend_s8_of(const bk_head *h, ptrdiff_t head_size, void *scra
   }
 }
 
-// The usual head sizes as constants: the loops over channels are short.
+// The usual head sizes are constants, because loops over channels are short.
 static void bk_attend_s8(const bk_head *h, void *scratch) {
   switch (h->head_size) {
     case 32: bk_attend_s8_of(h, 32, scratch); break;

@@ -15,9 +15,9 @@
 #define BK_ROW_TILE 4
 #define BK_FLOAT_ROWS 4
 #define BK_FLOAT_VECTORS 1
+#define BK_PREPARED int16_t
 
-#include "bk_vector.h"
-#include "CBertKernels.h"
+#include "../shared/bk_contract.h"
 
 BK_INLINE f32x16 bk_lookup(const float *table, u32x16 index) {
   f32x16 y;
@@ -41,11 +41,6 @@ typedef int16_t s16x8 __attribute__((ext_vector_type(8)));
 typedef int32_t i32x4 __attribute__((ext_vector_type(4)));
 
 // Rows of 16-bit values, `stride` of them apart.
-typedef struct {
-  const int16_t *base;
-  ptrdiff_t stride;
-} bk_tile_input;
-
 BK_INLINE size_t bk_rows_scratch(ptrdiff_t rows, ptrdiff_t groups) {
   return (size_t)rows * (size_t)groups * BK_GROUP * sizeof(int16_t);
 }
@@ -58,9 +53,6 @@ BK_INLINE bk_tile_input bk_prepare_rows(const uint8_t *q, ptrdiff_t stride, ptrd
     for (ptrdiff_t k = 0; k < depth; k++) to[k] = q[r * stride + k];
   }
   return (bk_tile_input){scratch, depth};
-}
-BK_INLINE const int16_t *bk_tile_row(const bk_tile_input *a, ptrdiff_t row) {
-  return a->base + row * a->stride;
 }
 
 BK_INLINE void bk_undo_preparation(const int8_t *panel, ptrdiff_t groups, int32_t *start) {}
@@ -121,12 +113,7 @@ BK_TILE(1) BK_TILE(2) BK_TILE(3) BK_TILE(4)
 BK_INLINE void bk_tile_s8(const int16_t *a, ptrdiff_t lda, ptrdiff_t rows, const int8_t *panel,
                           ptrdiff_t groups, const int32_t *start, bk_ahead ahead,
                           int32_t *tile, ptrdiff_t tile_stride) {
-  switch (rows) {
-    case 1: bk_tile_s8_1(a, lda, panel, groups, start, tile, tile_stride); break;
-    case 2: bk_tile_s8_2(a, lda, panel, groups, start, tile, tile_stride); break;
-    case 3: bk_tile_s8_3(a, lda, panel, groups, start, tile, tile_stride); break;
-    case 4: bk_tile_s8_4(a, lda, panel, groups, start, tile, tile_stride); break;
-  }
+  BK_SWITCH_ROWS(BK_ROW_TILE, rows, bk_tile_s8, a, lda, panel, groups, start, tile, tile_stride)
 }
 
 static uint64_t bk_peak_s8(uint64_t rounds) {
@@ -146,4 +133,4 @@ static uint64_t bk_peak_s8(uint64_t rounds) {
   return rounds * 8 * 8;
 }
 
-#include "bk_set.h"
+#include "../shared/bk_set.h"

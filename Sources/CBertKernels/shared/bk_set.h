@@ -1,5 +1,4 @@
-// Gathers the functions compiled for one instruction set into its table entry. The including file
-// defines BK_SET (the C name), BK_SET_NAME, BK_SET_REQUIRES and BK_ROW_TILE.
+// The end of a kernel set: what all sets share, compiled for this one, and its table.
 #ifndef BK_SET_H
 #define BK_SET_H
 
@@ -15,7 +14,6 @@ static size_t bk_linear_s8_scratch(ptrdiff_t rows, ptrdiff_t groups) {
 const bk_kernels BK_SET = {
     .name = BK_SET_NAME,
     .requires = BK_SET_REQUIRES,
-    .row_tile = BK_ROW_TILE,
     .linear_s8_scratch = bk_linear_s8_scratch,
     .linear_s8 = bk_linear_s8_rows,
     .linear_f32 = bk_linear_f32_rows,

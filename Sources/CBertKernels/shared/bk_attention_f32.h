@@ -1,5 +1,5 @@
-// Attention of one head over one sequence in float32: scores, softmax, weighted values, a few rows
-// of queries at a time so that scores stay in the first-level cache.
+// Attention of one head over one sequence in float32: scores, softmax and the weighted sum of values, a few queries at a
+// time, so that their scores stay in the first-level cache.
 #ifndef BK_ATTENTION_F32_H
 #define BK_ATTENTION_F32_H
 

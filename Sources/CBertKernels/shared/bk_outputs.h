@@ -2,17 +2,17 @@
 #ifndef BK_OUTPUTS_H
 #define BK_OUTPUTS_H
 
-#include "CBertKernels.h"
+#include "bk_contract.h"
 #include "bk_math.h"
 
-// What is added to a tile's rows, 32 columns of each; null when nothing is.
+// What is added to a tile's rows, 32 columns of each; null where nothing is.
 typedef struct {
   const float *rows;
   ptrdiff_t stride;
 } bk_residual;
 
-// A residual's n < 32 columns, for the last panel. Not in line, because a loop that may call anything has to load
-// its constants anew for each row.
+// Copies the n < 32 columns that a residual has for the last panel, and zeros for the others. Not inlined: a loop that
+// may call anything has to load its constants anew for each row.
 static __attribute__((noinline)) void bk_pad_residual(const float *from, ptrdiff_t stride,
                                                       ptrdiff_t rows, ptrdiff_t n, float *padded) {
   for (ptrdiff_t r = 0; r < rows; r++) {
@@ -22,8 +22,8 @@ static __attribute__((noinline)) void bk_pad_residual(const float *from, ptrdiff
   }
 }
 
-// That of `rows` rows of the panel at `column`, which counts from the first panel computed; n of the outputs are left.
-// Its rows lie far apart, so they are fetched while the tile is computed.
+// The residual of `rows` rows for the panel at `column`, counted from the first panel computed, from where n outputs are
+// left. Rows lie far apart in memory, so they are fetched while the tile is computed.
 BK_INLINE bk_residual bk_residual_of(const bk_output *o, ptrdiff_t row, ptrdiff_t rows,
                                      ptrdiff_t column, ptrdiff_t n, float *padded) {
   if (!o->residual) return (bk_residual){0, 0};
@@ -59,12 +59,13 @@ BK_INLINE void bk_finish_row(float *out, bk_residual residual, ptrdiff_t row,
   bk_store(out, y0), bk_store(out + 16, y1);
 }
 
-// Whether an activation is so long that a tile's rows may wait for it and go beside the products of the next.
+// Whether an activation takes so long that finished rows are parked: their activation is then computed one vector at a
+// time, between the multiply-adds of the next tile.
 BK_INLINE int bk_waits(bk_activation activation) {
   return activation == BK_ACT_GELU || activation == BK_ACT_GELU_TANH;
 }
 
-// Rows of a tile that wait for their activation, BK_PANEL values each, and where they go then.
+// Parked rows of a tile: values before their activation, BK_PANEL a row, and where their outputs go.
 typedef struct {
   float *values;
   float *out;
@@ -72,7 +73,7 @@ typedef struct {
 } bk_waiting;
 
 // What turns the sums of a tile's rows into outputs: the panel's constants, and where the rows are.
-typedef struct {
+struct bk_tile_outputs {
   f32x16 scale[2], bias[2];
   const float *row_scales;
   float *out;
@@ -81,7 +82,7 @@ typedef struct {
   bk_activation activation;
   // The rows of an earlier tile, whose activation is still to come.
   bk_waiting waiting;
-} bk_tile_outputs;
+};
 
 BK_INLINE void bk_load_panel_constants(const bk_linear_s8 *l, ptrdiff_t column, bk_tile_outputs *o) {
   for (int h = 0; h < 2; h++) {
@@ -113,7 +114,7 @@ BK_INLINE void bk_output_tile(const bk_tile_outputs *o, const int32_t *tile, ptr
   }
 }
 
-// The sums of one row of the tile to numbers that wait.
+// Parks one row of the tile.
 BK_INLINE void bk_keep_row(const bk_tile_outputs *o, ptrdiff_t row, i32x16 sum0, i32x16 sum1) {
   const f32x16 scale = o->row_scales[row];
   float *values = o->waiting.values + BK_PANEL * row;
@@ -121,13 +122,13 @@ BK_INLINE void bk_keep_row(const bk_tile_outputs *o, ptrdiff_t row, i32x16 sum0,
   bk_store(values + 16, bk_dequantize(o, scale, 1, sum1));
 }
 
-// The first 16 columns of a row that waited, or the others, to outputs.
+// A parked row's first 16 columns to outputs, or its others.
 BK_INLINE void bk_output_waiting(const bk_tile_outputs *o, ptrdiff_t row, int h) {
   const f32x16 y = bk_load(o->waiting.values + BK_PANEL * row + 16 * h);
   bk_store(o->waiting.out + row * o->stride + 16 * h, bk_activate(o->activation, 1, y));
 }
 
-// All rows that wait, from one on.
+// All parked rows from one on to outputs.
 BK_INLINE void bk_output_all_waiting(const bk_tile_outputs *o, ptrdiff_t first) {
   for (ptrdiff_t r = first; r < o->waiting.rows; r++) {
     bk_output_waiting(o, r, 0);

@@ -3,7 +3,6 @@
 #ifndef BK_ROWS_H
 #define BK_ROWS_H
 
-#include "CBertKernels.h"
 #include "bk_math.h"
 #include "bk_rotate.h"
 
@@ -12,11 +11,8 @@
 
 // MARK: Layer norm
 
-// So many rows at once: each row's sums are chains of dependent additions, which several rows
-// fill the gaps of.
-#ifndef BK_NORM_ROWS
-#define BK_NORM_ROWS 4
-#endif
+// Up to BK_NORM_ROWS rows at once: a row's sums are chains of additions that wait for each other, and other rows' fill
+// the gaps.
 
 BK_INLINE void bk_norm_some(const float *x, ptrdiff_t x_stride, ptrdiff_t rows, ptrdiff_t width,
                             const float *gain, const float *bias, float epsilon, float *out,
@@ -136,7 +132,7 @@ BK_INLINE void bk_quantize_row(const float *v, ptrdiff_t depth, float largest, u
 
 // v = R (x * multiplier) and its lanes' largest magnitudes.
 BK_INLINE f32x16 bk_transform_row(const bk_input *input, const float *x, float *v) {
-  if (input->rotation) return bk_mix_row(input, x, v);
+  if (input->rotation) return bk_rotate_input(input, x, v);
   f32x16 most = 0.0f;
   const ptrdiff_t depth = input->depth;
   for (ptrdiff_t i = 0; i < depth; i += 16) {

@@ -7,8 +7,9 @@
 
 #include <arm_neon.h>
 
-#include "bk_vector.h"
-#include "CBertKernels.h"
+#define BK_PREPARED int8_t
+
+#include "../shared/bk_contract.h"
 
 BK_INLINE uint32x4_t bk_lookup_four(uint8x16x4_t table, uint32x4_t index) {
   // Byte b of entry i lies at 4 i + b.
@@ -39,11 +40,6 @@ BK_INLINE u16x16 bk_lookup_words(const uint16_t *table, u16x16 index) {
   return y;
 }
 
-typedef struct {
-  const int8_t *base;
-  ptrdiff_t stride;
-} bk_tile_input;
-
 BK_INLINE size_t bk_rows_scratch(ptrdiff_t rows, ptrdiff_t groups) {
   return (size_t)rows * (size_t)groups * BK_GROUP;
 }
@@ -61,9 +57,6 @@ BK_INLINE bk_tile_input bk_prepare_rows(const uint8_t *q, ptrdiff_t stride, ptrd
     for (; k < depth; k++) to[k] = from[k] ^ 0x80;
   }
   return (bk_tile_input){scratch, depth};
-}
-BK_INLINE const int8_t *bk_tile_row(const bk_tile_input *a, ptrdiff_t row) {
-  return a->base + row * a->stride;
 }
 
 BK_INLINE void bk_undo_preparation(const int8_t *panel, ptrdiff_t groups, int32_t *start) {

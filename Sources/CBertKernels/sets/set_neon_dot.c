@@ -53,14 +53,7 @@ BK_TILE(1) BK_TILE(2) BK_TILE(3) BK_TILE(4) BK_TILE(5) BK_TILE(6)
 BK_INLINE void bk_tile_s8(const int8_t *a, ptrdiff_t lda, ptrdiff_t rows, const int8_t *panel,
                           ptrdiff_t groups, const int32_t *start, bk_ahead ahead,
                           int32_t *tile, ptrdiff_t tile_stride) {
-  switch (rows) {
-    case 1: bk_tile_s8_1(a, lda, panel, groups, start, tile, tile_stride); break;
-    case 2: bk_tile_s8_2(a, lda, panel, groups, start, tile, tile_stride); break;
-    case 3: bk_tile_s8_3(a, lda, panel, groups, start, tile, tile_stride); break;
-    case 4: bk_tile_s8_4(a, lda, panel, groups, start, tile, tile_stride); break;
-    case 5: bk_tile_s8_5(a, lda, panel, groups, start, tile, tile_stride); break;
-    case 6: bk_tile_s8_6(a, lda, panel, groups, start, tile, tile_stride); break;
-  }
+  BK_SWITCH_ROWS(BK_ROW_TILE, rows, bk_tile_s8, a, lda, panel, groups, start, tile, tile_stride)
 }
 
 static uint64_t bk_peak_s8(uint64_t rounds) {
@@ -80,9 +73,9 @@ static uint64_t bk_peak_s8(uint64_t rounds) {
   return rounds * 24 * 16;
 }
 
-#include "bk_set.h"
+#include "../shared/bk_set.h"
 
 #pragma clang attribute pop
 #else
-#include "bk_absent.h"
+#include "../shared/bk_absent.h"
 #endif

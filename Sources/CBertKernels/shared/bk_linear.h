@@ -1,19 +1,8 @@
-// The loops of a linear around a tile of integer or float products, and what follows it.
+// The loops of a linear around a tile of int8 or float products, and what follows those.
 //
-// The including file defines, for its instruction set, bk_lookup (bk_math.h), bk_peak_s8 and:
-//   bk_prepare_rows      the rows as its products want them, in bk_rows_scratch bytes
-//   bk_tile_row          where the tile that begins with a row lies among the prepared rows
-//   bk_undo_preparation  adds to 32 starting sums what makes sums over prepared rows those of rows
-//   bk_tile_s8           from `start` (null for zeros), the exact int32 sums of `rows`
-//                        (1...BK_ROW_TILE) prepared rows by the 32 outputs of a panel, rows
-//                        `tile_stride` integers apart; may fetch what `ahead` says
-// Where it pays to keep a panel in another form for its further tiles, it defines BK_KEEPS_PANELS and:
-//   bk_panel_scratch     the bytes of that form
-//   bk_tile_of_panel     bk_tile_s8 of a panel's tile `index` of `tiles`, in turn; `kept` has those bytes
-// Where sums become outputs straight from registers, it defines BK_OUTPUTS_TILES and:
-//   bk_tile_to_outputs   bk_tile_of_panel, but to outputs (bk_outputs.h); where bk_waits, it may leave them in
-//                        to->waiting, after it has output those it found there
-// Everything else is shared.
+// A linear's outputs come in panels of 32. For each panel, its rows come in tiles: as many rows as have all their sums
+// in registers. A set computes a tile (bk_contract.h); which tiles there are, what is fetched meanwhile and what becomes
+// of the sums is decided here.
 #ifndef BK_LINEAR_H
 #define BK_LINEAR_H
 
@@ -48,18 +37,23 @@ BK_INLINE bk_ahead bk_fetch_nothing(const void *at) {
 
 // MARK: int8
 
-#ifndef BK_KEEPS_PANELS
+#if !BK_KEEPS_PANELS
 BK_INLINE size_t bk_panel_scratch(ptrdiff_t groups) { return 0; }
-#define bk_tile_of_panel(index, tiles, kept, ...) bk_tile_s8(__VA_ARGS__)
+BK_INLINE void bk_tile_of_panel(ptrdiff_t index, ptrdiff_t tiles, void *kept, const bk_prepared *a, ptrdiff_t lda,
+                                ptrdiff_t rows, const int8_t *panel, ptrdiff_t groups, const int32_t *start,
+                                bk_ahead ahead, int32_t *tile, ptrdiff_t tile_stride) {
+  bk_tile_s8(a, lda, rows, panel, groups, start, ahead, tile, tile_stride);
+}
 #endif
 
-#ifndef BK_OUTPUTS_TILES
-#define bk_tile_to_outputs(index, tiles, kept, a, lda, rows, panel, groups, start, ahead, to)       \
-  {                                                                                                \
-    _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL];                                             \
-    bk_tile_of_panel(index, tiles, kept, a, lda, rows, panel, groups, start, ahead, tile, BK_PANEL); \
-    bk_output_tile(to, tile, rows);                                                                \
-  }
+#if !BK_OUTPUTS_TILES
+BK_INLINE void bk_tile_to_outputs(ptrdiff_t index, ptrdiff_t tiles, void *kept, const bk_prepared *a, ptrdiff_t lda,
+                                  ptrdiff_t rows, const int8_t *panel, ptrdiff_t groups, const int32_t *start,
+                                  bk_ahead ahead, bk_tile_outputs *to) {
+  _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL];
+  bk_tile_of_panel(index, tiles, kept, a, lda, rows, panel, groups, start, ahead, tile, BK_PANEL);
+  bk_output_tile(to, tile, rows);
+}
 #endif
 
 // What a panel's sums start from: a row's bytes lie 128 above what they stand for, and -128 * sum(w) takes that
@@ -196,24 +190,7 @@ BK_FLOAT_TILE(12)
 
 BK_INLINE void bk_tile_f32(const float *x, ptrdiff_t stride, ptrdiff_t rows, const float *panel,
                            ptrdiff_t depth, bk_ahead ahead, float *tile) {
-  switch (rows) {
-    case 1: bk_tile_f32_1(x, stride, panel, depth, ahead, tile); break;
-    case 2: bk_tile_f32_2(x, stride, panel, depth, ahead, tile); break;
-    case 3: bk_tile_f32_3(x, stride, panel, depth, ahead, tile); break;
-    case 4: bk_tile_f32_4(x, stride, panel, depth, ahead, tile); break;
-#if BK_FLOAT_ROWS > 4
-    case 5: bk_tile_f32_5(x, stride, panel, depth, ahead, tile); break;
-    case 6: bk_tile_f32_6(x, stride, panel, depth, ahead, tile); break;
-#endif
-#if BK_FLOAT_ROWS > 6
-    case 7: bk_tile_f32_7(x, stride, panel, depth, ahead, tile); break;
-    case 8: bk_tile_f32_8(x, stride, panel, depth, ahead, tile); break;
-    case 9: bk_tile_f32_9(x, stride, panel, depth, ahead, tile); break;
-    case 10: bk_tile_f32_10(x, stride, panel, depth, ahead, tile); break;
-    case 11: bk_tile_f32_11(x, stride, panel, depth, ahead, tile); break;
-    case 12: bk_tile_f32_12(x, stride, panel, depth, ahead, tile); break;
-#endif
-  }
+  BK_SWITCH_ROWS(BK_FLOAT_ROWS, rows, bk_tile_f32, x, stride, panel, depth, ahead, tile)
 }
 
 static void bk_linear_f32_panels(const bk_linear_f32 *l, const float *x, ptrdiff_t x_stride,

@@ -1,13 +1,12 @@
-// Scores to shares with AVX2. Included within the set's target attribute.
-#ifndef BK_AVX2_SHARES_H
-#define BK_AVX2_SHARES_H
+// Softmax in integers (bk_softmax.h) with AVX2. Included within the set's target attribute.
+#ifndef BK_AVX2_SOFTMAX_H
+#define BK_AVX2_SOFTMAX_H
 
-#define BK_OWN_SHARES 1
-#include "bk_shares.h"
+#include "../shared/bk_softmax.h"
 
 // Scores become words by packing within 128 bits, so that a vector holds four of the first 8 scores, four of
 // the second, and again. Weights lie in the same order; bytes are put right at the end.
-BK_INLINE void bk_store_weights(int16_t *to, i32x16 a, i32x16 b) {
+BK_INLINE void bk_store_factors(int16_t *to, i32x16 a, i32x16 b) {
   const __m256i ab = _mm256_packs_epi32((__m256i)a.lo, (__m256i)a.hi);
   const __m256i cd = _mm256_packs_epi32((__m256i)b.lo, (__m256i)b.hi);
   _mm256_storeu_si256((__m256i *)to, ab);
@@ -37,11 +36,11 @@ BK_INLINE __m256i bk_look_up(bk_word_table table, __m256i index) {
 
 typedef struct {
   bk_word_table power, fall, octave;
-} bk_share_tables;
+} bk_softmax_tables;
 
 // Powers of 16 scores, in words.
 BK_INLINE __m256i bk_powers(const int32_t *scores, __m256i top, __m256 unit,
-                            const bk_share_tables *tables) {
+                            const bk_softmax_tables *tables) {
   __m256i below[2];
   for (int i = 0; i < 2; i++) {
     const __m256i x = _mm256_loadu_si256((const __m256i *)(scores + 8 * i));
@@ -56,11 +55,11 @@ BK_INLINE __m256i bk_powers(const int32_t *scores, __m256i top, __m256 unit,
   return _mm256_mulhrs_epi16(w, bk_look_up(tables->octave, _mm256_srli_epi16(u, 11)));
 }
 
-BK_INLINE i32x16 bk_shares(const int32_t *scores, const int16_t *weights, int32_t most, float step,
-                           ptrdiff_t j, ptrdiff_t end, uint8_t *shares) {
-  const bk_share_tables tables = {bk_split_table(bk_share_power), bk_split_table(bk_share_fall),
-                                  bk_split_table(bk_share_octave)};
-  const __m256i top = _mm256_set1_epi32(most), to_share = _mm256_set1_epi16(1024);
+BK_INLINE i32x16 bk_attention_weights(const int32_t *scores, const int16_t *factors, int32_t most, float step,
+                           ptrdiff_t j, ptrdiff_t end, uint8_t *weights) {
+  const bk_softmax_tables tables = {bk_split_table(bk_softmax_power), bk_split_table(bk_softmax_fall),
+                                  bk_split_table(bk_softmax_octave)};
+  const __m256i top = _mm256_set1_epi32(most), to_weight = _mm256_set1_epi16(1024);
   const __m256 unit = _mm256_set1_ps(step);
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
   __m256i sum[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
@@ -68,12 +67,12 @@ BK_INLINE i32x16 bk_shares(const int32_t *scores, const int16_t *weights, int32_
     __m256i words[2];
     for (int i = 0; i < 2; i++) {
       const __m256i power = bk_powers(scores + j + 16 * i, top, unit, &tables);
-      const __m256i weight = _mm256_loadu_si256((const __m256i *)(weights + j + 16 * i));
-      sum[i] = _mm256_add_epi32(sum[i], _mm256_madd_epi16(power, weight));
-      words[i] = _mm256_mulhrs_epi16(power, to_share);
+      const __m256i factor = _mm256_loadu_si256((const __m256i *)(factors + j + 16 * i));
+      sum[i] = _mm256_add_epi32(sum[i], _mm256_madd_epi16(power, factor));
+      words[i] = _mm256_mulhrs_epi16(power, to_weight);
     }
     const __m256i bytes = _mm256_packus_epi16(words[0], words[1]);
-    _mm256_storeu_si256((__m256i *)(shares + j), _mm256_permutevar8x32_epi32(bytes, order));
+    _mm256_storeu_si256((__m256i *)(weights + j), _mm256_permutevar8x32_epi32(bytes, order));
   }
   i32x16 sums;
   sums.lo = (i32x8)sum[0], sums.hi = (i32x8)sum[1];

@@ -2,17 +2,13 @@
 #ifndef BK_ROTATE_H
 #define BK_ROTATE_H
 
-#include "CBertKernels.h"
-#include "bk_vector.h"
+#include "bk_contract.h"
 
-// The most points that one pass over a row mixes in registers; with thirds, it takes three times as many. The order of
-// additions depends on neither.
-#ifndef BK_ROTATE_POINTS
-#define BK_ROTATE_POINTS 8
-#endif
+// A pass over a row takes up to BK_ROTATE_POINTS points of a transform in registers; with thirds up to these, three
+// vectors for each. The order of additions depends on neither.
 enum { BK_ROTATE_POINTS_OF_THIRDS = 8 };
 
-// One level of additions: vector i with i + h.
+// One level of a Hadamard transform (a butterfly): vectors i and i + h become their sum and their difference.
 BK_INLINE void bk_butterfly_level(f32x16 *x, int points, int h) {
   _Pragma("clang loop unroll(full)") for (int i = 0; i < points; i++) {
     if (i & h) continue;
@@ -22,8 +18,9 @@ BK_INLINE void bk_butterfly_level(f32x16 *x, int points, int h) {
   }
 }
 
-// `points` vectors at v, `stride` floats apart, the multiplier applied first when there is one.
-BK_INLINE void bk_mix_vectors(const float *x, const float *multiplier, float *v, int points,
+// A Hadamard transform over `points` vectors `stride` floats apart, from x to v. Where there is a multiplier, x is
+// multiplied by it first.
+BK_INLINE void bk_hadamard_vectors(const float *x, const float *multiplier, float *v, int points,
                               ptrdiff_t stride) {
   f32x16 a[BK_ROTATE_POINTS];
   _Pragma("clang loop unroll(full)") for (int i = 0; i < points; i++) {
@@ -39,31 +36,32 @@ BK_INLINE void bk_mix_vectors(const float *x, const float *multiplier, float *v,
   }
 }
 
-BK_INLINE void bk_mix_blocks(const float *x, const float *multiplier, float *v, ptrdiff_t depth,
+BK_INLINE void bk_hadamard_blocks(const float *x, const float *multiplier, float *v, ptrdiff_t depth,
                              ptrdiff_t stride, int points) {
   for (ptrdiff_t start = 0; start < depth; start += points * stride) {
     for (ptrdiff_t i = start; i < start + stride; i += 16) {
-      bk_mix_vectors(x + i, multiplier ? multiplier + i : 0, v + i, points, stride);
+      bk_hadamard_vectors(x + i, multiplier ? multiplier + i : 0, v + i, points, stride);
     }
   }
 }
 
-// One pass over a row that mixes `points` vectors at a time, `stride` floats apart.
-static void bk_mix_pass(const float *x, const float *multiplier, float *v, ptrdiff_t depth,
+// One pass over a row: transforms of `points` vectors, `stride` floats apart.
+static void bk_hadamard_pass(const float *x, const float *multiplier, float *v, ptrdiff_t depth,
                            ptrdiff_t stride, ptrdiff_t points) {
   switch (points) {
 #if BK_ROTATE_POINTS > 8
-    case 16: bk_mix_blocks(x, multiplier, v, depth, stride, 16); break;
+    case 16: bk_hadamard_blocks(x, multiplier, v, depth, stride, 16); break;
 #endif
-    case 8: bk_mix_blocks(x, multiplier, v, depth, stride, 8); break;
-    case 4: bk_mix_blocks(x, multiplier, v, depth, stride, 4); break;
-    case 2: bk_mix_blocks(x, multiplier, v, depth, stride, 2); break;
-    default: bk_mix_blocks(x, multiplier, v, depth, stride, 1); break;
+    case 8: bk_hadamard_blocks(x, multiplier, v, depth, stride, 8); break;
+    case 4: bk_hadamard_blocks(x, multiplier, v, depth, stride, 4); break;
+    case 2: bk_hadamard_blocks(x, multiplier, v, depth, stride, 2); break;
+    default: bk_hadamard_blocks(x, multiplier, v, depth, stride, 1); break;
   }
 }
 
-// Lane i with lane i ^ 8, then ^ 4, ^ 2, ^ 1: their sum below, the lower less the upper above.
-BK_INLINE f32x16 bk_mix_lanes(f32x16 x) {
+// A Hadamard transform over the 16 lanes: lanes i and i ^ 8 become their sum (in the lower) and the lower less the upper
+// (in the upper); then i and i ^ 4, i ^ 2, i ^ 1.
+BK_INLINE f32x16 bk_hadamard_lanes(f32x16 x) {
 #define BK_SIGNS(A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P) \
   ((f32x16){A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P})
   x = bk_fma(x, BK_SIGNS(1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1, -1, -1, -1),
@@ -80,14 +78,15 @@ BK_INLINE f32x16 bk_mix_lanes(f32x16 x) {
 
 // What the last pass over a row does; constants where it is called.
 typedef struct {
-  int points;  // of the transform across vectors that are left
-  int thirds;  // whether three neighbours are mixed
+  int points;  // those left of the transform across vectors
+  int thirds;  // whether three neighbouring vectors are rotated too
   int lanes;
-} bk_last_mix;
+} bk_last_step;
 
-// The last pass: points, thirds and lanes of points * width vectors at a time, where width is 3 with
-// thirds and 1 without, and the lanes' largest magnitudes. `stride` is the distance between points.
-BK_INLINE f32x16 bk_finish_mix(bk_last_mix last, const float *x, const float *multiplier, float *v,
+// The last pass: what is left of the transform across vectors, then thirds, then lanes. It takes points * width vectors
+// at a time, where width is 3 with thirds and 1 without; points lie `stride` floats apart. Returns the largest magnitude
+// of each lane.
+BK_INLINE f32x16 bk_last_pass(bk_last_step last, const float *x, const float *multiplier, float *v,
                                ptrdiff_t depth, ptrdiff_t stride) {
   const int width = last.thirds ? 3 : 1;
   f32x16 most = 0.0f;
@@ -107,11 +106,11 @@ BK_INLINE f32x16 bk_finish_mix(bk_last_mix last, const float *x, const float *mu
       }
       _Pragma("clang loop unroll(full)") for (int p = 0; p < last.points; p++) {
         if (last.thirds) {
-          const f32x16 share = (a[0][p] + a[1][p] + a[2][p]) * (-2.0f / 3.0f);
-          a[0][p] += share, a[1][p] += share, a[2][p] += share;
+          const f32x16 third = (a[0][p] + a[1][p] + a[2][p]) * (-2.0f / 3.0f);
+          a[0][p] += third, a[1][p] += third, a[2][p] += third;
         }
         _Pragma("clang loop unroll(full)") for (int j = 0; j < width; j++) {
-          const f32x16 y = last.lanes ? bk_mix_lanes(a[j][p]) : a[j][p];
+          const f32x16 y = last.lanes ? bk_hadamard_lanes(a[j][p]) : a[j][p];
           bk_store(v + i + 16 * j + p * stride, y);
           most = bk_larger(bk_abs(y), most);
         }
@@ -121,8 +120,8 @@ BK_INLINE f32x16 bk_finish_mix(bk_last_mix last, const float *x, const float *mu
   return most;
 }
 
-// x * multiplier, rotated, to v; its lanes' largest magnitudes.
-BK_INLINE f32x16 bk_mix_row(const bk_input *input, const float *x, float *v) {
+// Rotates x * multiplier to v; returns the largest magnitude of each lane.
+BK_INLINE f32x16 bk_rotate_input(const bk_input *input, const float *x, float *v) {
   const ptrdiff_t depth = input->depth;
   ptrdiff_t powers = 1, odd = depth / 16;
   while (odd % 2 == 0) powers *= 2, odd /= 2;
@@ -135,14 +134,14 @@ BK_INLINE f32x16 bk_mix_row(const bk_input *input, const float *x, float *v) {
   while (powers / h > most) {
     const ptrdiff_t left = powers / h / most;
     const ptrdiff_t points = left < BK_ROTATE_POINTS ? left : BK_ROTATE_POINTS;
-    bk_mix_pass(from, multiplier, v, depth, 16 * odd * h, points);
+    bk_hadamard_pass(from, multiplier, v, depth, 16 * odd * h, points);
     multiplier = 0, from = v;
     h *= points;
   }
   const ptrdiff_t stride = 16 * odd * h;
 #define BK_FINISH(POINTS, THIRDS, LANES)                                                      \
   if (powers / h == POINTS && thirds == THIRDS && lanes == LANES) {                           \
-    return bk_finish_mix((bk_last_mix){POINTS, THIRDS, LANES}, from, multiplier, v, depth,    \
+    return bk_last_pass((bk_last_step){POINTS, THIRDS, LANES}, from, multiplier, v, depth,    \
                          stride);                                                             \
   }
 #define BK_FINISH_ANY(POINTS) \
@@ -153,7 +152,7 @@ BK_INLINE f32x16 bk_mix_row(const bk_input *input, const float *x, float *v) {
   BK_FINISH_ANY(8) BK_FINISH_ANY(4) BK_FINISH_ANY(2) BK_FINISH_ANY(1)
 #undef BK_FINISH_ANY
 #undef BK_FINISH
-  return (f32x16)0.0f;
+  BK_NEVER;
 }
 
 #endif

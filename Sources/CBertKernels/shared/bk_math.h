@@ -6,7 +6,7 @@
 #ifndef BK_MATH_H
 #define BK_MATH_H
 
-#include "bk_vector.h"
+#include "bk_contract.h"
 
 // p * 2^n for a polynomial value p near 1 and n held in the low bits of a float n + BK_MAGIC.
 BK_INLINE f32x16 bk_scale_by_power(f32x16 p, f32x16 shifted) {

@@ -15,19 +15,16 @@
 #define BK_ROW_TILE 6
 #define BK_FLOAT_ROWS 6
 #define BK_FLOAT_VECTORS 1
+#define BK_PREPARED int16_t
+#define BK_KEEPS_PANELS 1
+#define BK_OWN_SOFTMAX 1
 
-#include "bk_vector.h"
-#include "CBertKernels.h"
+#include "../shared/bk_contract.h"
 
 #include "bk_avx2.h"
 
 // Tiles of rows of 16-bit values, [groups][rows of the tile][4] each, so that the loop over groups
 // finds all rows at fixed places. `stride` is what a row takes: a tile begins at its first row's.
-typedef struct {
-  const int16_t *base;
-  ptrdiff_t stride;
-} bk_tile_input;
-
 BK_INLINE size_t bk_rows_scratch(ptrdiff_t rows, ptrdiff_t groups) {
   return (size_t)rows * (size_t)groups * BK_GROUP * sizeof(int16_t);
 }
@@ -58,9 +55,6 @@ BK_INLINE bk_tile_input bk_prepare_rows(const uint8_t *q, ptrdiff_t stride, ptrd
     }
   }
   return (bk_tile_input){scratch, depth};
-}
-BK_INLINE const int16_t *bk_tile_row(const bk_tile_input *a, ptrdiff_t row) {
-  return a->base + row * a->stride;
 }
 
 BK_INLINE void bk_undo_preparation(const int8_t *panel, ptrdiff_t groups, int32_t *start) {}
@@ -133,14 +127,8 @@ BK_TILE(1, 8) BK_TILE(2, 4) BK_TILE(3, 2) BK_TILE(4, 2) BK_TILE(5, 2) BK_TILE(6,
   static void NAME(const int16_t *a, ptrdiff_t rows, const int8_t *panel, int16_t *kept,          \
                    ptrdiff_t groups, const int32_t *start, bk_ahead ahead, int32_t *tile,         \
                    ptrdiff_t stride) {                                                            \
-    switch (rows) {                                                                               \
-      case 1: bk_tile_s8_1(SOURCE, a, panel, kept, groups, start, ahead, tile, stride); break;    \
-      case 2: bk_tile_s8_2(SOURCE, a, panel, kept, groups, start, ahead, tile, stride); break;    \
-      case 3: bk_tile_s8_3(SOURCE, a, panel, kept, groups, start, ahead, tile, stride); break;    \
-      case 4: bk_tile_s8_4(SOURCE, a, panel, kept, groups, start, ahead, tile, stride); break;    \
-      case 5: bk_tile_s8_5(SOURCE, a, panel, kept, groups, start, ahead, tile, stride); break;    \
-      case 6: bk_tile_s8_6(SOURCE, a, panel, kept, groups, start, ahead, tile, stride); break;    \
-    }                                                                                             \
+    BK_SWITCH_ROWS(BK_ROW_TILE, rows, bk_tile_s8, SOURCE, a, panel, kept, groups, start, ahead, tile, \
+                   stride)                                                                        \
   }
 BK_TILES(bk_tile_narrow, BK_NARROW)
 BK_TILES(bk_tile_keep, BK_KEEP)
@@ -154,11 +142,10 @@ BK_INLINE void bk_tile_s8(const int16_t *a, ptrdiff_t lda, ptrdiff_t rows, const
 
 // The first of several tiles keeps the weights in 16 bits for the others: a twelfth of what a tile
 // computes is widening.
-#define BK_KEEPS_PANELS 1
 BK_INLINE size_t bk_panel_scratch(ptrdiff_t groups) {
   return (size_t)groups * (BK_PANEL * BK_GROUP * sizeof(int16_t));
 }
-BK_INLINE void bk_tile_of_panel(ptrdiff_t index, ptrdiff_t tiles, int16_t *kept, const int16_t *a,
+BK_INLINE void bk_tile_of_panel(ptrdiff_t index, ptrdiff_t tiles, void *kept, const int16_t *a,
                                 ptrdiff_t lda, ptrdiff_t rows, const int8_t *panel,
                                 ptrdiff_t groups, const int32_t *start, bk_ahead ahead,
                                 int32_t *tile, ptrdiff_t tile_stride) {
@@ -187,10 +174,10 @@ static uint64_t bk_peak_s8(uint64_t rounds) {
   return rounds * 12 * 16;
 }
 
-#include "bk_avx2_shares.h"
-#include "bk_set.h"
+#include "bk_avx2_softmax.h"
+#include "../shared/bk_set.h"
 
 #pragma clang attribute pop
 #else
-#include "bk_absent.h"
+#include "../shared/bk_absent.h"
 #endif

@@ -2,7 +2,7 @@
 #ifndef BK_AVX2_H
 #define BK_AVX2_H
 
-#include "bk_vector.h"
+#include "../shared/bk_contract.h"
 
 BK_INLINE __m256 bk_lookup_half(const float *table, __m256i index) {
   const __m256 low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table), index);

@@ -24,9 +24,9 @@ typedef uint8_t u8x16_u __attribute__((ext_vector_type(16), aligned(1)));
 
 #define BK_INLINE static inline __attribute__((always_inline, unused))
 
-// What a tile brings into the cache while it computes, `step` bytes at each step of its loop: its
-// share of the next panel, which the panel's first tile would otherwise wait for. A set may prefer another
-// cache, and the bytes of several steps at once.
+// What a tile brings into the cache while it computes, `step` bytes at each step of its loop. The tiles of a panel each
+// bring a part of the next panel, whose first tile would otherwise wait for memory. A set may prefer the other cache, or
+// fetch the bytes of several steps at once.
 typedef enum { BK_FETCH_NOTHING, BK_FETCH_NEAR, BK_FETCH_FAR } bk_fetch;
 typedef struct {
   bk_fetch to;  // the first- or the second-level cache
@@ -53,7 +53,7 @@ BK_INLINE void bk_store_u8(uint8_t *p, u8x16 v) { *(u8x16_u *)p = v; }
 //
 // One by one and volatile, because a compiler would call memcpy, and a loop that calls anything, if only for a vector's
 // rest, keeps no constant in registers. A set whose loads and stores take masks defines BK_MASKS and its own.
-#ifdef BK_MASKS
+#if BK_MASKS
 BK_INLINE f32x16 bk_load_some(const float *p, ptrdiff_t n, float fill);
 BK_INLINE void bk_store_some(float *p, f32x16 v, ptrdiff_t n);
 #else
@@ -136,7 +136,7 @@ BK_INLINE f32x16 bk_fma(f32x16 a, f32x16 b, f32x16 c) {
 }
 #endif
 
-#ifndef BK_SUBTRACTS
+#if !BK_SUBTRACTS
 BK_INLINE f32x16 bk_minus(f32x16 a, f32x16 b) { return a - b; }
 #endif
 
@@ -164,7 +164,7 @@ typedef uint8_t u8x32_u __attribute__((ext_vector_type(32), aligned(1)));
 BK_INLINE u8x16 bk_low_bytes(f32x16 shifted) {
   return __builtin_convertvector((u32x16)shifted & 0xff, u8x16);
 }
-#ifndef BK_PACKS_BYTES
+#if !BK_PACKS_BYTES
 BK_INLINE u8x64 bk_pack_bytes(f32x16 a, f32x16 b, f32x16 c, f32x16 d) {
   u8x64 all;
   all.lo.lo = bk_low_bytes(a), all.lo.hi = bk_low_bytes(b);
