@@ -100,6 +100,10 @@ let package = Package(
         "BertErrors", "BertKernels", "CBertKernels", "Fixtures",
       ]),
     .testTarget(
+      name: "ThreadTests", dependencies: ["BertErrors", "BertKernels", "ForkProbe", "Fixtures"]),
+    // What tests start as a process of its own, to fork it.
+    .executableTarget(name: "ForkProbe", dependencies: ["BertKernels"], path: "Tests/ForkProbe"),
+    .testTarget(
       name: "BertqFileTests",
       dependencies: [
         "BertErrors", "BertqFile", "BertModel", "OutputFiles", "CBertqChecksum", "Fixtures",
