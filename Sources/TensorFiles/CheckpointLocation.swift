@@ -1,4 +1,5 @@
 import BertErrors
+import ByteFiles
 
 /// Finds the file that a path means, and what kind of container it is.
 enum CheckpointLocation {
