@@ -111,6 +111,10 @@ let package = Package(
       dependencies: ["BertErrors", "JSONText", "BertModel", "BertTokenize", "Fixtures"]),
     .testTarget(name: "KernelTests", dependencies: ["BertErrors", "SystemLibrary", "BertKernels"]),
     .testTarget(
+      name: "ThreadTests", dependencies: ["BertErrors", "BertKernels", "ForkProbe", "Fixtures"]),
+    // What tests start as a process of its own, to fork it.
+    .executableTarget(name: "ForkProbe", dependencies: ["BertKernels"], path: "Tests/ForkProbe"),
+    .testTarget(
       name: "BertqFileTests",
       dependencies: [
         "BertErrors", "SystemLibrary", "ByteFiles", "BertModel", "BertqFile", "CBertqChecksum",

@@ -1,3 +1,4 @@
+import BertErrors
 import BertKernels
 import BertModel
 
@@ -11,10 +12,10 @@ final class LinearSample {
   private let capacity: Int
   private(set) var count = 0
 
-  init(inputs: Int, capacity: Int) {
+  init(inputs: Int, capacity: Int) throws(BertError) {
     self.inputs = inputs
     self.capacity = capacity
-    rows = AlignedBuffer(floats: capacity * inputs)
+    rows = try AlignedBuffer(quantizing: capacity * inputs)
   }
 
   func add(_ row: UnsafePointer<Float>) {
@@ -29,17 +30,17 @@ final class LinearSample {
   /// - Parameter float: the weights in float panels.
   func sqnr(
     of linear: QuantizedLinear, float: UnsafePointer<Float>, kernels: KernelSet, team: ThreadTeam
-  ) -> Double {
-    let packed = PackedLinear(linear)
+  ) throws(BertError) -> Double {
+    let packed = try PackedLinear(linear)
     let calls = kernels.calls
+    let comparisons = try team.each { () throws(BertError) in try Comparison(packed, calls) }
     var sums = [(signal: Double, noise: Double)](repeating: (0, 0), count: blockCount(count))
     let counter = WorkCounter()
     sums.withUnsafeMutableBufferPointer { sums in
-      team.run { _ in
-        let outputs = Comparison(packed, calls)
+      team.run { worker in
         counter.each(below: sums.count) { block in
           let rows = blockOfRows(block, of: count)
-          sums[block] = outputs.compare(
+          sums[block] = comparisons[worker].compare(
             self.rows.floats + rows.lowerBound * inputs, count: rows.count, float: float)
         }
       }
@@ -65,14 +66,15 @@ private final class PackedLinear: @unchecked Sendable {
   private let values: AlignedBuffer
   private let rotation: Int32
 
-  init(_ linear: QuantizedLinear) {
+  init(_ linear: QuantizedLinear) throws(BertError) {
     outputs = linear.outputs
     inputs = linear.inputs
     rotation = linear.rotation.rawValue
-    weights = AlignedBuffer(bytes: roundUp(outputs, to: 32) * roundUp(inputs, to: 4))
+    // Bytes: a float has room for a group of four.
+    weights = try AlignedBuffer(quantizing: roundUp(outputs, to: 32) * (roundUp(inputs, to: 4) / 4))
     bk_pack_s8(
       linear.weights, outputs, inputs, weights.base.assumingMemoryBound(to: Int8.self))
-    values = AlignedBuffer(floats: 3 * outputs + inputs)
+    values = try AlignedBuffer(quantizing: 3 * outputs + inputs)
     for (index, part) in [linear.scale, linear.columnSums, linear.bias].enumerated() {
       (values.floats + index * outputs).update(from: part, count: outputs)
     }
@@ -108,17 +110,18 @@ private final class Comparison {
   private let row: AlignedBuffer
   private let scratch: AlignedBuffer
 
-  init(_ linear: PackedLinear, _ calls: bk_kernels) {
+  init(_ linear: PackedLinear, _ calls: bk_kernels) throws(BertError) {
     self.linear = linear
     self.calls = calls
     let rows = FloatProduct.blockRows
     stride = roundUp(linear.outputs, to: 32)
-    expected = AlignedBuffer(floats: rows * stride)
-    found = AlignedBuffer(floats: rows * stride)
-    bytes = AlignedBuffer(bytes: rows * roundUp(linear.inputs, to: 64))
-    scales = AlignedBuffer(floats: rows)
-    row = AlignedBuffer(floats: BK_QUANTIZE_ROWS * linear.inputs)
-    scratch = AlignedBuffer(bytes: calls.linear_s8_scratch(rows, linear.int8.groups))
+    expected = try AlignedBuffer(quantizing: rows * stride)
+    found = try AlignedBuffer(quantizing: rows * stride)
+    bytes = try AlignedBuffer(quantizing: rows * (roundUp(linear.inputs, to: 64) / 4))
+    scales = try AlignedBuffer(quantizing: rows)
+    row = try AlignedBuffer(quantizing: BK_QUANTIZE_ROWS * linear.inputs)
+    scratch = try AlignedBuffer(
+      quantizing: roundUp(calls.linear_s8_scratch(rows, linear.int8.groups), to: 4) / 4)
   }
 
   func compare(

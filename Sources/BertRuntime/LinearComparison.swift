@@ -24,22 +24,26 @@ package final class LinearComparison: Sendable {
   /// float in the int8 path too.
   ///
   /// Safe to call from several threads.
+  ///
+  /// - Throws: `system` when there is no memory.
   package func compare(
     layer: Int, site: LinearSite, rows: Int, values: UnsafePointer<Float>, stride: Int,
     _ body: (_ float: UnsafePointer<Float>, _ int8: UnsafePointer<Float>, _ width: Int) -> Void
-  ) {
+  ) throws(BertError) {
     guard case .float(var reference) = float.layers[layer][site],
       case .int8(var linear, var input) = int8.layers[layer][site]
     else { return }
     let calls = kernels.calls
     let panels = (linear.outputs + 31) / 32
     var all = bk_panels(first: 0, last: panels)
-    let outputs = (
-      AlignedBuffer(floats: panels * 32), AlignedBuffer(floats: panels * 32)
-    )
-    let bytes = AlignedBuffer(bytes: roundUp(linear.groups * 4, to: 64))
-    let row = AlignedBuffer(floats: BK_QUANTIZE_ROWS * input.depth)
-    let scratch = AlignedBuffer(bytes: calls.linear_s8_scratch(1, linear.groups))
+    func memory(_ bytes: Int) throws(BertError) -> AlignedBuffer {
+      try AlignedBuffer(
+        checkedBytes: bytes, for: "comparing linears", advice: "leave the drift out")
+    }
+    let outputs = (try memory(panels * 32 * 4), try memory(panels * 32 * 4))
+    let bytes = try memory(roundUp(linear.groups * 4, to: 64))
+    let row = try memory(BK_QUANTIZE_ROWS * input.depth * 4)
+    let scratch = try memory(calls.linear_s8_scratch(1, linear.groups))
     for index in 0..<rows {
       let x = values + index * stride
       var output = bk_output(

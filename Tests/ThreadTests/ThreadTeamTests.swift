@@ -83,39 +83,6 @@ struct ThreadTeamTests {
     }
   }
 
-  /// A server that loads a model again must not end up with the threads of the old one too.
-  @Test func droppedTeamsLeaveNoThreadBehind() {
-    var left: Set<String> = []
-    for round in 0..<20 {
-      let team = ThreadTeam(count: 5)
-      let names = Locked(Set<String>())
-      // Some are dropped while their workers spin, some asleep.
-      team.run { worker in
-        if worker > 0, let name = Self.threadFolder() { names.withLock { _ = $0.insert(name) } }
-      }
-      if round % 2 == 0 { usleep(3_000) }
-      names.withLock {
-        #expect($0.count == 4)
-        left.formUnion($0)
-      }
-    }
-    // The kernel lists a thread for a moment after it was joined.
-    for _ in 0..<2_000 where !left.isEmpty {
-      left = left.filter { access($0, F_OK) == 0 }
-      usleep(1_000)
-    }
-    #expect(left.count == 0)
-  }
-
-  /// `/proc/PID/task/TID` of the thread that calls.
-  private static func threadFolder() -> String? {
-    var buffer = [CChar](repeating: 0, count: 256)
-    let count = readlink("/proc/thread-self", &buffer, buffer.count)
-    if count <= 0 { return nil }
-    let path = buffer[..<count].map { UInt8(bitPattern: $0) }
-    return "/proc/" + String(decoding: path, as: UTF8.self)
-  }
-
   @Test func idleTeamsEnd() {
     for round in 0..<60 {
       let team = ThreadTeam(count: 1 + round % 9)
@@ -135,44 +102,5 @@ struct ThreadTeamTests {
       team.barrier()
     }
     #expect(runs.values == [1])
-  }
-
-  @Test func theShareOfTheMachineIsAtLeastOneCore() {
-    #expect(1...CpuShare.limit ~= max(1, min(CpuShare.threads, CpuShare.limit)))
-    #expect(CpuShare.threads >= 1)
-    #expect(CpuShare.threads <= sysconf(Int32(_SC_NPROCESSORS_CONF)))
-  }
-}
-
-/// Counters that several threads raise.
-private final class Counters: Sendable {
-  private let counts: Locked<[Int]>
-
-  init(_ count: Int) { counts = Locked([Int](repeating: 0, count: count)) }
-
-  func add(_ index: Int) { counts.withLock { $0[index] += 1 } }
-
-  var values: [Int] { counts.withLock { $0 } }
-}
-
-/// A value behind a lock that ThreadSanitizer knows, which on Linux it does not of `Mutex`.
-private final class Locked<Value>: @unchecked Sendable {
-  private var value: Value
-  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-
-  init(_ value: Value) {
-    self.value = value
-    pthread_mutex_init(mutex, nil)
-  }
-
-  deinit {
-    pthread_mutex_destroy(mutex)
-    mutex.deallocate()
-  }
-
-  func withLock<Result>(_ body: (inout Value) -> Result) -> Result {
-    pthread_mutex_lock(mutex)
-    defer { pthread_mutex_unlock(mutex) }
-    return body(&value)
   }
 }
