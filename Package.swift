@@ -111,7 +111,7 @@ let package = Package(
       dependencies: ["BertErrors", "JSONText", "BertModel", "BertTokenize", "Fixtures"]),
     .testTarget(name: "KernelTests", dependencies: ["BertErrors", "SystemLibrary", "BertKernels"]),
     .testTarget(
-      name: "ThreadTests", dependencies: ["BertErrors", "BertKernels", "ForkProbe", "Fixtures"]),
+      name: "ThreadTests", dependencies: ["SystemLibrary", "BertKernels", "Fixtures", "ForkProbe"]),
     // What tests start as a process of its own, to fork it.
     .executableTarget(name: "ForkProbe", dependencies: ["BertKernels"], path: "Tests/ForkProbe"),
     .testTarget(
