@@ -30,29 +30,30 @@ package final class BertqWriter {
   ///   - description: all of the model except its tensors.
   ///   - tensors: the tensors in the order in which they will be appended.
   ///   - quantizer: what the quantiser was told and chose; empty without int8 weights.
+  ///   - drift: makes room for it; its numbers may change until the file is finished.
   ///   - producer: the program and its version.
   /// - Throws: `malformed` or `unsupported` when the model breaks a limit of the format,
   ///   `cannotWrite` when there is no place for the file.
   package convenience init(
     path: String, description: ModelDescription, tensors: [BertqTensor],
-    quantizer: [BertqSetting] = [], producer: String
+    quantizer: [BertqSetting] = [], drift: ConversionDrift? = nil, producer: String
   ) throws(BertError) {
     try self.init(
-      path: path, description: description, tensors: tensors, quantizer: quantizer,
+      path: path, description: description, tensors: tensors, quantizer: quantizer, drift: drift,
       producer: producer
     ) { (size) throws(BertError) in try OutputFile(path: path, size: size) }
   }
 
   init(
     path: String, description: ModelDescription, tensors: [BertqTensor],
-    quantizer: [BertqSetting], producer: String,
+    quantizer: [BertqSetting], drift: ConversionDrift? = nil, producer: String,
     makeOutput: (Int) throws(BertError) -> OutputFile
   ) throws(BertError) {
     self.path = path
     do throws(BertError) {
       var header = Header(
-        producer: producer, description: description, quantizer: quantizer, tensors: [],
-        checksums: [])
+        producer: producer, description: description, quantizer: quantizer, drift: drift,
+        hashed: try HashedMessages(description), tensors: [], checksums: [])
       let dataSize = try header.plan(tensors)
       // With checksums and offsets still zero: both have a fixed size in the header.
       headerLength = try header.encoded().count
@@ -137,8 +138,7 @@ package final class BertqWriter {
         tensor: header.tensors[current].tensor.name)
     }
     let fingerprints = header.computeFingerprints()
-    header.floatFingerprint = fingerprints.float
-    header.int8Fingerprint = fingerprints.int8
+    header.fingerprints = fingerprints
     let bytes = try header.encoded()
     guard bytes.count == headerLength else {
       throw BertError(
@@ -195,9 +195,7 @@ extension Header {
       chunks += count
     }
     checksums = [UInt32](repeating: 0, count: chunks)
-    let fingerprints = computeFingerprints()
-    floatFingerprint = fingerprints.float
-    int8Fingerprint = fingerprints.int8
+    fingerprints = computeFingerprints()
     return end
   }
 }
