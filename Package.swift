@@ -10,6 +10,8 @@ let package = Package(
   name: "bertq",
   products: [
     // MARK: Products
+    .library(name: "BertConvert", targets: ["BertConvert"]),
+    .library(name: "JSONText", targets: ["JSONText"]),
     .executable(name: "bert-convert", targets: ["bert-convert"]),
     .executable(name: "bert-run", targets: ["bert-run"]),
     .executable(name: "bert-bench", targets: ["bert-bench"]),
@@ -56,16 +58,26 @@ let package = Package(
       dependencies: [
         "BertErrors", "BertModel", "BertTokenize", "BertKernels", "BertRuntime", "BertqFile",
       ]),
-    .target(name: "CommandSupport", dependencies: ["BertErrors", "SystemLibrary", argumentParser]),
+    .target(
+      name: "BertConvert",
+      dependencies: [
+        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertImport",
+        "BertTokenize", "BertKernels", "BertRuntime", "BertQuantize", "BertqFile", "Bertq",
+      ]),
+    .target(
+      name: "BertBench",
+      dependencies: [
+        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertKernels",
+        "BertRuntime", "Bertq",
+      ]),
+    .target(
+      name: "CommandSupport",
+      dependencies: ["BertErrors", "SystemLibrary", "BertKernels", argumentParser]),
 
     // MARK: Executables
     .executableTarget(
       name: "bert-convert",
-      dependencies: [
-        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertImport",
-        "BertTokenize", "BertKernels", "BertRuntime", "BertQuantize", "BertqFile", "BertDrift",
-        "Bertq", "CommandSupport", "CBertqChecksum", argumentParser,
-      ]),
+      dependencies: ["BertErrors", "BertDrift", "BertConvert", "CommandSupport", argumentParser]),
     .executableTarget(
       name: "bert-run",
       dependencies: [
@@ -75,8 +87,8 @@ let package = Package(
     .executableTarget(
       name: "bert-bench",
       dependencies: [
-        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertKernels",
-        "BertRuntime", "Bertq", "CommandSupport", argumentParser,
+        "BertErrors", "BertModel", "BertKernels", "BertRuntime", "Bertq", "BertBench",
+        "CommandSupport", argumentParser,
       ]),
 
     // MARK: Tests
@@ -98,6 +110,10 @@ let package = Package(
       name: "BertTokenizeTests",
       dependencies: ["BertErrors", "JSONText", "BertModel", "BertTokenize", "Fixtures"]),
     .testTarget(name: "KernelTests", dependencies: ["BertErrors", "SystemLibrary", "BertKernels"]),
+    .testTarget(
+      name: "ThreadTests", dependencies: ["SystemLibrary", "BertKernels", "Fixtures", "ForkProbe"]),
+    // What tests start as a process of its own, to fork it.
+    .executableTarget(name: "ForkProbe", dependencies: ["BertKernels"], path: "Tests/ForkProbe"),
     .testTarget(
       name: "BertqFileTests",
       dependencies: [

@@ -1,3 +1,4 @@
+import BertErrors
 import BertKernels
 import BertModel
 import BertRuntime
@@ -12,10 +13,10 @@ final class LinearSample {
   private let capacity: Int
   private(set) var count = 0
 
-  init(inputs: Int, capacity: Int) {
+  init(inputs: Int, capacity: Int) throws(BertError) {
     self.inputs = inputs
     self.capacity = capacity
-    rows = AlignedBuffer(floats: capacity * inputs)
+    rows = try AlignedBuffer(quantizing: capacity * inputs)
   }
 
   func add(_ row: UnsafePointer<Float>) {
@@ -30,17 +31,20 @@ final class LinearSample {
   /// - Parameter float: the weights in float panels.
   func sqnr(
     of linear: QuantizedLinear, float: UnsafePointer<Float>, kernels: KernelSet, team: ThreadTeam
-  ) -> Double {
-    let packed = PackedLinear(linear)
+  ) throws(BertError) -> Double {
+    let packed = try PackedLinear(linear)
+    let compared = try team.each { () throws(BertError) in
+      try ComparedLinear(
+        float: packed.float(float), int8: packed.int8, input: packed.input, kernels: kernels,
+        advice: "calibrate with fewer threads")
+    }
     var sums = [VectorDifference](repeating: VectorDifference(), count: blockCount(count))
     let counter = WorkCounter()
     sums.withUnsafeMutableBufferPointer { sums in
-      team.run { _ in
-        let both = ComparedLinear(
-          float: packed.float(float), int8: packed.int8, input: packed.input, kernels: kernels)
+      team.run { worker in
         counter.each(below: sums.count) { block in
           let rows = blockOfRows(block, of: count)
-          both.compare(
+          compared[worker].compare(
             rows.count, self.rows.floats + rows.lowerBound * inputs, stride: inputs
           ) { y, found, width in sums[block].add(reference: y, other: found, width: width) }
         }
@@ -58,14 +62,16 @@ private final class PackedLinear: @unchecked Sendable {
   private let values: AlignedBuffer
   private let rotation: Int32
 
-  init(_ linear: QuantizedLinear) {
+  init(_ linear: QuantizedLinear) throws(BertError) {
     outputs = linear.outputs
     inputs = linear.inputs
     rotation = linear.rotation.rawValue
-    weights = AlignedBuffer(bytes: roundUp(outputs, to: BK_PANEL) * roundUp(inputs, to: BK_GROUP))
+    // Bytes: a float has room for a group of four.
+    weights = try AlignedBuffer(
+      quantizing: roundUp(outputs, to: BK_PANEL) * (roundUp(inputs, to: BK_GROUP) / BK_GROUP))
     bk_pack_s8(
       linear.weights, outputs, inputs, weights.base.assumingMemoryBound(to: Int8.self))
-    values = AlignedBuffer(floats: 3 * outputs + inputs)
+    values = try AlignedBuffer(quantizing: 3 * outputs + inputs)
     for (index, part) in [linear.scale, linear.columnSums, linear.bias].enumerated() {
       (values.floats + index * outputs).update(from: part, count: outputs)
     }

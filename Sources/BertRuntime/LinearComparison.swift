@@ -21,9 +21,12 @@ package final class ComparedLinear {
   private let scratch: AlignedBuffer
 
   /// Makes room for a block of rows.
+  ///
+  /// - Parameter advice: how to do with less memory, as a message says it.
+  /// - Throws: `system` when there is none.
   package init(
-    float: bk_linear_f32, int8: bk_linear_s8, input: bk_input, kernels: KernelSet
-  ) {
+    float: bk_linear_f32, int8: bk_linear_s8, input: bk_input, kernels: KernelSet, advice: String
+  ) throws(BertError) {
     self.float = float
     self.int8 = int8
     self.input = input
@@ -31,12 +34,15 @@ package final class ComparedLinear {
     panels = bk_panels(columns: 0..<int8.outputs)
     let rows = WorkerScratch.blockRows
     rowBytes = rowStride(bytes: int8.groups * BK_GROUP)
-    expected = AlignedBuffer(floats: rows * panels.width)
-    found = AlignedBuffer(floats: rows * panels.width)
-    bytes = AlignedBuffer(bytes: rows * rowBytes)
-    scales = AlignedBuffer(floats: rows)
-    mixed = AlignedBuffer(floats: BK_QUANTIZE_ROWS * input.depth)
-    scratch = AlignedBuffer(bytes: calls.linear_s8_scratch(rows, int8.groups))
+    func memory(_ bytes: Int) throws(BertError) -> AlignedBuffer {
+      try AlignedBuffer(checkedBytes: bytes, for: "comparing linears", advice: advice)
+    }
+    expected = try memory(4 * rows * panels.width)
+    found = try memory(4 * rows * panels.width)
+    bytes = try memory(rows * rowBytes)
+    scales = try memory(4 * rows)
+    mixed = try memory(4 * BK_QUANTIZE_ROWS * input.depth)
+    scratch = try memory(calls.linear_s8_scratch(rows, int8.groups))
   }
 
   /// Hands out, for each row in turn, the float and the int8 linear's outputs.
@@ -84,14 +90,17 @@ package final class LinearComparison: Sendable {
 
   /// Hands out, for each row in turn, the float and the int8 linear's outputs; nothing where the
   /// linear is float in the int8 path too.
+  ///
+  /// - Throws: `system` when there is no memory.
   package func compare(
     layer: Int, site: LinearSite, rows: Int, values: UnsafePointer<Float>, stride: Int,
     _ body: (_ float: UnsafePointer<Float>, _ int8: UnsafePointer<Float>, _ width: Int) -> Void
-  ) {
+  ) throws(BertError) {
     guard case .float(let reference) = float.layers[layer][site].arithmetic,
       case .int8(let linear, let input) = int8.layers[layer][site].arithmetic
     else { return }
-    ComparedLinear(float: reference, int8: linear, input: input, kernels: kernels)
-      .compare(rows, values, stride: stride, body)
+    try ComparedLinear(
+      float: reference, int8: linear, input: input, kernels: kernels, advice: "leave the drift out"
+    ).compare(rows, values, stride: stride, body)
   }
 }

@@ -91,7 +91,7 @@ final class WorkerSpace: @unchecked Sendable {
 final class WorkerScratch {
   /// The most rows of a block: a multiple of every kernel's row tile, small enough that a block's
   /// widest float rows stay in a second-level cache.
-  static let blockRows = 48
+  static let blockRows = Int(BK_BLOCK_ROWS)
 
   /// `[blockRows]` rows of the feed-forward block between its linears.
   let wide: AlignedBuffer

@@ -175,11 +175,7 @@ struct BertRun: ParsableCommand {
   }
 
   private var threadCount: Int {
-    guard let threads else { return CpuShare.threads }
-    if threads > CpuShare.limit {
-      Console.note("note: --threads \(threads) is more than \(CpuShare.limit); using that")
-    }
-    return min(threads, CpuShare.limit)
+    threads.map(ThreadOption.limited) ?? CpuShare.threads
   }
 
   private func precision(of model: ServedModel) throws(BertError) -> Precision {

@@ -13,24 +13,16 @@
 #define BK_ROW_TILE 6
 #define BK_FLOAT_ROWS 6
 #define BK_FLOAT_VECTORS 1
+#define BK_OWN_SOFTMAX 1
 
-#include "bk_vector.h"
-#include "CBertKernels.h"
+#include "../shared/bk_contract.h"
 
 #include "bk_avx2.h"
-
-typedef struct {
-  const uint8_t *base;
-  ptrdiff_t stride;
-} bk_tile_input;
 
 BK_INLINE size_t bk_rows_scratch(ptrdiff_t rows, ptrdiff_t groups) { return 0; }
 BK_INLINE bk_tile_input bk_prepare_rows(const uint8_t *q, ptrdiff_t stride, ptrdiff_t rows,
                                         ptrdiff_t groups, void *scratch) {
   return (bk_tile_input){q, stride};
-}
-BK_INLINE const uint8_t *bk_tile_row(const bk_tile_input *a, ptrdiff_t row) {
-  return a->base + row * a->stride;
 }
 BK_INLINE void bk_undo_preparation(const int8_t *panel, ptrdiff_t groups, int32_t *start) {}
 
@@ -71,22 +63,15 @@ BK_TILE(1, 4) BK_TILE(2, 4) BK_TILE(3, 2) BK_TILE(4, 2) BK_TILE(5, 2) BK_TILE(6,
 BK_INLINE void bk_tile_s8(const uint8_t *a, ptrdiff_t lda, ptrdiff_t rows, const int8_t *panel,
                           ptrdiff_t groups, const int32_t *start, bk_ahead ahead,
                           int32_t *tile, ptrdiff_t tile_stride) {
-  switch (rows) {
-    case 1: bk_tile_s8_1(a, lda, panel, groups, start, tile, tile_stride); break;
-    case 2: bk_tile_s8_2(a, lda, panel, groups, start, tile, tile_stride); break;
-    case 3: bk_tile_s8_3(a, lda, panel, groups, start, tile, tile_stride); break;
-    case 4: bk_tile_s8_4(a, lda, panel, groups, start, tile, tile_stride); break;
-    case 5: bk_tile_s8_5(a, lda, panel, groups, start, tile, tile_stride); break;
-    case 6: bk_tile_s8_6(a, lda, panel, groups, start, tile, tile_stride); break;
-  }
+  BK_SWITCH_ROWS(BK_ROW_TILE, rows, bk_tile_s8, a, lda, panel, groups, start, tile, tile_stride)
 }
 
 static uint64_t bk_peak_s8(uint64_t rounds) { return rounds; }
 
-#include "bk_avx2_shares.h"
-#include "bk_set.h"
+#include "bk_avx2_softmax.h"
+#include "../shared/bk_set.h"
 
 #pragma clang attribute pop
 #else
-#include "bk_absent.h"
+#include "../shared/bk_absent.h"
 #endif
