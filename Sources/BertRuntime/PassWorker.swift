@@ -129,7 +129,8 @@ struct PassWorker {
     let (weights, width) = (pass.weights, configuration.hiddenSize)
     let start = pass.input.tokens.lowerBound
     let places = (0..<Int32(PassWorker.rowsAtOnce)).map { $0 }
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: PassWorker.rowsAtOnce * width) { words in
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: PassWorker.rowsAtOnce * width) {
+      words in
       guard let word = words.baseAddress else { return }
       var embedding = bk_embedding(
         width: width, word: word, position: weights.position, type: weights.type)

@@ -15,7 +15,8 @@ extension Header {
           + (unknown.count > 1 ? " and \(unknown.count - 1) more" : "")
           + ", which this program does not have; use a newer one")
     }
-    for (name, next) in zip(names, names.dropFirst()) where !name.utf8.lexicographicallyPrecedes(
+    for (name, next) in zip(names, names.dropFirst())
+    where !name.utf8.lexicographicallyPrecedes(
       next.utf8)
     {
       throw BertError(.malformed, "the features are not in order, or one is there twice")

@@ -22,7 +22,8 @@ extension Header {
     for prompt in try pointers(header.prompts, header.n_prompts, "prompts") {
       model.prompts.append(
         Prompt(
-          try text(prompt.pointee.name, "a prompt's name"), try text(prompt.pointee.text, "a prompt")
+          try text(prompt.pointee.name, "a prompt's name"),
+          try text(prompt.pointee.text, "a prompt")
         ))
     }
     model.defaultPrompt = try optionalText(header.default_prompt, "the default prompt's name")

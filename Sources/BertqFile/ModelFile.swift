@@ -111,8 +111,8 @@ package final class ModelFile: WeightSource {
 
   private static func checkFingerprints(_ header: Header) throws(BertError) {
     let (stored, computed) = (header.fingerprints, header.computeFingerprints())
-    for kind in BertqFingerprints.kinds where stored[keyPath: kind.path] != computed[keyPath: kind.path]
-    {
+    for kind in BertqFingerprints.kinds
+    where stored[keyPath: kind.path] != computed[keyPath: kind.path] {
       throw BertError(
         .malformed,
         "the fingerprint of \(kind.name) is "

@@ -72,7 +72,8 @@ struct Prologue: Equatable {
     fileLength = Int(clamping: total.littleEndian)
     if let nonzero = file[Offset.zeros..<Offset.checksum].firstIndex(where: { $0 != 0 }) {
       throw BertError(
-        .malformed, "the prologue holds \(file[nonzero]) where version \(BertqFormat.version) has 0",
+        .malformed,
+        "the prologue holds \(file[nonzero]) where version \(BertqFormat.version) has 0",
         byteOffset: nonzero)
     }
     try checkLengths(found: file.count)
