@@ -171,21 +171,22 @@ package enum ModelImport {
     _ plan: TensorPlan
   ) -> ModelDescription {
     var description = ModelDescription(configuration: file.configuration)
-    description.pooling = pooling?.pooling ?? .mean
-    description.poolingIsPublished = pooling != nil
-    description.normalizes = pooling?.normalizes ?? false
+    description.embedding = pooling?.recipe ?? EmbeddingRecipe()
+    description.embeddingIsPublished = pooling != nil
     description.task =
       pooling != nil
       ? .embedding
       : architecture?.task
         ?? Architecture.suggestedTask(heads: plan.heads, hasPooler: plan.hasPooler)
+    var head = HeadSettings()
     if plan.heads.contains(.classifier), architecture?.hasOneLogit != true {
       let count = plan.tensors.first { $0.requirement.name == CanonicalName.classifier + ".bias" }
-      description.labels =
+      head.labels =
         file.labels.isEmpty
         ? (0..<(count?.requirement.shape[0] ?? 0)).map { "LABEL_\($0)" } : file.labels
     }
-    description.problemType = file.problemType
+    head.problemType = file.problemType
+    if !plan.heads.isEmpty { description.head = head }
     description.provenance.publishedName = file.publishedName
     description.provenance.architectures = file.architectures
     return description

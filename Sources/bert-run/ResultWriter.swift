@@ -18,7 +18,7 @@ struct ResultWriter: ~Copyable {
   init(session: Session, format: OutputFormat) throws(BertError) {
     self.session = session
     pooler = session.task == .tokens ? nil : try session.pooler()
-    width = session.model.description.configuration.hiddenSize
+    width = pooler?.width ?? session.model.description.configuration.hiddenSize
     array = format == .npy ? ArrayWriter(width: width) : nil
   }
 
@@ -32,7 +32,7 @@ struct ResultWriter: ~Copyable {
     }
     let vector: [Float]
     do throws(BertError) {
-      vector = try pooler.vector(states, tokens: tokens, normalizes: session.normalizes)
+      vector = try pooler.vector(states, tokens: tokens)
     } catch {
       throw item.place.locate(error)
     }

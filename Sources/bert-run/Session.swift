@@ -11,7 +11,6 @@ struct Session {
   let task: ModelTask
   let kernels: KernelSet
   let encoder: BertEncoder
-  let normalizes: Bool
   let truncates: Bool
 
   /// What can be answered: a head's scores are measured for drift only.
@@ -32,7 +31,6 @@ struct Session {
         "the task '\(self.task.rawValue)' is not supported; ask for --task "
           + "embedding, tokens or pooled", file: model.file.path)
     }
-    normalizes = self.task == .embedding && model.description.normalizes
     encoder = try model.encoder(
       precision, kernels: kernels, team: ThreadTeam(count: threads), tokenBudget: tokenBudget)
   }
@@ -41,11 +39,13 @@ struct Session {
   ///
   /// - Throws: `unsupported` when that takes a pooler and the model has none.
   func pooler() throws(BertError) -> Pooler {
-    try Pooler(pooling, source: model.file, kernels: kernels)
+    try Pooler(recipe, source: model.file, kernels: kernels)
   }
 
-  private var pooling: Pooling { task == .pooled ? .pooler : model.description.pooling }
+  private var recipe: EmbeddingRecipe {
+    task == .pooled ? EmbeddingRecipe(.pooler) : model.description.embedding
+  }
 
   /// The hidden states of a text that the task reads.
-  var wanted: WantedRows { task == .tokens ? .all : pooling.wanted }
+  var wanted: WantedRows { task == .tokens ? .all : recipe.wanted }
 }

@@ -45,8 +45,7 @@ struct TextRun: ~Copyable {
     }
     return try DriftMeter(
       source: session.model.file, kernels: session.kernels, team: session.encoder.team,
-      pooler: session.pooler(), normalizes: session.normalizes,
-      attributes: depth == .attribution)
+      pooler: session.pooler(), attributes: depth == .attribution)
   }
 
   mutating func perform() throws(BertError) {
