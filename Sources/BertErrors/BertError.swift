@@ -41,6 +41,8 @@ public struct BertError: Error, Equatable, Sendable, CustomStringConvertible {
     public static let convertWithoutCalibration = Remedy(name: "convert-without-calibration")
     /// Give the model's vocabulary, or convert without calibration texts.
     public static let nameVocabulary = Remedy(name: "name-vocabulary")
+    /// Convert without a tokenizer, for token ids alone.
+    public static let convertForIDs = Remedy(name: "convert-for-ids")
     /// Convert the checkpoint again, storing both precisions.
     public static let storeBothPrecisions = Remedy(name: "store-both-precisions")
     /// Ask for a larger drift, or keep float32 weights alone.

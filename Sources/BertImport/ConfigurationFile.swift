@@ -5,6 +5,8 @@ import TensorFiles
 
 /// A published `config.json` (or `bert_config.json`), read and checked.
 struct ConfigurationFile {
+  /// The file as it is.
+  let json: JSON
   let configuration: BertConfiguration
   private(set) var architectures: [String] = []
   private(set) var publishedName = ""
@@ -14,13 +16,18 @@ struct ConfigurationFile {
   /// `num_labels`, or the count of `id2label`.
   private(set) var labelCount: Int?
   private(set) var tiesDecoder: Bool?
+  /// What makes a score of a single logit, as cross-encoders say it.
+  private(set) var scoreActivation: Result<OutputActivation?, BertError> = .success(nil)
+  /// Why the labels cannot be used: an error where the model has a classifier.
+  private(set) var labelProblem: BertError?
   private(set) var notices: [String] = []
 
   /// Reads the file.
   ///
   /// - Throws: `notFound`, `malformed`, or `unsupported` with feature and value.
   init(_ path: String) throws(BertError) {
-    let json = try ModelFiles.readJSON(path, limit: 16 << 20)
+    let json = try ModelFiles.readJSON(path, limit: ModelFiles.longestConfiguration)
+    self.json = json
     do throws(BertError) {
       guard json.objectValue != nil else {
         throw BertError(.malformed, "is \(json.kind); expected an object")
@@ -36,11 +43,12 @@ struct ConfigurationFile {
   }
 
   private static func checkKind(_ json: JSON) throws(BertError) {
-    if let type = json["model_type"]?.stringValue, type != "bert" {
+    let type = try json.text("model_type")
+    if let type, type != "bert" {
       throw BertError(
         .unsupported, "model_type is '\(type.prefix(80))'; only 'bert' is supported")
     }
-    if json["model_type"] == nil,
+    if type == nil,
       let name = json["architectures"]?.arrayValue?.first?.stringValue,
       !Architecture.plainName(name).hasPrefix("Bert")
     {
@@ -61,7 +69,7 @@ struct ConfigurationFile {
       throw refuse("position_embedding_type", "\"absolute\"")
     }
     for key in ["is_decoder", "add_cross_attention", "is_encoder_decoder"]
-    where json[key] == .bool(true) {
+    where try json.flag(key) == true {
       throw refuse(key, "false")
     }
     if json["pruned_heads"]?.objectValue?.isEmpty == false {
@@ -109,24 +117,38 @@ struct ConfigurationFile {
   private static func readActivation(_ json: JSON) throws(BertError) -> Activation {
     guard let value = json["hidden_act"] else { return .gelu }
     switch value.stringValue {
-    case "gelu": return .gelu
-    case "gelu_new", "gelu_pytorch_tanh": return .geluTanh
+    case "gelu", "gelu_python": return .gelu
+    case "gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate":
+      return .geluTanh
     case "relu": return .relu
     default:
       throw BertError(
         .unsupported,
-        "hidden_act is \(value.text().prefix(80)); \"gelu\", \"gelu_new\", \"gelu_pytorch_tanh\" and "
-          + "\"relu\" are supported")
+        "hidden_act is \(value.text().prefix(80)); \"gelu\", \"gelu_python\", \"gelu_new\" and its other "
+          + "names, and \"relu\" are supported")
     }
   }
 
   private mutating func readRest(_ json: JSON) throws(BertError) {
-    architectures = (json["architectures"]?.arrayValue ?? []).compactMap(\.stringValue)
+    if let value = json["architectures"], !value.isNull {
+      guard let names = value.arrayValue, names.allSatisfy({ $0.stringValue != nil }) else {
+        throw BertError(
+          .malformed, "architectures is \(value.text().prefix(80)); expected a list of names")
+      }
+      architectures = names.compactMap(\.stringValue)
+    }
     publishedName = json["_name_or_path"]?.stringValue ?? ""
-    problemType = json["problem_type"]?.stringValue ?? ""
-    tiesDecoder = json["tie_word_embeddings"]?.boolValue
+    problemType = try json.text("problem_type") ?? ""
+    tiesDecoder = try json.flag("tie_word_embeddings")
     labelCount = (json["num_labels"] ?? json["_num_labels"])?.integerValue
-    try readLabels(json)
+    scoreActivation = Result { () throws(BertError) in
+      let said =
+        json["sentence_transformers"]?["activation_fn"]
+        ?? json["sbert_ce_default_activation_function"]
+      guard let said, !said.isNull else { return nil }
+      return try SentenceModules.activation(said, absent: .identity)
+    }
+    readLabels(json)
     let unknown = (json.objectValue?.keys ?? []).filter {
       !Self.knownKeys.contains($0) && !$0.hasPrefix("pooler_") && !$0.hasPrefix("_")
     }
@@ -136,22 +158,22 @@ struct ConfigurationFile {
     }
   }
 
-  private mutating func readLabels(_ json: JSON) throws(BertError) {
+  /// Names of labels; a number that has none is called as the published library calls it.
+  private mutating func readLabels(_ json: JSON) {
     guard let map = json["id2label"]?.objectValue, !map.isEmpty else { return }
-    for index in 0..<map.count {
-      guard let label = map[String(index)] else {
-        throw BertError(
-          .malformed,
-          "id2label has \(map.count) labels but none for \(index); expected 0 to "
-            + "\(map.count - 1)")
-      }
-      labels.append(label.stringValue ?? label.text())
+    let names = (0..<map.count).map { index in
+      map[String(index)].map { $0.stringValue ?? $0.text() }
     }
     if let count = labelCount, count != map.count {
-      throw BertError(
+      labelProblem = BertError(
         .malformed, "num_labels is \(count) but id2label has \(map.count) labels")
+    } else if let gap = names.firstIndex(of: nil) {
+      labelProblem = BertError(
+        .malformed,
+        "id2label has \(map.count) labels but none for \(gap); expected 0 to \(map.count - 1)")
     }
-    labelCount = map.count
+    labels = names.enumerated().map { $1 ?? "LABEL_\($0)" }
+    labelCount = labelCount ?? map.count
   }
 
   /// Keys that are used, or that say nothing about the arithmetic of a finished model.

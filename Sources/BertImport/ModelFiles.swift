@@ -6,18 +6,22 @@ import TensorFiles
 /// The files that describe a checkpoint, found beside it.
 struct ModelFiles {
   let configuration: String
+  /// Where the tokenizer's files were looked for.
+  let home: String
   private(set) var vocabulary: String?
   private(set) var tokenizer: String?
   private(set) var tokenizerConfiguration: String?
   private(set) var specialTokens: String?
+  private(set) var addedTokens: String?
   private(set) var modules: String?
   private(set) var sentenceConfiguration: String?
+  private(set) var promptConfiguration: String?
 
   /// All of them.
   var paths: [String] {
     [
-      configuration, vocabulary, tokenizer, tokenizerConfiguration, specialTokens, modules,
-      sentenceConfiguration,
+      configuration, vocabulary, tokenizer, tokenizerConfiguration, specialTokens, addedTokens,
+      modules, sentenceConfiguration, promptConfiguration,
     ].compactMap { $0 }
   }
 
@@ -36,7 +40,6 @@ struct ModelFiles {
     let above = Self.parentFolder(own)
     let configurations = ["config.json", "bert_config.json"]
     let tokenizers = ["vocab.txt", "tokenizer.json"]
-    let home: String
     if let configuration {
       self.configuration = configuration
       let candidates = [own, above, Folder.parent(of: configuration)]
@@ -54,11 +57,14 @@ struct ModelFiles {
       self.configuration = path
       home = folder
     }
-    func find(_ name: String) -> String? { Self.first([name], in: home) }
-    tokenizerConfiguration = find("tokenizer_config.json")
-    specialTokens = find("special_tokens_map.json")
-    modules = find("modules.json") ?? Self.modulesNaming(home)
-    sentenceConfiguration = find("sentence_bert_config.json")
+    func find(_ name: String) throws(BertError) -> String? { try Self.companion(home, name) }
+    tokenizerConfiguration = try find("tokenizer_config.json")
+    specialTokens = try find("special_tokens_map.json")
+    addedTokens = try find("added_tokens.json")
+    modules = if let own = try find("modules.json") { own } else { try Self.modulesNaming(home) }
+    sentenceConfiguration = try find("sentence_bert_config.json")
+    let model = modules.map { Folder.parent(of: $0) } ?? home
+    promptConfiguration = try Self.companion(model, "config_sentence_transformers.json")
     if let vocabulary {
       if vocabulary.hasSuffix(".json") {
         tokenizer = vocabulary
@@ -66,8 +72,8 @@ struct ModelFiles {
         self.vocabulary = vocabulary
       }
     } else {
-      self.vocabulary = find("vocab.txt")
-      tokenizer = find("tokenizer.json")
+      self.vocabulary = try find("vocab.txt")
+      tokenizer = try find("tokenizer.json")
     }
   }
 
@@ -78,24 +84,49 @@ struct ModelFiles {
       ? folder + "/.." : Folder.parent(of: folder)
   }
 
+  /// A file of a folder; nil where nothing has its name. What is there and is no file is an error: passed
+  /// over, it would make another model.
+  ///
+  /// - Throws: `notFound` for a folder, a pipe, a link to nothing, or what cannot be looked up.
+  static func companion(_ folder: String, _ name: String) throws(BertError) -> String? {
+    let path = folder + "/" + name
+    if Folder.isFile(path) { return path }
+    if try !Folder.hasEntry(path) { return nil }
+    // Opening it says what is wrong.
+    _ = try InputFile(path)
+    return path
+  }
+
   private static func first(_ names: [String], in folder: String) -> String? {
     names.lazy.map { folder + "/" + $0 }.first { Folder.isFile($0) }
   }
 
   /// `modules.json` of the folder above, if its transformer lies in `folder`.
-  private static func modulesNaming(_ folder: String) -> String? {
-    let path = parentFolder(folder) + "/modules.json"
-    guard Folder.isFile(path), let json = try? readJSON(path, limit: 1 << 20) else { return nil }
+  private static func modulesNaming(_ folder: String) throws(BertError) -> String? {
+    guard let path = try companion(parentFolder(folder), "modules.json") else { return nil }
+    let json = try readJSON(path, limit: 1 << 20)
     let name = Folder.name(of: folder)
     let names = (json.arrayValue ?? []).compactMap { $0["path"]?.stringValue }
-    return names.contains(name) ? path : nil
+    return names.contains { modulePath($0) == name } ? path : nil
   }
 
-  /// Reads a small JSON file; of a key given twice the last counts, as published readers do.
+  /// The largest file of settings that is read; published ones have kilobytes.
+  static let longestConfiguration = 8 << 20
+
+  /// The path of a module as a list of modules gives it, without the slash that may end it.
+  static func modulePath(_ path: String) -> String {
+    path.hasSuffix("/") ? String(path.dropLast()) : path
+  }
+
+  /// Reads a small JSON file; of a key given twice the last counts, as published readers do, and Python's NaN
+  /// and Infinity are numbers, which only members that nobody reads may be.
   static func readJSON(_ path: String, limit: Int) throws(BertError) -> JSON {
     let bytes = try InputFile(path).allBytes(limit: limit)
+    if let foreign = ForeignText(bytes) {
+      throw BertError(.malformed, foreign.sentence, file: path, byteOffset: 0)
+    }
     do throws(BertError) {
-      return try JSON.parse(bytes, duplicateKeys: .keepLast)
+      return try JSON.parse(bytes, duplicateKeys: .keepLast, numbers: .python)
     } catch {
       throw error.inFile(path)
     }

@@ -9,6 +9,8 @@ package final class ImportedModel: Sendable {
   package let description: ModelDescription
   /// The tokens, by id; empty when the model has no vocabulary.
   package let vocabulary: [[UInt8]]
+  /// Ids of tokens that were added to the model's own: found as they stand, and no words or pieces.
+  package let addedIDs: Set<Int>
   /// The canonical tensors that the model has, in canonical order.
   package let tensors: [TensorRequirement]
   /// Heads that the model has.
@@ -22,18 +24,25 @@ package final class ImportedModel: Sendable {
 
   private let checkpoint: Checkpoint
   private let parts: [String: [PublishedPart]]
+  private let dense: [Int: SentenceModules.Dense]
 
   init(
     _ checkpoint: Checkpoint, _ plan: TensorPlan, _ description: ModelDescription,
-    vocabulary: [[UInt8]], report: ImportReport
+    _ tokenizer: TokenizerFiles?, _ modules: SentenceModules?, dropsPooler: Bool,
+    report: ImportReport
   ) {
     self.description = description
-    self.vocabulary = vocabulary
+    vocabulary = tokenizer?.vocabulary ?? []
+    addedIDs = tokenizer?.addedIDs ?? []
     self.checkpoint = checkpoint
     self.report = report
-    tensors = plan.tensors.map(\.requirement)
+    let pooler = Set(description.configuration.poolerTensors.map(\.name))
+    dense = modules?.dense ?? [:]
+    tensors =
+      plan.tensors.map(\.requirement).filter { !dropsPooler || !pooler.contains($0.name) }
+      + description.embedding.tensors(hiddenSize: description.configuration.hiddenSize)
     heads = plan.heads
-    hasPooler = plan.hasPooler
+    hasPooler = plan.hasPooler && !dropsPooler
     parts = Dictionary(uniqueKeysWithValues: plan.tensors.map { ($0.requirement.name, $0.parts) })
   }
 
@@ -45,6 +54,7 @@ package final class ImportedModel: Sendable {
   /// - Throws: `malformed` with file, tensor and byte offset when bytes are damaged or a value is
   ///   NaN or infinite; `notFound` when the model has no tensor of that name.
   package func readTensor(_ name: String) throws(BertError) -> [Float] {
+    if let values = try readDense(name) { return values }
     guard let parts = parts[name] else {
       throw BertError(
         .notFound, "the model has no such tensor", file: checkpoint.path, tensor: name)
@@ -56,19 +66,44 @@ package final class ImportedModel: Sendable {
     return values
   }
 
+  /// A tensor of a dense module; zeros for a bias that it does not have.
+  private func readDense(_ name: String) throws(BertError) -> [Float]? {
+    let size = description.configuration.hiddenSize
+    for (place, module) in dense {
+      let stem = CanonicalName.module(place)
+      let width = description.embedding.width(after: place + 1, hiddenSize: size)
+      if name == stem + FloatPart.bias, !module.hasBias {
+        return [Float](repeating: 0, count: width)
+      }
+      for (canonical, published) in [
+        (stem + FloatPart.weight, "linear.weight"), (stem + FloatPart.bias, "linear.bias"),
+      ] where canonical == name {
+        guard let info = module.checkpoint[published] else { continue }
+        return try Self.readFinite(info, from: module.checkpoint)
+      }
+    }
+    return nil
+  }
+
   private func readPart(_ part: PublishedPart) throws(BertError) -> [Float] {
-    let values = try checkpoint.readFloat32(part.info.name)
+    let values = try Self.readFinite(part.info, from: checkpoint)
+    guard part.isTransposed, part.info.shape.count == 2 else { return values }
+    return Self.transposed(values, inputs: part.info.shape[0], outputs: part.info.shape[1])
+  }
+
+  private static func readFinite(
+    _ info: TensorInfo, from checkpoint: Checkpoint
+  ) throws(BertError) -> [Float] {
+    let values = try checkpoint.readFloat32(info.name)
     if let place = values.firstIndex(where: { !$0.isFinite }) {
-      let isNarrowed = part.info.type == .float64 && !values[place].isNaN
+      let isNarrowed = info.type == .float64 && !values[place].isNaN
       throw BertError(
         .malformed,
         "element \(place) is \(values[place])"
           + (isNarrowed ? " as a float32" : "") + "; weights must be finite",
-        file: part.info.file, tensor: part.info.name,
-        byteOffset: part.info.byteOffset(ofElement: place))
+        file: info.file, tensor: info.name, byteOffset: info.byteOffset(ofElement: place))
     }
-    guard part.isTransposed, part.info.shape.count == 2 else { return values }
-    return Self.transposed(values, inputs: part.info.shape[0], outputs: part.info.shape[1])
+    return values
   }
 
   private static func transposed(_ values: [Float], inputs: Int, outputs: Int) -> [Float] {
@@ -97,50 +132,72 @@ package enum ModelImport {
   ///   - input: a `.safetensors` or `.npz` file, a shard index, or the folder that holds one.
   ///   - config: the configuration, when it does not lie beside the checkpoint.
   ///   - vocabulary: a `vocab.txt` or `tokenizer.json`, when it does not lie there.
+  ///   - idsOnly: leaves the tokenizer's files alone: the model will take token ids.
   ///   - onReport: called with the report as soon as it is complete, also when the import then
   ///     fails because of what is in it.
   /// - Throws: `notFound`, `malformed` or `unsupported`; all problems of the tensors in one error.
   package static func read(
-    input: String, config: String? = nil, vocabulary: String? = nil,
+    input: String, config: String? = nil, vocabulary: String? = nil, idsOnly: Bool = false,
     onReport: (ImportReport) -> Void = { _ in }
   ) throws(BertError) -> ImportedModel {
+    try CheckpointLayout.check(folder: input)
     let checkpoint = try Checkpoint.open(transformerFolder(input))
+    try CheckpointLayout.check(checkpoint)
     let files = try ModelFiles(
       checkpoint: checkpoint.path, configuration: config, vocabulary: vocabulary)
     let configFile = try ConfigurationFile(files.configuration)
     let configuration = configFile.configuration
     let architecture = try architecture(configFile, files.configuration)
-    var pooling: PublishedPooling?
-    if let modules = files.modules {
-      pooling = try PublishedPooling(modules: modules, hiddenSize: configuration.hiddenSize)
+    let modules = try files.modules.map { path throws(BertError) in
+      try SentenceModules(modules: path, hiddenSize: configuration.hiddenSize)
     }
-    let tokenizer = try TokenizerFiles(files, configuration: configuration)
+    let settings = try files.promptConfiguration.map { path throws(BertError) in
+      try SentenceSettings(path)
+    }
+    let tokenizer =
+      idsOnly
+      ? nil
+      : try TokenizerFiles(
+        files, model: configFile.json, rows: configuration.vocabularySize,
+        positions: configuration.maximumPositions)
 
     let plan = try TensorPlan(checkpoint, demand(configFile, architecture))
-    var description = describe(configFile, architecture, pooling, plan)
+    let publication = Publication(
+      configuration: configFile, path: files.configuration, architecture: architecture,
+      modules: modules, modulesPath: files.modules, settings: settings)
+    var description = try publication.description(plan)
     description.tokenizer = tokenizer?.settings
     description.provenance.source = Folder.name(of: checkpoint.path)
     description.provenance.elementType = elementType(plan)
+    let dropsPooler = try publication.dropsPooler(plan, checkpoint)
 
     var report = plan.report
     report.notices += configFile.notices + (tokenizer?.notices ?? [])
+    report.notices += (modules?.notices ?? []) + (settings?.notices ?? [])
+    report.notices += publication.notices(plan)
     report.notices += notices(
-      configFile, architecture, pooling, plan, hasTokenizer: tokenizer != nil)
-    report.files = Set(files.paths + [checkpoint.path] + checkpoint.tensors.map(\.file))
+      configFile, architecture, description, plan, hasTokenizer: tokenizer != nil)
+    if dropsPooler {
+      report.notices.append(
+        "the pooler has values that are not finite, and nothing uses it: it is left out")
+    }
+    report.files = Set(
+      files.paths + (modules?.files ?? []) + [checkpoint.path] + checkpoint.tensors.map(\.file))
     onReport(report)
     if let error = ImportProblem.error(plan.problems, file: checkpoint.path) { throw error }
     return ImportedModel(
-      checkpoint, plan, description, vocabulary: tokenizer?.vocabulary ?? [], report: report)
+      checkpoint, plan, description, tokenizer, modules, dropsPooler: dropsPooler, report: report)
   }
 
   /// The folder of the transformer, when `input` is a model that keeps it in one of its own.
-  private static func transformerFolder(_ input: String) -> String {
-    let path = input + "/modules.json"
-    guard Folder.isFolder(input), Folder.isFile(path),
-      let json = try? ModelFiles.readJSON(path, limit: 1 << 20),
-      let name = json.arrayValue?.first?["path"]?.stringValue, Folder.isInside(name),
-      Folder.isFolder(input + "/" + name)
-    else { return input }
+  private static func transformerFolder(_ input: String) throws(BertError) -> String {
+    guard Folder.isFolder(input), let path = try ModelFiles.companion(input, "modules.json") else {
+      return input
+    }
+    let json = try ModelFiles.readJSON(path, limit: 1 << 20)
+    guard let published = json.arrayValue?.first?["path"]?.stringValue else { return input }
+    let name = ModelFiles.modulePath(published)
+    guard Folder.isInside(name), Folder.isFolder(input + "/" + name) else { return input }
     return input + "/" + name
   }
 
@@ -166,32 +223,6 @@ package enum ModelImport {
     return demand
   }
 
-  private static func describe(
-    _ file: ConfigurationFile, _ architecture: Architecture?, _ pooling: PublishedPooling?,
-    _ plan: TensorPlan
-  ) -> ModelDescription {
-    var description = ModelDescription(configuration: file.configuration)
-    description.embedding = pooling?.recipe ?? EmbeddingRecipe()
-    description.embeddingIsPublished = pooling != nil
-    description.task =
-      pooling != nil
-      ? .embedding
-      : architecture?.task
-        ?? Architecture.suggestedTask(heads: plan.heads, hasPooler: plan.hasPooler)
-    var head = HeadSettings()
-    if plan.heads.contains(.classifier), architecture?.hasOneLogit != true {
-      let count = plan.tensors.first { $0.requirement.name == CanonicalName.classifier + ".bias" }
-      head.labels =
-        file.labels.isEmpty
-        ? (0..<(count?.requirement.shape[0] ?? 0)).map { "LABEL_\($0)" } : file.labels
-    }
-    head.problemType = file.problemType
-    if !plan.heads.isEmpty { description.head = head }
-    description.provenance.publishedName = file.publishedName
-    description.provenance.architectures = file.architectures
-    return description
-  }
-
   /// The element type of the weights: one name, or "mixed".
   private static func elementType(_ plan: TensorPlan) -> String {
     let types = Set(plan.tensors.flatMap { $0.parts.map(\.info.type) })
@@ -199,7 +230,7 @@ package enum ModelImport {
   }
 
   private static func notices(
-    _ file: ConfigurationFile, _ architecture: Architecture?, _ pooling: PublishedPooling?,
+    _ file: ConfigurationFile, _ architecture: Architecture?, _ model: ModelDescription,
     _ plan: TensorPlan, hasTokenizer: Bool
   ) -> [String] {
     var notices: [String] = []
@@ -210,11 +241,11 @@ package enum ModelImport {
       let name = file.architectures.first.map { "unknown class '\($0.prefix(80))'" } ?? "no class"
       notices.append("the configuration names \(name): the task is taken from the tensors")
     }
-    if pooling == nil {
+    if !model.embeddingIsPublished {
       notices.append("no pooling is published: an embedding is the mean over the tokens")
     }
     if !hasTokenizer {
-      notices.append("no vocabulary was found: the model takes token ids only")
+      notices.append("there is no vocabulary: the model takes token ids only")
     }
     return notices
   }

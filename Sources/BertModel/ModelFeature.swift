@@ -41,8 +41,7 @@ package enum ModelFeature: String, CaseIterable, Sendable {
   /// Whether this package's tokenizer, encoder and pooling compute it; heads are asked themselves.
   var isComputed: Bool {
     switch self {
-    case .bytePairTokenizer, .unigramTokenizer, .tokenizerTemplate, .addedTokens, .leftTruncation:
-      false
+    case .bytePairTokenizer, .unigramTokenizer: false
     default: true
     }
   }

@@ -59,6 +59,9 @@ package struct WordPieceRules: Equatable, Sendable {
   package var lowercase = true
   /// Strip accents; nil follows `lowercase`.
   package var stripAccents: Bool?
+  /// Remove control characters and what Unicode assigns to nothing first; only without it where letters
+  /// are left as they are (`lowercase` and `stripAccents` false).
+  package var cleansText = true
   /// Put spaces around CJK ideographs.
   package var spaceChinese = true
   /// Words of more Unicode scalars than this become the unknown token; 1 to 1,024.

@@ -75,9 +75,9 @@ package struct TokenLimit: Sendable, Equatable {
 package struct EncodedInput: Sendable, Equatable {
   /// Tokens appended, specials included.
   package var count: Int
-  /// Tokens cut from the end of the first text.
+  /// Tokens cut from the first text.
   package var cutFromFirst: Int
-  /// Tokens cut from the end of the second text.
+  /// Tokens cut from the second text.
   package var cutFromSecond: Int
 
   /// Tokens that the input has without a limit, specials included.

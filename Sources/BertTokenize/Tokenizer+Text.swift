@@ -38,7 +38,7 @@ extension Tokenizer {
     var text = text
     text.withUTF8 { text in
       withScanner(&encoding, spans: false, words: true) { scanner in
-        scanner.scan(text)
+        scan(text, with: &scanner)
         words = scanner.words.map { String(decoding: $0, as: UTF8.self) }
       }
     }

@@ -34,13 +34,9 @@ package final class ServedModel: Sendable {
     do throws(BertError) {
       try file.verify(view, bytes: 0..<view.bytes.count)
       let table = try VocabularyTable(bytes: view.bytes, owner: file)
-      guard table.count <= file.model.configuration.vocabularySize else {
-        throw BertError(
-          .malformed,
-          "the vocabulary has \(table.count) tokens, the embeddings have "
-            + "\(file.model.configuration.vocabularySize) rows", tensor: view.name)
-      }
-      tokenizer = try Tokenizer(vocabulary: table, settings: settings)
+      tokenizer = try Tokenizer(
+        vocabulary: table, settings: settings,
+        embeddingRows: file.model.configuration.vocabularySize)
     } catch {
       throw error.inFile(path)
     }

@@ -9,6 +9,16 @@ package enum Folder {
   /// Whether `path` is a regular file.
   package static func isFile(_ path: String) -> Bool { kind(path) == S_IFREG }
 
+  /// Whether anything has this name, be it a link to nothing.
+  ///
+  /// - Throws: `notFound` when that cannot be told.
+  package static func hasEntry(_ path: String) throws(BertError) -> Bool {
+    var status = stat()
+    if lstat(path, &status) == 0 { return true }
+    if errno == ENOENT || errno == ENOTDIR { return false }
+    throw BertError(.notFound, "cannot be looked up: \(reason(errno))", file: path)
+  }
+
   private static func kind(_ path: String) -> mode_t? {
     var status = stat()
     return stat(path, &status) == 0 ? status.st_mode & S_IFMT : nil

@@ -9,6 +9,14 @@ extension JSON {
     case keepLast
   }
 
+  /// Which words are numbers.
+  public enum Numbers: Sendable {
+    /// None: numbers are written in digits.
+    case json
+    /// `NaN`, `Infinity` and `-Infinity` too, as Python writes them; they become numbers that are not finite.
+    case python
+  }
+
   /// Reads one JSON text (RFC 8259, UTF-8, no byte order mark), strictly.
   ///
   /// Strings must be valid UTF-8 and may not hold half a surrogate pair; numbers must be finite as
@@ -18,9 +26,10 @@ extension JSON {
   /// - Throws: `malformed` with the byte offset.
   public static func parse(
     _ bytes: UnsafeRawBufferPointer, maximumDepth: Int = 64,
-    duplicateKeys: DuplicateKeys = .reject
+    duplicateKeys: DuplicateKeys = .reject, numbers: Numbers = .json
   ) throws(BertError) -> JSON {
-    var parser = JSONParser(bytes, maximumDepth: maximumDepth, duplicateKeys: duplicateKeys)
+    var parser = JSONParser(
+      bytes, maximumDepth: maximumDepth, duplicateKeys: duplicateKeys, numbers: numbers)
     return try parser.parseText()
   }
 
@@ -28,11 +37,13 @@ extension JSON {
   ///
   /// - Throws: `malformed` with the byte offset.
   public static func parse(
-    _ bytes: [UInt8], maximumDepth: Int = 64, duplicateKeys: DuplicateKeys = .reject
+    _ bytes: [UInt8], maximumDepth: Int = 64, duplicateKeys: DuplicateKeys = .reject,
+    numbers: Numbers = .json
   ) throws(BertError) -> JSON {
     try bytes.withUnsafeBufferPointer { (buffer) throws(BertError) -> JSON in
       try parse(
-        UnsafeRawBufferPointer(buffer), maximumDepth: maximumDepth, duplicateKeys: duplicateKeys)
+        UnsafeRawBufferPointer(buffer), maximumDepth: maximumDepth, duplicateKeys: duplicateKeys,
+        numbers: numbers)
     }
   }
 
@@ -54,16 +65,19 @@ struct JSONParser {
   let end: Int
   let maximumDepth: Int
   let duplicateKeys: JSON.DuplicateKeys
+  let numbers: JSON.Numbers
   var at = 0
   private var depth = 0
 
   init(
-    _ bytes: UnsafeRawBufferPointer, maximumDepth: Int, duplicateKeys: JSON.DuplicateKeys
+    _ bytes: UnsafeRawBufferPointer, maximumDepth: Int, duplicateKeys: JSON.DuplicateKeys,
+    numbers: JSON.Numbers
   ) {
     self.bytes = bytes
     self.end = bytes.count
     self.maximumDepth = maximumDepth
     self.duplicateKeys = duplicateKeys
+    self.numbers = numbers
   }
 
   /// The next byte, or 0 at the end: no grammar rule expects a NUL.
@@ -85,6 +99,13 @@ struct JSONParser {
     case UInt8(ascii: "t"): return try parseWord("true", .bool(true))
     case UInt8(ascii: "f"): return try parseWord("false", .bool(false))
     case UInt8(ascii: "n"): return try parseWord("null", .null)
+    case UInt8(ascii: "N") where numbers == .python: return try parseWord("NaN", .number(.nan))
+    case UInt8(ascii: "I") where numbers == .python:
+      return try parseWord("Infinity", .number(.infinity))
+    case UInt8(ascii: "-")
+    where numbers == .python && at + 1 < end && bytes[at + 1] == UInt8(ascii: "I"):
+      at += 1
+      return try parseWord("Infinity", .number(-.infinity))
     case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try parseNumber()
     default: throw unexpected("a value")
     }

@@ -87,6 +87,8 @@ final class SafetensorsFile: TensorContainer {
   }
 
   private static func checkMetadata(_ value: JSON) throws(BertError) {
+    // The reference implementation reads null as none.
+    if value.isNull { return }
     guard let members = value.objectValue else {
       throw BertError(
         .malformed, "__metadata__ is \(value.kind); expected an object of strings", byteOffset: 8)

@@ -49,8 +49,13 @@ struct PublishedName {
     }
     var parts: [Substring] = []
     for part in name.split(separator: "/", omittingEmptySubsequences: false) {
-      if part.hasPrefix("layer_"), Int(part.dropFirst(6)) != nil {
+      if part.hasPrefix("layer_._"), Int(part.dropFirst(8)) != nil {
+        // Keras's spelling.
+        parts += ["layer", part.dropFirst(8)]
+      } else if part.hasPrefix("layer_"), Int(part.dropFirst(6)) != nil {
         parts += ["layer", part.dropFirst(6)]
+      } else if part == "mlm___cls" || part == "nsp___cls" {
+        parts.append("cls")
       } else {
         parts.append(part)
       }
@@ -60,6 +65,8 @@ struct PublishedName {
       isTransposed = true
     } else if parts.last?.hasSuffix("_embeddings") == true {
       parts.append("weight")
+    } else if parts.last == "embeddings", parts.dropLast().last?.hasSuffix("_embeddings") == true {
+      parts[parts.count - 1] = "weight"
     }
     dotted = parts.joined(separator: ".")
   }
@@ -122,10 +129,25 @@ struct NamePrefix {
       let isEncoder = ["embeddings.", "encoder.", "pooler."].contains { name.hasPrefix($0) }
       if isEncoder || encoder == root { return name }
     }
-    guard dotted.hasPrefix(root) else { return nil }
-    let name = String(dotted.dropFirst(root.count))
-    // Heads only: an encoder's tensor outside the encoder's prefix is not the encoder's.
-    let isHead = ["cls.", "classifier.", "qa_outputs."].contains { name.hasPrefix($0) }
-    return isHead ? name : nil
+    // Heads only: an encoder's tensor outside the encoder's prefix is not the encoder's. They stand beside the
+    // encoder, or beside what wraps it.
+    for place in Self.outerPrefixes(root) where dotted.hasPrefix(place) {
+      let name = String(dotted.dropFirst(place.count))
+      if ["cls.", "classifier.", "qa_outputs."].contains(where: { name.hasPrefix($0) }) {
+        return name
+      }
+    }
+    return nil
+  }
+
+  /// A prefix, and all that it begins with, the longest first: "a.b." gives "a.b.", "a." and "".
+  private static func outerPrefixes(_ prefix: String) -> [String] {
+    var parts = prefix.split(separator: ".")
+    var prefixes: [String] = []
+    while !parts.isEmpty {
+      prefixes.append(parts.joined(separator: ".") + ".")
+      parts.removeLast()
+    }
+    return prefixes + [""]
   }
 }

@@ -5,17 +5,32 @@ import TensorFiles
 
 /// A vocabulary: the token at an index has that id.
 enum VocabularyFile {
-  private static let longestFile = 256 << 20
+  /// The largest `vocab.txt` or `tokenizer.json`: published ones have up to 20 MB.
+  static let longestFile = 32 << 20
 
-  /// The tokens of a `vocab.txt`: one a line, ended by LF, CR LF or CR; an empty line is a token.
+  /// More lines than a model has embeddings that are read, so that a notice can say how many there are.
+  private static let mostSpareLines = 1 << 16
+
+  /// The tokens of a `vocab.txt`: one a line, ended by LF, CR LF or CR; an empty line is a token, unless it is
+  /// the last and the model has no row for it.
   ///
-  /// - Throws: `notFound`, or `malformed` when a token is not UTF-8 or there is none.
-  static func readText(_ path: String) throws(BertError) -> [[UInt8]] {
+  /// - Parameter rows: the model's word embeddings.
+  /// - Throws: `notFound`, or `malformed` when a token is not UTF-8, there is none, or there are far more than
+  ///   rows.
+  static func readText(_ path: String, rows: Int) throws(BertError) -> [[UInt8]] {
     let text = try InputFile(path).allBytes(limit: longestFile)
+    if let layout = ForeignText(text) {
+      throw BertError(.malformed, layout.sentence, file: path, byteOffset: 0)
+    }
     var tokens: [[UInt8]] = []
     var start = 0
     var at = 0
     func append(_ end: Int) throws(BertError) {
+      if tokens.count >= rows + mostSpareLines {
+        throw BertError(
+          .malformed, "has more than \(tokens.count) lines; the model has embeddings for \(rows) tokens",
+          file: path, byteOffset: start)
+      }
       let token = Array(text[start..<end])
       if String(validating: token, as: UTF8.self) == nil {
         throw BertError(
@@ -34,48 +49,54 @@ enum VocabularyFile {
     }
     if start < text.count { try append(text.count) }
     if tokens.isEmpty { throw BertError(.malformed, "holds no token", file: path, byteOffset: 0) }
+    while tokens.count > max(rows, 1), tokens.last?.isEmpty == true { tokens.removeLast() }
     return tokens
   }
 
-  /// The tokens of a `tokenizer.json`'s WordPiece model, with those added beyond it.
+  /// The tokens of a `tokenizer.json`'s model; where no token has an id, there is an empty one.
   ///
-  /// - Throws: `unsupported` for another kind of model, `malformed` when ids clash or leave gaps.
-  static func read(_ json: JSON) throws(BertError) -> [[UInt8]] {
-    guard let map = json["model"]?["vocab"]?.objectValue, !map.isEmpty else {
-      throw BertError(.malformed, "its model has no vocabulary")
-    }
-    var tokens = [[UInt8]?](repeating: nil, count: map.count)
+  /// - Throws: `malformed` for what is no id, `unsupported` when two tokens have one id.
+  static func tokens(of pipeline: TokenizerPipeline, rows: Int) throws(BertError) -> [[UInt8]] {
+    let map = pipeline.vocabulary
+    let most = map.count + rows + mostSpareLines
+    var tokens = [[UInt8]](repeating: [], count: map.count)
+    var isTaken = [Bool](repeating: false, count: map.count)
     for (token, value) in map {
-      guard let id = value.integerValue, id >= 0, id < map.count, tokens[id] == nil else {
+      guard let id = value.integerValue, id >= 0, id < most else {
         throw BertError(
           .malformed,
-          "token '\(token.prefix(80))' has the id \(value.text().prefix(40)); the \(map.count) "
-            + "tokens should have the ids 0 to \(map.count - 1), each once")
+          "token '\(token.prefix(80))' has the id \(value.text().prefix(40)); expected a number below "
+            + "\(most), for \(map.count) tokens and \(rows) embeddings")
       }
+      if id >= tokens.count {
+        tokens += [[UInt8]](repeating: [], count: id + 1 - tokens.count)
+        isTaken += [Bool](repeating: false, count: id + 1 - isTaken.count)
+      }
+      if isTaken[id] {
+        throw BertError(
+          .unsupported, "token '\(token.prefix(80))' has the id \(id), which another token has too")
+      }
+      isTaken[id] = true
       tokens[id] = Array(token.utf8)
     }
-    return try appendAdded(json, to: tokens.map { $0 ?? [] })
-  }
-
-  /// Appends tokens of `added_tokens` whose ids come after those of the vocabulary.
-  static func appendAdded(_ json: JSON, to tokens: [[UInt8]]) throws(BertError) -> [[UInt8]] {
-    var tokens = tokens
-    var added: [(id: Int, token: String)] = []
-    for entry in json["added_tokens"]?.arrayValue ?? [] {
-      if let id = entry["id"]?.integerValue, let token = entry["content"]?.stringValue,
-        id >= tokens.count
-      {
-        added.append((id, token))
-      }
-    }
-    for (id, token) in added.sorted(by: { $0.id < $1.id }) {
-      if id != tokens.count {
-        throw BertError(
-          .malformed,
-          "the added token '\(token.prefix(80))' has the id \(id); \(tokens.count) would be next")
-      }
-      tokens.append(Array(token.utf8))
-    }
     return tokens
+  }
+}
+
+/// What a text file is instead of what its name says.
+struct ForeignText {
+  /// What it is, and what to do.
+  let sentence: String
+
+  /// Recognises a Git LFS pointer and a web page; nil for anything else.
+  init?(_ bytes: [UInt8]) {
+    func begins(_ text: String) -> Bool { bytes.starts(with: text.utf8) }
+    if begins("version https://git-lfs.github.com/") {
+      sentence = "is a Git LFS pointer, not the file itself: fetch it (git lfs pull)"
+    } else if begins("<!DOCTYPE") || begins("<!doctype") || begins("<html") {
+      sentence = "is a web page, not the file itself: fetch it again"
+    } else {
+      return nil
+    }
   }
 }

@@ -19,13 +19,20 @@ enum ByteActions {
   /// Where the entries begin that know of no special tokens.
   static let plain = 256
 
-  static func table(lowercase: Bool, specials: [SpecialToken]) -> [UInt16] {
+  static func table(
+    lowercase: Bool, cleansText: Bool = true, specials: [SpecialToken]
+  ) -> [UInt16] {
     var plain = [UInt16](repeating: beyondASCII << 8, count: 256)
     for byte in UInt8(0)..<0x80 {
       let category = UnicodeTables.category(UInt32(byte))
       let lowers = lowercase && category.hasLowercase
       let low = lowers ? UnicodeTables.lowercased(UInt32(byte)).first : UInt32(byte)
       plain[Int(byte)] = action(category.kind) << 8 | UInt16(truncatingIfNeeded: low)
+      // Cleaning removes these; left alone, two of them are white space and the others are not.
+      if !cleansText, category.kind == UnicodeTables.Category.removed {
+        let isSpace = byte == 0x0B || byte == 0x0C
+        plain[Int(byte)] = (isSpace ? space : letter) << 8 | UInt16(byte)
+      }
     }
     var first = plain
     for token in specials { first[Int(token.bytes[0])] = special << 8 }

@@ -3,10 +3,13 @@ import BertErrors
 extension VocabularyTable {
   /// Lays a vocabulary out as a table, the token at index i having id i.
   ///
-  /// Tokens may be empty, repeated (the last one is found) or not UTF-8.
+  /// Tokens may be empty, repeated (the last one is found) or not UTF-8. Those whose ids are `unlisted` have
+  /// no slot: they are no words or pieces, and only who knows the id finds them.
   /// Throws `unsupported` when there are more than 2^24 - 2 tokens or 2^31 bytes of them, or when their
   /// hashes collide so often, as only chosen tokens can, that look-ups would be slow.
-  package static func build(_ tokens: [[UInt8]]) throws(BertError) -> [UInt8] {
+  package static func build(
+    _ tokens: [[UInt8]], unlisted: Set<Int> = []
+  ) throws(BertError) -> [UInt8] {
     let total = tokens.reduce(0) { $0 + $1.count }
     guard tokens.count <= VocabularyReader.mostTokens, total < 1 << 31 else {
       throw BertError(
@@ -14,7 +17,7 @@ extension VocabularyTable {
         "a vocabulary of \(tokens.count) tokens in \(total) bytes is larger than 2^24 tokens or 2^31 bytes"
       )
     }
-    let layout = try HashLayout.find(tokens)
+    let layout = try HashLayout.find(tokens, unlisted: unlisted)
     let longest = tokens.reduce(0) { max($0, $1.count) }
     var table: [UInt8] = []
     table.reserveCapacity(32 + 4 * (layout.slots.count + tokens.count + 1) + total)
@@ -68,10 +71,12 @@ private struct HashLayout {
   var probes: Int
 
   /// Tries some seeds and then more slots; ordinary vocabularies succeed at once.
-  static func find(_ tokens: [[UInt8]]) throws(BertError) -> HashLayout {
+  static func find(
+    _ tokens: [[UInt8]], unlisted: Set<Int>
+  ) throws(BertError) -> HashLayout {
     // Of equal tokens the last wins, as in the dictionary that the reference builds.
     var last: [[UInt8]: Int] = [:]
-    for (id, token) in tokens.enumerated() { last[token] = id }
+    for (id, token) in tokens.enumerated() where !unlisted.contains(id) { last[token] = id }
     var slotCount = 2
     while slotCount < 2 * (tokens.count + 1) { slotCount *= 2 }
     for doubling in 0..<3 {

@@ -23,7 +23,8 @@ import BertErrors
 /// the hashes of all prefixes of a word come from one pass; at the end `h ^= h >> 16`,
 /// `h *= 0x85EBCA6B`, `h ^= h >> 13`, all modulo 2^32. A token is looked for in slots
 /// `h & (s - 1)`, the next one and so on, round the end, until an empty slot or p slots were seen.
-/// Of tokens that are equal, only the last has a slot.
+/// Of tokens that are equal, only the last has a slot; tokens added to a model's own have none, since they
+/// are no words: the header's list of added tokens has their ids.
 ///
 /// Checksums are the file's business. A damaged table can give wrong answers, but no read ever leaves
 /// it, and no look-up takes more than 64 steps.

@@ -15,9 +15,10 @@ extension WordScanner {
 
   /// Takes a scalar beyond ASCII; U+FFFD for what is no UTF-8.
   mutating func take(_ scalar: UInt32) {
+    if scalar == 0x85, !rules.cleansText { return endWord() }
     let category = UnicodeTables.category(scalar)
     switch category.kind {
-    case Category.removed:
+    case Category.removed where rules.cleansText:
       break
     case Category.space:
       endWord()

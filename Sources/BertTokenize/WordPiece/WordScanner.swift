@@ -49,16 +49,27 @@ struct WordScanner {
     var lowercase: Bool
     var stripAccents: Bool
     var spaceChinese: Bool
+    var cleansText = true
     var tracksSpans = false
     var collectsWords = false
   }
 
   /// Scans a whole text, or one of a pair.
   mutating func scan(_ text: UnsafeBufferPointer<UInt8>) {
-    guard let base = text.baseAddress else { return }
-    let end = text.count
+    beginText()
+    scanSegment(text)
+  }
+
+  /// Counts places and words from 0 again.
+  mutating func beginText() {
     source = SourceSpan()
     wordIndex = 0
+  }
+
+  /// Scans what follows in the text that was begun; no word goes on from one segment to the next.
+  mutating func scanSegment(_ text: UnsafeBufferPointer<UInt8>) {
+    guard let base = text.baseAddress else { return }
+    let end = text.count
     var at = 0
     while at < end {
       var action = actions[Int(base[at])]
@@ -153,13 +164,16 @@ struct WordScanner {
   }
 
   private mutating func take(_ token: SpecialToken) {
-    let count = token.bytes.withUnsafeBufferPointer { bytes in
-      bytes.baseAddress.map { ScalarDecoding.count($0, bytes.count) } ?? 0
-    }
+    token.bytes.withUnsafeBufferPointer { take($0, id: token.id) }
+  }
+
+  /// Takes a piece of the text that is a token, whatever else its bytes could be.
+  mutating func take(_ bytes: UnsafeBufferPointer<UInt8>, id: Int32) {
+    let count = bytes.baseAddress.map { ScalarDecoding.count($0, bytes.count) } ?? 0
     let span = SourceSpan(start: source.end, end: source.end &+ Int32(truncatingIfNeeded: count))
-    emit(token.id, span)
+    emit(id, span)
     source = span
-    if rules.collectsWords { words.append(token.bytes) }
+    if rules.collectsWords { words.append(Array(bytes)) }
     wordIndex += 1
   }
 

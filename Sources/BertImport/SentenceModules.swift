@@ -1,0 +1,300 @@
+import BertErrors
+import BertModel
+import ByteFiles
+import JSONText
+import TensorFiles
+
+/// What `modules.json` says of what follows the transformer: pooling, dense layers, normalisation.
+struct SentenceModules {
+  /// A dense module's weights.
+  struct Dense {
+    let checkpoint: Checkpoint
+    let hasBias: Bool
+  }
+
+  /// Nil where no pooling follows: the transformer has a head of its own.
+  private(set) var recipe: EmbeddingRecipe?
+  /// The weights of dense modules, by their places among the recipe's modules.
+  private(set) var dense: [Int: Dense] = [:]
+  private(set) var files: [String] = []
+  private(set) var notices: [String] = []
+
+  private let folder: String
+  private let hiddenSize: Int
+
+  /// Reads the module list and the configurations of its modules.
+  ///
+  /// - Throws: `unsupported` with the module or mode that this package does not do; `malformed`.
+  init(modules path: String, hiddenSize: Int) throws(BertError) {
+    folder = Folder.parent(of: path)
+    self.hiddenSize = hiddenSize
+    let json = try ModelFiles.readJSON(path, limit: 1 << 20)
+    do throws(BertError) {
+      guard let modules = json.arrayValue else {
+        throw BertError(.malformed, "is \(json.kind); expected a list of modules")
+      }
+      for (place, module) in modules.enumerated() { try read(module, place) }
+    } catch {
+      throw error.inFile(path)
+    }
+  }
+
+  private mutating func read(_ module: JSON, _ place: Int) throws(BertError) {
+    let type = module["type"]?.stringValue ?? "of no type"
+    let isPooled = recipe != nil
+    switch String(type.split(separator: ".").last ?? "") {
+    case "Transformer" where place == 0: break
+    case "Dropout" where place > 0: break  // It does nothing once a model is trained.
+    case "Pooling" where place > 0 && !isPooled:
+      try readPooling(try configuration(module, place, absent: "1_Pooling"))
+    case "Normalize" where isPooled: recipe?.modules.append(.normalize)
+    case "Dense" where isPooled:
+      try readDense(try configuration(module, place, absent: "2_Dense"))
+    default:
+      throw BertError(
+        .unsupported,
+        "module \(place) is '\(type.prefix(120))'; a Transformer, then Pooling, then any of Dense, "
+          + "Normalize and Dropout are supported")
+    }
+  }
+
+  private mutating func configuration(
+    _ module: JSON, _ place: Int, absent: String
+  ) throws(BertError) -> String {
+    let name = ModelFiles.modulePath(module["path"]?.stringValue ?? absent)
+    guard Folder.isInside(name) else {
+      throw BertError(
+        .malformed, "the path of module \(place), '\(name.prefix(80))', leaves the folder")
+    }
+    let path = folder + "/" + name + "/config.json"
+    files.append(path)
+    return path
+  }
+
+  // MARK: Pooling
+
+  /// Flags in the order in which their vectors are put end to end, and the names that lists have for them.
+  private static let modes: [(flag: String, names: [String], pooling: Pooling)] = [
+    ("pooling_mode_cls_token", ["cls", "cls_token"], .cls),
+    ("pooling_mode_max_tokens", ["max", "max_tokens"], .max),
+    ("pooling_mode_mean_tokens", ["mean", "mean_tokens"], .mean),
+    (
+      "pooling_mode_mean_sqrt_len_tokens", ["mean_sqrt_len_tokens", "mean_sqrt_len"],
+      .meanSqrtLength
+    ),
+    (
+      "pooling_mode_weightedmean_tokens", ["weightedmean", "weightedmean_tokens"], .weightedMean
+    ),
+    ("pooling_mode_lasttoken", ["lasttoken"], .lastToken),
+  ]
+
+  private mutating func readPooling(_ path: String) throws(BertError) {
+    let json = try ModelFiles.readJSON(path, limit: 1 << 20)
+    do throws(BertError) {
+      var made = EmbeddingRecipe()
+      made.poolings = try Self.poolings(json)
+      made.poolsPrompt = try json.flag("include_prompt") ?? true
+      for key in ["word_embedding_dimension", "embedding_dimension"] {
+        guard let size = json[key] else { continue }
+        if size != .integer(hiddenSize) {
+          throw BertError(
+            .malformed,
+            "\(key) is \(size.text().prefix(40)), but the model's hidden_size is \(hiddenSize)")
+        }
+      }
+      let known = Self.modes.map(\.flag) + [
+        "word_embedding_dimension", "embedding_dimension", "pooling_mode", "include_prompt",
+      ]
+      let unread = (json.objectValue?.keys ?? []).filter { !known.contains($0) }
+      if let unread = unread.first(where: { $0.hasPrefix("pooling_mode") }) {
+        throw BertError(.unsupported, "\(unread.prefix(80)) is not known")
+      }
+      if !unread.isEmpty { notices.append("members of the pooling that are ignored: " + unread.listed) }
+      recipe = made
+    } catch {
+      throw error.inFile(path)
+    }
+  }
+
+  private static func poolings(_ json: JSON) throws(BertError) -> [Pooling] {
+    var flagged: [Pooling] = []
+    for mode in modes where try json.flag(mode.flag) == true { flagged.append(mode.pooling) }
+    guard let value = json["pooling_mode"], !value.isNull else {
+      return flagged.isEmpty ? [.mean] : flagged
+    }
+    let names = value.arrayValue ?? [value]
+    var poolings: [Pooling] = []
+    for name in names {
+      guard let mode = modes.first(where: { $0.names.contains(name.stringValue ?? "") }) else {
+        throw BertError(
+          .unsupported,
+          "the pooling mode \(name.text().prefix(80)) is not known; "
+            + modes.map { $0.names[0] }.joined(separator: ", ") + " are")
+      }
+      poolings.append(mode.pooling)
+    }
+    if poolings.isEmpty { throw BertError(.malformed, "pooling_mode names no mode") }
+    return poolings
+  }
+
+  // MARK: Dense
+
+  private mutating func readDense(_ path: String) throws(BertError) {
+    let json = try ModelFiles.readJSON(path, limit: 1 << 20)
+    guard let place = recipe?.modules.count,
+      let width = recipe?.width(after: place, hiddenSize: hiddenSize)
+    else { return }
+    let hasBias: Bool
+    do throws(BertError) {
+      guard let inputs = json["in_features"]?.integerValue,
+        let outputs = json["out_features"]?.integerValue, outputs >= 1,
+        outputs <= BertConfiguration.largestWidth
+      else {
+        throw BertError(
+          .malformed,
+          "in_features and out_features are to be whole numbers, at most "
+            + "\(BertConfiguration.largestWidth)")
+      }
+      if inputs != width {
+        throw BertError(.malformed, "in_features is \(inputs), but what comes in is \(width) wide")
+      }
+      if try json.flag("use_residual") == true {
+        throw BertError(.unsupported, "use_residual is true; only false is supported")
+      }
+      for key in ["module_input_name", "module_output_name"] {
+        if let name = try json.text(key), name != "sentence_embedding" {
+          throw BertError(
+            .unsupported,
+            "\(key) is '\(name.prefix(80))'; only sentence_embedding is supported")
+        }
+      }
+      hasBias = try json.flag("bias") ?? true
+      let activation = try Self.activation(json["activation_function"], absent: .tanh)
+      recipe?.modules.append(.dense(outputs: outputs, activation))
+    } catch {
+      throw error.inFile(path)
+    }
+    let checkpoint = try Checkpoint.open(Folder.parent(of: path))
+    files += [checkpoint.path] + checkpoint.tensors.map(\.file)
+    try checkShapes(checkpoint, place, width, hasBias)
+    dense[place] = Dense(checkpoint: checkpoint, hasBias: hasBias)
+  }
+
+  private func checkShapes(
+    _ checkpoint: Checkpoint, _ place: Int, _ inputs: Int, _ hasBias: Bool
+  ) throws(BertError) {
+    guard let outputs = recipe?.width(after: place + 1, hiddenSize: hiddenSize) else { return }
+    var expected: [(String, [Int])] = [("linear.weight", [outputs, inputs])]
+    if hasBias { expected.append(("linear.bias", [outputs])) }
+    for (name, shape) in expected {
+      guard let tensor = checkpoint[name] else {
+        throw BertError(
+          .malformed, "is missing; a dense module has it", file: checkpoint.path, tensor: name)
+      }
+      if tensor.shape != shape || !tensor.type.isFloat {
+        throw BertError(
+          .malformed,
+          "has shape \(tensor.shape) of \(tensor.type.rawValue); expected \(shape) of floats",
+          file: tensor.file, tensor: name)
+      }
+    }
+    if let other = checkpoint.tensors.first(where: { tensor in
+      !expected.contains { $0.0 == tensor.name }
+    }) {
+      throw BertError(
+        .malformed, "is not a tensor of a dense module", file: other.file,
+        tensor: String(other.name.prefix(200)))
+    }
+  }
+
+  /// The activation of a class's name.
+  ///
+  /// - Throws: `unsupported` for what is not known, or no class of PyTorch.
+  static func activation(
+    _ value: JSON?, absent: OutputActivation
+  ) throws(BertError) -> OutputActivation {
+    guard let value, !value.isNull else { return absent }
+    let name = value.stringValue ?? ""
+    let known: [String: OutputActivation] = [
+      "Identity": .identity, "Tanh": .tanh, "ReLU": .relu, "GELU": .gelu, "Sigmoid": .sigmoid,
+      "SiLU": .silu,
+    ]
+    guard name.hasPrefix("torch."), let last = name.split(separator: ".").last,
+      let activation = known[String(last)]
+    else {
+      throw BertError(
+        .unsupported,
+        "the activation is \(value.text().prefix(120)); torch.nn's "
+          + known.keys.sorted().joined(separator: ", ") + " are supported")
+    }
+    return activation
+  }
+}
+
+/// `config_sentence_transformers.json`: what is put before texts, how many numbers are kept, what makes a score.
+struct SentenceSettings {
+  private(set) var prompts: [Prompt] = []
+  private(set) var defaultPrompt: String?
+  private(set) var dimensions: Int?
+  private(set) var scoreActivation: OutputActivation?
+  private(set) var notices: [String] = []
+
+  /// Reads the file.
+  ///
+  /// - Throws: `malformed`, or `unsupported` with the member.
+  init(_ path: String) throws(BertError) {
+    let json = try ModelFiles.readJSON(path, limit: 4 << 20)
+    do throws(BertError) { try read(json) } catch { throw error.inFile(path) }
+  }
+
+  private static let known = [
+    "__version__", "prompts", "default_prompt_name", "similarity_fn_name", "model_type",
+    "truncate_dim", "activation_fn",
+  ]
+
+  private mutating func read(_ json: JSON) throws(BertError) {
+    guard let object = json.objectValue else {
+      throw BertError(.malformed, "is \(json.kind); expected an object")
+    }
+    if let value = json["prompts"], !value.isNull {
+      guard let map = value.objectValue else {
+        throw BertError(.malformed, "prompts is \(value.kind); expected an object")
+      }
+      for (name, text) in map {
+        guard text.isNull || text.stringValue != nil else {
+          throw BertError(
+            .malformed, "the prompt '\(name.prefix(80))' is \(text.kind); expected a string")
+        }
+        prompts.append(Prompt(name, text.stringValue ?? ""))
+      }
+    }
+    if let name = try json.text("default_prompt_name") {
+      guard let prompt = prompts.first(where: { $0.name.utf8.elementsEqual(name.utf8) }) else {
+        throw BertError(
+          .malformed,
+          "default_prompt_name is '\(name.prefix(80))', which none of the \(prompts.count) prompts "
+            + "has")
+      }
+      if !prompt.text.isEmpty {
+        defaultPrompt = name
+        notices.append(
+          "the prompt '\(name.prefix(40))' is put before every text: "
+            + JSON.string(String(prompt.text.prefix(80))).text())
+      }
+    }
+    if let value = json["truncate_dim"], !value.isNull {
+      guard let count = value.integerValue, count >= 1 else {
+        throw BertError(
+          .malformed, "truncate_dim is \(value.text().prefix(40)); expected a number from 1 on")
+      }
+      dimensions = count
+    }
+    if json["activation_fn"] != nil {
+      scoreActivation = try SentenceModules.activation(json["activation_fn"], absent: .identity)
+    }
+    let unread = object.keys.filter { !Self.known.contains($0) }
+    if !unread.isEmpty {
+      notices.append("members of config_sentence_transformers.json that are ignored: " + unread.listed)
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import BertErrors
+import JSONText
+
+/// The class that publishes a tokenizer: it decides which file rules.
+///
+/// - For BERT's own classes, and where none is named, `tokenizer.json` gives the vocabulary and the rules, and
+///   the flags that `tokenizer_config.json` names override it. The published library makes the rest by itself
+///   (`[CLS] A [SEP]`, cleaning, splitting at punctuation): a `tokenizer.json` that says otherwise contradicts
+///   it, and is refused.
+/// - For the class of any pipeline, `tokenizer.json` alone counts.
+enum TokenizerClass {
+  case bert
+  case pipeline
+
+  /// Finds the class, in `tokenizer_config.json` or else in `config.json`.
+  ///
+  /// - Throws: `unsupported` for another class, or where either file names another way to find words.
+  init(
+    tokenizer: (json: JSON, path: String)?, model: (json: JSON, path: String)
+  ) throws(BertError) {
+    for file in [tokenizer, model].compactMap({ $0 }) {
+      do throws(BertError) { try Self.requireOwnWords(file.json) } catch {
+        throw error.inFile(file.path)
+      }
+    }
+    for file in [tokenizer, model].compactMap({ $0 }) {
+      guard let value = file.json["tokenizer_class"], !value.isNull else { continue }
+      guard let name = value.stringValue else {
+        throw BertError(
+          .malformed, "tokenizer_class is \(value.kind); expected a string", file: file.path)
+      }
+      if Self.bertNames.contains(name) {
+        self = .bert
+      } else if Self.pipelineNames.contains(name) {
+        self = .pipeline
+      } else {
+        throw BertError(
+          .unsupported,
+          "tokenizer_class is '\(name.prefix(80))'; BertTokenizer and its like are supported",
+          file: file.path)
+      }
+      return
+    }
+    self = .bert
+  }
+
+  private static let bertNames: Set<String> = [
+    "BertTokenizer", "BertTokenizerFast", "DistilBertTokenizer", "DistilBertTokenizerFast",
+    "ElectraTokenizer", "ElectraTokenizerFast", "RetriBertTokenizer", "RetriBertTokenizerFast",
+  ]
+  private static let pipelineNames: Set<String> = ["PreTrainedTokenizerFast", "TokenizersBackend"]
+
+  /// Members with which tokenizers of other languages say that words or pieces are found another way, and the
+  /// values that mean BERT's.
+  private static let foreignMembers: [(key: String, own: [JSON])] = [
+    ("word_tokenizer_type", ["basic"]), ("subword_tokenizer_type", ["wordpiece"]),
+    ("do_word_tokenize", [true]), ("do_subword_tokenize", [true]), ("mecab_kwargs", [[:]]),
+    ("sudachi_kwargs", [[:]]), ("jumanpp_kwargs", [[:]]), ("do_basic_tokenize", [true]),
+    ("split_special_tokens", [false]), ("add_bos_token", [false]), ("add_eos_token", [false]),
+    ("subword_type", ["wordpiece"]), ("word_segmenter", []), ("vncorenlp", []),
+  ]
+
+  private static func requireOwnWords(_ json: JSON) throws(BertError) {
+    for (key, own) in foreignMembers {
+      guard let value = json[key], !value.isNull, !own.contains(value) else { continue }
+      let expected = own.first.map { "only \($0.text()) is supported" } ?? "that is not supported"
+      throw BertError(.unsupported, "\(key) is \(value.text().prefix(80)); \(expected)")
+    }
+  }
+}
