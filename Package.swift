@@ -99,9 +99,10 @@ let package = Package(
       dependencies: ["BertErrors", "JSONText", "BertTokenize", "Fixtures"]),
     .testTarget(name: "KernelTests", dependencies: ["BertErrors", "SystemLibrary", "BertKernels"]),
     .testTarget(
-      name: "ThreadTests", dependencies: ["BertErrors", "BertKernels", "ForkProbe", "Fixtures"]),
+      name: "ThreadTests", dependencies: ["BertKernels", "SystemLibrary", "ForkProbe", "Fixtures"]),
     // What tests start as a process of its own, to fork it.
-    .executableTarget(name: "ForkProbe", dependencies: ["BertKernels"], path: "Tests/ForkProbe"),
+    .executableTarget(
+      name: "ForkProbe", dependencies: ["BertKernels", "SystemLibrary"], path: "Tests/ForkProbe"),
     .testTarget(
       name: "BertqFileTests",
       dependencies: [

@@ -1,4 +1,4 @@
-import Glibc
+import SystemLibrary
 
 /// Seconds that a child may take before it is taken to hang; sanitizers slow it down.
 private let patience: UInt32 = 60
