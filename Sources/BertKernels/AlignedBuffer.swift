@@ -31,17 +31,18 @@ package final class AlignedBuffer: @unchecked Sendable {
   ///
   /// - Parameters:
   ///   - purpose: what they are for, as the message says it.
-  ///   - advice: how to do with less.
+  ///   - advice: how to do with less; nil where computing less at once does it.
   /// - Throws: `system` when the system gives no more memory.
   package init(
     checkedBytes count: Int, for purpose: @autoclosure () -> String,
-    advice: String = "compute fewer tokens at once, or on fewer threads"
+    advice: String? = nil
   ) throws(BertError) {
     guard let base = Self.allocate(count) else {
       throw BertError(
         .system,
-        "there is no memory for \(purpose()), \((count >> 20) + 1) MB: \(advice), or allow the "
-          + "process more (ulimit -v)")
+        "there is no memory for \(purpose()), \((count >> 20) + 1) MB: "
+          + (advice.map { "\($0), or " } ?? "") + "allow the process more (ulimit -v)",
+        remedy: advice == nil ? .computeLessAtOnce : nil)
     }
     self.count = count
     self.base = base
@@ -52,7 +53,7 @@ package final class AlignedBuffer: @unchecked Sendable {
   /// - Throws: `system` when the system gives no more memory.
   package convenience init(
     checkedFloats count: Int, for purpose: @autoclosure () -> String,
-    advice: String = "compute fewer tokens at once, or on fewer threads"
+    advice: String? = nil
   ) throws(BertError) {
     try self.init(checkedBytes: count * 4, for: purpose(), advice: advice)
   }

@@ -197,7 +197,7 @@ package final class CalibratedQuantizer {
         throw BertError(
           .malformed,
           "the calibration texts give NaN or infinity \(place) in float32 already: the weights are "
-            + "damaged or overflow; --no-calibration or --weights float converts them all the same")
+            + "damaged or overflow", remedy: .convertWithoutCalibration)
       }
     }
   }

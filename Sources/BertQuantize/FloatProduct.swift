@@ -7,7 +7,7 @@ struct FloatProduct {
   /// Columns of a panel.
   static let panel = Int(BK_PANEL)
   /// Rows of a task: a multiple of every kernel's tile.
-  static let blockRows = 48
+  static let blockRows = Int(BK_BLOCK_ROWS)
 
   let calls: bk_kernels
   /// What the kernel adds as a bias.
