@@ -12,6 +12,18 @@ package enum HeadKind: String, Sendable, CaseIterable {
   case answer
 }
 
+extension HeadKind {
+  /// The stem of the linear that gives the head's numbers.
+  package var stem: String {
+    switch self {
+    case .maskedWords: CanonicalName.maskedDecoder
+    case .nextSentence: CanonicalName.nextSentence
+    case .classifier: CanonicalName.classifier
+    case .answer: CanonicalName.answer
+    }
+  }
+}
+
 extension CanonicalName {
   /// The stem of the linear before the masked-word decoder: `.weight` `[hidden, hidden]`, `.bias`.
   package static let maskedTransform = "head.mlm.transform"
