@@ -43,8 +43,9 @@ extension CanonicalName {
   package static let classifier = "head.classifier"
   /// The stem of the answer linear: `.weight` `[2, hidden]`, `.bias` `[2]`.
   package static let answer = "head.answer"
-  /// The stem of the linear that weighs each token of a sparse vector: `.weight` `[1, hidden]`,
-  /// `.bias` `[1]`. Where it is absent, the masked-word decoder's scores are the weights.
+  /// The stem of the linear that weighs tokens for a sparse vector: `.weight` `[1, hidden]`, `.bias`.
+  ///
+  /// Where it is absent, the masked-word decoder's scores are the weights.
   package static let sparse = "head.sparse"
   /// The stem of the linear that narrows each token's vector: `.weight` `[dimensions, hidden]`,
   /// `.bias` `[dimensions]`.

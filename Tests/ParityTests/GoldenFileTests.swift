@@ -7,8 +7,9 @@ import Fixtures
 import FoundationEssentials
 import Testing
 
-/// Files of every version that was released, with answers recorded when they were made: read and
-/// computed for ever as then. `tools/make/golden` made them, and another implementation the answers.
+/// Files of every version, read and computed for ever as when they were made.
+///
+/// `tools/make/golden` made them, and another implementation the answers that lie beside them.
 struct GoldenFileTests {
   static let folder = SharedData.packageRoot + "/formats/golden/"
   static let names = ["format2-numeric4"]
