@@ -49,6 +49,8 @@ public struct CheckpointConversion: Sendable {
   public var configuration: String?
   /// `vocab.txt` or `tokenizer.json`, when it does not lie there.
   public var vocabulary: String?
+  /// Whether the tokenizer is left out, so that the file takes token ids alone.
+  public var idsOnly = false
   /// Which weights are written.
   public var weights = Weights.both
   /// What int8 weights are fitted to.

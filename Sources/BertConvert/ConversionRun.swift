@@ -43,7 +43,8 @@ struct ConversionRun {
         $0
       })
     let model = try ModelImport.read(
-      input: order.input, config: order.configuration, vocabulary: order.vocabulary
+      input: order.input, config: order.configuration, vocabulary: order.vocabulary,
+      idsOnly: order.idsOnly
     ) { found = $0 }
     try requireTargets(besides: Array(model.files))
     let budget = try order.driftLimit.map { limit throws(BertError) in

@@ -22,9 +22,7 @@ package final class ImportedModel: Sendable {
   /// Every file that it was or will be read from.
   package var files: Set<String> { report.files }
 
-  private let checkpoint: Checkpoint
-  private let parts: [String: [PublishedPart]]
-  private let dense: [Int: SentenceModules.Dense]
+  private let read: @Sendable (String) throws(BertError) -> [Float]
 
   init(
     _ checkpoint: Checkpoint, _ plan: TensorPlan, _ description: ModelDescription,
@@ -34,16 +32,33 @@ package final class ImportedModel: Sendable {
     self.description = description
     vocabulary = tokenizer?.vocabulary ?? []
     addedIDs = tokenizer?.addedIDs ?? []
-    self.checkpoint = checkpoint
     self.report = report
     let pooler = Set(description.configuration.poolerTensors.map(\.name))
-    dense = modules?.dense ?? [:]
     tensors =
       plan.tensors.map(\.requirement).filter { !dropsPooler || !pooler.contains($0.name) }
       + description.embedding.tensors(hiddenSize: description.configuration.hiddenSize)
     heads = plan.heads
     hasPooler = plan.hasPooler && !dropsPooler
-    parts = Dictionary(uniqueKeysWithValues: plan.tensors.map { ($0.requirement.name, $0.parts) })
+    let parts = PublishedParts(checkpoint, plan, description, modules?.dense ?? [:])
+    read = { (name) throws(BertError) in try parts.readTensor(name) }
+  }
+
+  /// A model that lies elsewhere: `read` gives a tensor's values as `readTensor` does.
+  package init(
+    description: ModelDescription, vocabulary: [[UInt8]], addedIDs: Set<Int>,
+    tensors: [TensorRequirement],
+    report: ImportReport,
+    read: @escaping @Sendable (String) throws(BertError) -> [Float]
+  ) {
+    self.description = description
+    self.vocabulary = vocabulary
+    self.addedIDs = addedIDs
+    self.tensors = tensors
+    self.report = report
+    self.read = read
+    let names = Set(tensors.map(\.name))
+    hasPooler = names.contains(CanonicalName.pooler + FloatPart.weight)
+    heads = HeadKind.allCases.filter { names.contains($0.stem + FloatPart.bias) }
   }
 
   /// The values of a canonical tensor as float32, row-major, whatever layout it will have.
@@ -53,7 +68,27 @@ package final class ImportedModel: Sendable {
   ///
   /// - Throws: `malformed` with file, tensor and byte offset when bytes are damaged or a value is
   ///   NaN or infinite; `notFound` when the model has no tensor of that name.
-  package func readTensor(_ name: String) throws(BertError) -> [Float] {
+  package func readTensor(_ name: String) throws(BertError) -> [Float] { try read(name) }
+}
+
+/// The tensors of a checkpoint, by the canonical names that they are or become part of.
+private struct PublishedParts: Sendable {
+  private let checkpoint: Checkpoint
+  private let description: ModelDescription
+  private let dense: [Int: SentenceModules.Dense]
+  private let parts: [String: [PublishedPart]]
+
+  init(
+    _ checkpoint: Checkpoint, _ plan: TensorPlan, _ description: ModelDescription,
+    _ dense: [Int: SentenceModules.Dense]
+  ) {
+    self.description = description
+    self.dense = dense
+    self.checkpoint = checkpoint
+    parts = Dictionary(uniqueKeysWithValues: plan.tensors.map { ($0.requirement.name, $0.parts) })
+  }
+
+  func readTensor(_ name: String) throws(BertError) -> [Float] {
     if let values = try readDense(name) { return values }
     guard let parts = parts[name] else {
       throw BertError(

@@ -12,6 +12,18 @@ package enum HeadKind: String, Sendable, CaseIterable {
   case answer
 }
 
+extension HeadKind {
+  /// The stem of the linear that gives the head's numbers.
+  package var stem: String {
+    switch self {
+    case .maskedWords: CanonicalName.maskedDecoder
+    case .nextSentence: CanonicalName.nextSentence
+    case .classifier: CanonicalName.classifier
+    case .answer: CanonicalName.answer
+    }
+  }
+}
+
 extension CanonicalName {
   /// The stem of the linear before the masked-word decoder: `.weight` `[hidden, hidden]`, `.bias`.
   package static let maskedTransform = "head.mlm.transform"
@@ -31,8 +43,9 @@ extension CanonicalName {
   package static let classifier = "head.classifier"
   /// The stem of the answer linear: `.weight` `[2, hidden]`, `.bias` `[2]`.
   package static let answer = "head.answer"
-  /// The stem of the linear that weighs each token of a sparse vector: `.weight` `[1, hidden]`,
-  /// `.bias` `[1]`. Where it is absent, the masked-word decoder's scores are the weights.
+  /// The stem of the linear that weighs tokens for a sparse vector: `.weight` `[1, hidden]`, `.bias`.
+  ///
+  /// Where it is absent, the masked-word decoder's scores are the weights.
   package static let sparse = "head.sparse"
   /// The stem of the linear that narrows each token's vector: `.weight` `[dimensions, hidden]`,
   /// `.bias` `[dimensions]`.

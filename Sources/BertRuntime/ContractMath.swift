@@ -1,5 +1,6 @@
-/// Functions of the numeric contract for single numbers, in portable operations that every CPU
-/// rounds alike: the same bits as the kernels' own. `formats/bertq.md` states them.
+/// Functions of the numeric contract for single numbers; `formats/bertq.md` states them.
+///
+/// They are made of operations that every CPU rounds alike, so they have the kernels' own bits.
 enum ContractMath {
   /// Adding it rounds a number of magnitude up to 2²² to an integer.
   private static let magic: Float = 12_582_912

@@ -8,7 +8,7 @@ import BertModel
 /// A row is decoded to float32, exactly or by one rounding: the same bits on every CPU.
 ///
 /// Safety: the pointers go into a source that whoever holds this keeps alive.
-struct WordTable: @unchecked Sendable {
+package struct WordTable: @unchecked Sendable {
   /// Numbers of a row that share a scale.
   static let block = 32
 
@@ -19,7 +19,7 @@ struct WordTable: @unchecked Sendable {
   /// Finds the table; rows are verified when they are first looked up.
   ///
   /// - Throws: `malformed` when it is absent or of another kind.
-  init(_ source: any WeightSource) throws(BertError) {
+  package init(_ source: any WeightSource) throws(BertError) {
     let c = source.model.configuration
     let type = source.find(CanonicalName.wordEmbeddings)?.elementType ?? .float32
     width = c.hiddenSize
@@ -72,7 +72,7 @@ struct WordTable: @unchecked Sendable {
   }
 
   /// Lends all rows as float32, decoded in memory where that is needed, verified.
-  func withFloats(
+  package func withFloats(
     _ source: any WeightSource, _ body: (UnsafePointer<Float>) -> Void
   ) throws(BertError) {
     let rows = view.shape[0]

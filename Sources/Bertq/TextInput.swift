@@ -31,7 +31,7 @@ extension ServedModel {
     return min(description.tokenizer?.maximumTokens ?? positions, positions)
   }
 
-  /// Tokenizes an input and adds it to a batch.
+  /// Tokenizes an input, behind the model's default prompt if it has one, and adds it to a batch.
   ///
   /// - Parameters:
   ///   - truncates: cuts what is too long instead of refusing it.
@@ -56,7 +56,8 @@ extension ServedModel {
     }
     var encoding = TokenizedText()
     let limit = truncates ? TokenLimit(tokenLimit) : nil
-    let made = try input.text.withUnsafeBufferPointer { text throws(BertError) in
+    let prompt = description.defaultPromptText.map { Array($0.utf8) } ?? []
+    let made = try (prompt + input.text).withUnsafeBufferPointer { text throws(BertError) in
       guard let pair = input.pair else {
         return try tokenizer.encode(text, limit: limit, appendingTo: &encoding)
       }

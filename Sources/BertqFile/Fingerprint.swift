@@ -2,9 +2,10 @@ import BertErrors
 import BertModel
 import CBertqChecksum
 
-/// The names of all that leads from a text to its answer, in one precision: two vectors, or two
-/// answers, may be compared only if theirs are equal. 16 hexadecimal digits each; nil for what the
-/// file does not hold.
+/// The names of all that leads from a text to its answer, in each precision.
+///
+/// Two vectors, or two answers, may be compared only if theirs are equal. Each has 16 hexadecimal
+/// digits; it is nil for what the file does not hold.
 package struct BertqFingerprints: Equatable, Sendable {
   /// That of float32 vectors.
   package var float: String?

@@ -7,6 +7,7 @@ enum Remedies {
     .computeLessAtOnce: "lower --token-budget or --threads",
     .nameConfiguration: "name one with --config",
     .nameVocabulary: "name one with --vocab, or pass --no-calibration",
+    .convertForIDs: "--ids-only does that",
     .convertWithoutCalibration:
       "--no-calibration or --weights float converts it all the same",
     .storeBothPrecisions: "bert-convert --weights both stores both precisions",

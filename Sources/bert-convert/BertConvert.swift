@@ -34,6 +34,9 @@ struct BertConvertCommand: ParsableCommand {
     completion: .file())
   var vocab: String?
 
+  @Flag(help: "Leave the tokenizer out: the file then takes token ids, not texts.")
+  var idsOnly = false
+
   @Option(help: "Which weights to write.")
   var weights = CheckpointConversion.Weights.both
 
@@ -84,6 +87,9 @@ struct BertConvertCommand: ParsableCommand {
       throw ValidationError(
         "--weights float writes nothing that --calibrate, --max-drift or --recipe have a say in")
     }
+    if idsOnly && (vocab != nil || calibrate != nil || maxDrift != nil) {
+      throw ValidationError("--ids-only leaves out the tokenizer that --vocab, --calibrate and --max-drift need")
+    }
     if let threads, threads < 1 {
       throw ValidationError("--threads is \(threads); it must be at least 1")
     }
@@ -94,6 +100,7 @@ struct BertConvertCommand: ParsableCommand {
       var conversion = CheckpointConversion(input: input, output: output)
       conversion.configuration = config
       conversion.vocabulary = vocab
+      conversion.idsOnly = idsOnly
       conversion.weights = weights
       conversion.calibration =
         withoutCalibration ? .none : calibrate.map { .file($0) } ?? .builtIn

@@ -91,6 +91,7 @@ struct UnicodeTests {
       $0.wordPiece?.stripAccents = strip
       $0.wordPiece?.spaceChinese = lowercase
     }
+    let rules = try #require(tokenizer.settings.wordPiece)
     var wrong: [UInt32] = []
     var encoding = TokenizedText()
     tokenizer.withScanner(&encoding, spans: false, words: true) { scanner in
@@ -103,8 +104,7 @@ struct UnicodeTests {
         text.withUnsafeBufferPointer { scanner.scan($0) }
         let expected =
           isMentioned
-          ? facts.words(scalar, try #require(tokenizer.settings.wordPiece)).map { $0.flatMap(utf8) }
-          : [text]
+          ? facts.words(scalar, rules).map { $0.flatMap(utf8) } : [text]
         if scanner.words != expected { wrong.append(scalar) }
       }
     }
