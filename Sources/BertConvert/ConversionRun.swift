@@ -52,8 +52,11 @@ struct ConversionRun {
     }
     let recipe =
       try order.recipe.map { text throws(BertError) in try Recipe.parse(text) } ?? .standard
-    let vocabulary = model.vocabulary.isEmpty ? [] : try VocabularyTable.build(
-      model.vocabulary, unlisted: model.addedIDs)
+    let vocabulary =
+      model.vocabulary.isEmpty
+      ? []
+      : try VocabularyTable.build(
+        model.vocabulary, unlisted: model.addedIDs)
     let tokenizer = try Self.tokenizer(vocabulary, model.description)
     let input = try calibrationInput(
       model.description, tokenizer, holdsOut: budget != nil, watch)

@@ -13,7 +13,8 @@ enum CheckpointLayout {
   }
 
   private static let modelSuffixes = [
-    ".safetensors", ".npz", ".bin", ".ckpt.index", ".index.json", ".onnx", ".pt", ".pth", ".h5", ".msgpack",
+    ".safetensors", ".npz", ".bin", ".ckpt.index", ".index.json", ".onnx", ".pt", ".pth", ".h5",
+    ".msgpack",
   ]
 
   private static func holdsModel(_ names: [String]) -> Bool {
@@ -104,7 +105,8 @@ enum CheckpointLayout {
 
   /// Tokenizers that lie beside a model in files that are not read.
   private static let foreignTokenizers: [(files: [String], what: String)] = [
-    (["sentencepiece.bpe.model"], "a SentencePiece model"), (["spiece.model"], "a SentencePiece model"),
+    (["sentencepiece.bpe.model"], "a SentencePiece model"),
+    (["spiece.model"], "a SentencePiece model"),
     (["tokenizer.model"], "a SentencePiece model"), (["spm.model"], "a SentencePiece model"),
     (["vocab.json", "merges.txt"], "a byte-pair vocabulary"),
   ]

@@ -102,14 +102,17 @@ struct SentenceModules {
             "\(key) is \(size.text().prefix(40)), but the model's hidden_size is \(hiddenSize)")
         }
       }
-      let known = Self.modes.map(\.flag) + [
-        "word_embedding_dimension", "embedding_dimension", "pooling_mode", "include_prompt",
-      ]
+      let known =
+        Self.modes.map(\.flag) + [
+          "word_embedding_dimension", "embedding_dimension", "pooling_mode", "include_prompt",
+        ]
       let unread = (json.objectValue?.keys ?? []).filter { !known.contains($0) }
       if let unread = unread.first(where: { $0.hasPrefix("pooling_mode") }) {
         throw BertError(.unsupported, "\(unread.prefix(80)) is not known")
       }
-      if !unread.isEmpty { notices.append("members of the pooling that are ignored: " + unread.listed) }
+      if !unread.isEmpty {
+        notices.append("members of the pooling that are ignored: " + unread.listed)
+      }
       recipe = made
     } catch {
       throw error.inFile(path)
@@ -294,7 +297,8 @@ struct SentenceSettings {
     }
     let unread = object.keys.filter { !Self.known.contains($0) }
     if !unread.isEmpty {
-      notices.append("members of config_sentence_transformers.json that are ignored: " + unread.listed)
+      notices.append(
+        "members of config_sentence_transformers.json that are ignored: " + unread.listed)
     }
   }
 }

@@ -12,6 +12,8 @@ package enum ModelFeature: String, CaseIterable, Sendable {
   case addedTokens = "tokenizer.added-tokens"
   /// Texts that lose their beginning.
   case leftTruncation = "tokenizer.cuts-left"
+  /// Control characters that stay in texts.
+  case keptControls = "tokenizer.keeps-controls"
   /// Several poolings, or one beside mean, cls and pooler.
   case poolings = "embedding.poolings"
   /// Modules behind pooling other than one normalisation.
@@ -63,6 +65,7 @@ extension ModelDescription {
       uses(.tokenizerTemplate, !tokenizer.single.isEmpty || !tokenizer.pair.isEmpty)
       uses(.addedTokens, !tokenizer.addedTokens.isEmpty)
       uses(.leftTruncation, tokenizer.cutsLeft)
+      uses(.keptControls, tokenizer.wordPiece?.cleansText == false)
     }
     let plain: [Pooling] = [.mean, .cls, .pooler]
     uses(.poolings, embedding.poolings.count != 1 || !plain.contains(embedding.poolings[0]))

@@ -52,6 +52,7 @@ extension Header {
     rules.lowercase = stored.lowercase != 0
     rules.stripAccents = stored.has_strip_accents != 0 ? stored.strip_accents != 0 : nil
     rules.spaceChinese = stored.space_chinese != 0
+    rules.cleansText = stored.has_keeps_controls == 0 || stored.keeps_controls == 0
     rules.maximumWordLength = Int(stored.maximum_word_length)
     rules.continuationPrefix = try text(stored.continuation_prefix, "the continuation prefix")
     return rules

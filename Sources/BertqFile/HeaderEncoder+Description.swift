@@ -64,6 +64,8 @@ extension Arena {
     stored.has_strip_accents = rules.stripAccents == nil ? 0 : 1
     stored.strip_accents = rules.stripAccents == true ? 1 : 0
     stored.space_chinese = rules.spaceChinese ? 1 : 0
+    stored.has_keeps_controls = rules.cleansText ? 0 : 1
+    stored.keeps_controls = rules.cleansText ? 0 : 1
     stored.maximum_word_length = try number(rules.maximumWordLength, "the longest word")
     stored.continuation_prefix = try text(rules.continuationPrefix, "the continuation prefix")
     return place(stored)

@@ -1250,7 +1250,7 @@ const ProtobufCMessageDescriptor bertq__added_token__descriptor =
   (ProtobufCMessageInit) bertq__added_token__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor bertq__word_piece__field_descriptors[5] =
+static const ProtobufCFieldDescriptor bertq__word_piece__field_descriptors[6] =
 {
   {
     "lowercase",
@@ -1312,9 +1312,22 @@ static const ProtobufCFieldDescriptor bertq__word_piece__field_descriptors[5] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "keeps_controls",
+    6,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bertq__WordPiece, has_keeps_controls),
+    offsetof(Bertq__WordPiece, keeps_controls),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bertq__word_piece__field_indices_by_name[] = {
   4,   /* field[4] = continuation_prefix */
+  5,   /* field[5] = keeps_controls */
   0,   /* field[0] = lowercase */
   3,   /* field[3] = maximum_word_length */
   2,   /* field[2] = space_chinese */
@@ -1323,7 +1336,7 @@ static const unsigned bertq__word_piece__field_indices_by_name[] = {
 static const ProtobufCIntRange bertq__word_piece__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor bertq__word_piece__descriptor =
 {
@@ -1333,7 +1346,7 @@ const ProtobufCMessageDescriptor bertq__word_piece__descriptor =
   "Bertq__WordPiece",
   "bertq",
   sizeof(Bertq__WordPiece),
-  5,
+  6,
   bertq__word_piece__field_descriptors,
   bertq__word_piece__field_indices_by_name,
   1,  bertq__word_piece__number_ranges,

@@ -88,7 +88,8 @@ struct BertConvertCommand: ParsableCommand {
         "--weights float writes nothing that --calibrate, --max-drift or --recipe have a say in")
     }
     if idsOnly && (vocab != nil || calibrate != nil || maxDrift != nil) {
-      throw ValidationError("--ids-only leaves out the tokenizer that --vocab, --calibrate and --max-drift need")
+      throw ValidationError(
+        "--ids-only leaves out the tokenizer that --vocab, --calibrate and --max-drift need")
     }
     if let threads, threads < 1 {
       throw ValidationError("--threads is \(threads); it must be at least 1")

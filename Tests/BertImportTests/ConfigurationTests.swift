@@ -16,6 +16,8 @@ import Testing
     ("quantization_config", ["bits": 8], ["quantization_config"]),
     ("embedding_size", 2, ["embedding_size"]),
     ("architectures", ["BertLMHeadModel"], ["BertLMHeadModel"]),
+    ("word_tokenizer_type", "mecab", ["word_tokenizer_type", "mecab"]),
+    ("tokenizer_class", "BertJapaneseTokenizer", ["BertJapaneseTokenizer"]),
   ]
 
   @Test(arguments: unsupported)
@@ -30,7 +32,9 @@ import Testing
     ("hidden_size", 0, ["hidden_size is 0"]), ("num_attention_heads", 3, ["multiple"]),
     ("hidden_size", 4.0, ["hidden_size", "4.0"]), ("layer_norm_eps", "x", ["layer_norm_eps"]),
     ("layer_norm_eps", -1, ["layer_norm_eps"]), ("num_hidden_layers", -1, ["num_hidden_layers"]),
-    ("id2label", ["0": "a", "2": "b"], ["id2label"]),
+    ("is_decoder", 1, ["is_decoder is an integer"]), ("model_type", 5, ["model_type"]),
+    ("add_cross_attention", "x", ["add_cross_attention"]),
+    ("architectures", "x", ["architectures"]),
   ]
 
   @Test(arguments: malformed)

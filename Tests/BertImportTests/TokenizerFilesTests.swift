@@ -6,12 +6,17 @@ import Testing
 
 @Suite struct TokenizerFilesTests {
   static let pipeline: JSON = [
-    "added_tokens": [["id": 5, "content": "<new>"], ["id": 0, "content": "[PAD]"]],
+    "added_tokens": [
+      ["id": 5, "content": "<new>", "special": true],
+      ["id": 0, "content": "[PAD]", "special": true],
+      ["id": 1, "content": "<u>", "special": true], ["id": 2, "content": "[CLS]", "special": true],
+    ],
     "normalizer": [
       "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": false,
       "strip_accents": false, "lowercase": false,
     ],
     "pre_tokenizer": ["type": "BertPreTokenizer"],
+    "post_processor": nil,
     "model": [
       "type": "WordPiece", "unk_token": "<u>", "continuing_subword_prefix": "@@",
       "max_input_chars_per_word": 7,
@@ -24,7 +29,10 @@ import Testing
     model.config["vocab_size"] = 6
     model.tensors[0] = ("embeddings.word_embeddings.weight", [6, 4], (0..<24).map { Float($0) })
     let words = try model.folder.write("tokenizer.json", Self.pipeline.text())
+    let config = "{\"tokenizer_class\":\"PreTrainedTokenizerFast\"}"
+    try model.folder.write("tokenizer_config.json", config)
     let imported = try ModelImport.read(input: model.write(), vocabulary: words)
+    #expect(imported.addedIDs == [5])
     #expect(
       imported.vocabulary
         == ["[PAD]", "<u>", "[CLS]", "\u{e1}", "a\u{301}", "<new>"].map { Array($0.utf8) })
@@ -34,6 +42,8 @@ import Testing
     #expect(
       settings.wordPiece?.continuationPrefix == "@@" && settings.wordPiece?.maximumWordLength == 7)
     #expect(settings.maximumTokens == nil)
+    #expect(settings.single.map(\.part) == [.firstText])
+    #expect(settings.addedTokens.map(\.id) == [5, 0, 1, 2])
   }
 
   @Test(arguments: ["do_lower_case", "strip_accents", "tokenize_chinese_chars"])
@@ -52,6 +62,7 @@ import Testing
     }
   }
 
+  /// `special_tokens_map.json` overrides `tokenizer_config.json`, and a token that the vocabulary lacks is added.
   @Test func letsTokenizerConfigurationDecide() throws {
     let model = try SmallModel()
     let config: JSON = [
@@ -63,7 +74,7 @@ import Testing
     try model.folder.write("special_tokens_map.json", "{\"mask_token\":\"x\",\"pad_token\":\"y\"}")
     let settings = try #require(try model.read().description.tokenizer)
     #expect(settings.wordPiece?.lowercase == false && settings.wordPiece?.stripAccents == nil)
-    #expect(settings.classToken == "[PAD]" && settings.maskToken == "[SEP]")
+    #expect(settings.classToken == "[PAD]" && settings.maskToken == "x")
     #expect(settings.padToken == "y" && settings.maximumTokens == 6)
   }
 
@@ -88,9 +99,23 @@ import Testing
   static let foreign: [(String, JSON, String)] = [
     ("tokenizer_config.json", ["tokenizer_class": "RobertaTokenizer"], "RobertaTokenizer"),
     ("tokenizer.json", ["model": ["type": "BPE"]], "BPE"),
-    ("tokenizer.json", ["normalizer": ["type": "NFC"]], "NFC"),
-    ("tokenizer.json", ["pre_tokenizer": ["type": "ByteLevel"]], "ByteLevel"),
+    ("tokenizer.json", with("normalizer", ["type": "NFC"]), "NFC"),
+    ("tokenizer.json", with("normalizer", nil), "normalizer"),
+    ("tokenizer.json", with("pre_tokenizer", ["type": "ByteLevel"]), "ByteLevel"),
+    ("tokenizer.json", with("pre_tokenizer", nil), "null"),
+    ("tokenizer.json", with("post_processor", ["type": "Unknown"]), "Unknown"),
+    ("tokenizer_config.json", ["word_tokenizer_type": "mecab"], "mecab"),
+    ("tokenizer_config.json", ["subword_tokenizer_type": "character"], "character"),
+    ("tokenizer_config.json", ["do_basic_tokenize": false], "do_basic_tokenize"),
+    ("tokenizer_config.json", ["split_special_tokens": true], "split_special_tokens"),
   ]
+
+  /// The pipeline with another member.
+  static func with(_ key: String, _ value: JSON) -> JSON {
+    var object = pipeline.objectValue ?? [:]
+    object[key] = value
+    return .object(object)
+  }
 
   @Test(arguments: foreign)
   func refusesTokenizersThatAreNotWordPiece(name: String, file: JSON, word: String) throws {
@@ -105,14 +130,23 @@ import Testing
   ])
   func splitsVocabulariesAsPublished(text: String, tokens: [String]) throws {
     var model = try SmallModel()
-    model.vocabulary = text
-    #expect(try model.read().vocabulary == tokens.map { Array($0.utf8) })
+    let specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    model.config["vocab_size"] = 9
+    model.tensors[0] = ("embeddings.word_embeddings.weight", [9, 4], (0..<36).map { Float($0) })
+    model.vocabulary = specials.joined(separator: "\n") + "\n" + text
+    #expect(try model.read().vocabulary == (specials + tokens).map { Array($0.utf8) })
   }
 
-  @Test func refusesAVocabularyLargerThanTheEmbeddings() throws {
+  @Test func keepsTokensBeyondTheEmbeddingsButNoFrameOfThem() throws {
     var model = try SmallModel()
     model.vocabulary += "one\n"
-    try model.expectError(.malformed, ["6 tokens", "vocab_size is 5", "vocab.txt"])
+    let imported = try model.read()
+    #expect(imported.vocabulary.count == 6)
+    #expect(imported.report.notices.contains { $0.contains("6 tokens") && $0.contains("for 5") })
+    model.vocabulary += "\n\n"
+    #expect(try model.read().vocabulary.count == 6)
+    model.vocabulary = "a\nb\nc\nd\ne\n"
+    try model.expectError(.malformed, ["[SEP]", "frames every text", "vocab.txt"])
     model.vocabulary = ""
     try model.expectError(.malformed, ["no token", "vocab.txt"])
   }

@@ -43,7 +43,7 @@ ENUMS = {
 # What a file may need that not every reader has; fields of the configuration after the ninth are for others.
 FEATURES = {
     "tokenizer.byte-pairs", "tokenizer.unigram", "tokenizer.template", "tokenizer.added-tokens", "tokenizer.cuts-left",
-    "embedding.poolings", "embedding.modules", "embedding.dimensions", "embedding.default-prompt",
+    "tokenizer.keeps-controls", "embedding.poolings", "embedding.modules", "embedding.dimensions", "embedding.default-prompt",
     "embedding.unpooled-prompt", "embeddings.f16", "embeddings.int8", "head.dense", "head.transform-activation",
     "head.sparse", "head.multi-vector", "head.int8",
 }
@@ -70,7 +70,8 @@ ADDED_TOKEN = fields(
     ("is_special", "bool", "one"))
 WORD_PIECE = fields(
     ("lowercase", "bool", "one"), ("strip_accents", "bool", "maybe"), ("space_chinese", "bool", "one"),
-    ("maximum_word_length", "uint32", "one"), ("continuation_prefix", "string", "one"))
+    ("maximum_word_length", "uint32", "one"), ("continuation_prefix", "string", "one"),
+    ("keeps_controls", "bool", "maybe"))
 NORMALIZATION = fields(
     ("kind", "enum normalization", "one"), ("pattern", "string", "maybe"), ("content", "string", "maybe"))
 SPLITTING = fields(
@@ -292,6 +293,7 @@ class File:
             "tokenizer.template": tokenizer.get("single") or tokenizer.get("pair"),
             "tokenizer.added-tokens": tokenizer.get("added_tokens"),
             "tokenizer.cuts-left": tokenizer.get("cuts_left"),
+            "tokenizer.keeps-controls": (tokenizer.get("word_piece") or {}).get("keeps_controls"),
             "embedding.poolings": embedding["poolings"] not in (["mean"], ["cls"], ["pooler"]),
             "embedding.modules": kinds not in ([], ["normalize"]),
             "embedding.dimensions": embedding["dimensions"] is not None,

@@ -33,7 +33,8 @@ struct PublishedToken: Equatable {
     guard let object = json.objectValue, let text = json["content"]?.stringValue else {
       throw BertError(
         .malformed,
-        "an added token is \(json.text().prefix(80)); expected a string or an object with a content")
+        "an added token is \(json.text().prefix(80)); expected a string or an object with a content"
+      )
     }
     self.init(text, id: id ?? json["id"]?.integerValue)
     self.isSpecial = try json.flag("special") ?? isSpecial

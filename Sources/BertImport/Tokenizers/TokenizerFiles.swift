@@ -120,7 +120,8 @@ extension TokenizerFiles {
         "its normalizer changes letters and has clean_text false; only true is supported there")
     }
     if configuration["never_split"]?.arrayValue?.isEmpty == false {
-      notices.append("never_split of tokenizer_config.json is ignored, as the published library does")
+      notices.append(
+        "never_split of tokenizer_config.json is ignored, as the published library does")
     }
     if let side = configuration["truncation_side"], !side.isNull {
       settings.cutsLeft = try TokenizerPipeline.side(side, "truncation_side") == "left"
@@ -386,7 +387,8 @@ extension TokenizerFiles {
       guard vocabulary[token.id].isEmpty else {
         throw BertError(
           .unsupported,
-          "the added token '\(token.text.prefix(80))' has the id \(token.id), which is another token's")
+          "the added token '\(token.text.prefix(80))' has the id \(token.id), which is another token's"
+        )
       }
       vocabulary[token.id] = Array(token.text.utf8)
     }
@@ -441,7 +443,8 @@ extension TokenizerFiles {
     if isUsual && added.newIDs.isEmpty && own.isSubset(of: found) { return }
     if added.tokens.isEmpty {
       throw BertError(
-        .unsupported, "names no token that is found in texts, not even the class's; that is not supported")
+        .unsupported,
+        "names no token that is found in texts, not even the class's; that is not supported")
     }
     settings.addedTokens = added.tokens
   }
@@ -456,7 +459,8 @@ extension TokenizerFiles {
     guard vocabulary.count > rows else {
       if vocabulary.count < rows / 2 {
         notices.append(
-          "\(Folder.name(of: source)) has \(vocabulary.count) tokens, the model has embeddings for \(rows)")
+          "\(Folder.name(of: source)) has \(vocabulary.count) tokens, the model has embeddings for \(rows)"
+        )
       }
       return
     }

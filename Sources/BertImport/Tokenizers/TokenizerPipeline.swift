@@ -41,7 +41,8 @@ struct TokenizerPipeline {
       throw BertError(.malformed, "is \(json.kind); expected an object")
     }
     let model = json["model"] ?? .null
-    let type = model["type"]?.stringValue ?? (Self.isOldWordPiece(model) ? "WordPiece" : "of no type")
+    let type =
+      model["type"]?.stringValue ?? (Self.isOldWordPiece(model) ? "WordPiece" : "of no type")
     if type != "WordPiece" {
       throw BertError(
         .unsupported, "its model is \(type.prefix(80)); only WordPiece is supported")
@@ -176,7 +177,8 @@ struct TokenizerPipeline {
     guard let (type, step) = found else { return }
     switch type {
     case "ByteLevel": break  // It trims what spans cover, and adds no token.
-    case "BertProcessing", "RobertaProcessing": try readFrame(step, isBert: type == "BertProcessing")
+    case "BertProcessing", "RobertaProcessing":
+      try readFrame(step, isBert: type == "BertProcessing")
     case "TemplateProcessing": try readTemplate(step)
     default:
       throw BertError(

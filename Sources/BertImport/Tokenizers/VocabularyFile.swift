@@ -28,7 +28,8 @@ enum VocabularyFile {
     func append(_ end: Int) throws(BertError) {
       if tokens.count >= rows + mostSpareLines {
         throw BertError(
-          .malformed, "has more than \(tokens.count) lines; the model has embeddings for \(rows) tokens",
+          .malformed,
+          "has more than \(tokens.count) lines; the model has embeddings for \(rows) tokens",
           file: path, byteOffset: start)
       }
       let token = Array(text[start..<end])

@@ -324,10 +324,15 @@ struct  Bertq__WordPiece
   protobuf_c_boolean space_chinese;
   uint32_t maximum_word_length;
   char *continuation_prefix;
+  /*
+   * absent: control characters and unassigned scalars are removed
+   */
+  protobuf_c_boolean has_keeps_controls;
+  protobuf_c_boolean keeps_controls;
 };
 #define BERTQ__WORD_PIECE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bertq__word_piece__descriptor) \
-    , 0, 0, 0, 0, 0, NULL }
+    , 0, 0, 0, 0, 0, NULL, 0, 0 }
 
 
 struct  Bertq__NormalizationStep

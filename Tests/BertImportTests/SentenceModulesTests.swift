@@ -1,0 +1,127 @@
+import BertErrors
+import BertImport
+import BertModel
+import JSONText
+import Testing
+
+/// What lies beside a sentence model, as its library writes it.
+struct SentenceModulesTests {
+  static func modules(_ list: [(type: String, path: String)]) -> JSON {
+    .array(
+      list.enumerated().map { index, module in
+        [
+          "idx": .integer(index), "name": .string("\(index)"), "path": .string(module.path),
+          "type": .string("sentence_transformers.models." + module.type),
+        ]
+      })
+  }
+
+  static func model(
+    _ list: [(type: String, path: String)], pooling: JSON = ["pooling_mode_mean_tokens": true]
+  ) throws -> SmallModel {
+    let model = try SmallModel()
+    try model.folder.write("modules.json", modules(list).text())
+    try model.folder.write("1_Pooling/config.json", pooling.text())
+    return model
+  }
+
+  static let transformer = (type: "Transformer", path: "")
+  static let pooling = (type: "Pooling", path: "1_Pooling")
+
+  static let poolings: [(JSON, [Pooling])] = [
+    (["pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true], [.cls, .mean]),
+    (["pooling_mode": ["mean", "cls"], "embedding_dimension": 4], [.mean, .cls]),
+    (["pooling_mode": "lasttoken", "pooling_mode_mean_tokens": true], [.lastToken]),
+    (
+      [
+        "pooling_mode_lasttoken": true, "pooling_mode_weightedmean_tokens": true,
+        "pooling_mode_mean_sqrt_len_tokens": true, "pooling_mode_max_tokens": true,
+      ], [.max, .meanSqrtLength, .weightedMean, .lastToken]
+    ), (["word_embedding_dimension": 4], [.mean]),
+  ]
+
+  @Test(arguments: poolings)
+  func readsEveryWayToNamePoolings(file: JSON, poolings: [Pooling]) throws {
+    let model = try Self.model([Self.transformer, Self.pooling], pooling: file)
+    let recipe = try model.read().description.embedding
+    #expect(recipe.poolings == poolings)
+    #expect(recipe.width(hiddenSize: 4) == 4 * poolings.count)
+  }
+
+  static let wrong: [(JSON, BertError.Code, String)] = [
+    (["pooling_mode_cls_token": 1], .malformed, "pooling_mode_cls_token is an integer"),
+    (["word_embedding_dimension": "x"], .malformed, "word_embedding_dimension"),
+    (["pooling_mode": ["median"]], .unsupported, "median"),
+    (["pooling_mode_median_tokens": true], .unsupported, "pooling_mode_median_tokens"),
+    (["include_prompt": "no"], .malformed, "include_prompt"),
+  ]
+
+  @Test(arguments: wrong)
+  func refusesPoolingsThatItDoesNotKnow(file: JSON, code: BertError.Code, word: String) throws {
+    let model = try Self.model([Self.transformer, Self.pooling], pooling: file)
+    try model.expectError(code, [word, "1_Pooling/config.json"])
+  }
+
+  @Test func readsDenseModulesAndPassesDropoutOver() throws {
+    let model = try Self.model([
+      Self.transformer, (type: "Pooling", path: "1_Pooling/"), (type: "Dropout", path: "2_Dropout"),
+      (type: "Dense", path: "3_Dense"), (type: "Normalize", path: "4_Normalize"),
+    ])
+    let config: JSON = [
+      "in_features": 4, "out_features": 3, "bias": false,
+      "activation_function": "torch.nn.modules.activation.Tanh",
+    ]
+    let values = (0..<12).map { Float($0) }
+    try model.folder.write("3_Dense/config.json", config.text())
+    try model.folder.write(
+      "3_Dense/model.safetensors", safetensors([("linear.weight", [3, 4], values)]))
+    let imported = try model.read()
+    #expect(
+      imported.description.embedding.modules == [.dense(outputs: 3, .tanh), .normalize])
+    #expect(try imported.readTensor("module.0.weight") == values)
+    #expect(try imported.readTensor("module.0.bias") == [0, 0, 0])
+    #expect(imported.files.contains { $0.hasSuffix("3_Dense/model.safetensors") })
+  }
+
+  @Test func readsPromptsAndDimensions() throws {
+    let model = try Self.model([Self.transformer, Self.pooling])
+    let file: JSON = [
+      "prompts": ["query": "query: ", "document": ""], "default_prompt_name": "query",
+      "truncate_dim": 2, "similarity_fn_name": "cosine",
+    ]
+    try model.folder.write("config_sentence_transformers.json", file.text())
+    let imported = try model.read()
+    #expect(imported.description.defaultPromptText == "query: ")
+    #expect(imported.description.prompts.map(\.name) == ["query", "document"])
+    #expect(imported.description.embedding.dimensions == 2)
+    #expect(imported.report.notices.contains { $0.contains("\"query: \"") })
+  }
+
+  @Test(arguments: [
+    ("{\"prompts\":{},\"default_prompt_name\":\"x\"}", "default_prompt_name"),
+    ("{\"truncate_dim\":0}", "truncate_dim"), ("{\"prompts\":[]}", "prompts"),
+    ("{\"truncate_dim\":9}", "dimensions"),
+  ])
+  func refusesSettingsThatMakeNoSense(file: String, word: String) throws {
+    let model = try Self.model([Self.transformer, Self.pooling])
+    try model.folder.write("config_sentence_transformers.json", file)
+    try model.expectError(.malformed, [word])
+  }
+
+  @Test(arguments: [
+    ("torch.nn.modules.linear.Identity", OutputActivation.identity),
+    ("torch.nn.modules.activation.Sigmoid", .sigmoid),
+  ])
+  func keepsTheActivationOfACrossEncoder(name: String, activation: OutputActivation) throws {
+    var model = try SmallModel(prefix: "bert.")
+    model.addLinear("bert.pooler.dense", 4, 4)
+    model.addLinear("classifier", 1, 4)
+    model.config["architectures"] = ["BertForSequenceClassification"]
+    model.config["id2label"] = ["0": "LABEL_0"]
+    model.config["sentence_transformers"] = ["activation_fn": .string(name)]
+    try model.folder.write("modules.json", Self.modules([Self.transformer]).text())
+    let description = try model.read().description
+    #expect(description.task == .classify && description.labels == ["LABEL_0"])
+    #expect(description.head?.scoreActivation == activation)
+  }
+}
