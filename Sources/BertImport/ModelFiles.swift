@@ -84,7 +84,9 @@ struct ModelFiles {
       ? folder + "/.." : Folder.parent(of: folder)
   }
 
-  /// A file of a folder; nil where nothing has its name. What is there and is no file is an error: passed
+  /// A file of a folder; nil where nothing has its name.
+  ///
+  /// What is there and is no file is an error: passed
   /// over, it would make another model.
   ///
   /// - Throws: `notFound` for a folder, a pipe, a link to nothing, or what cannot be looked up.

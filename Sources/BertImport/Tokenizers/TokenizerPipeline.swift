@@ -109,7 +109,9 @@ struct TokenizerPipeline {
     maximumWordLength = length
   }
 
-  /// A step; nil where it is null or a sequence of none. A sequence of one is that one.
+  /// A step; nil where it is null or a sequence of none.
+  ///
+  /// A sequence of one is that one.
   private static func step(
     _ json: JSON?, _ key: String, list: String
   ) throws(BertError) -> (type: String, json: JSON)? {
