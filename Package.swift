@@ -10,6 +10,8 @@ let package = Package(
   name: "bertq",
   products: [
     // MARK: Products
+    .library(name: "Bertq", targets: ["Bertq"]),
+    .library(name: "JSONText", targets: ["JSONText"]),
     .executable(name: "bert-convert", targets: ["bert-convert"]),
     .executable(name: "bert-run", targets: ["bert-run"]),
     .executable(name: "bert-bench", targets: ["bert-bench"]),
@@ -54,7 +56,8 @@ let package = Package(
     .target(
       name: "Bertq",
       dependencies: [
-        "BertErrors", "BertModel", "BertTokenize", "BertKernels", "BertRuntime", "BertqFile",
+        "BertErrors", "SystemLibrary", "BertModel", "BertTokenize", "BertKernels", "BertRuntime",
+        "BertqFile",
       ]),
     .target(name: "CommandSupport", dependencies: ["BertErrors", "SystemLibrary", argumentParser]),
 
