@@ -59,7 +59,12 @@ let package = Package(
         "BertErrors", "SystemLibrary", "BertModel", "BertTokenize", "BertKernels", "BertRuntime",
         "BertqFile",
       ]),
-    .target(name: "CommandSupport", dependencies: ["BertErrors", "SystemLibrary", argumentParser]),
+    .target(
+      name: "CommandSupport",
+      dependencies: [
+        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertKernels", "Bertq",
+        argumentParser,
+      ]),
 
     // MARK: Executables
     .executableTarget(

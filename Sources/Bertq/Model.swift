@@ -17,7 +17,8 @@ import Synchronization
 /// Threads start with the first call. A model that was opened before `fork` works in the child too: it
 /// starts threads of its own there. Build with `-c release`: a debug build does not optimise the kernels.
 public final class Model: Sendable {
-  let served: ServedModel
+  /// The opened file.
+  package let served: ServedModel
   let kernels: KernelSet
   private let weights: SharedWeights
   private let options: ModelOptions

@@ -1,4 +1,6 @@
-/// How a model computes. No bit of an answer depends on anything but `precision`, and `truncates`.
+/// How a model computes.
+///
+/// No bit of an answer depends on anything but `precision`, and `truncates`.
 ///
 ///     var options = ModelOptions()
 ///     options.threads = 4

@@ -1,4 +1,6 @@
-/// How soon one call's answers are wanted. Answers never depend on it.
+/// How soon one call's answers are wanted.
+///
+/// Answers never depend on it.
 ///
 ///     let hits = try await model.embed([query], request: .init(deadline: .now + .milliseconds(50)))
 public struct RequestOptions: Sendable {
@@ -14,10 +16,14 @@ public struct RequestOptions: Sendable {
 
   /// The call's flow.
   public var priority: Priority
-  /// When the answer is of no use any more; nil for never. A call that would be answered later is refused
-  /// at once with `deadline`, texts that still wait then are not computed.
+  /// When the answer is of no use any more; nil for never.
+  ///
+  /// A call that would be answered later is refused at once with `deadline`, texts that still wait then
+  /// are not computed.
   public var deadline: ContinuousClock.Instant?
-  /// The most waiting work, per thread, at which the call is taken; it is refused with `overloaded` above.
+  /// The most waiting work, per thread, at which the call is taken; it is refused with `overloaded`
+  /// above.
+  ///
   /// Nil takes every call.
   public var longestQueue: Duration?
 

@@ -24,7 +24,9 @@ final class Call<Answer: Sendable>: @unchecked Sendable {
     answers.map { $0 ?? .failure(BertError(.cancelled, "the task was cancelled")) }
   }
 
-  /// Takes an answer; the last one wakes whoever waits. Later ones than a cancellation are let go.
+  /// Takes an answer; the last one wakes whoever waits.
+  ///
+  /// Later ones than a cancellation are let go.
   func deliver(_ answer: Result<Answer, BertError>, at index: Int) {
     guard answers[index] == nil, missing > 0 else { return }
     answers[index] = answer

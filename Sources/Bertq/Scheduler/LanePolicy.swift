@@ -6,8 +6,9 @@ enum Flow: Int, CaseIterable, Sendable {
   case bulk
 }
 
-/// Decides which waiting texts a free lane computes next. It has no threads and no clock: who drives
-/// it tells it the time, in seconds from any beginning.
+/// Decides which waiting texts a free lane computes next.
+///
+/// It has no threads and no clock: who drives it tells it the time, in seconds from any beginning.
 ///
 /// The unit is a text, whose cost is known before it runs. Between the flows order is start-time fair
 /// queueing by cost (Goyal, Vin and Cheng, 1996): a text's tag is where its flow's last text ended in

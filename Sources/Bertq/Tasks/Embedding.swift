@@ -32,7 +32,9 @@ extension Model {
       normalizes: false)
   }
 
-  /// A vector for each text, of `dimensions` numbers, as the publisher pools and scales it. Blocks.
+  /// A vector for each text, of `dimensions` numbers, as the publisher pools and scales it.
+  ///
+  /// Blocks.
   ///
   /// - Throws: the first bad text's error: `usage` when it is too long, `malformed` when its vector is not
   ///   finite.
@@ -42,7 +44,9 @@ extension Model {
     try firstError(answerEach(texts, try embedding(), request))
   }
 
-  /// A vector, or an error, for each text: one bad text spoils no other. Blocks.
+  /// A vector, or an error, for each text: one bad text spoils no other.
+  ///
+  /// Blocks.
   public func embedEach(
     _ texts: [some ModelInput], request: RequestOptions = RequestOptions()
   ) -> [Result<[Float], BertError>] {
@@ -65,7 +69,9 @@ extension Model {
     await answerEach(texts, Result { () throws(BertError) in try embedding() }, request)
   }
 
-  /// The pooler's output for each text, `dimensions` numbers between -1 and 1. Blocks.
+  /// The pooler's output for each text, `dimensions` numbers between -1 and 1.
+  ///
+  /// Blocks.
   ///
   /// - Throws: `unsupported` when the model has no pooler; else as `embed` does.
   public func pooled(
@@ -74,7 +80,9 @@ extension Model {
     try firstError(answerEach(texts, try pooling(), request))
   }
 
-  /// The pooler's output, or an error, for each text. Blocks.
+  /// The pooler's output, or an error, for each text.
+  ///
+  /// Blocks.
   public func pooledEach(
     _ texts: [some ModelInput], request: RequestOptions = RequestOptions()
   ) -> [Result<[Float], BertError>] {

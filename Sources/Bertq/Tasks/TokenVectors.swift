@@ -48,7 +48,9 @@ extension Model {
     TokenReader(width: served.description.configuration.hiddenSize)
   }
 
-  /// A vector for each token of each text, the special ones included. Blocks.
+  /// A vector for each token of each text, the special ones included.
+  ///
+  /// Blocks.
   ///
   /// - Throws: the first bad text's error: `usage` when it is too long, `malformed` when a vector is not
   ///   finite.
@@ -58,7 +60,9 @@ extension Model {
     try firstError(answerEach(texts, tokenReader, request))
   }
 
-  /// The tokens' vectors, or an error, for each text. Blocks.
+  /// The tokens' vectors, or an error, for each text.
+  ///
+  /// Blocks.
   public func tokensEach(
     _ texts: [some ModelInput], request: RequestOptions = RequestOptions()
   ) -> [Result<TokenVectors, BertError>] {
