@@ -92,7 +92,7 @@ let package = Package(
       name: "Fixtures",
       dependencies: [
         "BertErrors", "SystemLibrary", "BertModel", "TensorFiles", "BertKernels", "BertRuntime",
-        "BertQuantize", "Bertq",
+        "BertQuantize", "BertqFile", "Bertq",
       ], path: "Tests/Fixtures", exclude: ["tiny"]),
     .testTarget(name: "BertModelTests", dependencies: ["BertErrors", "BertModel"]),
     .testTarget(name: "JSONTextTests", dependencies: ["BertErrors", "JSONText", "Fixtures"]),
@@ -130,6 +130,16 @@ let package = Package(
         "BertErrors", "SystemLibrary", "JSONText", "BertModel", "BertKernels", "BertRuntime",
         "BertDrift", "Fixtures",
       ]),
+    .testTarget(
+      name: "BertqTests",
+      dependencies: [
+        "BertErrors", "SystemLibrary", "JSONText", "BertModel", "BertKernels", "BertRuntime",
+        "BertQuantize", "Bertq", "Fixtures", "LibraryProbe", "bert-run", "bert-convert",
+      ]),
+    // What tests start as a process of its own, to fork it.
+    .executableTarget(
+      name: "LibraryProbe", dependencies: ["BertErrors", "SystemLibrary", "Bertq"],
+      path: "Tests/LibraryProbe"),
     .testTarget(
       name: "ParityTests",
       dependencies: [
