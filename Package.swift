@@ -11,6 +11,7 @@ let package = Package(
   products: [
     // MARK: Products
     .library(name: "Bertq", targets: ["Bertq"]),
+    .library(name: "BertConvert", targets: ["BertConvert"]),
     .library(name: "JSONText", targets: ["JSONText"]),
     .executable(name: "bert-convert", targets: ["bert-convert"]),
     .executable(name: "bert-run", targets: ["bert-run"]),
@@ -65,15 +66,23 @@ let package = Package(
         "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertKernels", "Bertq",
         argumentParser,
       ]),
+    .target(
+      name: "BertConvert",
+      dependencies: [
+        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertImport",
+        "BertTokenize", "BertKernels", "BertRuntime", "BertQuantize", "BertqFile", "Bertq",
+      ]),
+    .target(
+      name: "BertBench",
+      dependencies: [
+        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertKernels",
+        "BertRuntime", "Bertq",
+      ]),
 
     // MARK: Executables
     .executableTarget(
       name: "bert-convert",
-      dependencies: [
-        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertImport",
-        "BertTokenize", "BertKernels", "BertRuntime", "BertQuantize", "BertqFile", "BertDrift",
-        "Bertq", "CommandSupport", "CBertqChecksum", argumentParser,
-      ]),
+      dependencies: ["BertErrors", "BertDrift", "BertConvert", "CommandSupport", argumentParser]),
     .executableTarget(
       name: "bert-run",
       dependencies: [
@@ -83,8 +92,8 @@ let package = Package(
     .executableTarget(
       name: "bert-bench",
       dependencies: [
-        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertKernels",
-        "BertRuntime", "Bertq", "CommandSupport", argumentParser,
+        "BertErrors", "BertModel", "BertKernels", "BertRuntime", "Bertq", "BertBench",
+        "CommandSupport", argumentParser,
       ]),
 
     // MARK: Tests
@@ -106,6 +115,11 @@ let package = Package(
       name: "BertTokenizeTests",
       dependencies: ["BertErrors", "JSONText", "BertModel", "BertTokenize", "Fixtures"]),
     .testTarget(name: "KernelTests", dependencies: ["BertErrors", "SystemLibrary", "BertKernels"]),
+    .testTarget(
+      name: "ThreadTests", dependencies: ["SystemLibrary", "BertKernels", "Fixtures", "ForkProbe"]),
+    // What tests start as a process of its own, to fork it.
+    .executableTarget(
+      name: "ForkProbe", dependencies: ["BertKernels", "SystemLibrary"], path: "Tests/ForkProbe"),
     .testTarget(
       name: "BertqFileTests",
       dependencies: [

@@ -10,16 +10,21 @@ package final class AlignedBuffer: @unchecked Sendable {
   /// How many bytes.
   package let count: Int
 
-  /// Allocates `count` bytes of zeros.
+  /// The most bytes of a buffer whose making cannot fail.
+  package static let mostSmallBytes = 16 << 10
+
+  /// Allocates `count` bytes of zeros, at most `mostSmallBytes` of them.
   ///
-  /// Ends the process when there is no memory: this is for what is small.
+  /// Ends the process when there is no memory, or when it is asked for more than that: sizes that
+  /// options, texts or a model decide belong to the other initialisers.
   package init(bytes count: Int) {
+    if count > Self.mostSmallBytes { fatalError("\(count) bytes are no small buffer") }
     guard let base = Self.allocate(count) else { fatalError("no memory for \(count) bytes") }
     self.count = count
     self.base = base
   }
 
-  /// Allocates zeros for `count` floats.
+  /// Allocates zeros for `count` floats, at most `mostSmallBytes` of them.
   package convenience init(floats count: Int) { self.init(bytes: count * 4) }
 
   /// Allocates `count` bytes of zeros, where options, texts or a model decide how many.
@@ -73,8 +78,8 @@ package final class AlignedBuffer: @unchecked Sendable {
   }
 }
 
-/// Bytes from one row of `bytes` bytes to the next: an odd number of cache lines, so that the rows of a
-/// tile lie in different sets of a cache, and not all where one power of two puts them.
+/// Bytes from one row of `bytes` bytes to the next: an odd number of cache lines, so that the rows
+/// of a tile lie in different sets of a cache, and not all where one power of two puts them.
 package func rowStride(bytes: Int) -> Int { (roundUp(bytes, to: 64) / 64 | 1) * 64 }
 
 /// `n` rounded up to a multiple of `step`.

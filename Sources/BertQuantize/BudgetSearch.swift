@@ -109,7 +109,7 @@ package struct BudgetSearch {
   ) -> Double {
     var gains: [Double] = []
     if let sqnr = budget.sqnr, before.sqnr < sqnr {
-      gains.append((before.noise - after.noise) / before.noise)
+      gains.append((before.states.noise - after.states.noise) / before.states.noise)
     }
     if let cosine = budget.cosine, before.worstCosine < cosine {
       // Of the texts that fall short: the worst one alone would be a matter of chance.

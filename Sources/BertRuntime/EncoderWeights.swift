@@ -60,6 +60,8 @@ final class EncoderWeights: @unchecked Sendable {
   let type: UnsafePointer<Float>
   let embeddingNorm: NormWeights
   let layers: [LayerWeights]
+  /// How every layer's heads are computed together.
+  let heads: HeadGroups
   let precision: Precision
 
   /// Takes the weights of every place that `quantizes` names in int8, where the source has them.
@@ -71,6 +73,7 @@ final class EncoderWeights: @unchecked Sendable {
     self.source = source
     self.precision = precision
     configuration = c
+    heads = HeadGroups(c)
     func norm(_ name: String) throws(BertError) -> NormWeights {
       NormWeights(
         gain: try source.require(name + ".weight", .float32, [c.hiddenSize]).floats,

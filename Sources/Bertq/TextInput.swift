@@ -85,16 +85,20 @@ extension ServedModel {
 
   /// Tokenizes an input and adds it to a batch.
   ///
-  /// - Parameter truncates: cuts what is too long instead of refusing it.
+  /// - Parameters:
+  ///   - truncates: cuts what is too long instead of refusing it.
+  ///   - rows: the last hidden states that will be read.
   /// - Returns: how many tokens were cut off.
   /// - Throws: `usage` for a text that is too long, with both counts, or ids outside the model;
   ///   `unsupported` for text when the file has no vocabulary.
   @discardableResult
   package func append(
-    _ input: TextInput, to batch: inout TokenBatch, truncates: Bool
+    _ input: TextInput, to batch: inout TokenBatch, truncates: Bool,
+    wanting rows: WantedRows = .all
   ) throws(BertError) -> Int {
     if let ids = input.ids {
-      try batch.append(ids: ids, types: input.types, for: description.configuration)
+      try batch.append(
+        ids: ids, types: input.types, wanting: rows, for: description.configuration)
       return 0
     }
     let (encoding, made) = try tokens(
@@ -105,7 +109,7 @@ extension ServedModel {
         "a text has \(made.count) tokens; the model takes \(tokenLimit)", remedy: .truncate)
     }
     try batch.append(
-      ids: encoding.ids, types: encoding.typeIDs, for: description.configuration)
+      ids: encoding.ids, types: encoding.typeIDs, wanting: rows, for: description.configuration)
     return made.fullCount - made.count
   }
 

@@ -31,10 +31,6 @@ package struct ComputeOptions: ParsableArguments {
 
   /// How many threads to use; says so where fewer are used than asked for.
   package var threadCount: Int {
-    guard let threads else { return CpuShare.threads }
-    if threads > CpuShare.limit {
-      Console.note("note: --threads \(threads) is more than \(CpuShare.limit); using that")
-    }
-    return min(threads, CpuShare.limit)
+    threads.map(ThreadOption.limited) ?? CpuShare.threads
   }
 }

@@ -28,24 +28,18 @@ func makeTokenizer(
 
 /// The vocabulary of all-MiniLM-L6-v2, which is bert-base-uncased's.
 ///
-/// `BERTQ_MINILM` names the folder of the checkpoint; by default it is where the quickstart keeps it.
+/// `PublishedCheckpoint` says where the checkpoint is.
 enum MiniLM {
   static let vocabulary: [[UInt8]]? = {
-    let folder =
-      ProcessInfo.processInfo.environment["BERTQ_MINILM"]
-      ?? SharedData.packageRoot + "/../.cache/minilm"
-    let url = URL(filePath: folder + "/vocab.txt")
-    guard let data = try? Data(contentsOf: url) else { return nil }
+    guard let folder = PublishedCheckpoint.miniLM,
+      let data = try? Data(contentsOf: URL(filePath: folder + "/vocab.txt"))
+    else { return nil }
     return VocabularyTable.tokens(ofText: Array(data))
   }()
 
   /// Whether tests that need the vocabulary and this part of the shared data can run.
   static func isPresent(with part: String) -> Bool {
-    guard vocabulary != nil else {
-      print("skipped: no all-MiniLM-L6-v2 (set BERTQ_MINILM to its folder)")
-      return false
-    }
-    return SharedData.isPresent(part)
+    PublishedCheckpoint.hasMiniLM() && SharedData.isPresent(part)
   }
 
   static func tokenizer(

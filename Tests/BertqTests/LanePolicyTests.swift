@@ -51,7 +51,7 @@ struct LanePolicyTests {
     policy.submit((0..<10).map { entry("i\($0)") }, flow: .interactive, now: 50)
     let next = drain(&policy, now: 50).flatMap { $0 }.prefix(20)
     #expect(next.count { $0.hasPrefix("i") } == 10)
-    #expect(next.prefix(4).count { $0.hasPrefix("i") } == 2)
+    #expect((1...9).allSatisfy { next.prefix(2 * $0).count { $0.hasPrefix("i") } <= $0 + 1 })
   }
 
   @Test func aBusyPolicyHandsOutNothing() {
@@ -126,7 +126,7 @@ struct LanePolicyTests {
     #expect(works.map(\.lanes) == share)
     #expect(policy.idle == lanes - share.reduce(0, +))
     for work in works { policy.finished(work) }
-    #expect(policy.idle == lanes - 0 || policy.waiting > 0)
+    #expect(policy.idle == lanes)
   }
 
   @Test func whatIsCancelledIsNotComputed() {

@@ -26,7 +26,8 @@ final class Lane {
       var batch = TokenBatch()
       for job in jobs {
         try batch.append(
-          ids: job.question.ids, types: job.question.types, for: encoder.configuration)
+          ids: job.question.ids, types: job.question.types, wanting: job.wanted,
+          for: encoder.configuration)
       }
       try encoder.encode(batch) { states in
         for text in states.texts {

@@ -1,4 +1,5 @@
 import BertErrors
+import BertRuntime
 
 /// One question that waits for a lane, and everybody who asked it.
 ///
@@ -15,6 +16,8 @@ class TextJob: @unchecked Sendable {
     self.cost = cost
   }
 
+  /// The hidden states that are read.
+  var wanted: WantedRows { .all }
   /// Reads the answer from the states; without the lock.
   func read(_ text: TextStates) {}
   /// Notes that there is none.
@@ -43,6 +46,8 @@ final class AnswerJob<Reader: AnswerReader>: TextJob, @unchecked Sendable {
     waiters.append((call, index))
     call.jobs.append(self)
   }
+
+  override var wanted: WantedRows { reader.wanted(question.ids) }
 
   override func read(_ text: TextStates) {
     outcome = Result { () throws(BertError) in try reader.answer(text) }

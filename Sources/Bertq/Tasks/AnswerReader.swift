@@ -11,6 +11,9 @@ protocol AnswerReader: Sendable {
   /// The task's name; two readers of one model with the same name answer the same.
   var task: String { get }
 
+  /// The last hidden states of a text that the answer is made of; others are not computed.
+  func wanted(_ ids: [Int32]) -> WantedRows
+
   /// The answer for one text.
   ///
   /// - Throws: `malformed` when a value is NaN or infinite: the weights overflow.

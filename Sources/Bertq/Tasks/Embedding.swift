@@ -10,6 +10,8 @@ private struct VectorReader: AnswerReader, @unchecked Sendable {
   let pooler: Pooler
   let normalizes: Bool
 
+  func wanted(_ ids: [Int32]) -> WantedRows { pooler.pooling.wanted }
+
   func answer(_ text: TextStates) throws(BertError) -> [Float] {
     try pooler.vector(text.states, tokens: text.tokens, normalizes: normalizes)
   }

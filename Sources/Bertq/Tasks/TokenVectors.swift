@@ -27,6 +27,8 @@ private struct TokenReader: AnswerReader {
   let task = "tokens"
   let width: Int
 
+  func wanted(_ ids: [Int32]) -> WantedRows { .all }
+
   func answer(_ text: TextStates) throws(BertError) -> TokenVectors {
     var values: [Float] = []
     values.reserveCapacity(text.tokens.count * width)
