@@ -44,6 +44,11 @@ final class LaneEngine: @unchecked Sendable {
     if threads.isEmpty {
       throw BertError(.system, "the system gives the model no thread to compute with")
     }
+    if threads.count < settings.lanes {
+      var settings = settings
+      settings.lanes = threads.count
+      lock.locked { policy = LanePolicy(settings) }
+    }
   }
 
   /// Ends the lanes, when they have computed what they are at, and waits for them.
