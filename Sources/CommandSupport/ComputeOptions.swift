@@ -33,4 +33,13 @@ package struct ComputeOptions: ParsableArguments {
   package var threadCount: Int {
     threads.map(ThreadOption.limited) ?? CpuShare.threads
   }
+
+  /// Prints the kernel sets, best first, and marks the choice.
+  package static func list(chosen: KernelSet) {
+    for listing in KernelSet.all {
+      let mark = listing.name == chosen.name ? "*" : " "
+      let state = listing.obstacle.map { "not available: \($0)" } ?? "available"
+      print("\(mark) \(listing.name)  \(state); needs \(listing.requires)")
+    }
+  }
 }

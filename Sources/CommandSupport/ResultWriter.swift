@@ -27,20 +27,24 @@ struct ResultWriter: ~Copyable {
   mutating func write(_ item: NumberedText, _ result: TextResult) throws(BertError) {
     switch result {
     case .vector(let vector, let name):
-      if array != nil { return try append(vector) }
+      if array != nil { return try append(vector[...]) }
       start(item)
       output.buffer += ",\"\(name)\":".utf8
       JSON.write(vector, into: &output.buffer)
       output.buffer += "}\n".utf8
       try output.flush(force: false)
     case .tokens(let tokens):
-      if array != nil { return try append(tokens.values) }
+      if array != nil {
+        for token in 0..<tokens.count { try append(tokens[token]) }
+        return
+      }
       try writeTokens(item, tokens)
     }
   }
 
-  private mutating func append(_ values: [Float]) throws(BertError) {
-    try values.withUnsafeBufferPointer { (values) throws(BertError) in try array?.append(values) }
+  /// A row of the array.
+  private mutating func append(_ row: ArraySlice<Float>) throws(BertError) {
+    try row.withUnsafeBufferPointer { (row) throws(BertError) in try array?.append(row) }
   }
 
   private mutating func writeTokens(_ item: NumberedText, _ text: TokenVectors) throws(BertError) {

@@ -99,7 +99,7 @@ struct BertRun: ParsableCommand {
   func run() {
     Console.run {
       let kernels = try KernelSet.choose(compute.kernels)
-      if cpu { return Self.list(chosen: kernels) }
+      if cpu { return ComputeOptions.list(chosen: kernels) }
       guard let path = model else { return }
       let gate = try gate()
       if verify { return try Self.verify(path) }
@@ -163,14 +163,6 @@ struct BertRun: ParsableCommand {
         .usage, "asks for nothing; expected thresholds, such as cosine = 0.999", file: requireFile)
     }
     return gate
-  }
-
-  private static func list(chosen: KernelSet) {
-    for listing in KernelSet.all {
-      let mark = listing.name == chosen.name ? "*" : " "
-      let state = listing.obstacle.map { "not available: \($0)" } ?? "available"
-      print("\(mark) \(listing.name)  \(state); needs \(listing.requires)")
-    }
   }
 
   private static func verify(_ path: String) throws(BertError) {

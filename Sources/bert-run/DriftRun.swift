@@ -4,7 +4,6 @@ import BertKernels
 import BertModel
 import BertRuntime
 import Bertq
-import ByteFiles
 import CommandSupport
 import SystemLibrary
 
@@ -54,15 +53,6 @@ struct DriftRun {
         fingerprint: model.served.fingerprint(.int8) ?? "", model: model.served.file.path,
         kernels: kernels.name,
         quantizer: model.served.file.quantizer.map { (key: $0.key, value: $0.value) },
-        date: Self.now()))
-  }
-
-  private static func now() -> String {
-    var seconds = time(nil)
-    var parts = tm()
-    gmtime_r(&seconds, &parts)
-    var text = [CChar](repeating: 0, count: 32)
-    strftime(&text, text.count, "%Y-%m-%dT%H:%M:%SZ", &parts)
-    return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        date: Timestamp.now))
   }
 }

@@ -17,7 +17,7 @@ final class LaneLock: @unchecked Sendable {
   }
 
   /// Runs `body` while nobody else holds the lock.
-  func locked<Result>(_ body: () -> Result) -> Result {
+  func locked<Value>(_ body: () -> Value) -> Value {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     return body()
