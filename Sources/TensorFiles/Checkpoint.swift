@@ -3,8 +3,9 @@ import Glibc
 
 /// A published checkpoint: tensors by name, read one at a time as float32.
 ///
-/// It may be one safetensors file, one npz archive, or a shard index with its shards. Opening
-/// reads and checks the tables of contents only; memory does not grow with the weights.
+/// It may be a safetensors file, an npz archive, a PyTorch checkpoint, or a shard index with its
+/// shards. Opening reads and checks the tables of contents only; memory does not grow with the
+/// weights.
 package final class Checkpoint: Sendable {
   /// The file that was opened: the checkpoint itself, or its shard index.
   package let path: String
@@ -18,10 +19,10 @@ package final class Checkpoint: Sendable {
   private let container: any TensorContainer
   private let positions: [[UInt8]: Int]
 
-  /// Opens a `.safetensors` file, an `.npz` archive, a `*.index.json`, or the folder that holds one.
+  /// Opens a file that holds tensors, a shard index, or the folder that holds one.
   ///
-  /// In a folder `model.safetensors` comes first, then `model.safetensors.index.json`, then the
-  /// only `.npz`, then the only other `.safetensors`.
+  /// What a file is, its first bytes say. In a folder the usual names come first, in the order of
+  /// `ContainerKind.all`, then the only file of a kind.
   ///
   /// - Throws: `notFound` (absent), `malformed` (damaged, or tables that contradict the file),
   ///   `unsupported` (another kind of checkpoint).
@@ -33,11 +34,7 @@ package final class Checkpoint: Sendable {
   private init(_ path: String, notices: [String]) throws(BertError) {
     self.path = path
     self.notices = notices
-    switch try CheckpointLocation.kind(path) {
-    case .safetensors: container = try SafetensorsFile(path: path)
-    case .npz: container = try NpzFile(path: path)
-    case .index: container = try ShardedFiles(index: path)
-    }
+    container = try ContainerKind.of(path).open(path)
     tensors = container.tensors
     ignored = container.ignored
     var positions: [[UInt8]: Int] = [:]
@@ -106,8 +103,8 @@ package final class Checkpoint: Sendable {
       let stream = try container.stream(positions[Array(name.utf8)] ?? 0)
       try FloatConversion.read(stream, type: tensor.type, into: output)
       try stream.bytes.finish()
-      if stream.isFortranOrder {
-        FloatConversion.transposeFortranOrder(output, shape: tensor.shape)
+      if let strides = stream.strides {
+        FloatConversion.rearrange(output, shape: tensor.shape, strides: strides)
       }
     } catch {
       var error = error.inFile(tensor.file)

@@ -15,7 +15,8 @@ struct TinyCheckpointTests {
   static let variants: [(file: String, prefix: String)] = [
     ("model.safetensors", ""), ("gamma_beta/model.safetensors", ""),
     ("sharded/model.safetensors.index.json", ""), ("model.npz", ""), ("model_compressed.npz", ""),
-    ("tf_names.npz", ""), ("fp16/model.safetensors", "fp16."), ("bf16/model.safetensors", "bf16."),
+    ("tf_names.npz", ""), ("pytorch_model.bin", ""), ("legacy/pytorch_model.bin", ""),
+    ("fp16/model.safetensors", "fp16."), ("bf16/model.safetensors", "bf16."),
   ]
 
   private func convert(_ path: String, config: String) throws -> ServedModel {
