@@ -3,8 +3,8 @@ import Glibc
 
 /// A published checkpoint: tensors by name, read one at a time as float32.
 ///
-/// It may be a safetensors file, an npz archive, a PyTorch checkpoint, or a shard index with its
-/// shards. Opening reads and checks the tables of contents only; memory does not grow with the
+/// It may be a safetensors file, an npz archive, a PyTorch or TensorFlow checkpoint, or a shard
+/// index with its shards. Opening reads and checks the tables of contents only; memory does not grow with the
 /// weights.
 package final class Checkpoint: Sendable {
   /// The file that was opened: the checkpoint itself, or its shard index.

@@ -4,7 +4,7 @@ import BertErrors
 enum CheckpointLocation {
   /// The file for a path that may be a folder.
   static func find(_ path: String) throws(BertError) -> (path: String, notices: [String]) {
-    if !Folder.isFolder(path) { return (path, []) }
+    if !Folder.isFolder(path) { return (tensorFlowIndex(path) ?? path, []) }
     let folder = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     // A link that leads nowhere is not absent: opening it says what is wrong.
     let names = Folder.names(in: folder).filter { !Folder.isFolder(folder + "/" + $0) }
@@ -24,6 +24,21 @@ enum CheckpointLocation {
       if let only = candidates.first { return (folder + "/" + only, notices(only, names)) }
     }
     throw nothingFound(path, folder, names)
+  }
+
+  /// The index of a TensorFlow checkpoint that is named by its prefix or by another of its files.
+  private static func tensorFlowIndex(_ path: String) -> String? {
+    if path.hasSuffix(BundleFile.suffix) || path.isEmpty { return nil }
+    var prefix = Substring(path)
+    if path.hasSuffix(".meta") {
+      prefix = path.dropLast(5)
+    } else if let range = path.utf8.indices.last(where: { path[$0...].hasPrefix(".data-") }) {
+      // ".data-00000-of-00001"
+      if path[range...].utf8.count == 20 { prefix = path[..<range] }
+    }
+    if prefix.utf8.count == path.utf8.count && Folder.isFile(path) { return nil }
+    let index = String(prefix) + BundleFile.suffix
+    return Folder.isFile(index) ? index : nil
   }
 
   /// What a user may want to know about a choice.

@@ -43,12 +43,17 @@ struct ContainerKind: Sendable {
     usualNames: ["pytorch_model.bin.index.json"]
   ) { path throws(BertError) in try ShardedFiles(index: path) }
 
+  static let tensorFlow = ContainerKind(
+    noun: "the index of a TensorFlow checkpoint", suffixes: [BundleFile.suffix],
+    usualNames: ["bert_model.ckpt.index", "model.ckpt.index"]
+  ) { path throws(BertError) in try BundleFile(index: path) }
+
   /// All kinds, the preferred first.
-  static let all = [safetensors, shardIndex, npz, torch, torchIndex]
+  static let all = [safetensors, shardIndex, npz, torch, torchIndex, tensorFlow]
 
   /// What is read, for messages.
   static let readable =
-    "safetensors, npz and PyTorch checkpoints and their shard indices"
+    "safetensors, npz, PyTorch and TensorFlow checkpoints and shard indices"
 
   func matches(name: String) -> Bool { suffixes.contains { name.hasSuffix($0) } }
 
@@ -70,6 +75,13 @@ struct ContainerKind: Sendable {
     if path.hasSuffix(".npz") { return npz }
     if FileSignature.isSafetensors(start) { return safetensors }
     if start.count > 2, start[0] == 0x80, (1...5).contains(start[1]) { return torch }
+    if SortedTable.isOne(file) {
+      if path.hasSuffix(BundleFile.suffix) { return tensorFlow }
+      throw BertError(
+        .unsupported,
+        "is a table of TensorFlow, but no index of a checkpoint: version 1 is not read; save it "
+          + "again, as version 2", file: path)
+    }
     guard let signature = FileSignature(start) else {
       if let kind = all.first(where: { $0.matches(name: path) }) {
         throw BertError(

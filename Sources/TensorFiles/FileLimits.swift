@@ -1,7 +1,7 @@
-/// What is believed of a stranger's file at most. SECURITY.md lists these.
+/// What is believed of a stranger's file at most.
 ///
-/// They bound memory and time before anything is allocated; each is far above what published
-/// checkpoints hold.
+/// SECURITY.md lists these. They bound memory and time before anything is allocated; each is far
+/// above what published checkpoints hold.
 package enum FileLimits {
   // MARK: safetensors and shards
 

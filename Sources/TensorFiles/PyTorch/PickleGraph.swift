@@ -75,7 +75,7 @@ struct PickleGraph {
   }
 }
 
-/// The names from Python's modules that a checkpoint may use. All others are refused.
+/// The names from Python's modules that a checkpoint may use; all others are refused.
 enum PickleGlobal: Equatable {
   case orderedDictionary
   case rebuildTensor
