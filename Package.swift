@@ -1,6 +1,11 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
+/// Only the programs parse a command line: who depends on the libraries switches this off and fetches nothing.
+let argumentParser = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser",
+  condition: .when(traits: ["Commands"]))
+
 let package = Package(
   name: "bertq",
   products: [
@@ -9,136 +14,130 @@ let package = Package(
     .executable(name: "bert-run", targets: ["bert-run"]),
     .executable(name: "bert-bench", targets: ["bert-bench"]),
   ],
+  traits: [
+    .trait(name: "Commands", description: "The programs bert-convert, bert-run and bert-bench."),
+    .default(enabledTraits: ["Commands"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
   ],
   targets: [
     // MARK: Swift modules, lowest first
     .target(name: "BertErrors"),
+    .target(name: "SystemLibrary"),
     .target(name: "JSONText", dependencies: ["BertErrors"]),
-    .target(name: "OutputFiles", dependencies: ["BertErrors"]),
+    .target(name: "ByteFiles", dependencies: ["BertErrors", "SystemLibrary"]),
     .target(name: "BertModel", dependencies: ["BertErrors"]),
-    .target(name: "TensorFiles", dependencies: ["BertErrors", "JSONText", "CZlib"]),
     .target(
-      name: "BertImport", dependencies: ["BertErrors", "JSONText", "TensorFiles", "BertModel"]),
+      name: "TensorFiles",
+      dependencies: ["BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "CZlib"]),
+    .target(
+      name: "BertImport",
+      dependencies: ["BertErrors", "ByteFiles", "JSONText", "BertModel", "TensorFiles"]),
     .target(name: "BertTokenize", dependencies: ["BertErrors"]),
-    .target(name: "BertKernels", dependencies: ["BertErrors", "CBertKernels"]),
-    .target(name: "BertRuntime", dependencies: ["BertErrors", "BertModel", "BertKernels"]),
+    .target(name: "BertKernels", dependencies: ["BertErrors", "SystemLibrary", "CBertKernels"]),
     .target(
-      name: "BertQuantize",
-      dependencies: ["BertErrors", "BertModel", "BertKernels", "BertRuntime"]),
+      name: "BertRuntime",
+      dependencies: ["BertErrors", "SystemLibrary", "BertModel", "BertKernels"]),
+    .target(
+      name: "BertQuantize", dependencies: ["BertErrors", "BertModel", "BertKernels", "BertRuntime"]),
     .target(
       name: "BertqFile",
       dependencies: [
-        "BertErrors", "BertModel", "OutputFiles", "CBertqHeader", "CBertqChecksum",
+        "BertErrors", "SystemLibrary", "ByteFiles", "BertModel", "CBertqHeader", "CBertqChecksum",
       ]),
     .target(
       name: "BertDrift",
-      dependencies: ["BertErrors", "JSONText", "BertModel", "BertKernels", "BertRuntime"]),
+      dependencies: [
+        "BertErrors", "SystemLibrary", "JSONText", "BertModel", "BertKernels", "BertRuntime",
+      ]),
     .target(
       name: "BertEngine",
       dependencies: [
         "BertErrors", "BertModel", "BertTokenize", "BertKernels", "BertRuntime", "BertqFile",
       ]),
-    .target(
-      name: "CommandSupport",
-      dependencies: [
-        "BertErrors", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ]),
+    .target(name: "CommandSupport", dependencies: ["BertErrors", "SystemLibrary", argumentParser]),
 
     // MARK: Executables
     .executableTarget(
       name: "bert-convert",
       dependencies: [
-        "BertEngine", "BertKernels", "BertRuntime", "JSONText", "BertErrors", "BertModel",
-        "BertImport", "BertTokenize", "BertQuantize", "BertqFile", "CBertqChecksum",
-        "CommandSupport", "OutputFiles",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertImport",
+        "BertTokenize", "BertKernels", "BertRuntime", "BertQuantize", "BertqFile", "BertEngine",
+        "CommandSupport", "CBertqChecksum", argumentParser,
       ]),
     .executableTarget(
       name: "bert-run",
       dependencies: [
-        "BertEngine", "BertErrors", "BertModel", "BertKernels", "BertRuntime", "BertqFile",
-        "BertDrift", "JSONText", "CommandSupport", "OutputFiles",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertKernels",
+        "BertRuntime", "BertqFile", "BertDrift", "BertEngine", "CommandSupport", argumentParser,
       ]),
     .executableTarget(
       name: "bert-bench",
       dependencies: [
-        "BertEngine", "BertErrors", "BertModel", "BertKernels", "BertRuntime", "JSONText",
-        "CommandSupport", "OutputFiles",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertKernels",
+        "BertRuntime", "BertEngine", "CommandSupport", argumentParser,
       ]),
 
     // MARK: Tests
     .target(
       name: "Fixtures",
       dependencies: [
-        "BertErrors", "BertModel", "TensorFiles", "BertKernels", "BertRuntime", "BertQuantize",
-        "BertEngine", "JSONText",
+        "BertErrors", "SystemLibrary", "BertModel", "TensorFiles", "BertKernels", "BertRuntime",
+        "BertQuantize", "BertEngine",
       ], path: "Tests/Fixtures", exclude: ["tiny"]),
-    .testTarget(name: "BertModelTests", dependencies: ["BertErrors", "BertModel", "Fixtures"]),
+    .testTarget(name: "BertModelTests", dependencies: ["BertErrors", "BertModel"]),
     .testTarget(name: "JSONTextTests", dependencies: ["BertErrors", "JSONText", "Fixtures"]),
     .testTarget(
       name: "TensorFilesTests",
-      dependencies: [
-        "BertErrors", "TensorFiles", "JSONText", "Fixtures",
-      ]),
+      dependencies: ["BertErrors", "SystemLibrary", "JSONText", "TensorFiles", "Fixtures"]),
     .testTarget(
       name: "BertImportTests",
-      dependencies: [
-        "BertErrors", "BertImport", "TensorFiles", "BertModel", "JSONText", "Fixtures",
-      ]),
+      dependencies: ["BertErrors", "JSONText", "BertModel", "BertImport", "Fixtures"]),
     .testTarget(
       name: "BertTokenizeTests",
-      dependencies: [
-        "BertErrors", "BertTokenize", "JSONText", "Fixtures",
-      ]),
-    .testTarget(
-      name: "KernelTests",
-      dependencies: [
-        "BertErrors", "BertKernels", "CBertKernels", "Fixtures",
-      ]),
+      dependencies: ["BertErrors", "JSONText", "BertTokenize", "Fixtures"]),
+    .testTarget(name: "KernelTests", dependencies: ["BertErrors", "SystemLibrary", "BertKernels"]),
     .testTarget(
       name: "BertqFileTests",
       dependencies: [
-        "BertErrors", "BertqFile", "BertModel", "OutputFiles", "CBertqChecksum", "Fixtures",
+        "BertErrors", "SystemLibrary", "ByteFiles", "BertModel", "BertqFile", "CBertqChecksum",
+        "Fixtures",
       ]),
     .testTarget(
       name: "BertRuntimeTests",
       dependencies: [
-        "BertErrors", "BertRuntime", "BertQuantize", "BertModel", "BertKernels", "Fixtures",
+        "BertErrors", "SystemLibrary", "BertModel", "BertKernels", "BertRuntime", "BertQuantize",
+        "Fixtures",
       ]),
     .testTarget(
       name: "BertQuantizeTests",
       dependencies: [
-        "BertErrors", "BertQuantize", "BertRuntime", "BertModel", "BertKernels", "Fixtures",
+        "BertErrors", "SystemLibrary", "BertModel", "BertKernels", "BertRuntime", "BertQuantize",
+        "Fixtures",
       ]),
     .testTarget(
       name: "BertDriftTests",
       dependencies: [
-        "BertErrors", "BertDrift", "BertRuntime", "BertModel", "BertKernels", "JSONText",
-        "Fixtures",
+        "BertErrors", "SystemLibrary", "JSONText", "BertModel", "BertKernels", "BertRuntime",
+        "BertDrift", "Fixtures",
       ]),
     .testTarget(
       name: "ParityTests",
       dependencies: [
-        "BertErrors", "BertEngine", "BertModel", "BertKernels", "BertRuntime", "BertDrift",
-        "BertqFile",
-        "JSONText", "bert-convert", "Fixtures",
+        "BertErrors", "JSONText", "BertModel", "BertKernels", "BertRuntime", "BertDrift",
+        "BertEngine", "Fixtures", "bert-convert",
       ]),
     .testTarget(
       name: "HostileFileTests",
       dependencies: [
-        "BertErrors", "TensorFiles", "BertqFile", "BertImport", "BertModel", "Fixtures",
+        "BertErrors", "SystemLibrary", "TensorFiles", "BertImport", "BertqFile", "Fixtures",
       ]),
     .testTarget(
       name: "CommandLineTests",
       dependencies: [
-        "BertErrors", "BertModel", "BertqFile", "BertKernels", "bert-convert", "bert-run",
-        "bert-bench",
-        "JSONText",
-        "Fixtures",
+        "BertErrors", "SystemLibrary", "JSONText", "BertModel", "BertKernels", "BertqFile",
+        "Fixtures", "bert-convert", "bert-run", "bert-bench",
       ], exclude: ["Snapshots"]),
 
     // MARK: C modules

@@ -1,4 +1,4 @@
-import Glibc
+import SystemLibrary
 
 /// 10·log₁₀(signal / noise); infinite without noise.
 func signalToNoise(_ signal: Double, _ noise: Double) -> Double {

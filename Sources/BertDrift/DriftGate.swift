@@ -1,5 +1,4 @@
 import BertErrors
-import JSONText
 
 /// Thresholds that a drift report must meet.
 package struct DriftGate: Sendable {
@@ -48,7 +47,7 @@ package struct DriftGate: Sendable {
   /// Adds a threshold.
   ///
   /// - Throws: `usage` for a name it does not know or a number that is not finite.
-  package mutating func require(_ name: String, _ threshold: Double?) throws(BertError) {
+  package mutating func require(_ name: String, _ threshold: Double) throws(BertError) {
     let path = (Self.short[name] ?? name).split(separator: ".", omittingEmptySubsequences: false)
       .map(String.init)
     guard path.count == 2, Self.fields[path[0]]?.contains(path[1]) == true else {
@@ -56,7 +55,7 @@ package struct DriftGate: Sendable {
         .usage,
         "no metric is called '\(name)'; names are: " + Self.names.joined(separator: ", "))
     }
-    guard let threshold, threshold.isFinite else {
+    guard threshold.isFinite else {
       throw BertError(.usage, "the threshold of '\(name)' is not a number")
     }
     requirements.append(
@@ -65,57 +64,11 @@ package struct DriftGate: Sendable {
         isMinimum: !Self.lessIsBetter.contains(path[1])))
   }
 
-  /// Adds the thresholds of `cosine=0.999,sqnr=28`.
+  /// Adds thresholds that `ThresholdText` has read.
   ///
-  /// - Throws: `usage` for a name or number it does not know.
-  package mutating func add(list: String) throws(BertError) {
-    for part in list.split(separator: ",", omittingEmptySubsequences: false) {
-      let sides = part.split(separator: "=", omittingEmptySubsequences: false)
-      guard sides.count == 2 else {
-        throw BertError(.usage, "'\(part)' is not NAME=NUMBER")
-      }
-      try require(String(sides[0]), Double(sides[1]))
-    }
-  }
-
-  /// Adds the thresholds of a JSON object, `{"cosine": 0.999, "hidden": {"sqnr_db": 28}}`.
-  ///
-  /// - Throws: `malformed` or `usage`.
-  package mutating func add(json bytes: [UInt8]) throws(BertError) {
-    guard let object = try JSON.parse(bytes).objectValue else {
-      throw BertError(.malformed, "the thresholds are no JSON object")
-    }
-    for (name, value) in object {
-      if let group = value.objectValue {
-        for (field, threshold) in group {
-          try require("\(name).\(field)", threshold.numberValue)
-        }
-      } else {
-        try require(name, value.numberValue)
-      }
-    }
-  }
-
-  /// Adds the thresholds of TOML text: `name = number` lines, `[group]` headings, `#` comments.
-  ///
-  /// - Throws: `malformed` for anything else, with the line.
-  package mutating func add(toml bytes: [UInt8]) throws(BertError) {
-    var group = ""
-    let lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false)
-    for (index, line) in lines.enumerated() {
-      let code = String(decoding: line.prefix { $0 != UInt8(ascii: "#") }, as: UTF8.self)
-      let text = code.filter { !$0.isWhitespace && $0 != "\"" }
-      if text.isEmpty { continue }
-      if text.hasPrefix("["), text.hasSuffix("]") {
-        group = String(text.dropFirst().dropLast()) + "."
-        continue
-      }
-      let sides = text.split(separator: "=", omittingEmptySubsequences: false)
-      guard sides.count == 2 else {
-        throw BertError(.malformed, "line \(index + 1), '\(code)', is not NAME = NUMBER")
-      }
-      try require(group + sides[0], Double(sides[1].filter { $0 != "_" }))
-    }
+  /// - Throws: `usage` for a name it does not know.
+  package mutating func add(_ thresholds: [NamedThreshold]) throws(BertError) {
+    for threshold in thresholds { try require(threshold.name, threshold.value) }
   }
 
   /// What the report falls short of, a sentence each; empty when it passes.

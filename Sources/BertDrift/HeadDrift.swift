@@ -1,6 +1,6 @@
 import BertModel
 import BertRuntime
-import Glibc
+import SystemLibrary
 
 /// How a head's answers differ between the two paths.
 package struct HeadDrift: Sendable {

@@ -1,4 +1,5 @@
 import BertErrors
+import ByteFiles
 import TensorFiles
 
 /// One reason why an import fails.

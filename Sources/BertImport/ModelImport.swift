@@ -1,5 +1,6 @@
 import BertErrors
 import BertModel
+import ByteFiles
 import TensorFiles
 
 /// A published model, understood: everything about it, and its tensors by canonical name.

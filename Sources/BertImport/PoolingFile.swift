@@ -1,5 +1,6 @@
 import BertErrors
 import BertModel
+import ByteFiles
 import JSONText
 import TensorFiles
 

@@ -1,5 +1,6 @@
 import BertErrors
 import BertModel
+import ByteFiles
 import TensorFiles
 
 /// A published tensor in the role of a part.

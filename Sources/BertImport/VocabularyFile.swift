@@ -1,4 +1,5 @@
 import BertErrors
+import ByteFiles
 import JSONText
 import TensorFiles
 

@@ -1,5 +1,5 @@
 import BertErrors
-import Glibc
+import SystemLibrary
 
 /// Zeroed memory that starts at a multiple of 64 bytes, as vector loads like it.
 ///

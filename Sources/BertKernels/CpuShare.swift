@@ -1,4 +1,4 @@
-import Glibc
+import SystemLibrary
 
 /// How much of the machine this process may use.
 package enum CpuShare {

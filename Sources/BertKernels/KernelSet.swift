@@ -1,6 +1,6 @@
 import BertErrors
 @_exported import CBertKernels
-import Glibc
+import SystemLibrary
 
 /// The kernels of one instruction set; one exists only if this CPU can run it.
 package struct KernelSet: @unchecked Sendable {
@@ -51,7 +51,7 @@ package struct KernelSet: @unchecked Sendable {
   ///
   /// - Throws: `usage` for a name nobody has, `unsupported` for a set this CPU cannot run.
   package static func choose(_ name: String? = nil) throws(BertError) -> KernelSet {
-    let wanted = name ?? getenv(variable).map { String(cString: $0) }
+    let wanted = name ?? environment(variable)
     guard let wanted, !wanted.isEmpty else {
       guard let best = available.first else {
         throw BertError(.unsupported, "no kernel set can run on this CPU")

@@ -1,5 +1,5 @@
-import Glibc
 import Synchronization
+import SystemLibrary
 
 /// Threads made once that all run the same function, stage by stage, with barriers between.
 ///

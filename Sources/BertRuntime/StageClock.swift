@@ -1,4 +1,4 @@
-import Glibc
+import SystemLibrary
 
 /// Parts of a forward pass, as a profile names them.
 package enum Stage: Int, CaseIterable, Sendable {

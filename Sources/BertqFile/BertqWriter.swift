@@ -1,6 +1,6 @@
 import BertErrors
 import BertModel
-import OutputFiles
+import ByteFiles
 
 /// Writes a `.bertq` file, tensor after tensor, so that no more than one piece of one need be in
 /// memory.

@@ -1,6 +1,6 @@
 import BertErrors
 import CBertqHeader
-import Glibc
+import SystemLibrary
 
 /// A header decoded by libprotobuf-c, and the memory it lies in.
 final class HeaderMessage {

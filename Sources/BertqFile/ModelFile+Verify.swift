@@ -82,26 +82,4 @@ extension ModelFile {
         byteOffset: nonzero)
     }
   }
-
-  /// Brings a tensor's bytes into memory ahead of their use; a hint that cannot fail.
-  package func prefault(_ tensor: TensorView, bytes: Range<Int>? = nil) {
-    guard let record = record(of: tensor) else { return }
-    let range = (bytes ?? 0..<record.byteCount).clamped(to: 0..<record.byteCount)
-    mapping.prefault(record.offset + range.lowerBound..<record.offset + range.upperBound)
-  }
-
-  /// Brings all tensors that `include` names into memory, neighbours in one call.
-  package func prefault(where include: (String) -> Bool) {
-    var run: Range<Int>?
-    for record in records where include(record.tensor.name) {
-      let end = record.offset + record.byteCount
-      if let open = run, BertqFormat.aligned(open.upperBound) == record.offset {
-        run = open.lowerBound..<end
-      } else {
-        if let run { mapping.prefault(run) }
-        run = record.offset..<end
-      }
-    }
-    if let run { mapping.prefault(run) }
-  }
 }

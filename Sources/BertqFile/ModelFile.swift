@@ -1,5 +1,6 @@
 import BertErrors
 import BertModel
+import ByteFiles
 
 /// An opened `.bertq` file: mapped, its header checked, its tensors' bytes checked when they are
 /// first needed.

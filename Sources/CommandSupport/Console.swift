@@ -1,5 +1,5 @@
 import BertErrors
-@preconcurrency import Glibc
+import SystemLibrary
 
 /// Standard error and the end of a command.
 package enum Console {
@@ -13,10 +13,8 @@ package enum Console {
     // A closed pipe ends the process by the signal's default, as users of `| head` expect.
     signal(SIGPIPE, SIG_DFL)
     atexit {
-      let isFlushed = fflush(stdout) == 0
-      let code = errno
-      if isFlushed && ferror(stdout) == 0 { return }
-      let reason = isFlushed ? "not all could be written" : String(cString: strerror(code))
+      guard let code = standardOutputFailure() else { return }
+      let reason = code == 0 ? "not all could be written" : reason(code)
       let error = BertError(.cannotWrite, "standard output: \(reason)")
       Console.note("\(Console.name): error: \(error)")
       _exit(error.code.exitCode)
@@ -31,7 +29,7 @@ package enum Console {
     text.withUTF8 { bytes in
       var rest = UnsafeRawBufferPointer(bytes)
       while let base = rest.baseAddress, !rest.isEmpty {
-        let count = Glibc.write(2, base, rest.count)
+        let count = SystemLibrary.write(2, base, rest.count)
         if count <= 0 { return }
         rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
       }

@@ -1,4 +1,5 @@
 import BertErrors
+import ByteFiles
 
 /// The bytes of one tensor, front to back.
 protocol ByteStream: AnyObject {

@@ -1,5 +1,5 @@
 import BertErrors
-import Glibc
+import SystemLibrary
 
 /// A published checkpoint: tensors by name, read one at a time as float32.
 ///

@@ -1,4 +1,5 @@
 import BertErrors
+import ByteFiles
 
 /// Finds the file that a path means.
 enum CheckpointLocation {

@@ -1,4 +1,5 @@
 import BertErrors
+import ByteFiles
 import CZlib
 
 /// A stored member's bytes, CRC-32 checked at the end.

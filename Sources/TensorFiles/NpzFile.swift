@@ -1,4 +1,5 @@
 import BertErrors
+import ByteFiles
 
 /// A NumPy archive: a ZIP of .npy members, stored or deflated.
 ///

@@ -1,4 +1,5 @@
 import BertErrors
+import ByteFiles
 import JSONText
 
 /// A safetensors file: eight bytes of header length, a JSON header, then the tensors' bytes.

@@ -1,4 +1,5 @@
 import BertErrors
+import ByteFiles
 import JSONText
 
 /// The shards of a `model.safetensors.index.json` or a `pytorch_model.bin.index.json`.

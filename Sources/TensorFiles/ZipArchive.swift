@@ -1,4 +1,5 @@
 import BertErrors
+import ByteFiles
 
 /// The members of a ZIP archive, from its central directory.
 ///

@@ -1,4 +1,5 @@
 import BertErrors
+import ByteFiles
 
 /// One entry of a ZIP central directory.
 struct ZipEntry {

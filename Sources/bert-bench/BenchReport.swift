@@ -3,9 +3,10 @@ import BertErrors
 import BertKernels
 import BertModel
 import BertRuntime
+import ByteFiles
 import CommandSupport
-import Glibc
 import JSONText
+import SystemLibrary
 
 /// Cells as a table or as JSON.
 struct BenchReport {

@@ -1,4 +1,5 @@
 import BertErrors
+import ByteFiles
 import CommandSupport
 import JSONText
 
@@ -9,9 +10,10 @@ struct EarlierRun {
   private let cells: [JSON]
 
   init(path: String) throws(BertError) {
-    let bytes = try readFile(path, limit: 64 << 20)
     self.path = path
-    do throws(BertError) { json = try JSON.parse(bytes) } catch { throw error.inFile(path) }
+    json = try WholeFile(path, limit: 64 << 20).parse { (bytes) throws(BertError) in
+      try JSON.parse(bytes)
+    }
     guard let cells = json["cells"]?.arrayValue else {
       throw BertError(.malformed, "has no \"cells\"; expected the output of --json", file: path)
     }

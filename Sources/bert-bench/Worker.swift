@@ -3,10 +3,10 @@ import BertErrors
 import BertKernels
 import BertModel
 import BertRuntime
+import ByteFiles
 import CommandSupport
-import Glibc
 import JSONText
-import OutputFiles
+import SystemLibrary
 
 /// Answers one JSON object a line, so that runs can take turns with those of other runtimes.
 ///

@@ -2,8 +2,9 @@ import BertEngine
 import BertErrors
 import BertModel
 import BertRuntime
+import ByteFiles
 import CommandSupport
-import Glibc
+import SystemLibrary
 
 /// What one cell of the table runs.
 struct Workload {

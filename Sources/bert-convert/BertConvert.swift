@@ -6,9 +6,9 @@ import BertModel
 import BertQuantize
 import BertTokenize
 import BertqFile
+import ByteFiles
 import CommandSupport
 import JSONText
-import OutputFiles
 
 /// Which weights a file is to hold.
 enum WeightChoice: String, ExpressibleByArgument, CaseIterable {

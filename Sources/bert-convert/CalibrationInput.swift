@@ -4,6 +4,7 @@ import BertQuantize
 import BertRuntime
 import BertTokenize
 import BertqFile
+import ByteFiles
 import CBertqChecksum
 import CommandSupport
 

@@ -7,7 +7,7 @@ import BertQuantize
 import BertTokenize
 import BertqFile
 import CommandSupport
-import Glibc
+import SystemLibrary
 
 /// Writes an imported model as a `.bertq` file; of a large model no more than a layer is in memory.
 struct Conversion {

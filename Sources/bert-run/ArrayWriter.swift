@@ -1,4 +1,5 @@
 import BertErrors
+import ByteFiles
 import CommandSupport
 
 /// Writes rows of floats to standard output as one NumPy array, without keeping them in memory.
@@ -8,10 +9,10 @@ import CommandSupport
 /// Where nothing can be filled in later, as in a pipe, the rows wait in a temporary file.
 struct ArrayWriter: ~Copyable {
   private let width: Int
-  private let output = OpenFile.standardOutput
+  private let output = WritableFile.standardOutput
   /// Where the header goes, if that can be written last.
   private let start: Int?
-  private var spool: OpenFile?
+  private var spool: WritableFile?
   private var buffer: [UInt8] = []
   private var rows = 0
 
@@ -22,7 +23,7 @@ struct ArrayWriter: ~Copyable {
 
   init(width: Int) {
     self.width = width
-    start = OpenFile.standardOutput.position
+    start = WritableFile.standardOutput.position
     if start != nil { buffer = [UInt8](repeating: 0, count: Self.headerSize) }
   }
 
@@ -36,7 +37,7 @@ struct ArrayWriter: ~Copyable {
     if start != nil {
       try output.write(buffer)
     } else {
-      if spool == nil { spool = try OpenFile.temporary() }
+      if spool == nil { spool = try WritableFile.temporary() }
       try spool?.write(buffer)
     }
     buffer.removeAll(keepingCapacity: true)

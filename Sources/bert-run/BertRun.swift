@@ -6,9 +6,9 @@ import BertKernels
 import BertModel
 import BertRuntime
 import BertqFile
+import ByteFiles
 import CommandSupport
-import Glibc
-import OutputFiles
+import SystemLibrary
 
 extension ModelTask: ExpressibleByArgument {
   /// What help and completion offer: others are known, for the session to refuse by name.
@@ -160,14 +160,13 @@ struct BertRun: ParsableCommand {
     guard require != nil || requireFile != nil else { return nil }
     var gate = DriftGate()
     if let path = requireFile {
-      let bytes = try readFile(path, limit: 1 << 20)
-      do throws(BertError) {
-        if path.hasSuffix(".json") { try gate.add(json: bytes) } else { try gate.add(toml: bytes) }
-      } catch {
-        throw error.inFile(path)
+      try WholeFile(path, limit: 1 << 20).parse { (bytes) throws(BertError) in
+        try gate.add(
+          path.hasSuffix(".json")
+            ? ThresholdText.read(json: bytes) : ThresholdText.read(toml: bytes))
       }
     }
-    if let require { try gate.add(list: require) }
+    if let require { try gate.add(ThresholdText.read(list: require)) }
     if gate.requirements.isEmpty {
       throw BertError(
         .usage, "asks for nothing; expected thresholds, such as cosine = 0.999", file: requireFile)

@@ -1,6 +1,7 @@
 import BertErrors
 import BertModel
 import BertRuntime
+import ByteFiles
 import CommandSupport
 import JSONText
 
@@ -10,7 +11,7 @@ struct ResultWriter: ~Copyable {
   private let width: Int
   /// Nil where every token's own vector is the result.
   private let pooler: Pooler?
-  private var output = OutputStream()
+  private var output = StandardOutput()
   /// Nil for JSON Lines.
   private var array: ArrayWriter?
 

@@ -4,8 +4,8 @@ import BertErrors
 import BertModel
 import BertRuntime
 import CommandSupport
-import Glibc
 import JSONText
+import SystemLibrary
 
 /// How much to find out about the drift.
 enum DriftDepth {

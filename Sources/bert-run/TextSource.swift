@@ -1,8 +1,9 @@
 import BertEngine
 import BertErrors
+import ByteFiles
 import CommandSupport
-import Glibc
 import JSONText
+import SystemLibrary
 
 /// One input and what to call it in the results.
 struct NumberedText {

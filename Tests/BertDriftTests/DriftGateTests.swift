@@ -1,7 +1,7 @@
 import BertErrors
 import Fixtures
-import Glibc
 import JSONText
+import SystemLibrary
 import Testing
 
 @testable import BertDrift
@@ -10,7 +10,7 @@ import Testing
 struct DriftGateTests {
   private func parse(_ list: String) throws(BertError) -> DriftGate {
     var gate = DriftGate()
-    try gate.add(list: list)
+    try gate.add(ThresholdText.read(list: list))
     return gate
   }
 
@@ -68,7 +68,7 @@ struct DriftGateTests {
       #"{"cosine": 0.999, "hidden.sqnr_db": 28, "head.flips": 0.01}"#,
     ] {
       var gate = DriftGate()
-      try gate.add(json: Array(json.utf8))
+      try gate.add(ThresholdText.read(json: Array(json.utf8)))
       #expect(gate.requirements.map(\.path) == expected.map(\.path))
       #expect(gate.requirements.map(\.threshold) == expected.map(\.threshold))
     }
@@ -77,7 +77,7 @@ struct DriftGateTests {
       "# all\n\"cosine\" = 0.99_9\nhidden.sqnr_db = 28.0\nhead.flips = 1e-2\n",
     ] {
       var gate = DriftGate()
-      try gate.add(toml: Array(toml.utf8))
+      try gate.add(ThresholdText.read(toml: Array(toml.utf8)))
       #expect(gate.requirements.map(\.path) == expected.map(\.path))
       #expect(gate.requirements.map(\.threshold) == expected.map(\.threshold))
     }
@@ -89,16 +89,17 @@ struct DriftGateTests {
   ])
   func badJSONGatesAreRefused(_ text: String) {
     var gate = DriftGate()
-    #expect(throws: BertError.self) { try gate.add(json: Array(text.utf8)) }
+    #expect(throws: BertError.self) { try gate.add(ThresholdText.read(json: Array(text.utf8))) }
   }
 
   @Test(arguments: [
     "cosine", "cosine = ", "cosine = high", "= 1", "[hidden", "[nowhere]\ncosine = 1",
-    "cosine = 1 = 2", "cosine = [1]", "accuracy = 1", "cosine = nan",
+    "cosine = 1 = 2", "sqnr = 3 3", "[hid den]\nsqnr_db = 1", "sqnr = 1 0 0", "sqnr = 1__0_",
+    "sqnr = 0x1p3", "co sine = 1", "cosine = \"0.9\"", "cosine = [1]", "accuracy = 1", "cosine = nan",
   ])
   func badTOMLGatesAreRefused(_ text: String) {
     var gate = DriftGate()
-    #expect(throws: BertError.self) { try gate.add(toml: Array(text.utf8)) }
+    #expect(throws: BertError.self) { try gate.add(ThresholdText.read(toml: Array(text.utf8))) }
   }
 
   // MARK: Against a report

@@ -3,8 +3,8 @@ import BertKernels
 import BertModel
 import BertRuntime
 import Fixtures
-import Glibc
 import JSONText
+import SystemLibrary
 import Testing
 
 @testable import BertDrift

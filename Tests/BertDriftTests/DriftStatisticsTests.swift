@@ -1,8 +1,8 @@
 import BertErrors
 import BertModel
 import Fixtures
-import Glibc
 import JSONText
+import SystemLibrary
 import Testing
 
 @testable import BertDrift

@@ -1,4 +1,4 @@
-import Glibc
+import SystemLibrary
 import Testing
 
 @testable import BertQuantize

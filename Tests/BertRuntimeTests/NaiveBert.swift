@@ -1,7 +1,7 @@
 import BertModel
 import BertQuantize
 import Fixtures
-import Glibc
+import SystemLibrary
 
 /// BERT's forward pass written as plainly as it can be, in double precision, one text at a time.
 ///

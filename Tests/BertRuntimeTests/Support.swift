@@ -3,7 +3,7 @@ import BertKernels
 import BertModel
 import BertRuntime
 import Fixtures
-import Glibc
+import SystemLibrary
 
 /// A small configuration; tests change what they are about.
 func configuration(

@@ -1,5 +1,5 @@
 import BertKernels
-import Glibc
+import SystemLibrary
 import Testing
 
 /// A team of threads: everybody works, barriers hold, nobody hangs.

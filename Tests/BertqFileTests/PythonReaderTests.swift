@@ -1,7 +1,7 @@
 import BertModel
 import BertqFile
 import Fixtures
-import Glibc
+import SystemLibrary
 import Testing
 
 /// `tools/bertq-list.py` shares no code with the package: where both agree, the specification

@@ -2,7 +2,7 @@ import BertErrors
 import BertModel
 import BertqFile
 import Fixtures
-import Glibc
+import SystemLibrary
 
 /// A model of one layer whose every element follows from its tensor's name and its index.
 struct TinyModel {

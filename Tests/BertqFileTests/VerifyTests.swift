@@ -1,7 +1,7 @@
 import BertErrors
 import BertModel
 import BertqFile
-import Glibc
+import SystemLibrary
 import Testing
 
 @Suite struct VerifyTests {
@@ -96,19 +96,6 @@ import Testing
     }
     // The rows that touch the last chunk, 196 608 to 240 000.
     #expect(failures == [Int](repeating: 181, count: 16))
-  }
-
-  @Test func prefaultingIsOnlyAHint() throws {
-    let folder = try TemporaryFolder()
-    let file = try Self.make(folder)
-    let big = try file.require("big", .float32, [1000, 60])
-    file.prefault(big)
-    file.prefault(big, bytes: 70_000..<900_000)
-    file.prefault(big, bytes: -5 ..< -1)
-    file.prefault { _ in true }
-    file.prefault { $0 != "big" }
-    file.prefault { _ in false }
-    try file.verifyAll()
   }
 
   @Test func progressEndsAtTheWholeFile() throws {

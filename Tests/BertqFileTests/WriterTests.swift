@@ -1,10 +1,11 @@
 import BertErrors
 import BertModel
-import Glibc
+import ByteFiles
+import SystemLibrary
 import Testing
 
 @testable import BertqFile
-@testable import OutputFiles
+@testable import ByteFiles
 
 @Suite struct WriterTests {
   static func code(_ body: () throws -> Void) -> BertError.Code? {

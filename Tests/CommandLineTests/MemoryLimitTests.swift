@@ -1,8 +1,8 @@
 import BertErrors
 import BertModel
 import Fixtures
-import Glibc
 import JSONText
+import SystemLibrary
 import Testing
 
 /// Too little memory for what was asked is an error that says what to ask for instead.

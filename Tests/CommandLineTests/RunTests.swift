@@ -3,8 +3,8 @@ import BertKernels
 import BertModel
 import Fixtures
 import FoundationEssentials
-import Glibc
 import JSONText
+import SystemLibrary
 import Testing
 
 /// What `bert-run` answers, and how its output is written.
@@ -308,7 +308,7 @@ struct RunTests {
     let held = open(pipe, O_RDWR | O_CLOEXEC)
     defer { close(held) }
     let line = Array("the moon is bright\n".utf8)
-    #expect(Glibc.write(held, line, line.count) == line.count)
+    #expect(SystemLibrary.write(held, line, line.count) == line.count)
     for format in ["jsonl", "npy"] {
       let clock = ContinuousClock()
       let begin = clock.now

@@ -1,6 +1,6 @@
 import BertErrors
 import FoundationEssentials
-import Glibc
+import SystemLibrary
 
 /// One of the package's programs, run as a process of its own.
 package struct Program: Sendable {

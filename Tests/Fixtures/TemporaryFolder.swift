@@ -1,6 +1,6 @@
 import BertErrors
 import FoundationEssentials
-import Glibc
+import SystemLibrary
 
 /// A folder that is removed, with all that is in it, when the last use of it ends.
 package final class TemporaryFolder: Sendable {

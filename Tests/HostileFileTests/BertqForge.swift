@@ -1,7 +1,7 @@
 import BertErrors
 import BertqFile
 import Fixtures
-import Glibc
+import SystemLibrary
 
 /// Builds `.bertq` files byte by byte from the words of `formats/bertq.md`, true ones and lying
 /// ones.
@@ -158,7 +158,7 @@ final class ScratchBertq {
   private let descriptor: CInt
 
   init(_ bytes: [UInt8]) throws {
-    descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_EXCL, 0o600)
+    descriptor = SystemLibrary.open(path, O_RDWR | O_CREAT | O_EXCL, 0o600)
     guard descriptor >= 0, bytes.isEmpty || pwrite(descriptor, bytes, bytes.count, 0) == bytes.count
     else { throw BertError(.system, "cannot write", file: path) }
   }

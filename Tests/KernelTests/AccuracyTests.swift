@@ -1,5 +1,5 @@
 import BertKernels
-import Glibc
+import SystemLibrary
 import Testing
 
 /// The polynomials against the C library in double.

@@ -1,5 +1,5 @@
 import BertKernels
-import Glibc
+import SystemLibrary
 import Testing
 
 /// Attention of one head, int8 and float.

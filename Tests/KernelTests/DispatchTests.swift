@@ -1,6 +1,6 @@
 import BertErrors
 import BertKernels
-import Glibc
+import SystemLibrary
 import Testing
 
 @Suite struct DispatchTests {

@@ -1,4 +1,4 @@
-import Glibc
+import SystemLibrary
 
 /// Memory of exactly `count` elements that ends where a page begins that nobody can touch, so that
 /// a kernel that reads or writes past its end stops the test.
@@ -31,7 +31,7 @@ final class GuardedMemory<Element: BitwiseCopyable> {
         ?? .allocate(byteCount: 0, alignment: 1)
       let end = region + (regionSize - page)
       let isGuarded = mprotect(end, page, PROT_NONE) == 0
-      if !isGuarded { print("no guard page: \(String(cString: strerror(errno)))") }
+      if !isGuarded { print("no guard page: \(reason(errno))") }
       let slack = Int(bitPattern: end - size) % alignment
       base = (end - size - slack).bindMemory(to: Element.self, capacity: count)
     }

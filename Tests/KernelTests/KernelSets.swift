@@ -1,5 +1,5 @@
 import BertKernels
-import Glibc
+import SystemLibrary
 import Testing
 
 /// The sets under test.
@@ -13,7 +13,7 @@ enum KernelSets {
 
   /// Whether to try every shape and not a sample: minutes instead of seconds.
   static var isFullSweep: Bool {
-    getenv("BERTQ_KERNEL_SWEEP").map { String(cString: $0) } == "full"
+    environment("BERTQ_KERNEL_SWEEP") == "full"
   }
 
   /// Runs `work` with every set and expects what it returns from the portable one.

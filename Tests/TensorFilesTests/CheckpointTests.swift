@@ -1,6 +1,7 @@
 import BertErrors
 import Fixtures
 import FoundationEssentials
+import SystemLibrary
 import TensorFiles
 import Testing
 
@@ -132,13 +133,9 @@ import Testing
   }
 }
 
-#if canImport(Glibc)
-  import Glibc
-#endif
-
 /// What FoundationEssentials lacks.
 enum FileHandleShim {
   static func truncate(_ path: String, to size: Int) throws {
-    #expect(Glibc.truncate(path, off_t(size)) == 0)
+    #expect(SystemLibrary.truncate(path, off_t(size)) == 0)
   }
 }

@@ -1,8 +1,8 @@
 import BertErrors
-import Glibc
+import SystemLibrary
 
 /// Standard output, in pieces of a whole write.
-package struct OutputStream: ~Copyable {
+package struct StandardOutput: ~Copyable {
   /// Bytes that wait to be written.
   package var buffer: [UInt8] = []
 
@@ -14,18 +14,18 @@ package struct OutputStream: ~Copyable {
   /// - Throws: `cannotWrite` with the system's reason.
   package mutating func flush(force: Bool = true) throws(BertError) {
     if !force && buffer.count < 1 << 16 { return }
-    try OpenFile.standardOutput.write(buffer)
+    try WritableFile.standardOutput.write(buffer)
     buffer.removeAll(keepingCapacity: true)
   }
 }
 
 /// A file that is open for writing, with the name that messages give it.
-package final class OpenFile: Sendable {
+package final class WritableFile: Sendable {
   private let descriptor: Int32
   private let name: String
 
   /// Standard output.
-  package static let standardOutput = OpenFile(1, "standard output")
+  package static let standardOutput = WritableFile(1, "standard output")
 
   private init(_ descriptor: Int32, _ name: String) {
     self.descriptor = descriptor
@@ -40,25 +40,27 @@ package final class OpenFile: Sendable {
   /// TMPDIR names, or else in /var/tmp or /tmp.
   ///
   /// - Throws: `cannotWrite` when there is no place for one.
-  package static func temporary() throws(BertError) -> OpenFile {
-    let named = getenv("TMPDIR").map { String(cString: $0) } ?? ""
+  package static func temporary() throws(BertError) -> WritableFile {
+    let named = environment("TMPDIR") ?? ""
     let folders = named.isEmpty ? ["/var/tmp", "/tmp"] : [named]
     for folder in folders {
       let name = "a temporary file in \(folder)"
-      let descriptor = open(folder, O_RDWR | __O_TMPFILE | O_DIRECTORY | O_CLOEXEC, 0o600)
-      if descriptor >= 0 { return OpenFile(descriptor, name) }
+      let parent = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+      let descriptor = parent < 0 ? -1 : openNameless(parent, 0o600)
+      if parent >= 0 { close(parent) }
+      if descriptor >= 0 { return WritableFile(descriptor, name) }
       // Not every file system has files without a name.
       var template = (folder + "/bertq-XXXXXX").utf8CString.map { $0 }
       let other = mkstemp(&template)
       if other >= 0 {
         unlink(template)
-        return OpenFile(other, name)
+        return WritableFile(other, name)
       }
     }
     throw BertError(
       .cannotWrite,
       "no temporary file can be made in \(folders.joined(separator: " or ")): "
-        + "\(String(cString: strerror(errno))); name another folder with TMPDIR")
+        + "\(reason(errno)); name another folder with TMPDIR")
   }
 
   /// Where the next byte goes, if bytes before it can still be changed: nil for what is no regular
@@ -81,11 +83,11 @@ package final class OpenFile: Sendable {
       let count = bytes.withUnsafeBytes { buffer in
         guard let next = buffer.baseAddress.map({ $0 + done }) else { return 0 }
         return offset.map { pwrite(descriptor, next, buffer.count - done, $0 + done) }
-          ?? Glibc.write(descriptor, next, buffer.count - done)
+          ?? SystemLibrary.write(descriptor, next, buffer.count - done)
       }
       if count < 0 && errno == EINTR { continue }
       if count <= 0 {
-        throw BertError(.cannotWrite, "\(name): \(String(cString: strerror(errno)))")
+        throw BertError(.cannotWrite, "\(name): \(reason(errno))")
       }
       done += count
     }
@@ -94,7 +96,7 @@ package final class OpenFile: Sendable {
   /// Writes all that was written to this file to another one.
   ///
   /// - Throws: `cannotWrite` with the system's reason.
-  package func copy(to other: OpenFile) throws(BertError) {
+  package func copy(to other: WritableFile) throws(BertError) {
     var offset = 0
     while true {
       var count = 0
@@ -106,7 +108,7 @@ package final class OpenFile: Sendable {
       if count < 0 {
         if errno == EINTR { continue }
         throw BertError(
-          .cannotWrite, "\(name) cannot be read again: \(String(cString: strerror(errno)))")
+          .cannotWrite, "\(name) cannot be read again: \(reason(errno))")
       }
       try other.write(piece)
       offset += count

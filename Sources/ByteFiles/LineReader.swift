@@ -1,5 +1,5 @@
 import BertErrors
-import Glibc
+import SystemLibrary
 
 /// A file read line by line, whatever its size.
 package final class LineReader {
@@ -26,29 +26,18 @@ package final class LineReader {
   package init(path: String?) throws(BertError) {
     name = path.flatMap { $0 == "-" ? nil : $0 } ?? "standard input"
     if let path, path != "-" {
-      descriptor = open(path, O_RDONLY | O_CLOEXEC)
-      if descriptor < 0 {
-        throw BertError(
-          .notFound, "cannot be opened: \(String(cString: strerror(errno)))", file: path)
-      }
+      let opened = try OpenedFile(path, .readable)
+      (descriptor, size) = (opened.descriptor, opened.size)
     } else {
       descriptor = 0
+      size = try OpenedFile.size(of: 0, .readable, name)
     }
-    var status = stat()
-    let isKnown = fstat(descriptor, &status) == 0
-    if isKnown, status.st_mode & S_IFMT == S_IFDIR {
-      throw BertError(.notFound, "is a folder; expected a file", file: name)
-    }
-    size = isKnown && status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) : 0
     buffer = [UInt8](repeating: 0, count: 1 << 16)
   }
 
   deinit {
     if descriptor != 0 { close(descriptor) }
   }
-
-  /// The mark with which some editors begin a file, to say that it is UTF-8.
-  private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
   /// The next line without its end (LF or CR LF), nil after the last; a byte order mark at the start
   /// of the file is no part of the first.
@@ -82,8 +71,8 @@ package final class LineReader {
   private func take(_ stop: Int) -> [UInt8] {
     line += 1
     bytesRead += stop - start
-    if line == 1, buffer[start..<stop].starts(with: Self.byteOrderMark) {
-      start += Self.byteOrderMark.count
+    if line == 1, buffer[start..<stop].starts(with: WholeFile.byteOrderMark) {
+      start += WholeFile.byteOrderMark.count
     }
     let isCarriage = stop > start && buffer[stop - 1] == 0x0D
     return Array(buffer[start..<(isCarriage ? stop - 1 : stop)])
@@ -110,24 +99,9 @@ package final class LineReader {
     if count < 0 {
       if errno == EINTR { return }
       throw BertError(
-        .notFound, "cannot be read: \(String(cString: strerror(errno)))", file: name)
+        .notFound, "cannot be read: \(reason(errno))", file: name)
     }
     if count == 0 { isAtEnd = true }
     end += count
   }
-}
-
-/// Reads a small file whole.
-///
-/// - Throws: `notFound` when it cannot be read, `unsupported` beyond `limit` bytes.
-package func readFile(_ path: String, limit: Int) throws(BertError) -> [UInt8] {
-  let reader = try LineReader(path: path)
-  var bytes: [UInt8] = []
-  while let line = try reader.next() {
-    bytes += line + [0x0A]
-    if bytes.count > limit {
-      throw BertError(.unsupported, "is larger than \(limit) bytes", file: path)
-    }
-  }
-  return bytes
 }

@@ -1,12 +1,5 @@
 import BertErrors
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import SystemLibrary
 
 /// A regular file open for reading at any place.
 ///
@@ -23,34 +16,13 @@ package final class InputFile: Sendable {
   ///
   /// - Throws: `notFound` when it is absent, unreadable, or no regular file.
   package init(_ path: String) throws(BertError) {
-    // A FIFO without a writer would block an ordinary open for ever.
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    if descriptor < 0 { throw Self.failure(errno, path) }
-    var status = stat()
-    if fstat(descriptor, &status) != 0 {
-      let code = errno
-      close(descriptor)
-      throw Self.failure(code, path)
-    }
-    let kind = status.st_mode & S_IFMT
-    if kind != S_IFREG {
-      close(descriptor)
-      let found = kind == S_IFDIR ? "is a folder" : "is a device, pipe or socket"
-      throw BertError(.notFound, "\(found); expected a file", file: path)
-    }
+    let opened = try OpenedFile(path)
     self.path = path
-    self.size = Int(status.st_size)
-    self.descriptor = descriptor
+    size = opened.size
+    descriptor = opened.descriptor
   }
 
   deinit { close(descriptor) }
-
-  private static func failure(_ code: Int32, _ path: String) -> BertError {
-    let reason =
-      code == ENOENT || code == ENOTDIR
-      ? "no such file" : "cannot be opened: " + String(cString: strerror(code))
-    return BertError(.notFound, reason, file: path)
-  }
 
   /// Fills `buffer` with the bytes from `offset` on.
   ///
@@ -63,7 +35,7 @@ package final class InputFile: Sendable {
       if count < 0 {
         if errno == EINTR { continue }
         throw BertError(
-          .system, "cannot be read: " + String(cString: strerror(errno)), file: path,
+          .system, "cannot be read: \(reason(errno))", file: path,
           byteOffset: offset + done)
       }
       if count == 0 {
@@ -111,12 +83,4 @@ package final class InputFile: Sendable {
     }
     return try bytes(0..<size)
   }
-}
-
-/// Little-endian integers at a place in bytes; the caller has checked that they are there.
-struct LittleEndian {
-  let bytes: [UInt8]
-  func u16(_ at: Int) -> Int { Int(bytes[at]) | Int(bytes[at + 1]) << 8 }
-  func u32(_ at: Int) -> Int { u16(at) | u16(at + 2) << 16 }
-  func u64(_ at: Int) -> UInt64 { UInt64(u32(at)) | UInt64(u32(at + 4)) << 32 }
 }

@@ -1,5 +1,5 @@
 import BertErrors
-import Glibc
+import SystemLibrary
 
 /// A file that appears under its name whole or not at all.
 ///
@@ -38,7 +38,7 @@ package final class OutputFile {
     name = slash.map { String(path[path.utf8.index(after: $0)...]) } ?? path
     let parent = slash.map { String(path[...$0]) } ?? "."
     try checkTarget()
-    folder = Glibc.open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    folder = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard folder >= 0 else { throw failure("its folder cannot be opened", errno) }
     do throws(BertError) {
       try create(usesNamed: usesNamed)
@@ -92,35 +92,27 @@ package final class OutputFile {
   }
 
   private func create(usesNamed: Bool) throws(BertError) {
-    let flags = O_RDWR | O_CLOEXEC
-    if !usesNamed { file = openat(folder, ".", flags | __O_TMPFILE | O_DIRECTORY, 0o666) }
+    if !usesNamed { file = openNameless(folder, 0o666) }
     if file >= 0 {
       // Giving it a name later goes through /proc; without that, a name is needed from the start.
       if access("/proc/self/fd/\(file)", F_OK) == 0 { return }
       close(file)
     }
     let temporary = Self.randomName()
-    file = openat(folder, temporary, flags | O_CREAT | O_EXCL, 0o666)
+    file = openat(folder, temporary, O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL, 0o666)
     guard file >= 0 else { throw failure("no file can be made beside it", errno) }
     self.temporary = temporary
   }
 
   /// Takes all the room now: a full disk is found before the work, not after it.
   private func reserve() throws(BertError) {
-    // A write beyond this limit would not fail but end the process (SIGXFSZ).
-    var limit = rlimit()
-    if getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0,
-      limit.rlim_cur < rlim_t(size)
-    {
+    if let limit = fileSizeLimit(), limit < UInt64(size) {
       throw BertError(
         .cannotWrite,
-        "takes \(size) bytes; this process may write files of at most \(limit.rlim_cur) (ulimit -f)",
+        "takes \(size) bytes; this process may write files of at most \(limit) (ulimit -f)",
         file: path)
     }
-    var code = posix_fallocate(file, 0, off_t(size))
-    if code == EOPNOTSUPP || code == EINVAL || code == EINTR {
-      code = ftruncate(file, off_t(size)) == 0 ? 0 : errno
-    }
+    let code = reserveRoom(file, bytes: size)
     if code != 0 { throw failure("there is no room for its \(size) bytes", code) }
   }
 
@@ -179,8 +171,7 @@ package final class OutputFile {
   }
 
   private func failure(_ what: String, _ code: CInt) -> BertError {
-    let reason = String(cString: strerror(code))
-    return BertError(.cannotWrite, "cannot be written: \(what): \(reason)", file: path)
+    BertError(.cannotWrite, "cannot be written: \(what): \(reason(code))", file: path)
   }
 
   private static func randomName() -> String {

@@ -1,14 +1,7 @@
 import BertErrors
+import SystemLibrary
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#elseif canImport(Darwin)
-  import Darwin
-#endif
-
-/// The little of a file system that finding a checkpoint needs.
+/// What finding files needs of a file system.
 package enum Folder {
   /// Whether `path` is a folder.
   package static func isFolder(_ path: String) -> Bool { kind(path) == S_IFDIR }
