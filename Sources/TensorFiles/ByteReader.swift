@@ -1,4 +1,5 @@
 import BertErrors
+import ByteFiles
 
 /// Bytes of a file or of memory, read front to back; every binary parser here stands on it.
 ///

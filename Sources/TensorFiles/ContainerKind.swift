@@ -1,4 +1,5 @@
 import BertErrors
+import ByteFiles
 
 /// A kind of file that holds tensors, and how it is found and opened.
 ///

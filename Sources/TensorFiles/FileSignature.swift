@@ -1,4 +1,5 @@
 import BertErrors
+import ByteFiles
 
 /// What a file is by its first bytes: the one recogniser, for choosing a reader and for messages.
 struct FileSignature {

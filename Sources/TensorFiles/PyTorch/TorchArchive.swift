@@ -1,4 +1,5 @@
 import BertErrors
+import ByteFiles
 
 /// The ZIP form of a PyTorch checkpoint: `NAME/data.pkl`, `NAME/byteorder`, `NAME/data/KEY`.
 enum TorchArchive {

@@ -1,4 +1,5 @@
 import BertErrors
+import ByteFiles
 import Synchronization
 
 /// A PyTorch checkpoint: a pickle that describes tensors, and the storages they are views of.

@@ -1,4 +1,5 @@
 import BertErrors
+import ByteFiles
 
 /// The form of PyTorch before 1.6: pickles of a magic number, the version, the machine, the object
 /// and the keys of its storages, then each storage: its length in elements and its elements.

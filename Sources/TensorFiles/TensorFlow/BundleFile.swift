@@ -1,4 +1,5 @@
 import BertErrors
+import ByteFiles
 
 /// A TensorFlow checkpoint of version 2: `NAME.index`, a table of tensors, and the shards
 /// `NAME.data-00000-of-00001` with their elements.

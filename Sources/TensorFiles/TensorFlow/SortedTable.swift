@@ -1,4 +1,5 @@
 import BertErrors
+import ByteFiles
 
 /// A table of sorted keys with values, in blocks with checksums: what a checkpoint's index is.
 ///
@@ -30,8 +31,9 @@ enum SortedTable {
         byteOffset: max(0, file.size - 8))
     }
     var footer = ByteReader("the footer", file, (file.size - footerSize)..<file.size)
-    _ = try handle(&footer)
-    let index = try handle(&footer)
+    let (meta, index) = (try handle(&footer), try handle(&footer))
+    // Filters for searching; read so that damage anywhere is found.
+    _ = try self.entries(meta, file)
     var entries: [Entry] = []
     for block in try self.entries(index, file) {
       var value = block.value
