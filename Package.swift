@@ -30,7 +30,9 @@ let package = Package(
     .target(name: "BertModel", dependencies: ["BertErrors"]),
     .target(
       name: "TensorFiles",
-      dependencies: ["BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "CZlib"]),
+      dependencies: [
+        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "CBertqChecksum", "CZlib",
+      ]),
     .target(
       name: "BertImport",
       dependencies: ["BertErrors", "ByteFiles", "JSONText", "BertModel", "TensorFiles"]),

@@ -29,6 +29,26 @@ final class FileStream: ByteStream {
   func finish() throws(BertError) {}
 }
 
+/// Bytes in memory.
+final class MemoryStream: ByteStream {
+  private let bytes: [UInt8]
+  private var next = 0
+
+  init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+  func read(into buffer: UnsafeMutableRawBufferPointer) throws(BertError) {
+    if buffer.count > bytes.count - next {
+      throw BertError(.malformed, "ends after \(bytes.count) bytes, before all that was expected")
+    }
+    bytes.withUnsafeBytes {
+      buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[next..<(next + buffer.count)]))
+    }
+    next += buffer.count
+  }
+
+  func finish() throws(BertError) {}
+}
+
 /// A tensor's bytes and how they are to be understood.
 struct TensorStream {
   let bytes: any ByteStream

@@ -28,18 +28,27 @@ package final class Checkpoint: Sendable {
   ///   `unsupported` (another kind of checkpoint).
   package static func open(_ path: String) throws(BertError) -> Checkpoint {
     let place = try CheckpointLocation.find(path)
-    return try Checkpoint(place.path, notices: place.notices)
+    let container = try ContainerKind.of(place.path).open(place.path)
+    return Checkpoint(place.path, notices: place.notices, container: container)
   }
 
-  private init(_ path: String, notices: [String]) throws(BertError) {
+  init(_ path: String, notices: [String], container: any TensorContainer) {
     self.path = path
     self.notices = notices
-    container = try ContainerKind.of(path).open(path)
+    self.container = container
     tensors = container.tensors
     ignored = container.ignored
     var positions: [[UInt8]: Int] = [:]
     for (place, tensor) in tensors.enumerated() { positions[Array(tensor.name.utf8)] = place }
     self.positions = positions
+  }
+
+  /// The computation that an ONNX file describes, nil for all other files.
+  package var graph: OnnxGraph? { (container as? OnnxFile)?.graph }
+
+  /// Begins reading the tensor of a name that is there.
+  func stream(_ name: String) throws(BertError) -> TensorStream {
+    try container.stream(positions[Array(try require(name).name.utf8)] ?? 0)
   }
 
   /// The tensor of a name; names are compared byte by byte.

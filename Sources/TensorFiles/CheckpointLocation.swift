@@ -69,6 +69,11 @@ enum CheckpointLocation {
         "the folder holds \(adapter), an adapter alone: merge it into its model and convert that",
         file: path)
     }
+    if Folder.isFile(folder + "/onnx/model.onnx") {
+      return BertError(
+        .notFound, "the folder holds no checkpoint, but onnx/model.onnx lies below it: name that",
+        file: path)
+    }
     return BertError(
       .notFound, "the folder holds no checkpoint; \(ContainerKind.readable) are read", file: path)
   }

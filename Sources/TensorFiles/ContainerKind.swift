@@ -49,12 +49,16 @@ struct ContainerKind: Sendable {
     usualNames: ["bert_model.ckpt.index", "model.ckpt.index"]
   ) { path throws(BertError) in try BundleFile(index: path) }
 
+  static let onnx = ContainerKind(
+    noun: "an ONNX model", suffixes: [".onnx"], usualNames: ["model.onnx"]
+  ) { path throws(BertError) in try OnnxFile(path: path) }
+
   /// All kinds, the preferred first.
-  static let all = [safetensors, shardIndex, npz, torch, torchIndex, tensorFlow]
+  static let all = [safetensors, shardIndex, npz, torch, torchIndex, tensorFlow, onnx]
 
   /// What is read, for messages.
   static let readable =
-    "safetensors, npz, PyTorch and TensorFlow checkpoints and shard indices"
+    "safetensors, npz, PyTorch, TensorFlow and ONNX files and shard indices"
 
   func matches(name: String) -> Bool { suffixes.contains { name.hasSuffix($0) } }
 
@@ -76,6 +80,7 @@ struct ContainerKind: Sendable {
     if path.hasSuffix(".npz") { return npz }
     if FileSignature.isSafetensors(start) { return safetensors }
     if start.count > 2, start[0] == 0x80, (1...5).contains(start[1]) { return torch }
+    if OnnxFile.isOne(start) { return onnx }
     if SortedTable.isOne(file) {
       if path.hasSuffix(BundleFile.suffix) { return tensorFlow }
       throw BertError(

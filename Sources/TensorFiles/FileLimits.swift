@@ -66,4 +66,6 @@ package enum FileLimits {
   package static let graphNodes = 1 << 18
   /// Names of inputs and outputs of all nodes together.
   package static let graphEdges = 1 << 20
+  /// Bytes of all names in a graph together.
+  package static let graphText = 64 << 20
 }
