@@ -1,6 +1,6 @@
 /// What the reference tokenizer does with each Unicode scalar.
 ///
-/// The tables are text of 6-bit digits (see `tools/make-unicode-tables.py`) in the read-only part of
+/// The tables are text of 6-bit digits (see `tools/make/unicode-tables`) in the read-only part of
 /// the executable: they cost nothing at start-up. Scalars are plain `UInt32`s below 0x110000.
 enum UnicodeTables {
   /// The one kind of a scalar, and what else happens to it, in six bits.

@@ -86,6 +86,17 @@ final class LinearCase {
       output.residual = UnsafePointer(residual.base + some.lowerBound * residualStride + column)
       output.residual_stride = residualStride
     }
+    run(calls, float: float, panels: chosen, rows: some, into: &output)
+    return bits(out.elements)
+  }
+
+  /// Runs some panels of some rows, all by default, into a destination of the caller's.
+  func run(
+    _ calls: bk_kernels, float: Bool, panels chosen: Range<Int>? = nil,
+    rows some: Range<Int>? = nil, into output: inout bk_output
+  ) {
+    let chosen = chosen ?? 0..<panels
+    let some = some ?? 0..<rows
     var range = bk_panels(first: chosen.lowerBound, last: chosen.upperBound)
     if float {
       var linear = bk_linear_f32(
@@ -95,7 +106,6 @@ final class LinearCase {
     } else {
       runInt8(calls, range, some, &output)
     }
-    return bits(out.elements)
   }
 
   private func runInt8(

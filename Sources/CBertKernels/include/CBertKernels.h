@@ -3,7 +3,10 @@
 // Every function gives the same bits on every instruction set: integer sums are exact, and float
 // work follows one written order (formats/bertq.md, "Numeric contract"). Nothing here allocates,
 // prints or aborts, and nothing reads or writes past the extents stated beside each pointer. Rows,
-// lengths, depths and widths are 1 at least.
+// lengths, depths and widths are 1 at least. What a call writes overlaps nothing else that it is given, but where the
+// call's comment says that it may.
+//
+// docs/glossary.md explains the words; a kernel set is written against shared/bk_contract.h.
 #ifndef C_BERT_KERNELS_H
 #define C_BERT_KERNELS_H
 
@@ -16,6 +19,10 @@ enum { BK_PANEL = 32, BK_GROUP = 4, BK_LANES = 16 };
 // The largest depth of an int8 linear.
 // 65536 * 255 * 128 = 2139095040 < 2^31, so the int32 sum can not overflow.
 enum { BK_MAX_DEPTH = 65536 };
+
+// The most rows that it is good to give a linear at once: every set's tiles fill them wholly, and a block of them with
+// all it needs stays in a second-level cache.
+enum { BK_BLOCK_ROWS = 48 };
 
 // What follows a linear before its output is stored.
 typedef enum {
@@ -35,7 +42,7 @@ typedef enum {
 // How float rows become the u8 rows of one int8 linear: v = R (x * multiplier) per row, then
 // q = 128 + rint(v * 127 / max |v|), and one step of q is worth max |v| / 127.
 //
-// R mixes the inputs so that no few of them are much wider than the rest; the weights hold its
+// R rotates the inputs so that no few of them are much wider than the rest; the weights hold its
 // inverse. With depth = 16 * m * 2^a, m odd, and vectors of 16 numbered from 0:
 //   VECTORS: a Hadamard transform of 2^a points over vectors i * m + r, for each r below m;
 //   THIRDS (m = 3): of vectors 3 i, 3 i + 1 and 3 i + 2 each less two thirds of their sum;
@@ -101,34 +108,38 @@ typedef struct {
   float score_scale;  // 1 / sqrt(head_size)
   float *out;         // [length][out_stride], head_size floats of a row are written
   ptrdiff_t out_stride;
+  const int32_t *wanted;  // null: every token's row is computed; or [wanted_rows]: which tokens' rows are,
+  ptrdiff_t wanted_rows;  // end to end in out. In float no other token's query is read then
 } bk_head;
 
 // The kernels of one instruction set.
 typedef struct bk_kernels {
   const char *name;      // as in BERTQ_KERNELS
   const char *requires;  // the CPU features, for people
-  ptrdiff_t row_tile;    // rows that one pass over a panel serves best
 
   // Bytes of scratch that linear_s8 needs for so many rows and groups, 64-byte aligned.
   size_t (*linear_s8_scratch)(ptrdiff_t rows, ptrdiff_t groups);
   // Some panels of a linear, `ranges` ranges of them, over rows of q, q_stride bytes apart (a multiple
   // of 4, at least 4 * groups). next: null, or what will be computed with after this, a panel's worth
-  // of which is brought into the cache meanwhile; it is never read.
+  // of which is brought into the cache meanwhile; it is never read. residual may be out, with out's stride: each of its
+  // floats is read before that place is written.
   void (*linear_s8)(const bk_linear_s8 *linear, const uint8_t *q, ptrdiff_t q_stride,
                     const float *scales, ptrdiff_t rows, const bk_panels *panels,
                     ptrdiff_t ranges, const bk_output *output, const void *next, void *scratch);
+  // The same in float. residual may be out here too. Where a single panel is computed, out may also be x, with x_stride
+  // as its stride, residual or not: a row's inputs are read before its outputs are written.
   void (*linear_f32)(const bk_linear_f32 *linear, const float *x, ptrdiff_t x_stride,
                      ptrdiff_t rows, const bk_panels *panels, ptrdiff_t ranges,
                      const bk_output *output);
 
   // Rows of x to rows of q with their scales; depth bytes of a row, rounded up to 4, are written.
-  // scratch: BK_QUANTIZE_ROWS * depth floats.
+  // scratch: BK_QUANTIZE_ROWS * depth floats. Nothing may overlap x.
   void (*quantize_rows)(const bk_input *input, const float *x, ptrdiff_t x_stride, ptrdiff_t rows,
                         uint8_t *q, ptrdiff_t q_stride, float *scales, float *scratch);
-  // v = R (x * multiplier), as quantize_rows has it before it rounds. v is not x.
+  // v = R (x * multiplier), as quantize_rows has it before it rounds. v may not be x: it is written in several passes.
   void (*rotate_row)(const bk_input *input, const float *x, float *v);
 
-  // Layer norm of each row; out may be x. Widths up to the stated bound of a configuration.
+  // Layer norm of each row; out may be x, with x_stride as its stride. Widths up to the stated bound of a configuration.
   void (*norm_rows)(const float *x, ptrdiff_t x_stride, ptrdiff_t rows, ptrdiff_t width,
                     const float *gain, const float *bias, float epsilon, float *out,
                     ptrdiff_t out_stride);
@@ -137,7 +148,7 @@ typedef struct bk_kernels {
                      const uint8_t *types, ptrdiff_t rows, float *out, ptrdiff_t out_stride);
 
   // Scaled dot-product attention, its products in int8 or in float; scratch is 64-byte aligned. What
-  // overflows is NaN where it reaches.
+  // overflows is NaN where it reaches. out may not be query, key or value: rows are read again after the first is written.
   size_t (*attend_s8_scratch)(ptrdiff_t length, ptrdiff_t head_size);
   void (*attend_s8)(const bk_head *head, void *scratch);
   size_t (*attend_f32_scratch)(ptrdiff_t length, ptrdiff_t head_size);

@@ -1,0 +1,72 @@
+// Attention of one head over one sequence in float32: scores, softmax and the weighted sum of values, a few queries at a
+// time, so that their scores stay in the first-level cache.
+#ifndef BK_ATTENTION_F32_H
+#define BK_ATTENTION_F32_H
+
+#include "bk_linear.h"
+
+static size_t bk_attend_f32_scratch(ptrdiff_t length, ptrdiff_t head_size) {
+  const ptrdiff_t padded = bk_round_up(length, 32);
+  return (size_t)(4 * (padded * head_size + bk_round_up(head_size, 32) * length +
+                       (padded + head_size) * BK_FLOAT_ROWS));
+}
+
+static void bk_attend_f32(const bk_head *h, void *scratch) {
+  const ptrdiff_t padded = bk_round_up(h->length, 32), width = bk_round_up(h->head_size, 32);
+  float *keys = scratch, *values = keys + padded * h->head_size;
+  float *scores = values + width * h->length, *queries = scores + padded * BK_FLOAT_ROWS;
+  _Alignas(64) float tile[BK_FLOAT_ROWS * BK_PANEL];
+  for (ptrdiff_t j = 0; j < padded; j++)
+    for (ptrdiff_t d = 0; d < h->head_size; d++)
+      keys[(j / 32 * h->head_size + d) * 32 + j % 32] =
+          j < h->length ? h->key[j * h->stride + d] : 0.0f;
+  for (ptrdiff_t j = 0; j < h->length; j++)
+    for (ptrdiff_t d = 0; d < width; d++)
+      values[(d / 32 * h->length + j) * 32 + d % 32] =
+          d < h->head_size ? h->value[j * h->stride + d] : 0.0f;
+  const ptrdiff_t all = bk_head_rows(h), step = bk_tile_rows(all, BK_FLOAT_ROWS);
+  for (ptrdiff_t row = 0; row < all; row += step) {
+    const ptrdiff_t rows = all - row < step ? all - row : step;
+    const float *query = bk_head_query(h, row);
+    ptrdiff_t stride = h->stride;
+    if (h->wanted) {
+      for (ptrdiff_t r = 0; r < rows; r++)
+        memcpy(queries + r * h->head_size, bk_head_query(h, row + r),
+               (size_t)h->head_size * sizeof(float));
+      query = queries, stride = h->head_size;
+    }
+    for (ptrdiff_t j = 0; j < padded; j += 32) {
+      bk_tile_f32(query, stride, rows, keys + j * h->head_size, h->head_size,
+                  bk_fetch_nothing(keys), tile);
+      for (ptrdiff_t r = 0; r < rows; r++)
+        for (ptrdiff_t i = 0; i < 32; i += 16)
+          bk_store(scores + r * padded + j + i, bk_load(tile + 32 * r + i) * h->score_scale);
+    }
+    float sums[BK_FLOAT_ROWS];
+    for (ptrdiff_t r = 0; r < rows; r++) {
+      float *x = scores + r * padded;
+      f32x16 high = -__builtin_inff();
+      for (ptrdiff_t j = 0; j < h->length; j += 16)
+        high = bk_max(bk_only(bk_load(x + j), h->length - j, -__builtin_inff()), high);
+      const f32x16 most = bk_max_lanes(high);
+      // Scores that are not finite make the row NaN: neither the maximum nor exp would.
+      f32x16 sum = 0.0f, lost = 0.0f;
+      for (ptrdiff_t j = 0; j < h->length; j += 16) {
+        f32x16 score = bk_load(x + j), p = bk_only(bk_exp(score - most), h->length - j, 0.0f);
+        lost = bk_fma(score, 0.0f, lost);
+        sum += p;
+        bk_store(x + j, p);
+      }
+      sums[r] = bk_sum_lanes(sum) + bk_sum_lanes(lost);
+    }
+    for (ptrdiff_t d = 0; d < h->head_size; d += 32) {
+      bk_tile_f32(scores, padded, rows, values + d * h->length, h->length,
+                  bk_fetch_nothing(values), tile);
+      for (ptrdiff_t r = 0; r < rows; r++)
+        bk_store_pair(h->out + (row + r) * h->out_stride + d, bk_load(tile + 32 * r) / sums[r],
+                      bk_load(tile + 32 * r + 16) / sums[r], h->head_size - d);
+    }
+  }
+}
+
+#endif
