@@ -63,8 +63,9 @@ let package = Package(
     .target(
       name: "BertConvert",
       dependencies: [
-        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertImport",
-        "BertTokenize", "BertKernels", "BertRuntime", "BertQuantize", "BertqFile", "Bertq",
+        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "TensorFiles",
+        "BertImport", "BertTokenize", "BertKernels", "BertRuntime", "BertQuantize", "BertqFile",
+        "Bertq",
       ]),
     .target(
       name: "BertBench",
@@ -79,7 +80,10 @@ let package = Package(
     // MARK: Executables
     .executableTarget(
       name: "bert-convert",
-      dependencies: ["BertErrors", "BertDrift", "BertConvert", "CommandSupport", argumentParser]),
+      dependencies: [
+        "BertErrors", "ByteFiles", "JSONText", "BertDrift", "BertConvert", "CommandSupport",
+        argumentParser,
+      ]),
     .executableTarget(
       name: "bert-run",
       dependencies: [

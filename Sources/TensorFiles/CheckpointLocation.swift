@@ -75,7 +75,9 @@ enum CheckpointLocation {
         file: path)
     }
     return BertError(
-      .notFound, "the folder holds no checkpoint; \(ContainerKind.readable) are read", file: path)
+      .notFound,
+      "the folder holds no checkpoint such as model.safetensors; \(ContainerKind.readable) are read",
+      file: path)
   }
 
   private static let otherSuffixes = [

@@ -1,6 +1,5 @@
 import BertErrors
 import CBertqChecksum
-import JSONText
 
 /// A tensor as it is listed: whatever holds it, equal values have equal sums.
 package struct ListedTensor: Sendable, Equatable {
@@ -22,15 +21,6 @@ package struct ListedTensor: Sendable, Equatable {
     self.elementType = elementType
     self.shape = shape
     sha256 = values.map(Self.sum)
-  }
-
-  /// An object of `name`, `dtype`, `shape` and `sha256_f32le`.
-  package var json: JSON {
-    [
-      "name": .string(name), "dtype": .string(elementType),
-      "shape": .array(shape.map { .integer($0) }),
-      "sha256_f32le": sha256.map { .string($0) } ?? .null,
-    ]
   }
 
   private static func sum(_ values: [Float]) -> String {

@@ -1,50 +1,52 @@
 /// Writes pickles one instruction at a time, as no well-meaning program would.
-struct PickleAssembler {
-  private(set) var bytes: [UInt8] = []
+package struct PickleAssembler {
+  package private(set) var bytes: [UInt8] = []
 
-  init(protocol version: UInt8? = 2) {
+  package init(protocol version: UInt8? = 2) {
     if let version { bytes = [0x80, version] }
   }
 
   /// Instructions as they are written.
-  func raw(_ more: [UInt8]) -> PickleAssembler {
+  package func raw(_ more: [UInt8]) -> PickleAssembler {
     var copy = self
     copy.bytes += more
     return copy
   }
 
   /// Instructions that are printable.
-  func raw(_ text: String) -> PickleAssembler { raw(Array(text.utf8)) }
+  package func raw(_ text: String) -> PickleAssembler { raw(Array(text.utf8)) }
 
-  func repeated(_ count: Int, _ text: String) -> PickleAssembler {
+  package func repeated(_ count: Int, _ text: String) -> PickleAssembler {
     raw(Array([[UInt8]](repeating: Array(text.utf8), count: count).joined()))
   }
 
-  func global(_ module: String, _ name: String) -> PickleAssembler {
+  package func global(_ module: String, _ name: String) -> PickleAssembler {
     raw("c\(module)\n\(name)\n")
   }
 
-  func text(_ value: String) -> PickleAssembler {
+  package func text(_ value: String) -> PickleAssembler {
     raw([UInt8(ascii: "X")] + littleEndian(UInt32(value.utf8.count)) + value.utf8)
   }
 
-  func integer(_ value: Int) -> PickleAssembler {
+  package func integer(_ value: Int) -> PickleAssembler {
     if let small = UInt8(exactly: value) { return raw([UInt8(ascii: "K"), small]) }
     return raw([0x8A, 8] + littleEndian(value))
   }
 
   /// A tuple of whole numbers.
-  func sizes(_ values: [Int]) -> PickleAssembler {
+  package func sizes(_ values: [Int]) -> PickleAssembler {
     values.reduce(raw("(")) { $0.integer($1) }.raw("t")
   }
 
   /// A storage named as PyTorch does.
-  func storage(_ key: String, _ type: String = "FloatStorage", count: Int) -> PickleAssembler {
+  package func storage(_ key: String, _ type: String = "FloatStorage", count: Int)
+    -> PickleAssembler
+  {
     raw("(").text("storage").global("torch", type).text(key).text("cpu").integer(count).raw("tQ")
   }
 
   /// A tensor that views a storage.
-  func tensor(
+  package func tensor(
     _ key: String, _ type: String = "FloatStorage", count: Int, offset: Int = 0, _ shape: [Int],
     _ strides: [Int]
   ) -> PickleAssembler {
@@ -54,19 +56,19 @@ struct PickleAssembler {
   }
 
   /// A dictionary of one entry, the end.
-  static func checkpoint(
+  package static func checkpoint(
     _ name: String = "w", _ value: (PickleAssembler) -> PickleAssembler
   ) -> [UInt8] {
     value(PickleAssembler().raw("}").text(name)).raw("s.").bytes
   }
 }
 
-func littleEndian<Value: FixedWidthInteger>(_ value: Value) -> [UInt8] {
+package func littleEndian<Value: FixedWidthInteger>(_ value: Value) -> [UInt8] {
   withUnsafeBytes(of: value.littleEndian) { Array($0) }
 }
 
 /// A stored ZIP archive, as PyTorch writes it but without padding.
-func zipArchive(_ members: [(name: String, bytes: [UInt8])]) -> [UInt8] {
+package func zipArchive(_ members: [(name: String, bytes: [UInt8])]) -> [UInt8] {
   var archive: [UInt8] = []
   var directory: [UInt8] = []
   for (name, bytes) in members {
@@ -87,7 +89,7 @@ func zipArchive(_ members: [(name: String, bytes: [UInt8])]) -> [UInt8] {
 }
 
 /// CRC-32 (IEEE 802.3), bit by bit.
-func crc32(_ bytes: [UInt8]) -> UInt32 {
+package func crc32(_ bytes: [UInt8]) -> UInt32 {
   var crc: UInt32 = 0xFFFF_FFFF
   for byte in bytes {
     crc ^= UInt32(byte)
@@ -97,14 +99,18 @@ func crc32(_ bytes: [UInt8]) -> UInt32 {
 }
 
 /// A PyTorch archive of one pickle and these storages of float32.
-func torchArchive(_ pickle: [UInt8], _ storages: [(key: String, values: [Float])] = []) -> [UInt8] {
+package func torchArchive(_ pickle: [UInt8], _ storages: [(key: String, values: [Float])] = [])
+  -> [UInt8]
+{
   zipArchive(
     [("m/data.pkl", pickle), ("m/byteorder", Array("little".utf8))]
       + storages.map { ("m/data/" + $0.key, $0.values.flatMap { littleEndian($0.bitPattern) }) })
 }
 
 /// The stream of PyTorch before 1.6.
-func torchStream(_ pickle: [UInt8], _ storages: [(key: String, values: [Float])] = []) -> [UInt8] {
+package func torchStream(_ pickle: [UInt8], _ storages: [(key: String, values: [Float])] = [])
+  -> [UInt8]
+{
   let magic: [UInt8] = [0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19]
   var bytes = PickleAssembler().raw([0x8A, 10] + magic).raw(".").bytes
   bytes += PickleAssembler().raw([UInt8(ascii: "M"), 0xE9, 3]).raw(".").bytes
