@@ -88,7 +88,7 @@ enum FuzzTarget: String, CaseIterable {
 }
 
 /// The target that BERTQ_FUZZ names, the files of BERTQ_FUZZ_BESIDE around the fuzzed one.
-nonisolated(unsafe) private let target: FuzzTarget = {
+private let target: FuzzTarget = {
   let name = getenv("BERTQ_FUZZ").map { String(cString: $0) } ?? ""
   guard let target = FuzzTarget(rawValue: name) else {
     fatalError("BERTQ_FUZZ names one of \(FuzzTarget.allCases.map(\.rawValue))")
