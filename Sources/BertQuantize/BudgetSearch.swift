@@ -35,9 +35,10 @@ package struct BudgetSearch {
     linear.site.outputs(configuration) * linear.site.inputs(configuration)
   }
 
-  /// Tries each linear in float alone, and measures how much drift that takes away. Those that take away
-  /// most for their multiply-adds become float, one by one, until the budget holds. Finally each float
-  /// linear is tried in int8 again, and stays so if the budget still holds.
+  /// Tries each linear in float alone, and measures how much drift that takes away.
+  ///
+  /// Those that take away most for their multiply-adds become float, one by one, until the budget holds.
+  /// Finally each float linear is tried in int8 again, and stays so if the budget still holds.
   ///
   /// - Parameter progress: called with the share of linears tried.
   /// One linear always stays in int8. A budget that holds with this one alone in int8 is kept.
