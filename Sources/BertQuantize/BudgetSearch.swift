@@ -39,10 +39,9 @@ package struct BudgetSearch {
   ///
   /// Those that take away most for their multiply-adds become float, one by one, until the budget holds.
   /// Finally each float linear is tried in int8 again, and stays so if the budget still holds.
+  /// One linear stays in int8 whatever happens: a budget that holds with this one alone in int8 is kept.
   ///
-  /// - Parameter progress: called with the share of linears tried.
-  /// One linear always stays in int8. A budget that holds with this one alone in int8 is kept.
-  ///
+  /// - Parameter progress: called with the number of linears tried, and of all.
   /// - Throws: `driftGate` when the budget fails even then.
   package func run(progress: (Int, Int) -> Void = { _, _ in }) throws(BertError) -> Result {
     let before = try drift.measure([])
