@@ -115,7 +115,8 @@ let package = Package(
     .testTarget(
       name: "BertTokenizeTests",
       dependencies: ["BertErrors", "JSONText", "BertModel", "BertTokenize", "Fixtures"]),
-    .testTarget(name: "KernelTests", dependencies: ["BertErrors", "SystemLibrary", "BertKernels"]),
+    .testTarget(
+      name: "KernelTests", dependencies: ["BertErrors", "SystemLibrary", "BertKernels", "Fixtures"]),
     .testTarget(
       name: "ThreadTests", dependencies: ["SystemLibrary", "BertKernels", "Fixtures", "ForkProbe"]),
     // What tests start as a process of its own, to fork it.

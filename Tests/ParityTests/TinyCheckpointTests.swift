@@ -54,9 +54,8 @@ struct TinyCheckpointTests {
     return compared
   }
 
-  @Test(arguments: folders)
+  @Test(.enabled(if: SharedData.isPresent("tiny"), "needs the shared data"), arguments: folders)
   func everyContainerGivesTheReferencesOutputs(_ name: String) throws {
-    guard SharedData.isPresent("tiny") else { return }
     let path = SharedData.path("tiny/" + name)
     let oracle = try Oracle(path + "/oracle.safetensors")
     for (file, prefix) in Self.variants where exists(path + "/" + file) {
@@ -67,9 +66,8 @@ struct TinyCheckpointTests {
   }
 
   /// Containers and naming are wrapping: the same values give the same fingerprints.
-  @Test(arguments: folders)
+  @Test(.enabled(if: SharedData.isPresent("tiny"), "needs the shared data"), arguments: folders)
   func everyContainerOfTheSameValuesGivesTheSameFingerprints(_ name: String) throws {
-    guard SharedData.isPresent("tiny") else { return }
     let path = SharedData.path("tiny/" + name)
     var first: ServedModel?
     for (file, prefix) in Self.variants where exists(path + "/" + file) {
