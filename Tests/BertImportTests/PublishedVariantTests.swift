@@ -72,7 +72,7 @@ struct RawSafetensors {
   ]
   static let exactVariants = [
     "model.safetensors", "sharded", "sharded/model.safetensors.index.json", "gamma_beta",
-    "model.npz", "model_compressed.npz", "tf_names.npz",
+    "model.npz", "model_compressed.npz", "tf_names.npz", "pytorch_model.bin", "legacy",
   ]
 
   @Test(arguments: models)
