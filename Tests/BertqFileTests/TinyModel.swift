@@ -165,7 +165,7 @@ struct TinyModel {
   @discardableResult
   func write(to path: String, piece: Int = .max) throws -> BertqFingerprints {
     let writer = try BertqWriter(
-      path: path, description: description, tensors: tensors, quantizer: quantizer,
+      path: path, description: description, tensors: tensors, quantizer: quantizer, drift: drift,
       producer: "tests")
     for tensor in tensors { try append(tensor, to: writer, piece: piece) }
     return try writer.finish()
