@@ -32,7 +32,9 @@ let package = Package(
     .target(name: "BertModel", dependencies: ["BertErrors"]),
     .target(
       name: "TensorFiles",
-      dependencies: ["BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "CZlib"]),
+      dependencies: [
+        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "CBertqChecksum", "CZlib",
+      ]),
     .target(
       name: "BertImport",
       dependencies: ["BertErrors", "ByteFiles", "JSONText", "BertModel", "TensorFiles"]),
@@ -61,8 +63,9 @@ let package = Package(
     .target(
       name: "BertConvert",
       dependencies: [
-        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertImport",
-        "BertTokenize", "BertKernels", "BertRuntime", "BertQuantize", "BertqFile", "Bertq",
+        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "TensorFiles",
+        "BertImport", "BertTokenize", "BertKernels", "BertRuntime", "BertQuantize", "BertqFile",
+        "Bertq",
       ]),
     .target(
       name: "BertBench",
@@ -77,7 +80,10 @@ let package = Package(
     // MARK: Executables
     .executableTarget(
       name: "bert-convert",
-      dependencies: ["BertErrors", "BertDrift", "BertConvert", "CommandSupport", argumentParser]),
+      dependencies: [
+        "BertErrors", "ByteFiles", "JSONText", "BertDrift", "BertConvert", "CommandSupport",
+        argumentParser,
+      ]),
     .executableTarget(
       name: "bert-run",
       dependencies: [
@@ -109,7 +115,8 @@ let package = Package(
     .testTarget(
       name: "BertTokenizeTests",
       dependencies: ["BertErrors", "JSONText", "BertModel", "BertTokenize", "Fixtures"]),
-    .testTarget(name: "KernelTests", dependencies: ["BertErrors", "SystemLibrary", "BertKernels"]),
+    .testTarget(
+      name: "KernelTests", dependencies: ["BertErrors", "SystemLibrary", "BertKernels", "Fixtures"]),
     .testTarget(
       name: "ThreadTests", dependencies: ["SystemLibrary", "BertKernels", "Fixtures", "ForkProbe"]),
     // What tests start as a process of its own, to fork it.

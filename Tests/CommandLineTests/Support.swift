@@ -90,10 +90,3 @@ extension JSON {
 func shell(_ command: String) throws -> Program.Outcome {
   try Program(at: "/bin/sh").run(["-c", command])
 }
-
-/// Whether python3 with NumPy is there; prints why not.
-func hasNumPy() throws -> Bool {
-  if try shell("python3 -c 'import numpy'").code == 0 { return true }
-  print("skipped: no python3 with NumPy")
-  return false
-}
