@@ -176,7 +176,7 @@ package enum ModelImport {
     onReport: (ImportReport) -> Void = { _ in }
   ) throws(BertError) -> ImportedModel {
     try CheckpointLayout.check(folder: input)
-    let checkpoint = try Checkpoint.open(transformerFolder(input))
+    let checkpoint = try OnnxWeights.named(Checkpoint.open(transformerFolder(input)))
     try CheckpointLayout.check(checkpoint)
     let files = try ModelFiles(
       checkpoint: checkpoint.path, configuration: config, vocabulary: vocabulary)

@@ -31,10 +31,13 @@ struct WordEmbeddingFormTests {
 
   @Test func int8HasAScaleForEvery32OfARow() throws {
     let width = 40
-    let values = (0..<2 * width).map { Float($0 % width < 32 ? $0 : 1000 - $0) }
+    let row: [Float] = (0..<width).map { $0 < 32 ? Float($0) : Float(1000 - $0) }
+    let values = row + row.map { -$0 }
     let parts = try encode(.int8, values, width: width)
     let scales = parts[1].withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
-    #expect(scales == [31 / 127, 968 / 127, 71 / 127, 928 / 127])
+    // The largest of each block: 31 and 968 of the first row, the second row is like it.
+    let expected = [Float(31), 968, 31, 968].map { $0 / 127 }
+    #expect(scales == expected)
     for (index, byte) in parts[0].enumerated() {
       let scale = scales[index / width * 2 + (index % width < 32 ? 0 : 1)]
       #expect(abs(Float(Int8(bitPattern: byte)) * scale - values[index]) <= scale / 2 * 1.0001)

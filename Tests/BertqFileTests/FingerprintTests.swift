@@ -1,4 +1,5 @@
 import BertModel
+import Fixtures
 import Testing
 
 @testable import BertqFile
