@@ -164,8 +164,9 @@ let package = Package(
     .testTarget(
       name: "ParityTests",
       dependencies: [
-        "BertErrors", "JSONText", "BertModel", "BertKernels", "BertRuntime", "BertDrift", "Bertq",
-        "Fixtures", "bert-convert",
+        "BertErrors", "SystemLibrary", "JSONText", "BertModel", "BertImport", "BertKernels",
+        "BertRuntime", "BertQuantize", "BertqFile", "BertDrift", "BertConvert", "Bertq", "Fixtures",
+        "bert-convert",
       ]),
     .testTarget(
       name: "HostileFileTests",

@@ -105,6 +105,9 @@ public struct FileListing: Sendable {
         Int32(littleEndian: view.bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self)))
     case .int8: return Float(Int8(bitPattern: view.bytes[offset]))
     case .uint8: return Float(view.bytes[offset])
+    case .float16:
+      let bits = view.bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self)
+      return Float(half: UInt16(littleEndian: bits))
     }
   }
 }

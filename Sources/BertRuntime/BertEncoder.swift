@@ -168,10 +168,8 @@ package final class BertEncoder {
 
   /// Checks the embedding rows of tokens that were not looked up before.
   private func verifyWords(_ ids: ArraySlice<Int32>) throws(BertError) {
-    let rowBytes = configuration.hiddenSize * 4
     for id in ids where !verifiedRows[Int(id)] {
-      let start = Int(id) * rowBytes
-      try weights.source.verify(weights.word, bytes: start..<(start + rowBytes))
+      try weights.word.verify(Int(id), in: weights.source)
       verifiedRows[Int(id)] = true
     }
   }

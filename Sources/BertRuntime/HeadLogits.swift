@@ -25,13 +25,22 @@ package final class HeadLogits {
     let size = model.configuration.hiddenSize
     let stem: String
     switch model.task {
-    case .classify: (head, stem, scoresTokens) = (.classifier, CanonicalName.classifier, false)
+    case .classify, .rerank, .choose:
+      (head, stem, scoresTokens) = (.classifier, CanonicalName.classifier, false)
     case .tag: (head, stem, scoresTokens) = (.classifier, CanonicalName.classifier, true)
     case .nextSentence:
       (head, stem, scoresTokens) = (.nextSentence, CanonicalName.nextSentence, false)
     case .answer: (head, stem, scoresTokens) = (.answer, CanonicalName.answer, true)
-    case .fillMask: (head, stem, scoresTokens) = (.maskedWords, CanonicalName.maskedDecoder, true)
-    case .embedding, .tokens, .pooled: return nil
+    case .fillMask:
+      (head, stem, scoresTokens) = (.maskedWords, CanonicalName.maskedDecoder, true)
+    case .embedding, .tokens, .pooled, .sparse, .multiVector: return nil
+    }
+    if let settings = model.head,
+      settings.denseActivation != nil || settings.transformActivation != nil
+        || settings.input != .pooler
+    {
+      throw BertError(
+        .unsupported, "the head has a linear, an activation or an input that is not BERT's own")
     }
     self.source = source
     calls = kernels.calls
@@ -65,7 +74,7 @@ package final class HeadLogits {
     _ states: BertEncoder.HiddenStates, tokens: Range<Int>
   ) throws(BertError) -> [Float] {
     if let pooler {
-      let pooled = try pooler.vector(states, tokens: tokens, normalizes: false)
+      let pooled = try pooler.vector(states, tokens: tokens)
       return output.apply(pooled, calls)
     }
     let size = source.model.configuration.hiddenSize
@@ -86,9 +95,12 @@ package final class HeadLogits {
   private var activation: Activation { source.model.configuration.activation }
 }
 
-/// A linear whose weights lie row-major in the file, laid out for the kernels in memory.
+/// A head's linear: its weights lie in panels in the file, or are the rows of the word embeddings,
+/// which are laid out so in memory.
 private struct HeadLinear {
-  private let panels: AlignedBuffer
+  private let weights: UnsafePointer<Float>
+  /// Nil where the file has them in panels.
+  private let panels: AlignedBuffer?
   private let bias: TensorView
   private let outputs: Int
   private let inputs: Int
@@ -96,23 +108,29 @@ private struct HeadLinear {
   init(
     weight: String, bias: String, outputs: Int, inputs: Int, from source: any WeightSource
   ) throws(BertError) {
-    let view = try source.require(weight, .float32, [outputs, inputs])
     self.bias = try source.require(bias, .float32, [outputs])
     self.outputs = outputs
     self.inputs = inputs
-    panels = try AlignedBuffer(
+    guard weight == CanonicalName.wordEmbeddings else {
+      panels = nil
+      weights = try source.require(weight, .float32, [outputs, inputs], .floatPanels).floats
+      return
+    }
+    let table = try WordTable(source)
+    let panels = try AlignedBuffer(
       checkedFloats: roundUp(outputs, to: BK_PANEL) * inputs,
       for: "the weights of the model's head",
       advice: "leave the drift out")
-    bk_pack_f32(view.floats, outputs, inputs, panels.floats)
+    try table.withFloats(source) { rows in bk_pack_f32(rows, outputs, inputs, panels.floats) }
+    self.panels = panels
+    weights = UnsafePointer(panels.floats)
   }
 
   func apply(
     _ row: [Float], _ calls: bk_kernels, activation: bk_activation = BK_ACT_NONE
   ) -> [Float] {
     var all = bk_panels(columns: 0..<outputs)
-    var linear = bk_linear_f32(
-      outputs: outputs, depth: inputs, weights: panels.floats, bias: bias.floats)
+    var linear = bk_linear_f32(outputs: outputs, depth: inputs, weights: weights, bias: bias.floats)
     let result = [Float](unsafeUninitializedCapacity: all.width) { buffer, count in
       var output = bk_output(buffer.baseAddress, stride: all.width, activation: activation)
       calls.linear_f32(&linear, row, inputs, 1, &all, 1, &output)

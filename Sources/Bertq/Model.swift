@@ -66,7 +66,10 @@ public final class Model: Sendable {
   /// What identifies the model's vectors: only vectors of equal fingerprints may be compared.
   public var fingerprint: String { served.fingerprint(precision.ofRuntime) ?? "" }
   /// The numbers of a vector.
-  public var dimensions: Int { served.description.configuration.hiddenSize }
+  public var dimensions: Int {
+    let description = served.description
+    return description.embedding.width(hiddenSize: description.configuration.hiddenSize)
+  }
   /// The most tokens of a text, the special ones included.
   public var tokenLimit: Int { served.tokenLimit }
   /// Threads that compute.

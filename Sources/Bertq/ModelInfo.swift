@@ -9,8 +9,13 @@ public struct ModelInfo: Sendable {
   public let task: String
   /// Names of a head's labels, in the order of its scores.
   public let labels: [String]
-  /// How an embedding is made of the tokens' vectors: `mean`, `cls` or `pooler`.
-  public let pooling: String
+  /// How an embedding is made of the tokens' vectors: `mean`, `cls`, `pooler` and others; several are put
+  /// end to end.
+  public let poolings: [String]
+  /// What stands before every text; nil where nothing does.
+  public let defaultPrompt: String?
+  /// Numbers of an embedding.
+  public let dimensions: Int
   /// Whether an embedding has length 1.
   public let normalizes: Bool
   /// Encoder layers.
@@ -36,7 +41,9 @@ extension Model {
     let c = description.configuration
     return ModelInfo(
       task: description.task.rawValue, labels: description.labels,
-      pooling: description.pooling.rawValue, normalizes: description.normalizes,
+      poolings: description.embedding.poolings.map(\.rawValue),
+      defaultPrompt: description.defaultPromptText, dimensions: dimensions,
+      normalizes: description.embedding.normalizes,
       layers: c.layerCount, hiddenSize: c.hiddenSize, heads: c.headCount,
       vocabularySize: c.vocabularySize,
       precisions: ModelOptions.Precision.allCases.filter { served.holds($0.ofRuntime) },

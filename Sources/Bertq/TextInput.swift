@@ -113,7 +113,7 @@ extension ServedModel {
     return made.fullCount - made.count
   }
 
-  /// The tokens of a text, the special ones included.
+  /// The tokens of a text, behind the default prompt where the model has one, the special ones included.
   func tokens(
     of input: TextInput, limit: TokenLimit?
   ) throws(BertError) -> (TokenizedText, EncodedInput) {
@@ -123,7 +123,8 @@ extension ServedModel {
         file: file.path)
     }
     var encoding = TokenizedText()
-    let made = try input.text.withUnsafeBufferPointer { text throws(BertError) in
+    let text = description.defaultPromptText.map { Array($0.utf8) + input.text } ?? input.text
+    let made = try text.withUnsafeBufferPointer { text throws(BertError) in
       guard let pair = input.pair else {
         return try tokenizer.encode(text, limit: limit, appendingTo: &encoding)
       }

@@ -4,7 +4,9 @@ import BertModel
 /// The constants and limits of the format; `formats/bertq.md` explains them.
 package enum BertqFormat {
   /// The version of the byte layout that this package writes, and the newest that it reads.
-  package static let version: UInt32 = 1
+  package static let version: UInt32 = 2
+  /// The oldest version that it reads: 1 was never released.
+  static let oldestVersion: UInt32 = 2
   /// What every tensor's offset is a multiple of.
   package static let alignment = 64
   /// Bytes under one checksum; the last chunk of a tensor may be shorter.

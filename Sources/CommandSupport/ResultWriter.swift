@@ -19,9 +19,10 @@ struct ResultWriter: ~Copyable {
   /// Nil for JSON Lines.
   private var array: ArrayWriter?
 
-  init(model: Model, format: OutputFormat) {
+  /// - Parameter width: numbers of a vector.
+  init(model: Model, width: Int, format: OutputFormat) {
     self.model = model
-    array = format == .npy ? ArrayWriter(width: model.dimensions) : nil
+    array = format == .npy ? ArrayWriter(width: width) : nil
   }
 
   mutating func write(_ item: NumberedText, _ result: TextResult) throws(BertError) {

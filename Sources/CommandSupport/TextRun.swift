@@ -44,7 +44,8 @@ package struct TextRun: ~Copyable {
     self.task = task ?? model.served.description.task
     self.source = source
     self.batchTokens = batchTokens
-    writer = ResultWriter(model: model, format: format)
+    let width = self.task == .embedding ? model.dimensions : model.info.hiddenSize
+    writer = ResultWriter(model: model, width: width, format: format)
     guard Self.tasks.contains(self.task) else {
       throw BertError(
         .unsupported,

@@ -29,8 +29,8 @@ struct DriftRun {
     meter = try DriftMeter(
       source: served.file, kernels: kernels, team: ThreadTeam(count: threads),
       pooler: Pooler(
-        task == .pooled ? .pooler : description.pooling, source: served.file, kernels: kernels),
-      normalizes: task == .embedding && description.normalizes, attributes: attributes)
+        task == .pooled ? EmbeddingRecipe(.pooler) : description.embedding, source: served.file,
+        kernels: kernels), attributes: attributes)
   }
 
   /// Measures a batch of texts too.

@@ -143,7 +143,7 @@ struct PublishedVariantTests {
       ["very bad", "bad", "neutral", "good", "very good"]
     ),
     ("tokencls", .tag, [.classifier], false, ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]),
-    ("qa", .answer, [.answer], false, []), ("multiplechoice", .classify, [.classifier], true, []),
+    ("qa", .answer, [.answer], false, []), ("multiplechoice", .choose, [.classifier], true, []),
   ]
 
   @Test(arguments: tasks)
@@ -153,8 +153,9 @@ struct PublishedVariantTests {
     let imported = try ModelImport.read(input: SharedData.path("tiny/\(model)"))
     #expect(imported.description.task == task && imported.heads == heads)
     #expect(imported.hasPooler == hasPooler && imported.description.labels == labels)
-    #expect(imported.description.pooling == .mean && !imported.description.poolingIsPublished)
-    #expect(imported.description.tokenizer?.lowercase == true)
+    #expect(imported.description.embedding == EmbeddingRecipe())
+    #expect(!imported.description.embeddingIsPublished)
+    #expect(imported.description.tokenizer?.wordPiece?.lowercase == true)
     #expect(imported.description.tokenizer?.maximumTokens == 48)
     #expect(
       imported.description.configuration.layerNormEpsilon

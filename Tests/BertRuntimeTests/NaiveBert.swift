@@ -82,6 +82,15 @@ struct NaiveBert {
   func pool(_ pooling: Pooling, _ rows: [Row]) -> Row {
     switch pooling {
     case .mean: rows[0].indices.map { i in rows.reduce(0) { $0 + $1[i] } / Double(rows.count) }
+    case .meanSqrtLength:
+      rows[0].indices.map { i in rows.reduce(0) { $0 + $1[i] } / Double(rows.count).squareRoot() }
+    case .weightedMean:
+      rows[0].indices.map { i in
+        let total = rows.indices.reduce(0.0) { $0 + Double($1 + 1) * rows[$1][i] }
+        return total / rows.indices.reduce(0.0) { $0 + Double($1 + 1) }
+      }
+    case .max: rows[0].indices.map { i in rows.reduce(-.infinity) { Swift.max($0, $1[i]) } }
+    case .lastToken: rows[rows.count - 1]
     case .cls: rows[0]
     case .pooler:
       linear(

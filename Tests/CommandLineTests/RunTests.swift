@@ -165,7 +165,7 @@ struct RunTests {
       maximumPositions: 8, tokenTypeCount: 2, layerNormEpsilon: 1e-12, activation: .gelu)
     let store = try GeneratedModel(configuration, hasPooler: false).store()
     var description = store.model
-    description.pooling = .pooler
+    description.embedding = EmbeddingRecipe(.pooler)
     let folder = try TemporaryFolder()
     try write(store, description, to: folder / "m.bertq")
     for (task, code) in [("tokens", nil), ("embedding", BertError.Code.unsupported)] {

@@ -120,12 +120,12 @@ struct MiniLMTests {
     }
     let kernels = try KernelSet.choose()
     let encoder = try model.encoder(.float32, kernels: kernels, team: ThreadTeam(count: 2))
-    #expect(model.description.pooling == .mean && model.description.normalizes)
-    let pooler = try Pooler(.mean, source: model.file, kernels: kernels)
+    #expect(model.description.embedding == EmbeddingRecipe(.mean, normalizes: true))
+    let pooler = try Pooler(model.description.embedding, source: model.file, kernels: kernels)
     var vectors: [[Float]] = []
     try encoder.encode(batch) { pass throws(BertError) in
       for text in pass.texts {
-        vectors.append(try pooler.vector(pass, tokens: batch.range(text), normalizes: true))
+        vectors.append(try pooler.vector(pass, tokens: batch.range(text)))
       }
     }
     for (input, vector) in zip(short, vectors) {
@@ -141,7 +141,7 @@ struct MiniLMTests {
     let kernels = try KernelSet.choose()
     let meter = try DriftMeter(
       source: model.file, kernels: kernels, team: ThreadTeam(count: 2),
-      pooler: Pooler(.mean, source: model.file, kernels: kernels), normalizes: true)
+      pooler: Pooler(model.description.embedding, source: model.file, kernels: kernels))
     var batch = TokenBatch()
     for sentence in sentences {
       try model.append(TextInput(text: Array(sentence)), to: &batch, truncates: true)

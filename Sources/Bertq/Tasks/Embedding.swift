@@ -8,12 +8,11 @@ import BertRuntime
 private struct VectorReader: AnswerReader, @unchecked Sendable {
   let task: String
   let pooler: Pooler
-  let normalizes: Bool
 
-  func wanted(_ ids: [Int32]) -> WantedRows { pooler.pooling.wanted }
+  func wanted(_ ids: [Int32]) -> WantedRows { pooler.recipe.wanted }
 
   func answer(_ text: TextStates) throws(BertError) -> [Float] {
-    try pooler.vector(text.states, tokens: text.tokens, normalizes: normalizes)
+    try pooler.vector(text.states, tokens: text.tokens)
   }
 
   func byteCount(_ answer: [Float]) -> Int { 32 + 4 * answer.count }
@@ -21,17 +20,14 @@ private struct VectorReader: AnswerReader, @unchecked Sendable {
 
 extension Model {
   private func embedding() throws(BertError) -> VectorReader {
-    let description = served.description
-    return VectorReader(
+    VectorReader(
       task: "embedding",
-      pooler: try Pooler(description.pooling, source: served.file, kernels: kernels),
-      normalizes: description.normalizes)
+      pooler: try Pooler(served.description.embedding, source: served.file, kernels: kernels))
   }
 
   private func pooling() throws(BertError) -> VectorReader {
     VectorReader(
-      task: "pooled", pooler: try Pooler(.pooler, source: served.file, kernels: kernels),
-      normalizes: false)
+      task: "pooled", pooler: try Pooler(.pooler, source: served.file, kernels: kernels))
   }
 
   /// A vector for each text, of `dimensions` numbers, as the publisher pools and scales it.
@@ -71,7 +67,7 @@ extension Model {
     await answerEach(texts, Result { () throws(BertError) in try embedding() }, request)
   }
 
-  /// The pooler's output for each text, `dimensions` numbers between -1 and 1.
+  /// The pooler's output for each text, `info.hiddenSize` numbers between -1 and 1.
   ///
   /// Blocks.
   ///
@@ -91,7 +87,7 @@ extension Model {
     answerEach(texts, Result { () throws(BertError) in try pooling() }, request)
   }
 
-  /// The pooler's output for each text, `dimensions` numbers between -1 and 1.
+  /// The pooler's output for each text, `info.hiddenSize` numbers between -1 and 1.
   ///
   /// - Throws: `unsupported` when the model has no pooler; else as `embed` does.
   public func pooled(

@@ -1,5 +1,6 @@
 import BertErrors
 import ByteFiles
+import SystemLibrary
 
 /// A TensorFlow checkpoint of version 2: `NAME.index`, a table of tensors, and the shards
 /// `NAME.data-00000-of-00001` with their elements.
