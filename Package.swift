@@ -10,6 +10,7 @@ let package = Package(
   name: "bertq",
   products: [
     // MARK: Products
+    .library(name: "Bertq", targets: ["Bertq"]),
     .library(name: "BertConvert", targets: ["BertConvert"]),
     .library(name: "JSONText", targets: ["JSONText"]),
     .executable(name: "bert-convert", targets: ["bert-convert"]),
@@ -58,7 +59,14 @@ let package = Package(
     .target(
       name: "Bertq",
       dependencies: [
-        "BertErrors", "BertModel", "BertTokenize", "BertKernels", "BertRuntime", "BertqFile",
+        "BertErrors", "SystemLibrary", "BertModel", "BertTokenize", "BertKernels", "BertRuntime",
+        "BertqFile",
+      ]),
+    .target(
+      name: "CommandSupport",
+      dependencies: [
+        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertKernels", "Bertq",
+        argumentParser,
       ]),
     .target(
       name: "BertConvert",
@@ -73,9 +81,6 @@ let package = Package(
         "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertKernels",
         "BertRuntime", "Bertq",
       ]),
-    .target(
-      name: "CommandSupport",
-      dependencies: ["BertErrors", "SystemLibrary", "BertKernels", argumentParser]),
 
     // MARK: Executables
     .executableTarget(
@@ -102,7 +107,7 @@ let package = Package(
       name: "Fixtures",
       dependencies: [
         "BertErrors", "SystemLibrary", "BertModel", "TensorFiles", "BertKernels", "BertRuntime",
-        "BertQuantize", "Bertq",
+        "BertQuantize", "BertqFile", "Bertq",
       ], path: "Tests/Fixtures", exclude: ["tiny"]),
     .testTarget(name: "BertModelTests", dependencies: ["BertErrors", "BertModel"]),
     .testTarget(name: "JSONTextTests", dependencies: ["BertErrors", "JSONText", "Fixtures"]),
@@ -146,6 +151,16 @@ let package = Package(
         "BertErrors", "SystemLibrary", "JSONText", "BertModel", "BertKernels", "BertRuntime",
         "BertDrift", "Fixtures",
       ]),
+    .testTarget(
+      name: "BertqTests",
+      dependencies: [
+        "BertErrors", "SystemLibrary", "JSONText", "BertModel", "BertKernels", "BertRuntime",
+        "BertQuantize", "Bertq", "Fixtures", "LibraryProbe", "bert-run", "bert-convert",
+      ]),
+    // What tests start as a process of its own, to fork it.
+    .executableTarget(
+      name: "LibraryProbe", dependencies: ["BertErrors", "SystemLibrary", "Bertq"],
+      path: "Tests/LibraryProbe"),
     .testTarget(
       name: "ParityTests",
       dependencies: [

@@ -51,17 +51,6 @@ struct Workshop {
   }
 }
 
-/// Writes a model as a `.bertq` file.
-func write(_ store: TensorStore, _ description: ModelDescription, to path: String) throws {
-  let views = store.names.compactMap { store.find($0) }
-  let writer = try BertqWriter(
-    path: path, description: description,
-    tensors: views.map { BertqTensor($0.name, $0.elementType, $0.layout, $0.shape) },
-    producer: "tests")
-  for view in views { try writer.append(view.name, view.bytes) }
-  _ = try writer.finish()
-}
-
 /// One clear line of message, the right exit code, and no trap.
 func expectFailure(_ outcome: Program.Outcome, _ code: BertError.Code, _ words: [String] = []) {
   #expect(outcome.code == code.exitCode, "\(outcome.errors)")
