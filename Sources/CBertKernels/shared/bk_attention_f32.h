@@ -24,7 +24,7 @@ static void bk_attend_f32(const bk_head *h, void *scratch) {
     for (ptrdiff_t d = 0; d < width; d++)
       values[(d / 32 * h->length + j) * 32 + d % 32] =
           d < h->head_size ? h->value[j * h->stride + d] : 0.0f;
-  const ptrdiff_t step = bk_tile_rows(h->length, BK_FLOAT_ROWS);
+  const ptrdiff_t step = bk_tile_rows(h->length, BK_FLOAT_ROWS, 1);
   for (ptrdiff_t row = 0; row < h->length; row += step) {
     const ptrdiff_t rows = h->length - row < step ? h->length - row : step;
     for (ptrdiff_t j = 0; j < padded; j += 32) {
