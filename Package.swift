@@ -10,6 +10,8 @@ let package = Package(
   name: "bertq",
   products: [
     // MARK: Products
+    .library(name: "BertConvert", targets: ["BertConvert"]),
+    .library(name: "JSONText", targets: ["JSONText"]),
     .executable(name: "bert-convert", targets: ["bert-convert"]),
     .executable(name: "bert-run", targets: ["bert-run"]),
     .executable(name: "bert-bench", targets: ["bert-bench"]),
@@ -34,7 +36,7 @@ let package = Package(
     .target(
       name: "BertImport",
       dependencies: ["BertErrors", "ByteFiles", "JSONText", "BertModel", "TensorFiles"]),
-    .target(name: "BertTokenize", dependencies: ["BertErrors"]),
+    .target(name: "BertTokenize", dependencies: ["BertErrors", "BertModel"]),
     .target(name: "BertKernels", dependencies: ["BertErrors", "SystemLibrary", "CBertKernels"]),
     .target(
       name: "BertRuntime",
@@ -52,31 +54,41 @@ let package = Package(
         "BertErrors", "SystemLibrary", "JSONText", "BertModel", "BertKernels", "BertRuntime",
       ]),
     .target(
-      name: "BertEngine",
+      name: "Bertq",
       dependencies: [
         "BertErrors", "BertModel", "BertTokenize", "BertKernels", "BertRuntime", "BertqFile",
       ]),
-    .target(name: "CommandSupport", dependencies: ["BertErrors", "SystemLibrary", argumentParser]),
+    .target(
+      name: "BertConvert",
+      dependencies: [
+        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertImport",
+        "BertTokenize", "BertKernels", "BertRuntime", "BertQuantize", "BertqFile", "Bertq",
+      ]),
+    .target(
+      name: "BertBench",
+      dependencies: [
+        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertKernels",
+        "BertRuntime", "Bertq",
+      ]),
+    .target(
+      name: "CommandSupport",
+      dependencies: ["BertErrors", "SystemLibrary", "BertKernels", argumentParser]),
 
     // MARK: Executables
     .executableTarget(
       name: "bert-convert",
-      dependencies: [
-        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertImport",
-        "BertTokenize", "BertKernels", "BertRuntime", "BertQuantize", "BertqFile", "BertEngine",
-        "CommandSupport", "CBertqChecksum", argumentParser,
-      ]),
+      dependencies: ["BertErrors", "BertDrift", "BertConvert", "CommandSupport", argumentParser]),
     .executableTarget(
       name: "bert-run",
       dependencies: [
         "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertKernels",
-        "BertRuntime", "BertqFile", "BertDrift", "BertEngine", "CommandSupport", argumentParser,
+        "BertRuntime", "BertqFile", "BertDrift", "Bertq", "CommandSupport", argumentParser,
       ]),
     .executableTarget(
       name: "bert-bench",
       dependencies: [
-        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertKernels",
-        "BertRuntime", "BertEngine", "CommandSupport", argumentParser,
+        "BertErrors", "BertModel", "BertKernels", "BertRuntime", "Bertq", "BertBench",
+        "CommandSupport", argumentParser,
       ]),
 
     // MARK: Tests
@@ -84,7 +96,7 @@ let package = Package(
       name: "Fixtures",
       dependencies: [
         "BertErrors", "SystemLibrary", "BertModel", "TensorFiles", "BertKernels", "BertRuntime",
-        "BertQuantize", "BertEngine",
+        "BertQuantize", "Bertq",
       ], path: "Tests/Fixtures", exclude: ["tiny"]),
     .testTarget(name: "BertModelTests", dependencies: ["BertErrors", "BertModel"]),
     .testTarget(name: "JSONTextTests", dependencies: ["BertErrors", "JSONText", "Fixtures"]),
@@ -96,8 +108,13 @@ let package = Package(
       dependencies: ["BertErrors", "JSONText", "BertModel", "BertImport", "Fixtures"]),
     .testTarget(
       name: "BertTokenizeTests",
-      dependencies: ["BertErrors", "JSONText", "BertTokenize", "Fixtures"]),
+      dependencies: ["BertErrors", "JSONText", "BertModel", "BertTokenize", "Fixtures"]),
     .testTarget(name: "KernelTests", dependencies: ["BertErrors", "SystemLibrary", "BertKernels"]),
+    .testTarget(
+      name: "ThreadTests", dependencies: ["SystemLibrary", "BertKernels", "Fixtures", "ForkProbe"]),
+    // What tests start as a process of its own, to fork it.
+    .executableTarget(
+      name: "ForkProbe", dependencies: ["BertKernels", "SystemLibrary"], path: "Tests/ForkProbe"),
     .testTarget(
       name: "BertqFileTests",
       dependencies: [
@@ -125,8 +142,8 @@ let package = Package(
     .testTarget(
       name: "ParityTests",
       dependencies: [
-        "BertErrors", "JSONText", "BertModel", "BertKernels", "BertRuntime", "BertDrift",
-        "BertEngine", "Fixtures", "bert-convert",
+        "BertErrors", "JSONText", "BertModel", "BertKernels", "BertRuntime", "BertDrift", "Bertq",
+        "Fixtures", "bert-convert",
       ]),
     .testTarget(
       name: "HostileFileTests",

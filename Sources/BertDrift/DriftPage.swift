@@ -1,3 +1,4 @@
+import BertErrors
 import BertModel
 import BertRuntime
 import JSONText
@@ -55,14 +56,14 @@ package struct DriftPage {
   private var answer: String {
     let ranking = report.ranking
     var rows = [
-      ["embeddings", "cosine, mean", fixed(report.embedding.cosineMean, 6)],
-      ["", "cosine, 1 in 100 below", fixed(report.embedding.cosineFirstPercentile, 6)],
-      ["", "cosine, worst", fixed(report.embedding.cosineWorst, 6)],
-      ["last hidden states", "SQNR", fixed(report.hidden.sqnr, 2) + " dB"],
-      ["", "cosine, mean", fixed(report.hidden.cosineMean, 6)],
-      ["", "cosine, worst", fixed(report.hidden.cosineWorst, 6)],
-      ["", "largest difference", fixed(report.hidden.largestDifference, 5)],
-      ["ranking", "Spearman of pairwise similarities", fixed(ranking.spearman, 6)],
+      ["embeddings", "cosine, mean", DecimalText.fixed(report.embedding.cosineMean, 6)],
+      ["", "cosine, 1 in 100 below", DecimalText.fixed(report.embedding.cosineFirstPercentile, 6)],
+      ["", "cosine, worst", DecimalText.fixed(report.embedding.cosineWorst, 6)],
+      ["last hidden states", "SQNR", DecimalText.fixed(report.hidden.sqnr, 2) + " dB"],
+      ["", "cosine, mean", DecimalText.fixed(report.hidden.cosineMean, 6)],
+      ["", "cosine, worst", DecimalText.fixed(report.hidden.cosineWorst, 6)],
+      ["", "largest difference", DecimalText.fixed(report.hidden.largestDifference, 5)],
+      ["ranking", "Spearman of pairwise similarities", DecimalText.fixed(ranking.spearman, 6)],
       ["", "nearest text the same", percent(ranking.top1)],
       ["", "ten nearest texts shared", percent(ranking.top10)],
     ]
@@ -70,7 +71,7 @@ package struct DriftPage {
       rows += [
         ["\(head.head.rawValue) head", "best answer changed", percent(head.flips)],
         ["", "five best shared", percent(head.top5)],
-        ["", "largest probability change", fixed(head.largestProbabilityChange, 5)],
+        ["", "largest probability change", DecimalText.fixed(head.largestProbabilityChange, 5)],
       ]
     }
     let quote =
@@ -100,7 +101,7 @@ package struct DriftPage {
 
   private var layers: String {
     let bars = report.layers.enumerated().map { index, layer in
-      ("layer \(index)", layer.sqnr, fixed(layer.sqnr, 1) + " dB")
+      ("layer \(index)", layer.sqnr, DecimalText.fixed(layer.sqnr, 1) + " dB")
     }
     let rows = report.layers.enumerated().map { index, layer in
       ["\(index)"] + cells(layer)
@@ -113,14 +114,16 @@ package struct DriftPage {
     guard !report.sites.isEmpty else { return "" }
     let bars = report.sites.flatMap { site in
       [
-        ("\(site.site.name) alone", site.alone.sqnr, fixed(site.alone.sqnr, 1) + " dB"),
-        ("all but it", site.without.sqnr, fixed(site.without.sqnr, 1) + " dB"),
+        ("\(site.site.name) alone", site.alone.sqnr, DecimalText.fixed(site.alone.sqnr, 1) + " dB"),
+        ("all but it", site.without.sqnr, DecimalText.fixed(site.without.sqnr, 1) + " dB"),
       ]
     }
     let rows = report.sites.map { site in
       [
-        site.site.name, fixed(site.alone.sqnr, 2) + " dB", fixed(site.alone.cosineWorst, 6),
-        fixed(site.without.sqnr, 2) + " dB", fixed(site.without.cosineWorst, 6),
+        site.site.name, DecimalText.fixed(site.alone.sqnr, 2) + " dB",
+        DecimalText.fixed(site.alone.cosineWorst, 6),
+        DecimalText.fixed(site.without.sqnr, 2) + " dB",
+        DecimalText.fixed(site.without.cosineWorst, 6),
       ]
     }
     return "<h2>What causes it: SQNR of the last hidden states</h2>"
@@ -151,13 +154,14 @@ package struct DriftPage {
 
   private func cells(_ drift: VectorDrift) -> [String] {
     [
-      fixed(drift.sqnr, 2) + " dB", fixed(drift.cosineMean, 6), fixed(drift.cosineWorst, 6),
-      fixed(drift.largestDifference, 5),
+      DecimalText.fixed(drift.sqnr, 2) + " dB", DecimalText.fixed(drift.cosineMean, 6),
+      DecimalText.fixed(drift.cosineWorst, 6),
+      DecimalText.fixed(drift.largestDifference, 5),
     ]
   }
 
   private func percent(_ share: Double?) -> String {
-    share == nil ? "n/a" : fixed(share.map { $0 * 100 }, 2) + " %"
+    share == nil ? "n/a" : DecimalText.fixed(share.map { $0 * 100 }, 2) + " %"
   }
 
   private func table(_ heads: [String], _ rows: [[String]]) -> String {

@@ -1,3 +1,4 @@
+import BertErrors
 import JSONText
 
 /// What int8 cost on some texts, beside the float32 path of the same file.
@@ -126,12 +127,12 @@ package struct DriftReport: Sendable {
   package var summary: String {
     """
     drift of int8 against float32 over \(texts) texts, \(tokens) tokens
-      hidden states   SQNR \(fixed(hidden.sqnr, 2)) dB   cosine mean \(fixed(hidden.cosineMean, 6)) \
-    worst \(fixed(hidden.cosineWorst, 6))   largest difference \(fixed(hidden.largestDifference, 5))
-      embeddings      cosine mean \(fixed(embedding.cosineMean, 6)) \
-    worst \(fixed(embedding.cosineWorst, 6))
-      ranking         Spearman of pairwise similarities \(fixed(ranking.spearman, 6))   \
-    nearest text kept \(fixed(ranking.top1.map { $0 * 100 }, 2)) %\(headSummary)
+      hidden states   SQNR \(DecimalText.fixed(hidden.sqnr, 2)) dB   cosine mean \(DecimalText.fixed(hidden.cosineMean, 6)) \
+    worst \(DecimalText.fixed(hidden.cosineWorst, 6))   largest difference \(DecimalText.fixed(hidden.largestDifference, 5))
+      embeddings      cosine mean \(DecimalText.fixed(embedding.cosineMean, 6)) \
+    worst \(DecimalText.fixed(embedding.cosineWorst, 6))
+      ranking         Spearman of pairwise similarities \(DecimalText.fixed(ranking.spearman, 6))   \
+    nearest text kept \(DecimalText.fixed(ranking.top1.map { $0 * 100 }, 2)) %\(headSummary)
     """
   }
 
@@ -139,24 +140,8 @@ package struct DriftReport: Sendable {
     guard let head else { return "" }
     return """
 
-        head            \(head.head.rawValue): best answer changed in \(fixed(head.flips * 100, 2)) %, \
-      largest probability change \(fixed(head.largestProbabilityChange, 5))
+        head            \(head.head.rawValue): best answer changed in \(DecimalText.fixed(head.flips * 100, 2)) %, \
+      largest probability change \(DecimalText.fixed(head.largestProbabilityChange, 5))
       """
   }
-}
-
-/// A number with so many digits behind the point.
-func fixed(_ value: Double?, _ digits: Int) -> String {
-  guard let value else { return "n/a" }
-  let scale = (0..<digits).reduce(1.0) { scale, _ in scale * 10 }
-  // Beyond this the digits would not fit an integer, nor mean anything.
-  guard value.isFinite, abs(value) * scale < 1e18 else {
-    return value.isInfinite ? "∞" : value.isNaN ? "NaN" : "\(value)"
-  }
-  let units = Int((abs(value) * scale).rounded())
-  let sign = value < 0 && units > 0 ? "-" : ""
-  if digits == 0 { return "\(sign)\(units)" }
-  let fraction = String(units % Int(scale))
-  return "\(sign)\(units / Int(scale))."
-    + String(repeating: "0", count: digits - fraction.count) + fraction
 }

@@ -1,18 +1,18 @@
+import BertRuntime
 import JSONText
 
 /// How far vectors of one path lie from those of another, summed over many vectors.
 package struct VectorDrift: Sendable {
   /// Vectors compared.
   package private(set) var count = 0
-  private var signal = 0.0
-  private var noise = 0.0
+  private var difference = VectorDifference()
   private var cosineSum = 0.0
   /// The least cosine of a pair; 1 before any.
   package private(set) var cosineWorst = 1.0
   /// Which pair had it, in order of `add`.
   package private(set) var worstIndex = 0
   /// The largest difference of any element.
-  package private(set) var largestDifference = 0.0
+  package var largestDifference: Double { difference.largest }
   /// Each cosine, when they are kept.
   package private(set) var cosines: [Float] = []
   private let keepsCosines: Bool
@@ -26,49 +26,34 @@ package struct VectorDrift: Sendable {
   package mutating func add(
     reference: UnsafePointer<Float>, other: UnsafePointer<Float>, width: Int
   ) {
-    var (ff, qq, fq, nn, most) = (0.0, 0.0, 0.0, 0.0, 0.0)
-    for i in 0..<width {
-      let (f, q) = (Double(reference[i]), Double(other[i]))
-      ff += f * f
-      qq += q * q
-      fq += f * q
-      nn += (q - f) * (q - f)
-      // Also takes a NaN, which compares with nothing, and then keeps it.
-      if !(abs(q - f) <= most) && !most.isNaN { most = abs(q - f) }
-    }
-    // Two zero vectors are the same vector.
-    let cosine = ff == 0 && qq == 0 ? 1 : fq / (ff * qq).squareRoot()
-    signal += ff
-    noise += nn
+    var one = VectorDifference()
+    one.add(reference: reference, other: other, width: width)
+    difference.add(one)
+    let cosine = one.cosine
     cosineSum += cosine
     // A NaN must not pass for a good value, nor a good one after it.
     if !cosineWorst.isNaN && !(cosine >= cosineWorst) {
       cosineWorst = cosine
       worstIndex = count
     }
-    if !largestDifference.isNaN && !(most <= largestDifference) { largestDifference = most }
     if keepsCosines { cosines.append(Float(cosine)) }
     count += 1
   }
 
   /// Adds what another sum compared.
   mutating func add(_ other: VectorDrift) {
-    signal += other.signal
-    noise += other.noise
+    difference.add(other.difference)
     cosineSum += other.cosineSum
     if other.count > 0, !cosineWorst.isNaN, !(other.cosineWorst >= cosineWorst) {
       cosineWorst = other.cosineWorst
       worstIndex = count + other.worstIndex
-    }
-    if !largestDifference.isNaN && !(other.largestDifference <= largestDifference) {
-      largestDifference = other.largestDifference
     }
     cosines += other.cosines
     count += other.count
   }
 
   /// 10·log₁₀(Σ reference² / Σ difference²); infinite when there is no difference.
-  package var sqnr: Double { signalToNoise(signal, noise) }
+  package var sqnr: Double { difference.sqnr }
   /// The mean cosine; 1 when nothing was compared.
   package var cosineMean: Double { count == 0 ? 1 : cosineSum / Double(count) }
 

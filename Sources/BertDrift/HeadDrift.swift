@@ -10,8 +10,9 @@ package struct HeadDrift: Sendable {
   package private(set) var answers = 0
   private var same = 0
   private var sharedTop5 = 0
+  private var probabilities = VectorDifference()
   /// The largest change of any probability.
-  package private(set) var largestProbabilityChange = 0.0
+  package var largestProbabilityChange: Double { probabilities.largest }
 
   init(head: HeadKind) { self.head = head }
 
@@ -41,11 +42,7 @@ package struct HeadDrift: Sendable {
 
   private mutating func add(_ reference: ArraySlice<Float>, _ other: ArraySlice<Float>) {
     let (a, b) = (Self.probabilities(reference), Self.probabilities(other))
-    // A NaN must not pass for a small change, nor a small one after it.
-    for (x, y) in zip(a, b)
-    where !largestProbabilityChange.isNaN && !(abs(x - y) <= largestProbabilityChange) {
-      largestProbabilityChange = abs(x - y)
-    }
+    probabilities.add(VectorDifference(reference: a, other: b))
     answers += 1
     if a.count == 1 {
       same += (a[0] > 0.5) == (b[0] > 0.5) ? 1 : 0

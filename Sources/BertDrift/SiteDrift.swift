@@ -26,10 +26,11 @@ package struct LinearDrift: Sendable {
 
 /// Watches the float32 path and runs every linear's int8 form beside it.
 ///
-/// Workers call it at the same time; each linear's sums are under a lock.
+/// Workers call it at the same time; what they share is under a lock.
 final class LinearWatcher: EncoderObserver, Sendable {
   private let comparison: LinearComparison
   private let sums: Mutex<[LinearKey: VectorDrift]>
+  private let failure = Mutex<BertError?>(nil)
 
   private struct LinearKey: Hashable {
     let layer: Int
@@ -47,9 +48,13 @@ final class LinearWatcher: EncoderObserver, Sendable {
     layer: Int, site: LinearSite, rows: Range<Int>, values: UnsafePointer<Float>, stride: Int
   ) {
     var drift = VectorDrift()
-    comparison.compare(
-      layer: layer, site: site, rows: rows.count, values: values, stride: stride
-    ) { float, int8, width in drift.add(reference: float, other: int8, width: width) }
+    do throws(BertError) {
+      try comparison.compare(
+        layer: layer, site: site, rows: rows.count, values: values, stride: stride
+      ) { float, int8, width in drift.add(reference: float, other: int8, width: width) }
+    } catch {
+      failure.withLock { [error] in $0 = error }
+    }
     guard drift.count > 0 else { return }
     sums.withLock { [drift] in
       $0[LinearKey(layer: layer, site: site), default: VectorDrift()].add(drift)
@@ -57,8 +62,11 @@ final class LinearWatcher: EncoderObserver, Sendable {
   }
 
   /// All linears, in the order of the computation.
-  func results() -> [LinearDrift] {
-    sums.withLock { sums in
+  ///
+  /// - Throws: what a comparison threw.
+  func results() throws(BertError) -> [LinearDrift] {
+    if let failure = failure.withLock({ $0 }) { throw failure }
+    return sums.withLock { sums in
       sums.map { LinearDrift(layer: $0.key.layer, site: $0.key.site, outputs: $0.value) }
         .sorted { ($0.layer, $0.site.rawValue) < ($1.layer, $1.site.rawValue) }
     }
@@ -80,7 +88,7 @@ struct SiteAttribution {
     let encoder = try BertEncoder(
       source: source, precision: .float32, kernels: kernels, team: ThreadTeam(count: 1))
     try encoder.encode(batch, observer: watcher) { _ in }
-    return watcher.results()
+    return try watcher.results()
   }
 
   func sites(_ batch: TokenBatch) throws(BertError) -> [SiteDrift] {

@@ -25,6 +25,28 @@ public struct BertError: Error, Equatable, Sendable, CustomStringConvertible {
     public static let cannotWrite = Code(name: "cannot-write", exitCode: 73)
   }
 
+  /// What a user can do where that depends on how this package is used: a program names its own option,
+  /// a library's user has a parameter.
+  public struct Remedy: Hashable, Sendable {
+    /// A stable name.
+    public let name: String
+
+    /// Let texts be cut to what the model takes.
+    public static let truncate = Remedy(name: "truncate")
+    /// Compute fewer tokens at once, or with fewer threads.
+    public static let computeLessAtOnce = Remedy(name: "compute-less-at-once")
+    /// Name the model's configuration file.
+    public static let nameConfiguration = Remedy(name: "name-configuration")
+    /// Convert without calibration texts, or to float32 alone.
+    public static let convertWithoutCalibration = Remedy(name: "convert-without-calibration")
+    /// Give the model's vocabulary, or convert without calibration texts.
+    public static let nameVocabulary = Remedy(name: "name-vocabulary")
+    /// Convert the checkpoint again, storing both precisions.
+    public static let storeBothPrecisions = Remedy(name: "store-both-precisions")
+    /// Ask for a larger drift, or keep float32 weights alone.
+    public static let allowMoreDrift = Remedy(name: "allow-more-drift")
+  }
+
   /// The kind of failure.
   public var code: Code
   /// What was found, what was expected and what to do.
@@ -35,17 +57,20 @@ public struct BertError: Error, Equatable, Sendable, CustomStringConvertible {
   public var tensor: String?
   /// Where in the file, in bytes from its start.
   public var byteOffset: Int?
+  /// What can be done about it, where `message` cannot say that for every user of this package.
+  public var remedy: Remedy?
 
   /// Makes an error; the place may be filled in later by whoever knows it.
   public init(
     _ code: Code, _ message: String, file: String? = nil, tensor: String? = nil,
-    byteOffset: Int? = nil
+    byteOffset: Int? = nil, remedy: Remedy? = nil
   ) {
     self.code = code
     self.message = message
     self.file = file
     self.tensor = tensor
     self.byteOffset = byteOffset
+    self.remedy = remedy
   }
 
   /// The same error with `file` filled in, unless it already names one.

@@ -2,6 +2,9 @@ import JSONText
 
 /// What became of every tensor of a checkpoint, and what else a user should know.
 package struct ImportReport: Sendable {
+  /// Every file that was read.
+  package var files: Set<String> = []
+
   /// A canonical tensor and the published tensors it is made of.
   package struct Mapped: Sendable, Equatable {
     /// The canonical name.

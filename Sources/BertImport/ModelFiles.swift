@@ -47,8 +47,9 @@ struct ModelFiles {
       else {
         throw BertError(
           .notFound,
-          "no config.json or bert_config.json lies beside it or in the folder above; name one with "
-            + "--config", file: checkpoint)
+          "no config.json or bert_config.json lies beside it or in the folder above",
+          file: checkpoint,
+          remedy: .nameConfiguration)
       }
       self.configuration = path
       home = folder

@@ -18,16 +18,15 @@ package final class ImportedModel: Sendable {
   /// What became of every published tensor.
   package let report: ImportReport
   /// Every file that it was or will be read from.
-  package let files: Set<String>
+  package var files: Set<String> { report.files }
 
   private let checkpoint: Checkpoint
   private let parts: [String: [PublishedPart]]
 
   init(
     _ checkpoint: Checkpoint, _ plan: TensorPlan, _ description: ModelDescription,
-    vocabulary: [[UInt8]], report: ImportReport, files: ModelFiles
+    vocabulary: [[UInt8]], report: ImportReport
   ) {
-    self.files = Set(files.paths + [checkpoint.path] + checkpoint.tensors.map(\.file))
     self.description = description
     self.vocabulary = vocabulary
     self.checkpoint = checkpoint
@@ -127,11 +126,11 @@ package enum ModelImport {
     report.notices += configFile.notices + (tokenizer?.notices ?? [])
     report.notices += notices(
       configFile, architecture, pooling, plan, hasTokenizer: tokenizer != nil)
+    report.files = Set(files.paths + [checkpoint.path] + checkpoint.tensors.map(\.file))
     onReport(report)
     if let error = ImportProblem.error(plan.problems, file: checkpoint.path) { throw error }
     return ImportedModel(
-      checkpoint, plan, description, vocabulary: tokenizer?.vocabulary ?? [], report: report,
-      files: files)
+      checkpoint, plan, description, vocabulary: tokenizer?.vocabulary ?? [], report: report)
   }
 
   /// The folder of the transformer, when `input` is a model that keeps it in one of its own.

@@ -10,33 +10,39 @@ package final class AlignedBuffer: @unchecked Sendable {
   /// How many bytes.
   package let count: Int
 
-  /// Allocates `count` bytes of zeros.
+  /// The most bytes of a buffer whose making cannot fail.
+  package static let mostSmallBytes = 16 << 10
+
+  /// Allocates `count` bytes of zeros, at most `mostSmallBytes` of them.
   ///
-  /// Ends the process when there is no memory: this is for what is small.
+  /// Ends the process when there is no memory, or when it is asked for more than that: sizes that
+  /// options, texts or a model decide belong to the other initialisers.
   package init(bytes count: Int) {
+    if count > Self.mostSmallBytes { fatalError("\(count) bytes are no small buffer") }
     guard let base = Self.allocate(count) else { fatalError("no memory for \(count) bytes") }
     self.count = count
     self.base = base
   }
 
-  /// Allocates zeros for `count` floats.
+  /// Allocates zeros for `count` floats, at most `mostSmallBytes` of them.
   package convenience init(floats count: Int) { self.init(bytes: count * 4) }
 
   /// Allocates `count` bytes of zeros, where options, texts or a model decide how many.
   ///
   /// - Parameters:
   ///   - purpose: what they are for, as the message says it.
-  ///   - advice: how to do with less.
+  ///   - advice: how to do with less; nil where computing less at once does it.
   /// - Throws: `system` when the system gives no more memory.
   package init(
     checkedBytes count: Int, for purpose: @autoclosure () -> String,
-    advice: String = "lower --token-budget or --threads"
+    advice: String? = nil
   ) throws(BertError) {
     guard let base = Self.allocate(count) else {
       throw BertError(
         .system,
-        "there is no memory for \(purpose()), \((count >> 20) + 1) MB: \(advice), or allow the "
-          + "process more (ulimit -v)")
+        "there is no memory for \(purpose()), \((count >> 20) + 1) MB: "
+          + (advice.map { "\($0), or " } ?? "") + "allow the process more (ulimit -v)",
+        remedy: advice == nil ? .computeLessAtOnce : nil)
     }
     self.count = count
     self.base = base
@@ -47,7 +53,7 @@ package final class AlignedBuffer: @unchecked Sendable {
   /// - Throws: `system` when the system gives no more memory.
   package convenience init(
     checkedFloats count: Int, for purpose: @autoclosure () -> String,
-    advice: String = "lower --token-budget or --threads"
+    advice: String? = nil
   ) throws(BertError) {
     try self.init(checkedBytes: count * 4, for: purpose(), advice: advice)
   }
@@ -72,8 +78,8 @@ package final class AlignedBuffer: @unchecked Sendable {
   }
 }
 
-/// Bytes from one row of `bytes` bytes to the next: an odd number of cache lines, so that the rows of a
-/// tile lie in different sets of a cache, and not all where one power of two puts them.
+/// Bytes from one row of `bytes` bytes to the next: an odd number of cache lines, so that the rows
+/// of a tile lie in different sets of a cache, and not all where one power of two puts them.
 package func rowStride(bytes: Int) -> Int { (roundUp(bytes, to: 64) / 64 | 1) * 64 }
 
 /// `n` rounded up to a multiple of `step`.

@@ -36,6 +36,8 @@ package enum LinearSite: Int, CaseIterable, Sendable {
 
 /// The names of the tensors a `.bertq` file may hold; `formats/canonical-names.md` is the table.
 package enum CanonicalName {
+  /// The tokenizer's vocabulary, as a table that is looked up where it lies: `[bytes]`.
+  package static let vocabulary = "tokenizer.vocabulary"
   /// `[vocabulary, hidden]`.
   package static let wordEmbeddings = "embeddings.word"
   /// `[positions, hidden]`.

@@ -28,35 +28,6 @@ package enum ModelTask: String, Sendable, CaseIterable {
   case answer
 }
 
-/// Settings of the WordPiece tokenizer, as published beside the vocabulary.
-package struct TokenizerSettings: Equatable, Sendable {
-  /// Lower-case the text first.
-  package var lowercase = true
-  /// Strip accents; nil follows `lowercase`.
-  package var stripAccents: Bool?
-  /// Put spaces around CJK ideographs.
-  package var spaceChinese = true
-  /// Words of more Unicode scalars than this become the unknown token.
-  package var maximumWordLength = 100
-  /// What a piece that continues a word starts with.
-  package var continuationPrefix = "##"
-  /// The special tokens, by their text in the vocabulary.
-  package var unknownToken = "[UNK]"
-  /// Starts every input.
-  package var classToken = "[CLS]"
-  /// Ends every text.
-  package var separatorToken = "[SEP]"
-  /// Fills a batch in other runtimes; never computed here.
-  package var padToken = "[PAD]"
-  /// Stands for a word to be filled in.
-  package var maskToken = "[MASK]"
-  /// The most tokens of an input, specials included, that the publisher recommends; nil when unsaid.
-  package var maximumTokens: Int?
-
-  /// The defaults of bert-base-uncased.
-  package init() {}
-}
-
 /// Where a model came from.
 package struct Provenance: Equatable, Sendable {
   /// The file name of the checkpoint, without its folder.

@@ -30,6 +30,20 @@ package enum TensorLayout: String, Sendable, CaseIterable {
   /// `[⌈N/32⌉][⌈K/4⌉][32][4]`, missing outputs and inputs zero.
   case int8Panels = "panels-32x4"
 
+  /// Outputs of a panel.
+  package static let panelWidth = 32
+  /// Inputs that an int8 panel keeps side by side.
+  package static let panelDepth = 4
+
+  /// Panels of a linear with so many outputs.
+  package static func panelCount(outputs: Int) -> Int {
+    ceilingQuotient(outputs, panelWidth)
+  }
+
+  private static func ceilingQuotient(_ n: Int, _ step: Int) -> Int {
+    n / step + (n % step == 0 ? 0 : 1)
+  }
+
   /// Bytes of a tensor of `shape`, nil when that overflows or the layout does not fit the shape.
   package func byteCount(shape: [Int], elementType: ElementType) -> Int? {
     func product(_ factors: [Int]) -> Int? {
@@ -46,15 +60,16 @@ package enum TensorLayout: String, Sendable, CaseIterable {
     case .rowMajor:
       return product(shape)
     case .floatPanels:
-      guard shape.count == 2, elementType == .float32, 0...(Int.max - 31) ~= shape[0] else {
+      guard shape.count == 2, elementType == .float32, shape[0] >= 0 else { return nil }
+      return product([Self.panelCount(outputs: shape[0]), shape[1], Self.panelWidth])
+    case .int8Panels:
+      guard shape.count == 2, elementType == .int8, shape[0] >= 0, shape[1] >= 0 else {
         return nil
       }
-      return product([(shape[0] + 31) / 32, shape[1], 32])
-    case .int8Panels:
-      guard shape.count == 2, elementType == .int8, 0...(Int.max - 31) ~= shape[0],
-        0...(Int.max - 3) ~= shape[1]
-      else { return nil }
-      return product([(shape[0] + 31) / 32, (shape[1] + 3) / 4, 128])
+      let groups = Self.ceilingQuotient(shape[1], Self.panelDepth)
+      return product([
+        Self.panelCount(outputs: shape[0]), groups, Self.panelWidth * Self.panelDepth,
+      ])
     }
   }
 }

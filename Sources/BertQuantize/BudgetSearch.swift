@@ -65,17 +65,17 @@ package struct BudgetSearch {
     guard budget.holds(after) else {
       throw BertError(
         .driftGate,
-        "--max-drift cannot be kept: with all linears but one in float, SQNR is "
-          + "\(QuantizerText.fixed(after.sqnr, 2)) dB and the worst cosine "
-          + "\(QuantizerText.fixed(after.worstCosine, 6)); ask for less or use --weights float")
+        "the drift budget cannot be kept: with all linears but one in float, SQNR is "
+          + "\(DecimalText.fixed(after.sqnr, 2)) dB and the worst cosine "
+          + "\(DecimalText.fixed(after.worstCosine, 6))", remedy: .allowMoreDrift)
     }
     after = try prune(&kept, after)
     let total = Double(linears.reduce(0) { $0 + cost($1) })
     let reasons = gains.filter { kept.contains($0.linear) }.map { candidate in
       (
         linear: candidate.linear,
-        reason: "in float it takes \(QuantizerText.fixed(100 * candidate.gain, 1)) % off the drift "
-          + "for \(QuantizerText.fixed(100 * Double(cost(candidate.linear)) / total, 1)) % of the "
+        reason: "in float it takes \(DecimalText.fixed(100 * candidate.gain, 1)) % off the drift "
+          + "for \(DecimalText.fixed(100 * Double(cost(candidate.linear)) / total, 1)) % of the "
           + "linears' multiply-adds"
       )
     }
@@ -109,7 +109,7 @@ package struct BudgetSearch {
   ) -> Double {
     var gains: [Double] = []
     if let sqnr = budget.sqnr, before.sqnr < sqnr {
-      gains.append((before.noise - after.noise) / before.noise)
+      gains.append((before.states.noise - after.states.noise) / before.states.noise)
     }
     if let cosine = budget.cosine, before.worstCosine < cosine {
       // Of the texts that fall short: the worst one alone would be a matter of chance.
@@ -120,20 +120,5 @@ package struct BudgetSearch {
       gains.append(old > 0 ? (old - new) / old : 0)
     }
     return gains.isEmpty ? 0 : gains.reduce(0, +) / Double(gains.count)
-  }
-}
-
-/// Numbers in messages.
-package enum QuantizerText {
-  /// A number with so many decimals.
-  package static func fixed(_ value: Double, _ decimals: Int) -> String {
-    guard value.isFinite, abs(value) < 1e12 else { return "\(value)" }
-    var scale = 1.0
-    for _ in 0..<decimals { scale *= 10 }
-    let units = Int((abs(value) * scale).rounded())
-    let fraction = String(units % Int(scale))
-    let zeros = String(repeating: "0", count: max(0, decimals - fraction.count))
-    let sign = value < 0 && units > 0 ? "-" : ""
-    return "\(sign)\(units / Int(scale))" + (decimals > 0 ? "." + zeros + fraction : "")
   }
 }

@@ -48,8 +48,8 @@ package final class CalibratedQuantizer {
   /// - Parameters:
   ///   - batch: the calibration texts; at least one.
   ///   - read: gives the model's canonical tensors; called layer by layer.
-  /// - Throws: `usage` without texts, `malformed` when embeddings are not finite, and what `read`
-  ///   throws.
+  /// - Throws: `usage` without texts, `malformed` when embeddings are not finite, `system` when
+  ///   there is no memory, and what `read` throws.
   package init(
     configuration: BertConfiguration, batch: TokenBatch, recipe: Recipe, kernels: KernelSet,
     team: ThreadTeam, read: @escaping Read
@@ -66,11 +66,11 @@ package final class CalibratedQuantizer {
     let longest = (0..<batch.count).map { batch.range($0).count }.max() ?? 1
     let rows = min(batch.tokenCount, max(Self.tokensOfPass, longest))
     let widest = max(configuration.hiddenSize, configuration.intermediateSize)
-    scratch = InputStatistics.Scratch(rows: rows, inputs: widest)
+    scratch = try InputStatistics.Scratch(rows: rows, inputs: widest)
     let side = roundUp(widest, to: FloatProduct.panel)
-    workspace = AlignedBuffer(floats: side * side)
-    product = FloatProduct(kernels: kernels, columns: widest)
-    inputs = LayerInputs(configuration, rows: rows)
+    workspace = try AlignedBuffer(quantizing: side * side)
+    product = try FloatProduct(kernels: kernels, columns: widest)
+    inputs = try LayerInputs(configuration, rows: rows)
     try embed()
   }
 
@@ -93,7 +93,8 @@ package final class CalibratedQuantizer {
   /// - Parameters:
   ///   - progress: called with the steps done of `stepsOfLayer`.
   ///   - body: called for each linear, in the order of the sites.
-  /// - Throws: `malformed` when the layer's results are not finite, and what `read` and `body` throw.
+  /// - Throws: `malformed` when the layer's results are not finite, `system` when there is no
+  ///   memory, and what `read` and `body` throw.
   package func quantize(
     layer: Int, progress: (Int) -> Void = { _ in },
     _ body: (LinearSite, QuantizedLinear, Measured) throws(BertError) -> Void
@@ -110,22 +111,24 @@ package final class CalibratedQuantizer {
       try add(linear, to: store, named: CanonicalName.linear(0, site))
       weights.append(linear)
     }
-    let statistics = LinearSite.allCases.map { InputStatistics(inputs: $0.inputs(c)) }
-    let samples = LinearSite.allCases.map { site in
-      LinearSample(
+    let statistics = try LinearSite.allCases.map { (site) throws(BertError) in
+      try InputStatistics(inputs: site.inputs(c))
+    }
+    let samples = try LinearSite.allCases.map { (site) throws(BertError) in
+      try LinearSample(
         inputs: site.inputs(c), capacity: min(runner.batch.tokenCount, LinearSample.mostRows))
     }
     try watch(store, statistics, samples, progress)
     try checkStates("after layer \(layer)")
     let total = runner.batch.tokenCount
     for site in LinearSite.allCases {
-      let outcome = quantizer.quantize(
+      let outcome = try quantizer.quantize(
         weights[site.rawValue], site: site, statistics: statistics[site.rawValue],
         workspace: workspace, product: product)
       let float = try store.require(
         CanonicalName.linear(0, site) + ".weight", .float32, [site.outputs(c), site.inputs(c)],
         .floatPanels)
-      let measured = measure(outcome, float, samples[site.rawValue])
+      let measured = try measure(outcome, float, samples[site.rawValue])
       try body(site, outcome.linear, measured)
       progress(total + total * (site.rawValue + 1) / LinearSite.allCases.count)
     }
@@ -175,13 +178,13 @@ package final class CalibratedQuantizer {
 
   private func measure(
     _ outcome: LinearQuantizer.Outcome, _ float: TensorView, _ sample: LinearSample
-  ) -> Measured {
+  ) throws(BertError) -> Measured {
     guard let panels = float.bytes.assumingMemoryBound(to: Float.self).baseAddress else {
       return Measured(sqnr: 0, nearestSQNR: 0, damping: nil)
     }
-    let sqnr = sample.sqnr(of: outcome.linear, float: panels, kernels: kernels, team: team)
-    let nearest = outcome.nearest.map {
-      sample.sqnr(of: $0, float: panels, kernels: kernels, team: team)
+    let sqnr = try sample.sqnr(of: outcome.linear, float: panels, kernels: kernels, team: team)
+    let nearest = try outcome.nearest.map { (linear) throws(BertError) in
+      try sample.sqnr(of: linear, float: panels, kernels: kernels, team: team)
     }
     return Measured(sqnr: sqnr, nearestSQNR: nearest ?? sqnr, damping: outcome.damping)
   }
@@ -194,7 +197,7 @@ package final class CalibratedQuantizer {
         throw BertError(
           .malformed,
           "the calibration texts give NaN or infinity \(place) in float32 already: the weights are "
-            + "damaged or overflow; --no-calibration or --weights float converts them all the same")
+            + "damaged or overflow", remedy: .convertWithoutCalibration)
       }
     }
   }
@@ -207,9 +210,11 @@ private final class LayerInputs: EncoderObserver, @unchecked Sendable {
   private let widths: [Int]
   private let buffers: [AlignedBuffer]
 
-  init(_ configuration: BertConfiguration, rows: Int) {
+  init(_ configuration: BertConfiguration, rows: Int) throws(BertError) {
     widths = LinearSite.allCases.map { $0.inputs(configuration) }
-    buffers = widths.map { AlignedBuffer(floats: rows * $0) }
+    buffers = try widths.map { (width) throws(BertError) in
+      try AlignedBuffer(quantizing: rows * width)
+    }
   }
 
   func rows(_ site: LinearSite) -> UnsafePointer<Float> {

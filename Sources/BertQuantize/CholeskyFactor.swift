@@ -1,3 +1,4 @@
+import BertErrors
 import BertKernels
 
 /// The Cholesky factor of a symmetric positive matrix, in panels of 32 columns.
@@ -17,12 +18,12 @@ struct CholeskyFactor {
 
   private static let width = FloatProduct.panel
 
-  init(size: Int, product: FloatProduct, team: ThreadTeam) {
+  init(size: Int, product: FloatProduct, team: ThreadTeam) throws(BertError) {
     self.size = size
     self.product = product
     self.team = team
     stride = roundUp(size, to: Self.width)
-    turned = AlignedBuffer(floats: stride * Self.width)
+    turned = try AlignedBuffer(quantizing: stride * Self.width)
   }
 
   /// Replaces the lower triangle of -A by L with A = L Lᵀ; above the diagonal is left arbitrary.

@@ -21,34 +21,23 @@ package struct LinearName: Hashable, Sendable, CustomStringConvertible {
 /// How much an int8 model may drift from float32.
 package struct DriftBudget: Equatable, Sendable {
   /// The least cosine of a text's two vectors.
-  package private(set) var cosine: Double?
+  package let cosine: Double?
   /// The least SQNR of the last hidden states, in dB.
-  package private(set) var sqnr: Double?
+  package let sqnr: Double?
 
-  /// Reads `cosine=0.9995,sqnr=32`, or one of the two.
+  /// A budget of one measure or both.
   ///
-  /// - Throws: `usage` for another name, or a number that cannot be.
-  package static func parse(_ text: String) throws(BertError) -> DriftBudget {
-    var budget = DriftBudget()
-    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-      let sides = part.split(separator: "=", omittingEmptySubsequences: false)
-      guard sides.count == 2, let value = Double(sides[1]), value.isFinite else {
-        throw BertError(
-          .usage, "'\(part)' in --max-drift is not cosine=NUMBER or sqnr=NUMBER")
-      }
-      switch sides[0] {
-      case "cosine":
-        guard value < 1 else {
-          throw BertError(
-            .usage, "--max-drift cosine=\(value): int8 cannot keep it; ask for less than 1")
-        }
-        budget.cosine = value
-      case "sqnr": budget.sqnr = value
-      default:
-        throw BertError(.usage, "--max-drift knows cosine and sqnr, not '\(sides[0])'")
-      }
+  /// - Throws: `usage` for a cosine that int8 cannot keep, or for no measure at all.
+  package init(cosine: Double? = nil, sqnr: Double? = nil) throws(BertError) {
+    if cosine == nil && sqnr == nil {
+      throw BertError(.usage, "a drift budget names cosine, sqnr or both")
     }
-    return budget
+    if let cosine, cosine >= 1 {
+      throw BertError(
+        .usage, "int8 cannot keep a cosine of \(cosine); ask for less than 1")
+    }
+    self.cosine = cosine
+    self.sqnr = sqnr
   }
 
   /// Whether a drift keeps to it.

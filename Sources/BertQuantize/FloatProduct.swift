@@ -1,3 +1,4 @@
+import BertErrors
 import BertKernels
 
 /// Products of float matrices by the kernels' float linear: each sum one chain of fused
@@ -12,9 +13,9 @@ struct FloatProduct {
   /// What the kernel adds as a bias.
   private let zeros: AlignedBuffer
 
-  init(kernels: KernelSet, columns: Int) {
+  init(kernels: KernelSet, columns: Int) throws(BertError) {
     calls = kernels.calls
-    zeros = AlignedBuffer(floats: roundUp(columns, to: Self.panel))
+    zeros = try AlignedBuffer(quantizing: roundUp(columns, to: Self.panel))
   }
 
   /// A matrix whose row `i` starts at `base + i * stride`.
@@ -54,6 +55,26 @@ func blockOfRows(_ index: Int, of rows: Int) -> Range<Int> {
 /// How many blocks there are of `rows` rows.
 func blockCount(_ rows: Int) -> Int {
   (rows + FloatProduct.blockRows - 1) / FloatProduct.blockRows
+}
+
+extension AlignedBuffer {
+  /// Zeros for `count` floats that quantising works with.
+  ///
+  /// - Throws: `system` when the system gives no more memory.
+  convenience init(quantizing count: Int) throws(BertError) {
+    try self.init(
+      checkedFloats: count, for: "quantising",
+      advice: "use fewer threads or fewer calibration texts")
+  }
+}
+
+extension ThreadTeam {
+  /// What `make` makes, once for each worker.
+  func each<Value>(_ make: () throws(BertError) -> Value) throws(BertError) -> [Value] {
+    var values: [Value] = []
+    for _ in 0..<count { values.append(try make()) }
+    return values
+  }
 }
 
 extension WorkCounter {

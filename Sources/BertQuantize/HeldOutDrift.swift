@@ -7,14 +7,13 @@ import BertRuntime
 package final class HeldOutDrift {
   /// How far the int8 path lies from the float32 one.
   package struct Measurement: Sendable {
-    /// Σ f² over Σ (q - f)² of the last hidden states.
-    let signal: Double
-    let noise: Double
+    /// All last hidden states.
+    let states: VectorDifference
     /// The cosine of each text's two vectors.
     let cosines: [Double]
 
     /// The SQNR of the last hidden states in dB.
-    package var sqnr: Double { decibels(signal, over: noise) }
+    package var sqnr: Double { states.sqnr }
     /// The least cosine of a text's two vectors; NaN counts as the least.
     package var worstCosine: Double {
       cosines.reduce(1) { $1 >= $0 ? $0 : $1.isNaN ? -2 : $1 }
@@ -62,21 +61,17 @@ package final class HeldOutDrift {
       layer, place in
       if case .linear(let site) = place { !floats.contains(LinearName(layer, site)) } else { true }
     }
-    var (signal, noise) = (0.0, 0.0)
+    var difference = VectorDifference()
     var cosines: [Double] = []
     try states.withUnsafeBufferPointer { (states) throws(BertError) in
+      guard let expected = states.baseAddress else { return }
       try run(encoder) { row, token in
-        for k in 0..<width {
-          let expected = Double(states[token * width + k])
-          let difference = Double(row[k]) - expected
-          signal += expected * expected
-          noise += difference * difference
-        }
+        difference.add(reference: expected + token * width, other: row, width: width)
       } vector: {
-        cosines.append(Self.cosine(vectors[cosines.count], $0))
+        cosines.append(VectorDifference(reference: vectors[cosines.count], other: $0).cosine)
       }
     }
-    return Measurement(signal: signal, noise: noise, cosines: cosines)
+    return Measurement(states: difference, cosines: cosines)
   }
 
   private func run(
@@ -88,15 +83,5 @@ package final class HeldOutDrift {
         vector(try pooler.vector(states, tokens: batch.range(text), normalizes: normalizes))
       }
     }
-  }
-
-  private static func cosine(_ a: [Float], _ b: [Float]) -> Double {
-    var (aa, bb, ab) = (0.0, 0.0, 0.0)
-    for (x, y) in zip(a, b) {
-      aa += Double(x) * Double(x)
-      bb += Double(y) * Double(y)
-      ab += Double(x) * Double(y)
-    }
-    return aa == 0 && bb == 0 ? 1 : ab / (aa * bb).squareRoot()
   }
 }

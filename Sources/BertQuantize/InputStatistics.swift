@@ -1,3 +1,4 @@
+import BertErrors
 import BertKernels
 
 /// What calibration remembers of a linear's inputs X: XᵀX, and how wide each input is.
@@ -17,10 +18,10 @@ final class InputStatistics: @unchecked Sendable {
   /// Σ of |x|² over rows.
   private var energy = 0.0
 
-  init(inputs: Int) {
+  init(inputs: Int) throws(BertError) {
     self.inputs = inputs
     stride = roundUp(inputs, to: FloatProduct.panel)
-    gram = AlignedBuffer(floats: stride * stride)
+    gram = try AlignedBuffer(quantizing: stride * stride)
     shares = [Double](repeating: 0, count: stride)
   }
 
@@ -37,14 +38,15 @@ final class InputStatistics: @unchecked Sendable {
   final class Scratch {
     let panels: AlignedBuffer
     let columns: AlignedBuffer
+    /// Doubles.
     let lengths: AlignedBuffer
     let most: Int
 
-    init(rows: Int, inputs: Int) {
+    init(rows: Int, inputs: Int) throws(BertError) {
       most = rows
-      panels = AlignedBuffer(floats: rows * roundUp(inputs, to: FloatProduct.panel))
-      columns = AlignedBuffer(floats: rows * roundUp(inputs, to: FloatProduct.panel))
-      lengths = AlignedBuffer(bytes: rows * MemoryLayout<Double>.stride)
+      panels = try AlignedBuffer(quantizing: rows * roundUp(inputs, to: FloatProduct.panel))
+      columns = try AlignedBuffer(quantizing: rows * roundUp(inputs, to: FloatProduct.panel))
+      lengths = try AlignedBuffer(quantizing: rows * 2)
     }
   }
 

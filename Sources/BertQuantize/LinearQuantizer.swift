@@ -67,11 +67,11 @@ struct LinearQuantizer {
   /// - Parameter energies: each input's mean square, when something else tells it.
   func quantize(
     _ weights: LinearWeights, site: LinearSite, energies: [Double]? = nil
-  ) -> QuantizedLinear {
+  ) throws(BertError) -> QuantizedLinear {
     let balance =
       energies.map { recipe.balance(inputs: $0, weights: weights.energies(team)) }
       ?? recipe.signed([Float](repeating: 1, count: weights.inputs))
-    return nearest(
+    return try nearest(
       weights, balance: balance, rotation: recipe.rotation(site, inputs: weights.inputs))
   }
 
@@ -79,25 +79,25 @@ struct LinearQuantizer {
   func quantize(
     _ weights: LinearWeights, site: LinearSite, statistics: InputStatistics,
     workspace: AlignedBuffer, product: FloatProduct
-  ) -> Outcome {
-    guard statistics.isFinite else { return Outcome(linear: quantize(weights, site: site)) }
+  ) throws(BertError) -> Outcome {
+    guard statistics.isFinite else { return Outcome(linear: try quantize(weights, site: site)) }
     let balance = recipe.balance(inputs: statistics.energies, weights: weights.energies(team))
     let rotation = recipe.rotation(site, inputs: weights.inputs)
-    let nearest = nearest(weights, balance: balance, rotation: rotation)
+    let nearest = try nearest(weights, balance: balance, rotation: rotation)
     // A rotation other than the asked one: the weights are too large for it.
     guard recipe.contains(.compensation), nearest.rotation == rotation,
-      let problem = RoundingProblem(
+      let problem = try RoundingProblem(
         statistics: statistics, balance: balance, rotation: rotation, workspace: workspace,
         product: product, team: team)
     else { return Outcome(linear: nearest) }
-    let linear = compensate(weights, nearest, balance: balance, problem, product)
+    let linear = try compensate(weights, nearest, balance: balance, problem, product)
     return Outcome(linear: linear, nearest: nearest, damping: problem.damping)
   }
 
   private func nearest(
     _ weights: LinearWeights, balance: [Float], rotation: Rotation
-  ) -> QuantizedLinear {
-    .roundToNearest(
+  ) throws(BertError) -> QuantizedLinear {
+    try .roundToNearest(
       weight: weights.weight, bias: weights.bias, outputs: weights.outputs, inputs: weights.inputs,
       balance: balance, rotation: rotation, kernels: kernels, team: team)
   }
@@ -106,11 +106,13 @@ struct LinearQuantizer {
   private func compensate(
     _ weights: LinearWeights, _ nearest: QuantizedLinear, balance: [Float],
     _ problem: RoundingProblem, _ product: FloatProduct
-  ) -> QuantizedLinear {
+  ) throws(BertError) -> QuantizedLinear {
     var made = nearest
     let (outputs, inputs) = (weights.outputs, weights.inputs)
     let inverse = nearest.rotation.weightMultiplier(balance)
-    let scratches = (0..<team.count).map { _ in RowRounding.Scratch(inputs: inputs) }
+    let scratches = try team.each { () throws(BertError) in
+      try RowRounding.Scratch(inputs: inputs)
+    }
     let counter = WorkCounter()
     made.weights.withUnsafeMutableBufferPointer { levels in
       weights.weight.withUnsafeBufferPointer { weight in

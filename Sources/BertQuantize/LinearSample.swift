@@ -1,5 +1,7 @@
+import BertErrors
 import BertKernels
 import BertModel
+import BertRuntime
 
 /// Some of the rows that went into a linear during calibration, to measure its outputs with.
 final class LinearSample {
@@ -11,10 +13,10 @@ final class LinearSample {
   private let capacity: Int
   private(set) var count = 0
 
-  init(inputs: Int, capacity: Int) {
+  init(inputs: Int, capacity: Int) throws(BertError) {
     self.inputs = inputs
     self.capacity = capacity
-    rows = AlignedBuffer(floats: capacity * inputs)
+    rows = try AlignedBuffer(quantizing: capacity * inputs)
   }
 
   func add(_ row: UnsafePointer<Float>) {
@@ -29,32 +31,27 @@ final class LinearSample {
   /// - Parameter float: the weights in float panels.
   func sqnr(
     of linear: QuantizedLinear, float: UnsafePointer<Float>, kernels: KernelSet, team: ThreadTeam
-  ) -> Double {
-    let packed = PackedLinear(linear)
-    let calls = kernels.calls
-    var sums = [(signal: Double, noise: Double)](repeating: (0, 0), count: blockCount(count))
+  ) throws(BertError) -> Double {
+    let packed = try PackedLinear(linear)
+    let compared = try team.each { () throws(BertError) in
+      try ComparedLinear(
+        float: packed.float(float), int8: packed.int8, input: packed.input, kernels: kernels,
+        advice: "calibrate with fewer threads")
+    }
+    var sums = [VectorDifference](repeating: VectorDifference(), count: blockCount(count))
     let counter = WorkCounter()
     sums.withUnsafeMutableBufferPointer { sums in
-      team.run { _ in
-        let outputs = Comparison(packed, calls)
+      team.run { worker in
         counter.each(below: sums.count) { block in
           let rows = blockOfRows(block, of: count)
-          sums[block] = outputs.compare(
-            self.rows.floats + rows.lowerBound * inputs, count: rows.count, float: float)
+          compared[worker].compare(
+            rows.count, self.rows.floats + rows.lowerBound * inputs, stride: inputs
+          ) { y, found, width in sums[block].add(reference: y, other: found, width: width) }
         }
       }
     }
-    let signal = sums.reduce(0) { $0 + $1.signal }
-    let noise = sums.reduce(0) { $0 + $1.noise }
-    return decibels(signal, over: noise)
+    return sums.reduce(into: VectorDifference()) { $0.add($1) }.sqnr
   }
-}
-
-/// 10·log₁₀(signal / noise), rounded alike on every CPU; infinite without noise.
-func decibels(_ signal: Double, over noise: Double) -> Double {
-  guard noise > 0 else { return .infinity }
-  guard signal > 0 else { return -.infinity }
-  return (Balance.log2(signal) - Balance.log2(noise)) * 3.010_299_956_639_812
 }
 
 /// A quantised linear as the kernels want it.
@@ -65,14 +62,16 @@ private final class PackedLinear: @unchecked Sendable {
   private let values: AlignedBuffer
   private let rotation: Int32
 
-  init(_ linear: QuantizedLinear) {
+  init(_ linear: QuantizedLinear) throws(BertError) {
     outputs = linear.outputs
     inputs = linear.inputs
     rotation = linear.rotation.rawValue
-    weights = AlignedBuffer(bytes: roundUp(outputs, to: 32) * roundUp(inputs, to: 4))
+    // Bytes: a float has room for a group of four.
+    weights = try AlignedBuffer(
+      quantizing: roundUp(outputs, to: BK_PANEL) * (roundUp(inputs, to: BK_GROUP) / BK_GROUP))
     bk_pack_s8(
       linear.weights, outputs, inputs, weights.base.assumingMemoryBound(to: Int8.self))
-    values = AlignedBuffer(floats: 3 * outputs + inputs)
+    values = try AlignedBuffer(quantizing: 3 * outputs + inputs)
     for (index, part) in [linear.scale, linear.columnSums, linear.bias].enumerated() {
       (values.floats + index * outputs).update(from: part, count: outputs)
     }
@@ -81,7 +80,7 @@ private final class PackedLinear: @unchecked Sendable {
 
   var int8: bk_linear_s8 {
     bk_linear_s8(
-      outputs: outputs, groups: (inputs + 3) / 4,
+      outputs: outputs, groups: (inputs + BK_GROUP - 1) / BK_GROUP,
       weights: weights.base.assumingMemoryBound(to: Int8.self), scale: values.floats,
       column_sum: values.floats + outputs, bias: values.floats + 2 * outputs)
   }
@@ -93,59 +92,5 @@ private final class PackedLinear: @unchecked Sendable {
   func float(_ weights: UnsafePointer<Float>) -> bk_linear_f32 {
     bk_linear_f32(
       outputs: outputs, depth: inputs, weights: weights, bias: values.floats + 2 * outputs)
-  }
-}
-
-/// A worker's memory for comparing a block of rows.
-private final class Comparison {
-  private let linear: PackedLinear
-  private let calls: bk_kernels
-  private let stride: Int
-  private let expected: AlignedBuffer
-  private let found: AlignedBuffer
-  private let bytes: AlignedBuffer
-  private let scales: AlignedBuffer
-  private let row: AlignedBuffer
-  private let scratch: AlignedBuffer
-
-  init(_ linear: PackedLinear, _ calls: bk_kernels) {
-    self.linear = linear
-    self.calls = calls
-    let rows = FloatProduct.blockRows
-    stride = roundUp(linear.outputs, to: 32)
-    expected = AlignedBuffer(floats: rows * stride)
-    found = AlignedBuffer(floats: rows * stride)
-    bytes = AlignedBuffer(bytes: rows * roundUp(linear.inputs, to: 64))
-    scales = AlignedBuffer(floats: rows)
-    row = AlignedBuffer(floats: BK_QUANTIZE_ROWS * linear.inputs)
-    scratch = AlignedBuffer(bytes: calls.linear_s8_scratch(rows, linear.int8.groups))
-  }
-
-  func compare(
-    _ x: UnsafePointer<Float>, count: Int, float: UnsafePointer<Float>
-  ) -> (signal: Double, noise: Double) {
-    let (inputs, panels) = (linear.inputs, stride / 32)
-    var (int8, input, reference) = (linear.int8, linear.input, linear.float(float))
-    var output = bk_output(
-      out: expected.floats, stride: stride, residual: nil, residual_stride: 0,
-      activation: BK_ACT_NONE)
-    var all = bk_panels(first: 0, last: panels)
-    calls.linear_f32(&reference, x, inputs, count, &all, 1, &output)
-    calls.quantize_rows(
-      &input, x, inputs, count, bytes.bytes, roundUp(inputs, to: 64), scales.floats, row.floats)
-    output.out = found.floats
-    calls.linear_s8(
-      &int8, bytes.bytes, roundUp(inputs, to: 64), scales.floats, count, &all, 1, &output, nil,
-      scratch.base)
-    var (signal, noise) = (0.0, 0.0)
-    for r in 0..<count {
-      for n in 0..<linear.outputs {
-        let y = Double(expected.floats[r * stride + n])
-        let difference = Double(found.floats[r * stride + n]) - y
-        signal += y * y
-        noise += difference * difference
-      }
-    }
-    return (signal, noise)
   }
 }

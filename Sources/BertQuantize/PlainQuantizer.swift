@@ -20,13 +20,13 @@ package struct PlainQuantizer {
 
   /// Quantises one linear.
   ///
-  /// - Throws: what `read` throws.
+  /// - Throws: what `read` throws, `system` when there is no memory.
   package func quantize(_ linear: LinearName) throws(BertError) -> QuantizedLinear {
     let name = linear.description
     let weights = try LinearWeights(
       name, weight: try read(name + ".weight"), bias: try read(name + ".bias"),
       outputs: linear.site.outputs(configuration), inputs: linear.site.inputs(configuration))
-    return quantizer.quantize(weights, site: linear.site, energies: try inputEnergies(linear))
+    return try quantizer.quantize(weights, site: linear.site, energies: try inputEnergies(linear))
   }
 
   /// Each input's mean square as far as the weights tell; nil where no norm comes before the linear.

@@ -70,30 +70,33 @@ extension QuantizedLinear {
   ///   - balance: `[inputs]`, what each input is multiplied by before it is rotated.
   ///   - rotation: what mixes the inputs.
   ///   - team: shares the rows; nil for the caller's thread alone. The result is the same.
+  /// - Throws: `system` when there is no memory.
   package static func roundToNearest(
     weight: UnsafePointer<Float>, bias: UnsafePointer<Float>, outputs: Int, inputs: Int,
     balance: [Float], rotation: Rotation, kernels: KernelSet, team: ThreadTeam? = nil
-  ) -> QuantizedLinear {
+  ) throws(BertError) -> QuantizedLinear {
     var made = QuantizedLinear(
       outputs: outputs, inputs: inputs, weights: [Int8](repeating: 0, count: outputs * inputs),
       scale: [Float](repeating: 1, count: outputs),
       bias: Array(UnsafeBufferPointer(start: bias, count: outputs)),
       multiplier: rotation.inputMultiplier(balance), rotation: rotation)
     let team = team ?? ThreadTeam(count: 1)
-    if made.round(weight, by: rotation.weightMultiplier(balance), kernels, team) { return made }
+    if try made.round(weight, by: rotation.weightMultiplier(balance), kernels, team) { return made }
     let ones = [Float](repeating: 1, count: inputs)
     made.multiplier = ones
     made.rotation = []
-    _ = made.round(weight, by: ones, kernels, team)
+    _ = try made.round(weight, by: ones, kernels, team)
     return made
   }
 
   /// Fills in levels and scales; false when a rotated row is not finite.
   private mutating func round(
     _ weight: UnsafePointer<Float>, by inverse: [Float], _ kernels: KernelSet, _ team: ThreadTeam
-  ) -> Bool {
+  ) throws(BertError) -> Bool {
     let (outputs, inputs, rotation) = (outputs, inputs, rotation)
-    let rows = (0..<team.count).map { _ in AlignedBuffer(floats: roundUp(inputs, to: 16)) }
+    let rows = try team.each { () throws(BertError) in
+      try AlignedBuffer(quantizing: roundUp(inputs, to: 16))
+    }
     let counter = WorkCounter()
     weights.withUnsafeMutableBufferPointer { levels in
       scale.withUnsafeMutableBufferPointer { scale in

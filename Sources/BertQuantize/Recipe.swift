@@ -38,7 +38,7 @@ package struct Recipe: OptionSet, Hashable, Sendable {
       guard let omission = omissions.first(where: { $0.name == name }) else {
         throw BertError(
           .usage,
-          "'\(name)' is nothing that --recipe can leave out; there are: "
+          "'\(name)' is nothing that a recipe can leave out; there are: "
             + omissions.map(\.name).joined(separator: ", "))
       }
       recipe.remove(omission.part)

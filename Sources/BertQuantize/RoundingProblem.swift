@@ -1,3 +1,4 @@
+import BertErrors
 import BertKernels
 
 /// What decides how a linear's weights are best rounded: R with H = R Rᵀ, R upper triangular, for
@@ -26,22 +27,23 @@ struct RoundingProblem {
   ///   - statistics: its `gram` is overwritten.
   ///   - workspace: as many floats as `gram` has.
   /// - Returns: nil when the inputs say nothing: all zero, not finite, or no damping helps.
+  /// - Throws: `system` when there is no memory.
   init?(
     statistics: InputStatistics, balance: [Float], rotation: Rotation, workspace: AlignedBuffer,
     product: FloatProduct, team: ThreadTeam
-  ) {
+  ) throws(BertError) {
     let size = statistics.inputs
     let stride = statistics.stride
     let gram = statistics.gram
     guard statistics.isFinite, workspace.count >= gram.count else { return nil }
-    Self.rotate(statistics, balance: balance, rotation: rotation, product: product, team: team)
+    try Self.rotate(statistics, balance: balance, rotation: rotation, product: product, team: team)
 
     let moments = (0..<size).map { gram.floats[$0 * stride + $0] }
     let trace = moments.reduce(0.0) { $0 + Double($1) }
     // Past 2⁶⁰ products in the factor might overflow.
     guard trace > 0, trace.isFinite, trace / Double(size) < 0x1p60 else { return nil }
     let order = moments.indices.sorted { (moments[$1], $0) < (moments[$0], $1) }
-    let cholesky = CholeskyFactor(size: size, product: product, team: team)
+    let cholesky = try CholeskyFactor(size: size, product: product, team: team)
     var damping = Self.damping
     var found = false
     for _ in 0..<Self.attempts where !found {
@@ -66,11 +68,11 @@ struct RoundingProblem {
   private static func rotate(
     _ statistics: InputStatistics, balance: [Float], rotation: Rotation, product: FloatProduct,
     team: ThreadTeam
-  ) {
+  ) throws(BertError) {
     let (size, stride) = (statistics.inputs, statistics.stride)
     let matrix = statistics.gram.floats
     let multiplier = rotation.inputMultiplier(balance)
-    let rows = (0..<team.count).map { _ in AlignedBuffer(floats: stride) }
+    let rows = try team.each { () throws(BertError) in try AlignedBuffer(quantizing: stride) }
     let counters = (0..<4).map { _ in WorkCounter() }
     team.run { worker in
       counters[0].each(below: blockCount(size)) { block in

@@ -1,3 +1,4 @@
+import BertErrors
 import BertKernels
 
 /// Rounds the rotated weights of a linear, a row at a time, to 255 levels each.
@@ -74,14 +75,14 @@ extension RowRounding {
     let row: AlignedBuffer
     let stride: Int
 
-    init(inputs: Int) {
+    init(inputs: Int) throws(BertError) {
       stride = roundUp(inputs, to: FloatProduct.panel)
       let rows = FloatProduct.blockRows
-      weights = AlignedBuffer(floats: rows * stride)
-      errors = AlignedBuffer(floats: rows * stride)
-      levels = AlignedBuffer(floats: rows * stride)
-      sums = AlignedBuffer(floats: rows * FloatProduct.panel)
-      row = AlignedBuffer(floats: stride)
+      weights = try AlignedBuffer(quantizing: rows * stride)
+      errors = try AlignedBuffer(quantizing: rows * stride)
+      levels = try AlignedBuffer(quantizing: rows * stride)
+      sums = try AlignedBuffer(quantizing: rows * FloatProduct.panel)
+      row = try AlignedBuffer(quantizing: stride)
     }
   }
 

@@ -18,10 +18,19 @@ enum BatchRound {
 
 /// Cuts batches into rounds.
 struct BatchPlan {
-  let configuration: BertConfiguration
-  let workers: Int
+  private let configuration: BertConfiguration
+  private let workers: Int
   /// The most tokens of a round, but for a text that is longer.
-  let tokenBudget: Int
+  private let tokenBudget: Int
+  /// The most tokens of a worker's pass, but for a text that is longer.
+  private let passTokens: Int
+
+  init(configuration: BertConfiguration, workers: Int, tokenBudget: Int) {
+    self.configuration = configuration
+    self.workers = workers
+    self.tokenBudget = tokenBudget
+    passTokens = Self.passTokens(configuration)
+  }
 
   /// How much more than its fair share the busiest worker may get for workers to go apart: about
   /// what going together costs, in waiting and in moving rows between cores.
@@ -39,48 +48,40 @@ struct BatchPlan {
   ///
   /// - Parameter staysTogether: whether the workers must stay together.
   func round(_ batch: TokenBatch, from first: Int, staysTogether: Bool) -> BatchRound {
-    let pass = Self.passTokens(configuration)
+    let left = first..<batch.count
     if workers > 1, !staysTogether {
-      let passes = cut(batch, extent(batch, from: first, tokens: tokenBudget), pass: pass)
+      let passes = passes(batch, batch.run(of: left, tokens: tokenBudget))
       if isBalanced(batch, passes) { return .apart(passes) }
     }
-    return .together(extent(batch, from: first, tokens: min(tokenBudget, pass * workers)))
-  }
-
-  /// Texts from `first` on with up to so many tokens, and at least one.
-  private func extent(_ batch: TokenBatch, from first: Int, tokens: Int) -> Range<Int> {
-    var end = first + 1
-    while end < batch.count, batch.starts[end + 1] - batch.starts[first] <= tokens { end += 1 }
-    return first..<end
+    return .together(batch.run(of: left, tokens: min(tokenBudget, passTokens * workers)))
   }
 
   /// Passes that become smaller towards the end, so that workers end at about the same time.
-  private func cut(_ batch: TokenBatch, _ texts: Range<Int>, pass: Int) -> [Range<Int>] {
-    var passes: [Range<Int>] = []
-    var first = texts.lowerBound
-    while first < texts.upperBound {
+  private func passes(_ batch: TokenBatch, _ texts: Range<Int>) -> [Range<Int>] {
+    batch.runs(of: texts) { first in
       let left = batch.starts[texts.upperBound] - batch.starts[first]
-      let wanted = min(pass, max(WorkerScratch.blockRows, left / (2 * workers)))
-      let range = extent(batch, from: first, tokens: wanted).clamped(to: texts)
-      passes.append(range)
-      first = range.upperBound
+      return min(passTokens, max(WorkerScratch.blockRows, left / (2 * workers)))
     }
-    return passes
   }
 
   private func isBalanced(_ batch: TokenBatch, _ passes: [Range<Int>]) -> Bool {
     var loads = [Double](repeating: 0, count: workers)
     for pass in passes {
       let least = loads.indices.min { loads[$0] < loads[$1] } ?? 0
-      loads[least] += pass.reduce(0) { $0 + work(tokens: batch.range($1).count) }
+      loads[least] += pass.reduce(0) { $0 + work(batch, $1) }
     }
     let fair = loads.reduce(0, +) / Double(workers)
     return (loads.max() ?? 0) <= fair * Self.tolerance
   }
 
   /// What a text takes, in multiply-adds over the hidden size.
-  private func work(tokens: Int) -> Double {
+  private func work(_ batch: TokenBatch, _ text: Int) -> Double {
     let c = configuration
-    return Double(tokens) * Double(4 * c.hiddenSize + 2 * c.intermediateSize + 2 * tokens)
+    let tokens = batch.range(text).count
+    let wanted = batch.wanted[text].count(in: tokens)
+    // Queries, keys and values of all tokens; attention and what follows of those that count.
+    let all = Double(c.layerCount * tokens) * Double(3 * c.hiddenSize)
+    let rows = Double((c.layerCount - 1) * tokens + wanted)
+    return all + rows * Double(c.hiddenSize + 2 * c.intermediateSize + 2 * tokens)
   }
 }

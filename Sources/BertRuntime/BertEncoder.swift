@@ -4,7 +4,9 @@ import BertModel
 
 /// A BERT encoder in one precision, over weights used in place.
 ///
-/// One encoder serves one caller at a time; its threads belong to the team it was given.
+/// For one caller at a time: it is not `Sendable`, and whoever shares one must lock it, and its team too,
+/// which others may use between its calls but not during one. Several encoders may share weights and run
+/// at the same time, each on a team of its own.
 package final class BertEncoder {
   /// The encoder's sizes.
   package var configuration: BertConfiguration { weights.configuration }
@@ -64,26 +66,34 @@ package final class BertEncoder {
   }
 
   /// The hidden states of one round: rows of `hiddenSize` floats, `stride` apart.
+  ///
+  /// Valid only during the call that hands them out; any number of threads may read them there.
   package struct HiddenStates {
     /// The texts of the batch that this round computed.
     package let texts: Range<Int>
-    /// The tokens of the batch that this round computed.
+    /// The tokens of those texts.
     package let tokens: Range<Int>
+    /// Which of them have a state; nil when all do.
+    fileprivate let present: [Bool]?
     /// The first token's row.
     package let values: UnsafePointer<Float>
     /// Floats from one row to the next.
     package let stride: Int
 
-    /// The row of token `index` of the batch.
+    /// The row of token `index` of the batch, one of those that the batch wants.
     package func row(_ index: Int) -> UnsafePointer<Float> {
-      values + (index - tokens.lowerBound) * stride
+      let place = index - tokens.lowerBound
+      precondition(present?[place] ?? true, "token \(index)'s state was not asked for")
+      return values + place * stride
     }
   }
 
-  /// Runs the encoder over a batch and hands out the last layer's hidden states, round by round.
+  /// Runs the encoder over a batch and hands out the last layer's hidden states that it wants, round by
+  /// round.
   ///
   /// Rounds come in the order of the batch; the states are valid only during the call of `body`. An
-  /// observer is told of each round as of one pass, and counts rows from the round's first token.
+  /// observer is told of each round as of one pass, and counts rows from the round's first token; with
+  /// one, all rows are computed.
   package func encode(
     _ batch: TokenBatch, observer: (any EncoderObserver)? = nil,
     _ body: (HiddenStates) throws(BertError) -> Void
@@ -92,7 +102,7 @@ package final class BertEncoder {
     while text < batch.count {
       let round = plan.round(batch, from: text, staysTogether: observer != nil)
       let texts = round.texts
-      let tokens = batch.starts[texts.lowerBound]..<batch.starts[texts.upperBound]
+      let tokens = batch.range(texts)
       try verifyWords(batch.ids[tokens])
       let stride = Workspace.stride(configuration)
       if states.count < tokens.count * stride * 4 {
@@ -101,8 +111,11 @@ package final class BertEncoder {
           checkedFloats: tokens.count * stride, for: "the states of \(tokens.count) tokens")
       }
       try compute(batch, round, observer)
+      let selection = observer == nil ? RowSelection(batch, texts) : nil
       try body(
-        HiddenStates(texts: texts, tokens: tokens, values: states.floats, stride: stride))
+        HiddenStates(
+          texts: texts, tokens: tokens, present: selection?.present(among: tokens.count),
+          values: states.floats, stride: stride))
       text = texts.upperBound
     }
   }
@@ -112,41 +125,35 @@ package final class BertEncoder {
   ) throws(BertError) {
     let start = batch.starts[round.texts.lowerBound]
     let stride = Workspace.stride(configuration)
-    func pass(
-      _ texts: Range<Int>, _ space: WorkerSpace, _ ids: UnsafePointer<Int32>,
-      _ types: UnsafePointer<UInt8>
-    ) throws(BertError) -> ForwardPass {
-      try ForwardPass(
-        weights: weights, calls: kernels.calls, workers: space.workers,
-        space: space.workspace(for: batch, texts),
+    func pass(_ texts: Range<Int>, in space: WorkerSpace) throws(BertError) -> ForwardPass {
+      let input = PassInput(
+        batch: batch, texts: texts,
         states: states.floats + (batch.starts[texts.lowerBound] - start) * stride, embeds: true,
-        batch: batch, texts: texts, ids: ids, types: types, shares: space.shares,
-        observer: observer, clock: clock)
+        selection: observer == nil ? RowSelection(batch, texts) : nil)
+      return try ForwardPass(input, in: space, observer: observer, clock: clock)
     }
-    try batch.withTokens { (ids, types) throws(BertError) in
-      switch round {
-      case .together(let texts):
-        let pass = try pass(texts, together, ids, types)
-        team.run { pass.work($0) }
-      case .apart(let passes):
-        let next = WorkCounter()
-        team.run { worker in
-          while true {
-            let index = next.take()
-            if index >= passes.count { return }
-            do throws(BertError) {
-              try pass(passes[index], apart[worker], ids, types).work(0)
-            } catch {
-              apart[worker].failure = error
-              return
-            }
+    switch round {
+    case .together(let texts):
+      let pass = try pass(texts, in: together)
+      team.run { pass.work($0) }
+    case .apart(let passes):
+      let next = WorkCounter()
+      team.run { worker in
+        while true {
+          let index = next.take()
+          if index >= passes.count { return }
+          do throws(BertError) {
+            try pass(passes[index], in: apart[worker]).work(0)
+          } catch {
+            apart[worker].failure = error
+            return
           }
         }
-        for space in apart {
-          if let failure = space.failure {
-            space.failure = nil
-            throw failure
-          }
+      }
+      for space in apart {
+        if let failure = space.failure {
+          space.failure = nil
+          throw failure
         }
       }
     }

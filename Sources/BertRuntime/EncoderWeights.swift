@@ -60,6 +60,8 @@ final class EncoderWeights: @unchecked Sendable {
   let type: UnsafePointer<Float>
   let embeddingNorm: NormWeights
   let layers: [LayerWeights]
+  /// How every layer's heads are computed together.
+  let heads: HeadGroups
   let precision: Precision
 
   /// Takes the weights of every place that `quantizes` names in int8, where the source has them.
@@ -71,6 +73,7 @@ final class EncoderWeights: @unchecked Sendable {
     self.source = source
     self.precision = precision
     configuration = c
+    heads = HeadGroups(c)
     func norm(_ name: String) throws(BertError) -> NormWeights {
       NormWeights(
         gain: try source.require(name + ".weight", .float32, [c.hiddenSize]).floats,
@@ -91,7 +94,7 @@ final class EncoderWeights: @unchecked Sendable {
     if precision == .float32, !Self.holds(.some, ".weight", source),
       Self.holds(.all, QuantizedPart.weight, source)
     {
-      throw Self.absent("float32", "float")
+      throw Self.absent("float32")
     }
     var layers: [LayerWeights] = []
     var quantized = 0
@@ -117,15 +120,16 @@ final class EncoderWeights: @unchecked Sendable {
           feedForwardNorm: try norm(CanonicalName.feedForwardNorm(layer))))
     }
     if precision == .int8 && quantized == 0 && !Self.holds(.some, QuantizedPart.weight, source) {
-      throw Self.absent("int8", "int8")
+      throw Self.absent("int8")
     }
     self.layers = layers
   }
 
-  private static func absent(_ path: String, _ option: String) -> BertError {
+  private static func absent(_ path: String) -> BertError {
     BertError(
       .unsupported,
-      "the file holds no \(path) weights; convert it again with --weights both or \(option)")
+      "the file holds no \(path) weights; convert the checkpoint again, with them",
+      remedy: .storeBothPrecisions)
   }
 
   private enum Quantity { case some, all }

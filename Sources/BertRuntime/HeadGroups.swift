@@ -1,17 +1,58 @@
 import BertKernels
 import BertModel
 
-/// Heads whose queries, keys and values are computed together: the least number that fills whole
-/// panels of the linear, or enough that the panels' edges waste little.
-struct HeadGroups {
-  /// How many groups.
-  let count: Int
-  /// Floats of a group's row: queries, keys and values, each in whole panels.
-  let width: Int
+/// Heads whose queries, keys and values are computed together.
+struct HeadGroup {
+  /// Where in the group's rows a head's query, key and value begin.
+  struct Place {
+    let head: Int
+    let query: Int
+    let key: Int
+    let value: Int
+  }
 
-  private let headSize: Int
-  private let headCount: Int
-  private let headsOfGroup: Int
+  /// The panels of the query, key and value linear that hold the group's, in this order.
+  let panels: [bk_panels]
+  /// The first of them.
+  let queries: [bk_panels]
+  /// The others.
+  let keysAndValues: [bk_panels]
+  /// Its heads.
+  let places: [Place]
+
+  /// Floats of a row: queries, keys and values, each in whole panels.
+  var width: Int { panels.reduce(0) { $0 + $1.width } }
+
+  init(_ heads: Range<Int>, _ c: BertConfiguration) {
+    var panels: [bk_panels] = []
+    // What a head's first column of the linear is less than its place in the group's row.
+    var shifts: [Int] = []
+    var width = 0
+    for part in 0..<3 {
+      let first = (part * c.headCount + heads.lowerBound) * c.headSize
+      let last = (part * c.headCount + heads.upperBound) * c.headSize
+      let range = bk_panels(columns: first..<last)
+      panels.append(range)
+      shifts.append(width + part * c.hiddenSize - range.first * BK_PANEL)
+      width += range.width
+    }
+    self.panels = panels
+    queries = Array(panels[..<1])
+    keysAndValues = Array(panels[1...])
+    places = heads.map { head in
+      let column = head * c.headSize
+      return Place(
+        head: head, query: column + shifts[0], key: column + shifts[1], value: column + shifts[2])
+    }
+  }
+}
+
+/// All heads of a layer in groups: the least number that fills whole panels of the linear, or enough
+/// that the panels' edges waste little.
+struct HeadGroups {
+  let groups: [HeadGroup]
+  /// Floats of the widest group's row.
+  let width: Int
 
   /// Outputs that a group has at least where heads fill no whole panels.
   private static let leastWidth = 128
@@ -19,53 +60,15 @@ struct HeadGroups {
   private static let mostWidth = 256
 
   init(_ c: BertConfiguration) {
-    headSize = c.headSize
-    headCount = c.headCount
     var heads = 1
-    while heads * headSize % 32 != 0 { heads += 1 }
-    if c.hiddenSize % 32 != 0 || heads * headSize > Self.mostWidth {
-      heads = max(1, Self.leastWidth / headSize)
+    while heads * c.headSize % BK_PANEL != 0 { heads += 1 }
+    if c.hiddenSize % BK_PANEL != 0 || heads * c.headSize > Self.mostWidth {
+      heads = max(1, Self.leastWidth / c.headSize)
     }
-    headsOfGroup = min(heads, headCount)
-    count = (headCount + headsOfGroup - 1) / headsOfGroup
-    var panels = 0
-    for first in stride(from: 0, to: headCount, by: headsOfGroup) {
-      let heads = first..<min(first + headsOfGroup, headCount)
-      panels = max(
-        panels,
-        (0..<3).reduce(0) { $0 + Self.panels($1, heads, c.headSize, c.headCount).count })
+    let size = min(heads, c.headCount)
+    groups = stride(from: 0, to: c.headCount, by: size).map {
+      HeadGroup($0..<min($0 + size, c.headCount), c)
     }
-    width = 32 * panels
-  }
-
-  /// The heads of a group.
-  func heads(_ group: Int) -> Range<Int> {
-    let first = group * headsOfGroup
-    return first..<min(first + headsOfGroup, headCount)
-  }
-
-  /// The panels of the query, key and value linear that hold a group's queries, keys and values.
-  func panels(_ group: Int) -> [bk_panels] {
-    (0..<3).map {
-      let range = Self.panels($0, heads(group), headSize, headCount)
-      return bk_panels(first: range.lowerBound, last: range.upperBound)
-    }
-  }
-
-  /// Where a head's query, key and value begin in its group's row.
-  func offsets(_ head: Int, _ group: Int) -> [Int] {
-    var start = 0
-    return panels(group).enumerated().map { part, panels in
-      defer { start += 32 * (panels.last - panels.first) }
-      return start + (part * headCount + head) * headSize - 32 * panels.first
-    }
-  }
-
-  private static func panels(
-    _ part: Int, _ heads: Range<Int>, _ headSize: Int, _ headCount: Int
-  ) -> Range<Int> {
-    let first = (part * headCount + heads.lowerBound) * headSize
-    let last = (part * headCount + heads.upperBound) * headSize
-    return (first / 32)..<((last + 31) / 32)
+    width = groups.map(\.width).max() ?? 0
   }
 }

@@ -86,17 +86,6 @@ package final class HeadLogits {
   private var activation: Activation { source.model.configuration.activation }
 }
 
-extension bk_activation {
-  /// The kernels' name for a model's nonlinearity.
-  init(_ activation: Activation) {
-    switch activation {
-    case .gelu: self = BK_ACT_GELU
-    case .geluTanh: self = BK_ACT_GELU_TANH
-    case .relu: self = BK_ACT_RELU
-    }
-  }
-}
-
 /// A linear whose weights lie row-major in the file, laid out for the kernels in memory.
 private struct HeadLinear {
   private let panels: AlignedBuffer
@@ -112,7 +101,8 @@ private struct HeadLinear {
     self.outputs = outputs
     self.inputs = inputs
     panels = try AlignedBuffer(
-      checkedFloats: roundUp(outputs, to: 32) * inputs, for: "the weights of the model's head",
+      checkedFloats: roundUp(outputs, to: BK_PANEL) * inputs,
+      for: "the weights of the model's head",
       advice: "leave the drift out")
     bk_pack_f32(view.floats, outputs, inputs, panels.floats)
   }
@@ -120,16 +110,13 @@ private struct HeadLinear {
   func apply(
     _ row: [Float], _ calls: bk_kernels, activation: bk_activation = BK_ACT_NONE
   ) -> [Float] {
-    let padded = roundUp(outputs, to: 32)
-    var all = bk_panels(first: 0, last: padded / 32)
+    var all = bk_panels(columns: 0..<outputs)
     var linear = bk_linear_f32(
       outputs: outputs, depth: inputs, weights: panels.floats, bias: bias.floats)
-    let result = [Float](unsafeUninitializedCapacity: padded) { buffer, count in
-      var output = bk_output(
-        out: buffer.baseAddress, stride: padded, residual: nil, residual_stride: 0,
-        activation: activation)
+    let result = [Float](unsafeUninitializedCapacity: all.width) { buffer, count in
+      var output = bk_output(buffer.baseAddress, stride: all.width, activation: activation)
       calls.linear_f32(&linear, row, inputs, 1, &all, 1, &output)
-      count = padded
+      count = all.width
     }
     return Array(result[..<outputs])
   }

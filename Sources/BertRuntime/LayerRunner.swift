@@ -5,7 +5,8 @@ import BertModel
 /// Runs an encoder in float32 a layer at a time, over hidden states that the caller keeps.
 ///
 /// So a model may be watched without all of its weights in memory: give `embed` the embedding
-/// tables, then `run` one layer after another. The bits are those of `BertEncoder`.
+/// tables, then `run` one layer after another. The bits are those of `BertEncoder`. For one caller at a
+/// time, who may use the team for nothing else meanwhile.
 package final class LayerRunner {
   /// The texts whose hidden states it moves on.
   package let batch: TokenBatch
@@ -127,21 +128,14 @@ package final class LayerRunner {
     let weights = try EncoderWeights(source: source, precision: .float32)
     let space = WorkerSpace(
       PassWorkers(team: team.count > 1 ? team : nil, first: 0), weights: weights, kernels: kernels)
-    var text = 0
-    while text < batch.count {
-      var end = text + 1
-      let start = batch.starts[text]
-      while end < batch.count, batch.starts[end + 1] - start <= tokenBudget { end += 1 }
-      try batch.withTokens { (ids, types) throws(BertError) in
-        let pass = try ForwardPass(
-          weights: weights, calls: kernels.calls, workers: space.workers,
-          space: space.workspace(for: batch, text..<end), states: states.floats + start * stride,
-          embeds: false, batch: batch, texts: text..<end, ids: ids, types: types,
-          shares: space.shares, observer: observer, clock: nil)
-        team.run { pass.work($0) }
-      }
-      try afterPass(Pass(tokens: start..<batch.starts[end]))
-      text = end
+    for texts in batch.runs(of: 0..<batch.count, tokens: tokenBudget) {
+      let tokens = batch.range(texts)
+      let input = PassInput(
+        batch: batch, texts: texts, states: states.floats + tokens.lowerBound * stride,
+        embeds: false)
+      let pass = try ForwardPass(input, in: space, observer: observer)
+      team.run { pass.work($0) }
+      try afterPass(Pass(tokens: tokens))
     }
   }
 }

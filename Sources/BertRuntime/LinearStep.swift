@@ -2,70 +2,86 @@ import BertErrors
 import BertKernels
 import BertModel
 
-/// One linear of the encoder, ready to run from the bytes of its source.
-///
-/// Safety: the pointers live as long as the `WeightSource` they came from; `EncoderWeights` keeps it.
-enum LinearStep {
-  case float(bk_linear_f32)
-  case int8(bk_linear_s8, bk_input)
+/// Rows that go into a linear: floats, or what an int8 linear makes of them.
+struct LinearRows {
+  let count: Int
+  /// The first row; only a float linear reads it.
+  let floats: UnsafePointer<Float>
+  /// Floats from one row to the next.
+  let stride: Int
+  /// The first row quantised and its scale; only an int8 linear reads them.
+  let bytes: UnsafePointer<UInt8>
+  let scales: UnsafePointer<Float>
+}
 
-  /// Bytes from one quantised row to the next.
-  var rowBytes: Int {
-    switch self {
-    case .float: 0
-    case .int8(let linear, _): rowStride(bytes: linear.groups * 4)
-    }
+/// One linear, ready to run from the bytes of its source.
+///
+/// Safety: the pointers live as long as the `WeightSource` they came from, which whoever loads a step
+/// keeps. Any number of threads may run it.
+struct LinearStep {
+  enum Arithmetic {
+    case float(bk_linear_f32)
+    case int8(bk_linear_s8, bk_input)
   }
 
-  /// All of its panels.
-  var panels: bk_panels {
-    switch self {
-    case .float(let linear): bk_panels(first: 0, last: (linear.outputs + 31) / 32)
-    case .int8(let linear, _): bk_panels(first: 0, last: (linear.outputs + 31) / 32)
-    }
+  let arithmetic: Arithmetic
+  let outputs: Int
+  /// Bytes from one quantised row to the next.
+  let rowBytes: Int
+
+  init(_ linear: bk_linear_f32) {
+    arithmetic = .float(linear)
+    outputs = linear.outputs
+    rowBytes = 0
+  }
+
+  init(_ linear: bk_linear_s8, _ input: bk_input) {
+    arithmetic = .int8(linear, input)
+    outputs = linear.outputs
+    rowBytes = rowStride(bytes: linear.groups * BK_GROUP)
+  }
+
+  /// How floats become its quantised rows; nil for a float linear.
+  var quantizing: bk_input? {
+    guard case .int8(_, let input) = arithmetic else { return nil }
+    return input
   }
 
   /// The weights from some panel on, where they are in int8: what is worth fetching ahead.
   func weights(from panel: Int = 0) -> UnsafeRawPointer? {
-    guard case .int8(let linear, _) = self, let weights = linear.weights else { return nil }
-    return UnsafeRawPointer(weights + panel * linear.groups * 128)
+    guard case .int8(let linear, _) = arithmetic, let weights = linear.weights else { return nil }
+    return UnsafeRawPointer(weights + panel * linear.groups * BK_GROUP * BK_PANEL)
   }
 
-  /// Computes ranges of panels, one after the other, for some rows, from floats or from quantised rows, as the linear wants.
+  /// Computes ranges of panels, one after the other, for some rows.
   ///
-  /// - Parameter next: the weights that are computed with after this.
+  /// - Parameters:
+  ///   - panels: all of them when nil.
+  ///   - next: the weights that are computed with after this.
+  ///   - scratch: what an int8 linear of so many rows needs, aligned to 64 bytes.
   func run(
-    _ calls: bk_kernels, floats: UnsafePointer<Float>, stride: Int, bytes: UnsafePointer<UInt8>?,
-    scales: UnsafePointer<Float>?, rows: Int, panels: [bk_panels], _ output: bk_output,
-    next: UnsafeRawPointer?, _ scratch: WorkerScratch
+    _ calls: bk_kernels, _ rows: LinearRows, panels: [bk_panels]? = nil, _ output: bk_output,
+    next: UnsafeRawPointer?, scratch: UnsafeMutableRawPointer
   ) {
-    var output = output
-    switch self {
-    case .float(var linear):
-      calls.linear_f32(
-        &linear, floats, stride, rows, panels, panels.count, &output)
-    case .int8(var linear, _):
-      calls.linear_s8(
-        &linear, bytes, rowBytes, scales, rows, panels, panels.count, &output, next,
-        scratch.kernel.base)
+    func run(_ panels: UnsafePointer<bk_panels>, _ ranges: Int) {
+      var output = output
+      switch arithmetic {
+      case .float(var linear):
+        calls.linear_f32(
+          &linear, rows.floats, rows.stride, rows.count, panels, ranges, &output)
+      case .int8(var linear, _):
+        calls.linear_s8(
+          &linear, rows.bytes, rowBytes, rows.scales, rows.count, panels, ranges, &output, next,
+          scratch)
+      }
+    }
+    if let panels {
+      run(panels, panels.count)
+    } else {
+      var all = bk_panels(columns: 0..<outputs)
+      run(&all, 1)
     }
   }
-}
-
-/// The names of the tensors of a quantised linear, after the linear's own name.
-package enum QuantizedPart {
-  /// `[N, K]`, int8 panels, rotated as the inputs are.
-  package static let weight = ".int8.weight"
-  /// `[N]`: what one step of an output's int8 weights is worth.
-  package static let scale = ".int8.scale"
-  /// `[N]`: the sum of an output's int8 weights.
-  package static let columnSum = ".int8.column_sum"
-  /// `[N]`.
-  package static let bias = ".int8.bias"
-  /// `[K]`: multiplies each input before it is rotated and quantised.
-  package static let multiplier = ".int8.multiplier"
-  /// `[1]`: which parts of the rotation apply, `bk_rotation` or-ed.
-  package static let rotation = ".int8.rotation"
 }
 
 extension LinearStep {
@@ -75,7 +91,7 @@ extension LinearStep {
   ) throws(BertError) -> LinearStep {
     let weight = try source.require(name + ".weight", .float32, [outputs, inputs], .floatPanels)
     let bias = try source.require(name + ".bias", .float32, [outputs])
-    return .float(
+    return LinearStep(
       bk_linear_f32(
         outputs: outputs, depth: inputs, weights: weight.floats, bias: bias.floats))
   }
@@ -91,7 +107,7 @@ extension LinearStep {
     let weight = try source.require(
       name + QuantizedPart.weight, .int8, [outputs, inputs], .int8Panels)
     let linear = bk_linear_s8(
-      outputs: outputs, groups: (inputs + 3) / 4,
+      outputs: outputs, groups: (inputs + BK_GROUP - 1) / BK_GROUP,
       weights: weight.bytes.assumingMemoryBound(to: Int8.self).baseAddress,
       scale: try floats(QuantizedPart.scale, outputs),
       column_sum: try floats(QuantizedPart.columnSum, outputs),
@@ -99,7 +115,7 @@ extension LinearStep {
     let input = bk_input(
       depth: inputs, multiplier: try floats(QuantizedPart.multiplier, inputs),
       rotation: try loadRotation(name, inputs: inputs, from: source))
-    return .int8(linear, input)
+    return LinearStep(linear, input)
   }
 
   private static func loadRotation(

@@ -3,6 +3,8 @@ import BertKernels
 import BertModel
 
 /// Makes one vector of a text's hidden states.
+///
+/// Any number of threads may ask it for vectors.
 package struct Pooler {
   private let source: any WeightSource
   private let configuration: BertConfiguration
@@ -55,7 +57,7 @@ package struct Pooler {
     if pooling == .pooler {
       try Self.requireFinite(UnsafeBufferPointer(start: first, count: width))
     }
-    var vector = [Float](repeating: 0, count: roundUp(width, to: 32))
+    var vector = [Float](repeating: 0, count: roundUp(width, to: BK_PANEL))
     vector.withUnsafeMutableBufferPointer { buffer in
       guard let out = buffer.baseAddress else { return }
       switch pooling {
@@ -63,10 +65,8 @@ package struct Pooler {
       case .cls: out.update(from: first, count: width)
       case .pooler:
         guard var linear else { return }
-        var output = bk_output(
-          out: out, stride: buffer.count, residual: nil, residual_stride: 0,
-          activation: BK_ACT_NONE)
-        var panels = bk_panels(first: 0, last: buffer.count / 32)
+        var output = bk_output(out, stride: buffer.count)
+        var panels = bk_panels(columns: 0..<width)
         calls.linear_f32(&linear, first, states.stride, 1, &panels, 1, &output)
         calls.tanh_row(out, width)
       }
@@ -87,5 +87,15 @@ package struct Pooler {
 
   private static func requireFinite(_ values: some Sequence<Float>) throws(BertError) {
     if !values.allSatisfy(\.isFinite) { throw overflow }
+  }
+}
+
+extension Pooling {
+  /// The rows of a text that its vector is made of.
+  package var wanted: WantedRows {
+    switch self {
+    case .mean: .all
+    case .cls, .pooler: .first
+    }
   }
 }

@@ -3,11 +3,15 @@ import BertKernels
 import BertModel
 
 /// Token ids of several texts, end to end; no pads.
+///
+/// A value: fill it on one thread, then any number of them may read it.
 package struct TokenBatch: Sendable {
   /// All texts' token ids, in order.
   package private(set) var ids: [Int32] = []
   /// A token type (segment) for each id.
   package private(set) var types: [UInt8] = []
+  /// Which rows are wanted of each text.
+  package private(set) var wanted: [WantedRows] = []
   /// Where each text starts, and behind the last where it ends.
   package private(set) var starts: [Int] = [0]
 
@@ -25,17 +29,34 @@ package struct TokenBatch: Sendable {
   /// The tokens of text `index`.
   package func range(_ index: Int) -> Range<Int> { starts[index]..<starts[index + 1] }
 
-  /// Texts cut into runs of up to so many tokens, and of one text at least.
-  func runs(of texts: Range<Int>, tokens: Int) -> [Range<Int>] {
+  /// The tokens of some texts.
+  func range(_ texts: Range<Int>) -> Range<Int> {
+    starts[texts.lowerBound]..<starts[texts.upperBound]
+  }
+
+  /// The first of some texts, up to so many tokens, and one text at least.
+  func run(of texts: Range<Int>, tokens: Int) -> Range<Int> {
+    var end = texts.lowerBound + 1
+    while end < texts.upperBound, starts[end + 1] - starts[texts.lowerBound] <= tokens { end += 1 }
+    return texts.lowerBound..<end
+  }
+
+  /// Texts cut into runs of up to as many tokens as `tokens` says, which is told where the next run
+  /// begins, and of one text at least.
+  func runs(of texts: Range<Int>, tokens: (Int) -> Int) -> [Range<Int>] {
     var runs: [Range<Int>] = []
     var first = texts.lowerBound
     while first < texts.upperBound {
-      var end = first + 1
-      while end < texts.upperBound, starts[end + 1] - starts[first] <= tokens { end += 1 }
-      runs.append(first..<end)
-      first = end
+      let run = run(of: first..<texts.upperBound, tokens: tokens(first))
+      runs.append(run)
+      first = run.upperBound
     }
     return runs
+  }
+
+  /// Texts cut into runs of up to so many tokens, and of one text at least.
+  func runs(of texts: Range<Int>, tokens: Int) -> [Range<Int>] {
+    runs(of: texts) { _ in tokens }
   }
 
   /// All texts' ids and types, in order.
@@ -51,10 +72,12 @@ package struct TokenBatch: Sendable {
 
   /// Adds a text; an empty one is allowed nowhere in BERT, so there must be at least one token.
   ///
+  /// - Parameter rows: the last hidden states that will be read.
   /// - Throws: `usage` when the counts differ, it has no tokens, more than the model has positions,
-  ///   or ids and types outside its tables.
+  ///   ids and types outside its tables, or rows that it does not have.
   package mutating func append(
-    ids newIds: [Int32], types newTypes: [UInt8]? = nil, for model: BertConfiguration
+    ids newIds: [Int32], types newTypes: [UInt8]? = nil, wanting rows: WantedRows = .all,
+    for model: BertConfiguration
   ) throws(BertError) {
     let count = newIds.count
     if count == 0 { throw BertError(.usage, "a text needs at least one token") }
@@ -79,6 +102,8 @@ package struct TokenBatch: Sendable {
       throw BertError(
         .usage, "token type \(type) is outside the model's \(model.tokenTypeCount) types")
     }
+    try rows.check(count)
+    wanted.append(rows)
     ids += newIds
     self.types += types
     starts.append(ids.count)
@@ -88,6 +113,7 @@ package struct TokenBatch: Sendable {
   package mutating func removeAll() {
     ids.removeAll(keepingCapacity: true)
     types.removeAll(keepingCapacity: true)
+    wanted.removeAll(keepingCapacity: true)
     starts.removeAll(keepingCapacity: true)
     starts.append(0)
   }

@@ -18,7 +18,7 @@ final class Workspace {
   let scratches: [WorkerScratch]
 
   init(
-    weights: EncoderWeights, tokens: Int, longest: Int, workers: Int, kernels: KernelSet
+    _ weights: EncoderWeights, _ kernels: KernelSet, tokens: Int, longest: Int, workers: Int
   ) throws(BertError) {
     let c = weights.configuration
     self.tokens = tokens
@@ -32,27 +32,35 @@ final class Workspace {
     let rowBytes = weights.layers.map { $0[.queryKeyValue].rowBytes }.max() ?? 0
     rows = try memory(tokens * rowBytes)
     rowScales = try memory(4 * tokens)
-    let groups = HeadGroups(c)
     scratches = try (0..<workers).map { [headTokens] _ throws(BertError) in
-      try WorkerScratch(
-        weights: weights, tokens: headTokens, longest: longest, groups: groups, kernels: kernels)
+      try WorkerScratch(weights, kernels, tokens: headTokens, longest: longest)
     }
   }
 
   /// Floats from one token's hidden state to the next.
   static func stride(_ c: BertConfiguration) -> Int {
-    rowStride(bytes: 4 * roundUp(c.hiddenSize, to: 32)) / 4
+    rowStride(bytes: 4 * roundUp(c.hiddenSize, to: BK_PANEL)) / 4
   }
 }
 
-/// Workers, with memory that grows to the largest pass it has computed.
+/// Who computes a pass: all workers of a team, or one of them alone.
+struct PassWorkers {
+  /// Nil for a single worker, which waits for nobody.
+  let team: ThreadTeam?
+  /// The team's index of the pass's first worker, for the clock.
+  let first: Int
+
+  var count: Int { team?.count ?? 1 }
+}
+
+/// Workers, with memory that grows to the largest pass they have computed.
 ///
-/// Safety: used by one pass at a time.
+/// Safety: one pass at a time, which one thread prepares before its workers begin.
 final class WorkerSpace: @unchecked Sendable {
   let workers: PassWorkers
   let shares: WorkShares
-  private let weights: EncoderWeights
-  private let kernels: KernelSet
+  let weights: EncoderWeights
+  let kernels: KernelSet
   private var space: Workspace?
   /// Why a worker of its own could not compute a pass.
   var failure: BertError?
@@ -64,18 +72,16 @@ final class WorkerSpace: @unchecked Sendable {
     shares = WorkShares(stages: 2 * weights.configuration.layerCount + 1, workers: workers.count)
   }
 
-  /// Memory for a pass over some texts of a batch.
+  /// Memory for a pass.
   ///
   /// - Throws: `system` when there is none.
-  func workspace(
-    for batch: TokenBatch, _ texts: Range<Int>
-  ) throws(BertError) -> Workspace {
-    let tokens = batch.starts[texts.upperBound] - batch.starts[texts.lowerBound]
-    let longest = texts.map { batch.range($0).count }.max() ?? 1
+  func workspace(for input: PassInput) throws(BertError) -> Workspace {
+    let tokens = input.tokens.count
+    let longest = input.texts.map { input.batch.range($0).count }.max() ?? 1
     if let space, space.tokens >= tokens, space.longest >= longest { return space }
     let made = try Workspace(
-      weights: weights, tokens: max(tokens, space?.tokens ?? 0),
-      longest: max(longest, space?.longest ?? 0), workers: workers.count, kernels: kernels)
+      weights, kernels, tokens: max(tokens, space?.tokens ?? 0),
+      longest: max(longest, space?.longest ?? 0), workers: workers.count)
     space = made
     return made
   }
@@ -90,6 +96,8 @@ final class WorkerScratch {
   /// `[blockRows]` rows of the feed-forward block between its linears.
   let wide: AlignedBuffer
   let wideStride: Int
+  /// `[blockRows]` hidden states, where only some rows of a text are computed.
+  let selected: AlignedBuffer
   /// Rows of a group's queries, keys and values, for a run of texts.
   let heads: AlignedBuffer
   let headStride: Int
@@ -102,7 +110,7 @@ final class WorkerScratch {
   let kernel: AlignedBuffer
 
   init(
-    weights: EncoderWeights, tokens: Int, longest: Int, groups: HeadGroups, kernels: KernelSet
+    _ weights: EncoderWeights, _ kernels: KernelSet, tokens: Int, longest: Int
   ) throws(BertError) {
     func memory(_ bytes: Int) throws(BertError) -> AlignedBuffer {
       try AlignedBuffer(checkedBytes: bytes, for: "a thread that computes \(tokens) tokens")
@@ -110,9 +118,11 @@ final class WorkerScratch {
     let c = weights.configuration
     let calls = kernels.calls
     let steps = weights.layers.flatMap(\.linears)
-    wideStride = rowStride(bytes: 4 * roundUp(max(c.hiddenSize, c.intermediateSize), to: 32)) / 4
+    let widest = roundUp(max(c.hiddenSize, c.intermediateSize), to: BK_PANEL)
+    wideStride = rowStride(bytes: 4 * widest) / 4
     wide = try memory(4 * Self.blockRows * wideStride)
-    headStride = rowStride(bytes: 4 * groups.width) / 4
+    selected = try memory(4 * Self.blockRows * Workspace.stride(c))
+    headStride = rowStride(bytes: 4 * weights.heads.width) / 4
     heads = try memory(4 * tokens * headStride)
     bytes = try memory(Self.blockRows * (steps.map(\.rowBytes).max() ?? 0))
     scales = try memory(4 * Self.blockRows)
@@ -123,7 +133,7 @@ final class WorkerScratch {
     if kinds.contains(false) { most = max(most, calls.attend_f32_scratch(longest, c.headSize)) }
     for layer in weights.layers {
       for site in LinearSite.allCases {
-        guard case .int8(let linear, _) = layer[site] else { continue }
+        guard case .int8(let linear, _) = layer[site].arithmetic else { continue }
         let rows = site == .queryKeyValue ? tokens : Self.blockRows
         most = max(most, calls.linear_s8_scratch(rows, linear.groups))
       }

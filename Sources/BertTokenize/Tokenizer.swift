@@ -1,4 +1,5 @@
 import BertErrors
+import BertModel
 
 /// WordPiece, exactly as published BERT models expect it: as Hugging Face's fast tokenizer does it.
 ///
@@ -7,7 +8,7 @@ package final class Tokenizer: Sendable {
   /// The vocabulary.
   package let vocabulary: VocabularyTable
   /// The settings.
-  package let settings: WordPieceSettings
+  package let settings: TokenizerSettings
   /// The id that starts every input.
   package let classID: Int32
   /// The id that ends every text.
@@ -29,7 +30,7 @@ package final class Tokenizer: Sendable {
   /// Throws `malformed` when the vocabulary lacks the tokens that frame every input, and `unsupported`
   /// when a setting is out of its limits.
   package init(
-    vocabulary: VocabularyTable, settings: WordPieceSettings = WordPieceSettings()
+    vocabulary: VocabularyTable, settings: TokenizerSettings = TokenizerSettings()
   ) throws(BertError) {
     guard 1...1024 ~= settings.maximumWordLength else {
       throw BertError(
@@ -73,7 +74,7 @@ package final class Tokenizer: Sendable {
 
   /// Special tokens are found in the raw text, the longest first where several match.
   private static func specials(
-    _ settings: WordPieceSettings, _ vocabulary: VocabularyTable
+    _ settings: TokenizerSettings, _ vocabulary: VocabularyTable
   ) -> [SpecialToken] {
     let texts = [
       settings.unknownToken, settings.separatorToken, settings.padToken, settings.classToken,

@@ -5,8 +5,6 @@ import BertModel
 package enum BertqFormat {
   /// The version of the byte layout that this package writes, and the newest that it reads.
   package static let version: UInt32 = 1
-  /// The version of the numeric contract that this program computes.
-  package static let numericVersion: UInt32 = 4
   /// What every tensor's offset is a multiple of.
   package static let alignment = 64
   /// Bytes under one checksum; the last chunk of a tensor may be shorter.

@@ -128,9 +128,13 @@ package final class BertqWriter {
 
   /// Writes header and prologue, syncs, and gives the file its name.
   ///
+  /// - Parameter check: looks at the finished file, by a path that is good for this call, before it has its name;
+  ///   when it throws there will be no file.
   /// - Throws: `usage` when tensors are still missing, `cannotWrite` when the disk does not take
-  ///   the file.
-  package func finish() throws(BertError) -> BertqFingerprints {
+  ///   the file, and what `check` throws.
+  package func finish(
+    check: (String) throws(BertError) -> Void = { _ in }
+  ) throws(BertError) -> BertqFingerprints {
     guard current == header.tensors.count else {
       throw BertError(
         .usage, "was not appended, or not all of it", file: path,
@@ -150,6 +154,7 @@ package final class BertqWriter {
     do throws(BertError) {
       try put(bytes, at: BertqFormat.prologueSize)
       try put(prologue.bytes, at: 0)
+      try check(output.temporaryPath)
       try output.commit()
     } catch {
       discard()

@@ -47,8 +47,10 @@ extension Header {
     for layer in 0..<description.configuration.layerCount {
       for site in LinearSite.allCases {
         let name = CanonicalName.linear(layer, site)
-        if records[name + ".int8.weight"] != nil { continue }
-        guard let weight = records[name + ".weight"], let bias = records[name + ".bias"] else {
+        if records[name + QuantizedPart.weight] != nil { continue }
+        guard let weight = records[name + FloatPart.weight],
+          let bias = records[name + FloatPart.bias]
+        else {
           return nil
         }
         list += [weight, bias]
@@ -102,7 +104,7 @@ extension Header {
 extension String {
   /// Whether a tensor of this name belongs to the int8 path alone.
   fileprivate var isInt8Part: Bool {
-    let part = Array(".int8.".utf8)
+    let part = Array(QuantizedPart.prefix.utf8)
     let bytes = Array(utf8)
     guard bytes.count >= part.count else { return false }
     return (0...bytes.count - part.count).contains { bytes[$0...].starts(with: part) }

@@ -4,7 +4,7 @@ import BertModel
 /// What a file's header says, checked.
 struct Header {
   var producer: String
-  var numericVersion = BertqFormat.numericVersion
+  var numericVersion = NumericContract.version
   var description: ModelDescription
   var quantizer: [BertqSetting]
   var floatFingerprint: String?

@@ -29,11 +29,11 @@ extension Header {
       )
     }
     numericVersion = header.numeric_version
-    if !(1...BertqFormat.numericVersion).contains(numericVersion) {
+    if !(1...NumericContract.version).contains(numericVersion) {
       throw BertError(
         .unsupported,
         "was made for version \(numericVersion) of the numeric contract; this program computes "
-          + "version \(BertqFormat.numericVersion): use a newer one, or convert the checkpoint again"
+          + "version \(NumericContract.version): use a newer one, or convert the checkpoint again"
       )
     }
     producer = try text(header.producer, "the producer")

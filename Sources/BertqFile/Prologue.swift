@@ -138,12 +138,12 @@ func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
 }
 
 /// CRC-32 of what `crc` was computed of, followed by some bytes.
-func continueChecksum(_ crc: UInt32, _ bytes: UnsafeRawBufferPointer) -> UInt32 {
+package func continueChecksum(_ crc: UInt32, _ bytes: UnsafeRawBufferPointer) -> UInt32 {
   bq_crc32(crc, bytes.baseAddress, bytes.count)
 }
 
 /// Eight hexadecimal digits.
-func hex(_ value: UInt32) -> String {
+package func hex(_ value: UInt32) -> String {
   let digits = String(value, radix: 16)
   return String(repeating: "0", count: 8 - digits.count) + digits
 }

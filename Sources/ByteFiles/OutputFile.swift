@@ -13,6 +13,7 @@ package final class OutputFile {
 
   private let path: String
   private let name: String
+  private let parent: String
   private let size: Int
   private let write: Write
   private var folder: CInt = -1
@@ -36,7 +37,7 @@ package final class OutputFile {
     self.write = write
     let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
     name = slash.map { String(path[path.utf8.index(after: $0)...]) } ?? path
-    let parent = slash.map { String(path[...$0]) } ?? "."
+    parent = slash.map { String(path[...$0]) } ?? "."
     try checkTarget()
     folder = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard folder >= 0 else { throw failure("its folder cannot be opened", errno) }
@@ -130,6 +131,11 @@ package final class OutputFile {
       left -= written
       position += written
     }
+  }
+
+  /// A path by which this process can read what is written so far, before it has its name.
+  package var temporaryPath: String {
+    temporary.map { "\(parent)/\($0)" } ?? "/proc/self/fd/\(file)"
   }
 
   /// Syncs the file and gives it its name, replacing what had it.

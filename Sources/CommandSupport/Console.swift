@@ -24,6 +24,12 @@ package enum Console {
   /// Writes a line on standard error.
   package static func note(_ text: String) { write(text + "\n") }
 
+  /// Writes a line on standard output and does not keep it back.
+  package static func printNow(_ line: String) {
+    print(line)
+    fflush(nil)
+  }
+
   static func write(_ text: String) {
     var text = text
     text.withUTF8 { bytes in
@@ -41,44 +47,11 @@ package enum Console {
     do {
       try body()
     } catch let error as BertError {
-      note("\(name): error: \(error)")
+      note("\(name): error: \(error)\(error.remedy.map(Remedies.text) ?? "")")
       exit(error.code.exitCode)
     } catch {
       note("\(name): error: \(error)")
       exit(BertError.Code.system.exitCode)
     }
-  }
-}
-
-/// A bar on standard error, on a terminal only.
-package struct ProgressBar {
-  private let label: String
-  private let isShown: Bool
-  private var shown = -1
-
-  /// A bar with a word in front of it.
-  ///
-  /// - Parameter besidesResults: results go to standard output meanwhile; on a terminal they would run
-  ///   into the bar, and show the progress themselves.
-  package init(_ label: String, besidesResults: Bool = false) {
-    self.label = label
-    isShown = isatty(2) != 0 && !(besidesResults && isatty(1) != 0)
-  }
-
-  /// Shows how much is done; call it often.
-  package mutating func update(_ done: Int, of total: Int) {
-    guard isShown, total > 0 else { return }
-    let percent = min(100, done * 100 / total)
-    guard percent != shown else { return }
-    shown = percent
-    let filled = percent * 40 / 100
-    let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: 40 - filled)
-    Console.write("\r\(label) [\(bar)] \(percent)%")
-  }
-
-  /// Removes the bar.
-  package mutating func finish() {
-    if isShown, shown >= 0 { Console.write("\r\u{1B}[K") }
-    shown = -1
   }
 }

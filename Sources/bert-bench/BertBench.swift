@@ -1,17 +1,17 @@
 import ArgumentParser
-import BertEngine
+import BertBench
 import BertErrors
 import BertKernels
 import BertModel
 import BertRuntime
+import Bertq
 import CommandSupport
-import JSONText
 
 extension Precision: ExpressibleByArgument {}
 
 /// `bert-bench MODEL.bertq`.
 @main
-struct BertBench: ParsableCommand {
+struct BertBenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bert-bench",
     abstract: "Measures a .bertq model's speed, beside what this CPU can reach.",
@@ -89,84 +89,24 @@ struct BertBench: ParsableCommand {
       if worker {
         var worker = try Worker(
           model: served, precision: precision[0], threads: threads[0], kernels: kernels)
-        return try worker.serve()
+        return try worker.serve { Console.printNow($0) }
       }
-      let workloads = try workloads(served)
       let rival = try against.map { path throws(BertError) in try ServedModel(path: path) }
-      if let rival { try requireSameSizes(rival, as: served) }
+      var run = try BenchRun(served: served, rival: rival, kernels: kernels)
+      run.precisions = precision
+      run.threads = threads
+      run.rounds = rounds
+      run.seconds = seconds
+      let workloads = try run.workloads(cells, input: input) { Console.note("note: \($0)") }
       let report = BenchReport(
         served: served, kernels: kernels, earlier: earlier, showsStages: stages,
         rival: rival?.file.path)
       for notice in try earlier?.differences(from: report.json([])) ?? [] {
         Console.note("note: \(notice)")
       }
-      if !json { report.printHeader() }
-      var done: [Cell] = []
-      for threads in threadCounts {
-        let team = ThreadTeam(count: threads)
-        for precision in precisions(served) {
-          let encoder = try served.encoder(precision, kernels: kernels, team: team)
-          let other = try rival.map { model throws(BertError) in
-            try model.encoder(precision, kernels: kernels, team: team)
-          }
-          let measurement = Measurement(
-            encoder: encoder, rival: other, rounds: rounds, seconds: seconds)
-          for workload in workloads {
-            let cell = try measurement.run(workload)
-            if !json { report.printRow(cell) }
-            done.append(cell)
-          }
-        }
-      }
+      if !json { Console.printNow(report.header) }
+      let done = try run.perform(workloads) { if !json { Console.printNow(report.row($0)) } }
       if json { print(report.json(done).text(pretty: true)) }
     }
-  }
-
-  private func requireSameSizes(_ rival: ServedModel, as model: ServedModel) throws(BertError) {
-    guard rival.description.configuration == model.description.configuration else {
-      throw BertError(
-        .usage, "--against wants a model of the same sizes as \(model.file.path)",
-        file: rival.file.path)
-    }
-  }
-
-  private var threadCounts: [Int] {
-    if !threads.isEmpty { return threads }
-    return CpuShare.threads > 1 ? [1, CpuShare.threads] : [1]
-  }
-
-  private func precisions(_ model: ServedModel) -> [Precision] {
-    precision.isEmpty ? [.int8, .float32].filter { model.holds($0) } : precision
-  }
-
-  private func workloads(_ model: ServedModel) throws(BertError) -> [Workload] {
-    let c = model.description.configuration
-    var list: [Workload] = []
-    for cell in cells {
-      if cell == "ragged" {
-        if let input {
-          list.append(try Workload.ragged(model, file: input))
-        } else {
-          list.append(try Workload.ragged(c))
-        }
-        continue
-      }
-      let parts = cell.split(separator: "x", omittingEmptySubsequences: false)
-      let sizes = parts.compactMap { Int($0) }
-      guard parts.count == 2, sizes.count == 2, sizes[0] > 0, sizes[1] > 0, sizes[0] <= 4096 else {
-        throw BertError(.usage, "'\(cell)' is no cell; expected BATCHxLENGTH or ragged")
-      }
-      if sizes[1] > c.maximumPositions {
-        Console.note(
-          "note: \(cell) left out: the model has \(c.maximumPositions) positions")
-        continue
-      }
-      list.append(try Workload.grid(batch: sizes[0], length: sizes[1], c))
-    }
-    if list.isEmpty {
-      throw BertError(
-        .usage, "no cell is left to measure: name shorter ones with --cells", file: model.file.path)
-    }
-    return list
   }
 }

@@ -1,25 +1,14 @@
 import ArgumentParser
+import BertConvert
+import BertDrift
 import BertErrors
-import BertImport
-import BertKernels
-import BertModel
-import BertQuantize
-import BertTokenize
-import BertqFile
-import ByteFiles
 import CommandSupport
-import JSONText
 
-/// Which weights a file is to hold.
-enum WeightChoice: String, ExpressibleByArgument, CaseIterable {
-  case both
-  case int8
-  case float
-}
+extension CheckpointConversion.Weights: ExpressibleByArgument {}
 
 /// `bert-convert INPUT OUTPUT.bertq`.
 @main
-struct BertConvert: ParsableCommand {
+struct BertConvertCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bert-convert",
     abstract: "Turns a published BERT checkpoint into one .bertq file.",
@@ -44,7 +33,7 @@ struct BertConvert: ParsableCommand {
   var vocab: String?
 
   @Option(help: "Which weights to write.")
-  var weights = WeightChoice.both
+  var weights = CheckpointConversion.Weights.both
 
   @Option(
     help: ArgumentHelp(
@@ -97,118 +86,47 @@ struct BertConvert: ParsableCommand {
 
   func run() {
     Console.run {
-      var found: ImportReport?
-      var record: QuantizationRecord?
-      defer { note(found, record) }
-      try requireTargets(besides: [input, config, vocab, calibrate].compactMap { $0 })
-      let model: ImportedModel
-      do throws(BertError) {
-        model = try ModelImport.read(input: input, config: config, vocabulary: vocab) {
-          found = $0
+      var conversion = CheckpointConversion(input: input, output: output)
+      conversion.configuration = config
+      conversion.vocabulary = vocab
+      conversion.weights = weights
+      conversion.calibration =
+        withoutCalibration ? .none : calibrate.map { .file($0) } ?? .builtIn
+      conversion.driftLimit = try maxDrift.map(Self.driftLimit)
+      conversion.recipe = recipe
+      conversion.threads = threads.map(ThreadOption.limited)
+      conversion.report = report
+      let progress = ProgressBars()
+      defer { progress.finish() }
+      let result = try conversion.run { event in
+        switch event {
+        case .progress(let stage, let done, let total):
+          progress.update(stage.rawValue, done, of: total)
+        case .note(let text):
+          progress.finish()
+          Console.note("note: \(text)")
         }
-      } catch {
-        try? writeReport(found, record)
-        throw error
       }
-      try requireTargets(besides: Array(model.files))
-      do throws(BertError) {
-        let fingerprints = try convert(model, &record)
-        try writeReport(found, record)
-        Console.note("fingerprints: " + Self.text(fingerprints))
-      } catch {
-        try? writeReport(found, record)
-        throw error
-      }
-    }
-  }
-
-  /// Checks before long work that what is written can be, and replaces nothing that is read.
-  private func requireTargets(besides sources: [String]) throws(BertError) {
-    for target in [output, report].compactMap({ $0 }) {
-      try OutputFile.check(target)
-      if sources.contains(where: { OutputFile.isSame($0, as: target) }) {
-        throw BertError(
-          .usage, "is read by this conversion, and would be replaced: name another file to write",
-          file: target)
-      }
-    }
-    if let report, OutputFile.isSame(report, as: output) {
-      throw BertError(.usage, "cannot be both the model and --report", file: report)
-    }
-  }
-
-  private func convert(
-    _ model: ImportedModel, _ record: inout QuantizationRecord?
-  ) throws(BertError) -> BertqFingerprints {
-    if let threads, threads > CpuShare.limit {
-      Console.note("note: --threads \(threads) is more than \(CpuShare.limit); using that")
-    }
-    let budget = try maxDrift.map { text throws(BertError) in try DriftBudget.parse(text) }
-    let recipe = try recipe.map { text throws(BertError) in try Recipe.parse(text) } ?? .standard
-    let vocabulary =
-      model.vocabulary.isEmpty ? [] : try VocabularyTable.build(model.vocabulary)
-    let calibration = try calibration(model.description, vocabulary, holdsOut: budget != nil)
-    var conversion = Conversion(
-      model: model, vocabulary: vocabulary, weights: weights, recipe: recipe,
-      calibration: calibration, kernels: try KernelSet.choose(),
-      team: ThreadTeam(count: min(threads ?? CpuShare.threads, CpuShare.limit)))
-    let fingerprints: BertqFingerprints
-    if let budget {
-      fingerprints = try conversion.write(to: output, budget: budget)
-    } else {
-      fingerprints = try conversion.write(to: output)
-    }
-    if weights != .float { record = conversion.record }
-    Console.note("\(output): \(conversion.summary)")
-    return fingerprints
-  }
-
-  private func calibration(
-    _ model: ModelDescription, _ vocabulary: [UInt8], holdsOut: Bool
-  ) throws(BertError) -> CalibrationInput? {
-    if weights == .float || withoutCalibration { return nil }
-    guard !vocabulary.isEmpty else {
-      if calibrate == nil {
-        Console.note("note: the model has no vocabulary, so int8 weights are made without texts")
-        return nil
-      }
-      throw BertError(
-        .unsupported,
-        "--calibrate needs a vocabulary, and the model has none; name one with --vocab")
-    }
-    if let calibrate {
-      return try .file(calibrate, model: model, vocabulary: vocabulary, holdsOut: holdsOut)
-    }
-    let input = CalibrationInput.builtIn(
-      model: model, vocabulary: vocabulary, holdsOut: holdsOut)
-    if input == nil {
+      progress.finish()
+      Console.note("\(output): \(result.summary)")
+      let fingerprints = [
+        result.floatFingerprint.map { "float \($0)" }, result.int8Fingerprint.map { "int8 \($0)" },
+      ]
       Console.note(
-        "note: the vocabulary knows no word of the built-in texts, so int8 weights are made without "
-          + "texts; --calibrate takes others")
+        "fingerprints: " + fingerprints.compactMap { $0 }.joined(separator: ", "))
     }
-    return input
   }
 
-  private static func text(_ fingerprints: BertqFingerprints) -> String {
-    [fingerprints.float.map { "float \($0)" }, fingerprints.int8.map { "int8 \($0)" }]
-      .compactMap { $0 }.joined(separator: ", ")
-  }
-
-  private func writeReport(
-    _ found: ImportReport?, _ record: QuantizationRecord?
-  ) throws(BertError) {
-    guard let path = report, let found else { return }
-    var json = found.json
-    if let record, var object = json.objectValue {
-      object["quantizer"] = record.json
-      json = .object(object)
+  private static func driftLimit(_ text: String) throws(BertError) -> DriftLimit {
+    var limit = DriftLimit()
+    for threshold in try ThresholdText.read(list: text) {
+      switch threshold.name {
+      case "cosine": limit.cosine = threshold.value
+      case "sqnr": limit.sqnr = threshold.value
+      default:
+        throw BertError(.usage, "--max-drift knows cosine and sqnr, not '\(threshold.name)'")
+      }
     }
-    try OutputFile.write(Array((json.text(pretty: true) + "\n").utf8), to: path)
-  }
-
-  private func note(_ report: ImportReport?, _ record: QuantizationRecord?) {
-    for notice in (report?.notices ?? []) + (record?.notices ?? []) {
-      Console.note("note: \(notice)")
-    }
+    return limit
   }
 }

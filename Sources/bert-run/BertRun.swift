@@ -1,10 +1,10 @@
 import ArgumentParser
 import BertDrift
-import BertEngine
 import BertErrors
 import BertKernels
 import BertModel
 import BertRuntime
+import Bertq
 import BertqFile
 import ByteFiles
 import CommandSupport
@@ -175,11 +175,7 @@ struct BertRun: ParsableCommand {
   }
 
   private var threadCount: Int {
-    guard let threads else { return CpuShare.threads }
-    if threads > CpuShare.limit {
-      Console.note("note: --threads \(threads) is more than \(CpuShare.limit); using that")
-    }
-    return min(threads, CpuShare.limit)
+    threads.map(ThreadOption.limited) ?? CpuShare.threads
   }
 
   private func precision(of model: ServedModel) throws(BertError) -> Precision {
@@ -202,7 +198,7 @@ struct BertRun: ParsableCommand {
     defer { bar.finish() }
     try file.verifyAll { bar.update($0, of: $1) }
     // A file of an earlier numeric version is whole, but not served.
-    if file.numericVersion == BertqFormat.numericVersion { _ = try ServedModel(path: path) }
+    if file.numericVersion == NumericContract.version { _ = try ServedModel(path: path) }
     Console.note("\(path): every byte is as it was written")
   }
 

@@ -1,8 +1,8 @@
-import BertEngine
 import BertErrors
 import BertKernels
 import BertModel
 import BertRuntime
+import Bertq
 
 /// A model ready to answer one task in one precision.
 struct Session {
@@ -41,7 +41,11 @@ struct Session {
   ///
   /// - Throws: `unsupported` when that takes a pooler and the model has none.
   func pooler() throws(BertError) -> Pooler {
-    try Pooler(
-      task == .pooled ? .pooler : model.description.pooling, source: model.file, kernels: kernels)
+    try Pooler(pooling, source: model.file, kernels: kernels)
   }
+
+  private var pooling: Pooling { task == .pooled ? .pooler : model.description.pooling }
+
+  /// The hidden states of a text that the task reads.
+  var wanted: WantedRows { task == .tokens ? .all : pooling.wanted }
 }

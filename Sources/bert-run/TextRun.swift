@@ -1,8 +1,8 @@
 import BertDrift
-import BertEngine
 import BertErrors
 import BertModel
 import BertRuntime
+import Bertq
 import CommandSupport
 import JSONText
 import SystemLibrary
@@ -77,7 +77,8 @@ struct TextRun: ~Copyable {
   private mutating func read(into batch: inout TokenBatch) throws(BertError) -> NumberedText? {
     guard let item = try source.next() else { return nil }
     do throws(BertError) {
-      cut += try session.model.append(item.input, to: &batch, truncates: session.truncates)
+      cut += try session.model.append(
+        item.input, to: &batch, truncates: session.truncates, wanting: session.wanted)
     } catch {
       throw item.place.locate(error)
     }

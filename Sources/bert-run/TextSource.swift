@@ -1,5 +1,5 @@
-import BertEngine
 import BertErrors
+import Bertq
 import ByteFiles
 import CommandSupport
 import JSONText

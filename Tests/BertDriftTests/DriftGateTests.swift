@@ -95,7 +95,8 @@ struct DriftGateTests {
   @Test(arguments: [
     "cosine", "cosine = ", "cosine = high", "= 1", "[hidden", "[nowhere]\ncosine = 1",
     "cosine = 1 = 2", "sqnr = 3 3", "[hid den]\nsqnr_db = 1", "sqnr = 1 0 0", "sqnr = 1__0_",
-    "sqnr = 0x1p3", "co sine = 1", "cosine = \"0.9\"", "cosine = [1]", "accuracy = 1", "cosine = nan",
+    "sqnr = 0x1p3", "co sine = 1", "cosine = \"0.9\"", "cosine = [1]", "accuracy = 1",
+    "cosine = nan",
   ])
   func badTOMLGatesAreRefused(_ text: String) {
     var gate = DriftGate()

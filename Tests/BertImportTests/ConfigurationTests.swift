@@ -68,7 +68,7 @@ import Testing
     let folder = try TemporaryFolder()
     let checkpoint = try folder.write("deep/below/m.safetensors", safetensors(model.tensors))
     let error = #expect(throws: BertError.self) { try ModelImport.read(input: checkpoint) }
-    #expect(error?.code == .notFound && error?.message.contains("--config") == true)
+    #expect(error?.code == .notFound && error?.remedy == .nameConfiguration)
     let config = try folder.write("c.json", JSON.object(model.config).text())
     let bare = try ModelImport.read(input: checkpoint, config: config)
     #expect(bare.vocabulary.isEmpty && bare.description.tokenizer == nil)

@@ -18,14 +18,14 @@ struct BudgetTests {
 
   private let model = GeneratedModel(CalibratedQuantizerTests.configuration())
 
-  private func search(_ text: String, _ drift: HeldOutDrift) throws -> BudgetSearch.Result {
+  private func search(_ budget: DriftBudget, _ drift: HeldOutDrift) throws -> BudgetSearch.Result {
     try BudgetSearch(
-      budget: try DriftBudget.parse(text), drift: drift, configuration: model.configuration
+      budget: budget, drift: drift, configuration: model.configuration
     ).run()
   }
 
   @Test func whatFitsStaysAsItIs() throws {
-    let result = try search("cosine=0.5,sqnr=3", try Self.drift(model))
+    let result = try search(DriftBudget(cosine: 0.5, sqnr: 3), try Self.drift(model))
     #expect(result.kept.isEmpty)
     #expect(result.before.sqnr == result.after.sqnr)
   }
@@ -34,38 +34,35 @@ struct BudgetTests {
   func whatDoesNotFitKeepsLinearsInFloatAndNoneTooMany(_ decibels: Double) throws {
     let drift = try Self.drift(model)
     let before = try drift.measure([])
-    let budget = "sqnr=\(before.sqnr + decibels)"
+    let budget = try DriftBudget(sqnr: before.sqnr + decibels)
     let result = try search(budget, drift)
     let kept = Set(result.kept.map(\.linear))
     #expect(!kept.isEmpty && kept.count < 8)
     #expect(result.kept.allSatisfy { !$0.reason.isEmpty })
-    let parsed = try DriftBudget.parse(budget)
     let reached = try drift.measure(kept)
-    #expect(parsed.holds(reached))
+    #expect(budget.holds(reached))
     for linear in kept where kept.count > 1 {
       let fewer = try drift.measure(kept.subtracting([linear]))
-      #expect(!parsed.holds(fewer))
+      #expect(!budget.holds(fewer))
     }
   }
 
   @Test func theWorstCosineIsABudgetToo() throws {
     let drift = try Self.drift(model)
     let worst = try drift.measure([]).worstCosine
-    let result = try search("cosine=\(worst + (1 - worst) * 0.2)", drift)
+    let result = try search(DriftBudget(cosine: worst + (1 - worst) * 0.2), drift)
     #expect(!result.kept.isEmpty)
     #expect(result.after.worstCosine > worst)
   }
 
   @Test func whatCannotBeKeptFailsAsTheGateDoes() throws {
     let drift = try Self.drift(model)
-    #expect(throws: BertError(.driftGate, "")) { try search("sqnr=200", drift) }
+    #expect(throws: BertError(.driftGate, "")) { try search(DriftBudget(sqnr: 200), drift) }
   }
 
-  @Test(arguments: [
-    "", "cosine", "cosine=", "cosine=x", "cosine=1", "sqnr=nan", "speed=3", "sqnr=30,", "sqnr=inf",
-  ])
-  func otherBudgetsAreRefused(_ text: String) {
-    #expect(throws: BertError(.usage, "")) { try DriftBudget.parse(text) }
+  @Test func budgetsThatNothingKeepsOrThatAskForNothingAreRefused() {
+    #expect(throws: BertError(.usage, "")) { try DriftBudget() }
+    #expect(throws: BertError(.usage, "")) { try DriftBudget(cosine: 1) }
   }
 
   @Test(arguments: ["", "balance", "no-balance,", "no-balance no-signs"])

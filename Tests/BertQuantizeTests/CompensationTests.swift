@@ -28,13 +28,13 @@ struct CompensationTests {
     ) throws -> LinearQuantizer.Outcome {
       let quantizer = LinearQuantizer(
         recipe: recipe, kernels: kernels, team: ThreadTeam(count: threads))
-      let statistics = MatrixTests.statistics(x, inputs, threads: threads, kernels: kernels)
-      return quantizer.quantize(
+      let statistics = try MatrixTests.statistics(x, inputs, threads: threads, kernels: kernels)
+      return try quantizer.quantize(
         try LinearWeights(
           "x", weight: weight, bias: [Float](repeating: 0, count: outputs), outputs: outputs,
           inputs: inputs), site: site, statistics: statistics,
-        workspace: AlignedBuffer(floats: statistics.stride * statistics.stride),
-        product: FloatProduct(kernels: kernels, columns: inputs))
+        workspace: try AlignedBuffer(quantizing: statistics.stride * statistics.stride),
+        product: try FloatProduct(kernels: kernels, columns: inputs))
     }
 
     /// Σ over rows and outputs of (what rounding the weights did to an output)².

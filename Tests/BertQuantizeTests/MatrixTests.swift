@@ -22,12 +22,12 @@ struct MatrixTests {
 
   static func statistics(
     _ x: [Float], _ inputs: Int, pieces: Int = 1, threads: Int = 1, kernels: KernelSet? = nil
-  ) -> InputStatistics {
-    let statistics = InputStatistics(inputs: inputs)
+  ) throws -> InputStatistics {
+    let statistics = try InputStatistics(inputs: inputs)
     let set = kernels ?? KernelSet.available[0]
     let count = x.count / inputs
-    let scratch = InputStatistics.Scratch(rows: count, inputs: inputs)
-    let product = FloatProduct(kernels: set, columns: inputs)
+    let scratch = try InputStatistics.Scratch(rows: count, inputs: inputs)
+    let product = try FloatProduct(kernels: set, columns: inputs)
     let team = ThreadTeam(count: threads)
     for piece in 0..<pieces {
       let rows = (count * piece / pieces)..<(count * (piece + 1) / pieces)
@@ -42,9 +42,9 @@ struct MatrixTests {
   }
 
   @Test(arguments: [(1, 1), (5, 3), (40, 32), (33, 50), (70, 96)])
-  func momentsAreThoseOfDoubleSums(_ count: Int, _ inputs: Int) {
+  func momentsAreThoseOfDoubleSums(_ count: Int, _ inputs: Int) throws {
     let x = Self.rows(count, inputs)
-    let found = Self.statistics(x, inputs, pieces: min(3, count))
+    let found = try Self.statistics(x, inputs, pieces: min(3, count))
     #expect(found.rows == count)
     for i in 0..<inputs {
       for j in 0...i {
@@ -60,7 +60,7 @@ struct MatrixTests {
     }
   }
 
-  @Test func energiesWeighEveryRowAlike() {
+  @Test func energiesWeighEveryRowAlike() throws {
     let (count, inputs) = (12, 5)
     var x = Self.rows(count, inputs)
     // A row a thousand times as long must not decide alone; a row of zeros counts for nothing.
@@ -75,21 +75,21 @@ struct MatrixTests {
       energy += length
       for k in 0..<inputs where length > 0 { shares[k] += squares[k] / length }
     }
-    for (found, share) in zip(Self.statistics(x, inputs, pieces: 2).energies, shares) {
+    for (found, share) in try zip(Self.statistics(x, inputs, pieces: 2).energies, shares) {
       let expected = share / 12 * energy / 12
       #expect(abs(found - expected) <= 1e-12 * expected)
     }
   }
 
-  @Test func momentsAreTheSameBitsOnAnyThreadsAndKernels() {
+  @Test func momentsAreTheSameBitsOnAnyThreadsAndKernels() throws {
     let x = Self.rows(150, 112)
-    let expected = Self.statistics(x, 112, pieces: 2)
+    let expected = try Self.statistics(x, 112, pieces: 2)
     let bits = { (s: InputStatistics) in
       (0..<112).flatMap { i in (0...i).map { s.gram.floats[i * s.stride + $0].bitPattern } }
     }
     for kernels in KernelSet.available {
       for threads in 1...3 {
-        let found = Self.statistics(x, 112, pieces: 2, threads: threads, kernels: kernels)
+        let found = try Self.statistics(x, 112, pieces: 2, threads: threads, kernels: kernels)
         #expect(bits(found) == bits(expected), "\(kernels.name), \(threads) threads")
         #expect(found.energies == expected.energies)
       }
@@ -97,17 +97,17 @@ struct MatrixTests {
   }
 
   @Test(arguments: [1, 2, 31, 32, 33, 64, 100])
-  func theFactorTimesItselfIsTheMatrix(_ size: Int) {
-    let statistics = Self.statistics(Self.rows(2 * size + 3, size), size)
+  func theFactorTimesItselfIsTheMatrix(_ size: Int) throws {
+    let statistics = try Self.statistics(Self.rows(2 * size + 3, size), size)
     let stride = statistics.stride
-    let matrix = AlignedBuffer(floats: stride * stride)
+    let matrix = try AlignedBuffer(quantizing: stride * stride)
     let added = 0.01 * Float(size)
     for i in 0..<size {
       for j in 0...i { matrix.floats[i * stride + j] = -statistics.gram.floats[i * stride + j] }
       matrix.floats[i * stride + i] -= added
     }
-    let factor = CholeskyFactor(
-      size: size, product: FloatProduct(kernels: KernelSet.available[0], columns: size),
+    let factor = try CholeskyFactor(
+      size: size, product: try FloatProduct(kernels: KernelSet.available[0], columns: size),
       team: ThreadTeam(count: 2))
     #expect(factor.factor(matrix.floats))
     for i in 0..<size {
@@ -124,12 +124,12 @@ struct MatrixTests {
     }
   }
 
-  @Test func aMatrixThatIsNotPositiveHasNoFactor() {
-    let factor = CholeskyFactor(
-      size: 40, product: FloatProduct(kernels: KernelSet.available[0], columns: 40),
+  @Test func aMatrixThatIsNotPositiveHasNoFactor() throws {
+    let factor = try CholeskyFactor(
+      size: 40, product: try FloatProduct(kernels: KernelSet.available[0], columns: 40),
       team: ThreadTeam(count: 2))
     for bad in [Float(0), 1, .nan, .infinity] {
-      let matrix = AlignedBuffer(floats: factor.stride * factor.stride)
+      let matrix = try AlignedBuffer(quantizing: factor.stride * factor.stride)
       for i in 0..<40 { matrix.floats[i * factor.stride + i] = i == 35 ? bad : -2 }
       #expect(!factor.factor(matrix.floats))
     }

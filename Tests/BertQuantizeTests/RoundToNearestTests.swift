@@ -8,10 +8,10 @@ import Testing
 
 /// Rounding each output's weights to the nearest level.
 struct RoundToNearestTests {
-  private func round(_ weight: [Float], outputs: Int = 1) -> QuantizedLinear {
+  private func round(_ weight: [Float], outputs: Int = 1) throws -> QuantizedLinear {
     let bias = (0..<outputs).map { Float($0) + 0.5 }
     let inputs = weight.count / outputs
-    return .roundToNearest(
+    return try .roundToNearest(
       weight: weight, bias: bias, outputs: outputs, inputs: inputs,
       balance: [Float](repeating: 1, count: inputs), rotation: [], kernels: KernelSet.available[0])
   }
@@ -34,9 +34,9 @@ struct RoundToNearestTests {
   ]
 
   @Test(arguments: rows.indices)
-  func levelsAreTheNearest(_ index: Int) {
+  func levelsAreTheNearest(_ index: Int) throws {
     let row = Self.rows[index]
-    let found = round(row.weights)
+    let found = try round(row.weights)
     #expect(found.weights == row.levels)
     #expect(found.scale == [row.scale])
   }
@@ -59,14 +59,14 @@ struct RoundToNearestTests {
     }
   }
 
-  @Test func inputsAndBiasStayAsTheyAre() {
-    let found = round([1, 2, 3, 4, 5, 6], outputs: 2)
+  @Test func inputsAndBiasStayAsTheyAre() throws {
+    let found = try round([1, 2, 3, 4, 5, 6], outputs: 2)
     #expect(found.bias == [0.5, 1.5])
     #expect(found.multiplier == [1, 1, 1] && found.rotation == [])
   }
 
-  @Test func columnSumsAreThoseOfTheLevels() {
-    let found = round([127, -3, 4, -127, 0, 127], outputs: 2)
+  @Test func columnSumsAreThoseOfTheLevels() throws {
+    let found = try round([127, -3, 4, -127, 0, 127], outputs: 2)
     #expect(found.columnSums == [128, 0])
   }
 
@@ -75,7 +75,7 @@ struct RoundToNearestTests {
   func storedWeightsLieInPanels(_ outputs: Int, _ inputs: Int) throws {
     var random = SeededGenerator(seed: 5)
     let weight = (0..<(outputs * inputs)).map { _ in random.normal() }
-    let linear = round(weight, outputs: outputs)
+    let linear = try round(weight, outputs: outputs)
     let store = TensorStore(model: ModelDescription(configuration: configuration))
     try linear.add(to: store, named: "x")
     let view = try store.require(
@@ -122,7 +122,7 @@ struct RoundToNearestTests {
 
   /// Weights are mixed by the inverse of what mixes the inputs: products stay what they were.
   @Test(arguments: [16, 32, 48, 80, 96, 384, 1536], 0..<Int32(8))
-  func productsStayWhatTheyWere(_ inputs: Int, _ parts: Int32) {
+  func productsStayWhatTheyWere(_ inputs: Int, _ parts: Int32) throws {
     let rotation = Rotation(rawValue: parts)
     // Thirds exist for three times a power of two only.
     if rotation.contains(.thirds), !Rotation.full(inputs: inputs).contains(.thirds) { return }
@@ -131,7 +131,7 @@ struct RoundToNearestTests {
     let x = (0..<inputs).map { _ in random.normal() }
     let balance = Rotation.signs(inputs).map { $0 * Float.random(in: 0.5...2, using: &random) }
     let kernels = KernelSet.available[0]
-    let linear = QuantizedLinear.roundToNearest(
+    let linear = try QuantizedLinear.roundToNearest(
       weight: weight, bias: [0], outputs: 1, inputs: inputs, balance: balance, rotation: rotation,
       kernels: kernels)
     var mixed = [Float](repeating: 0, count: inputs)

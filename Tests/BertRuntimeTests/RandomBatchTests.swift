@@ -7,8 +7,8 @@ import Testing
 
 @testable import BertRuntime
 
-/// Random batches of random texts on random models, with random kernels, thread counts and budgets: no
-/// bit may differ from each text alone on one thread.
+/// Random batches of random texts on random models, with random kernels, thread counts, budgets and
+/// wanted rows: no bit may differ from each text alone on one thread, all of its rows computed.
 ///
 /// `BERTQ_RANDOM_BATCHES` says how many, `BERTQ_RANDOM_SEED` which.
 struct RandomBatchTests {
@@ -25,6 +25,7 @@ struct RandomBatchTests {
     var apart = 0
     var threads: Set<Int> = []
     var kernels: Set<String> = []
+    var someRows = 0
   }
 
   @Test func noBitOfARandomBatchDiffers() throws {
@@ -45,7 +46,7 @@ struct RandomBatchTests {
           + "\(tally.together), apart \(tally.apart), threads \(tally.threads.sorted()), "
           + "kernel sets \(tally.kernels.sorted())")
       if count >= 200 {
-        #expect(tally.together > 0 && tally.apart > 0)
+        #expect(tally.together > 0 && tally.apart > 0 && tally.someRows > 0)
         #expect(tally.threads == Set(1...8))
         #expect(tally.kernels == Set(KernelSet.available.map(\.name)))
       }
@@ -75,12 +76,17 @@ struct RandomBatchTests {
       let several = try model.encoder(
         store, precision, kernels: KernelSet.available.randomElement(using: &random),
         threads: threads, tokenBudget: budget(&random))
-      let together = try model.batch(texts)
+      let wanted = texts.map { wantedRows(of: $0.ids.count, &random) }
+      let together = try model.batch(texts, wanting: wanted)
+      tally.someRows += wanted.count { $0 != .all }
       count(together, several, &tally)
       let found = try several.hiddenStates(together)
       for (place, text) in texts.enumerated() {
-        let alone = try single.hiddenStates(model.batch([text]))
-        if !haveSameBits(alone[0], found[place]) {
+        let alone = try single.hiddenStates(model.batch([text]))[0]
+        let rows = wanted[place].places(in: text.ids.count).flatMap {
+          alone[($0 * shape.hiddenSize)..<(($0 + 1) * shape.hiddenSize)]
+        }
+        if !haveSameBits(rows, found[place]) {
           return "\(shape), \(several.kernels.name), \(several.team.count) threads, "
             + "budget \(several.tokenBudget), batch \(batch), text \(place)"
         }
@@ -100,6 +106,15 @@ struct RandomBatchTests {
     }
     let count = Int.random(in: 1...(Bool.random(using: &random) ? 8 : 30), using: &random)
     return (0..<count).map { _ in .random(in: 1...most, using: &random) }
+  }
+
+  /// All rows of a text, its first, or any of them.
+  private static func wantedRows(of tokens: Int, _ random: inout SeededGenerator) -> WantedRows {
+    switch Int.random(in: 0..<4, using: &random) {
+    case 0, 1: .all
+    case 2: .first
+    default: .rows((0..<tokens).filter { _ in Int.random(in: 0..<3, using: &random) == 0 })
+    }
   }
 
   /// From a text at a time to all of them at once.

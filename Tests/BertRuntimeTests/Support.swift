@@ -3,7 +3,6 @@ import BertKernels
 import BertModel
 import BertRuntime
 import Fixtures
-import SystemLibrary
 
 /// A small configuration; tests change what they are about.
 func configuration(
@@ -30,10 +29,13 @@ extension GeneratedModel {
     }
   }
 
-  /// A batch of texts.
-  func batch(_ texts: [Text]) throws(BertError) -> TokenBatch {
+  /// A batch of texts, of each of which some rows are wanted.
+  func batch(_ texts: [Text], wanting wanted: [WantedRows]? = nil) throws(BertError) -> TokenBatch {
     var batch = TokenBatch()
-    for text in texts { try batch.append(ids: text.ids, types: text.types, for: configuration) }
+    for (index, text) in texts.enumerated() {
+      try batch.append(
+        ids: text.ids, types: text.types, wanting: wanted?[index] ?? .all, for: configuration)
+    }
     return batch
   }
 
@@ -54,15 +56,16 @@ extension GeneratedModel {
 }
 
 extension BertEncoder {
-  /// The last hidden states of each text of a batch, row after row.
+  /// The last hidden states that a batch wants of each text, row after row.
   func hiddenStates(_ batch: TokenBatch) throws(BertError) -> [[Float]] {
     let width = configuration.hiddenSize
     var all: [[Float]] = []
     try encode(batch) { states in
       for text in states.texts {
         all.append(
-          batch.range(text).flatMap {
-            Array(UnsafeBufferPointer(start: states.row($0), count: width))
+          batch.wanted[text].places(in: batch.range(text).count).flatMap {
+            UnsafeBufferPointer(
+              start: states.row(batch.range(text).lowerBound + $0), count: width)
           })
       }
     }
@@ -75,19 +78,8 @@ func haveSameBits(_ a: [Float], _ b: [Float]) -> Bool {
   a.count == b.count && zip(a, b).allSatisfy { $0.bitPattern == $1.bitPattern }
 }
 
-/// The largest difference of any element; infinite when a value is NaN or the counts differ.
-func largestDifference(_ a: [Float], _ b: [Double]) -> Double {
-  guard a.count == b.count else { return .infinity }
-  return zip(a, b).reduce(0) {
-    let difference = abs(Double($1.0) - $1.1)
-    return difference.isNaN ? .infinity : max($0, difference)
-  }
-}
-
 /// 10·log₁₀(Σ reference² / Σ difference²).
 func signalToNoise(_ found: [Float], _ reference: [Double]) -> Double {
   guard found.count == reference.count else { return -.infinity }
-  let signal = reference.reduce(0) { $0 + $1 * $1 }
-  let noise = zip(found, reference).reduce(0) { $0 + (Double($1.0) - $1.1) * (Double($1.0) - $1.1) }
-  return 10 * log10(signal / noise)
+  return VectorDifference(reference: reference, other: found).sqnr
 }

@@ -1,4 +1,5 @@
 import BertErrors
+import BertModel
 import BertTokenize
 import Fixtures
 import FoundationEssentials
@@ -11,15 +12,15 @@ let smallVocabulary = [
 ]
 
 func makeTokenizer(
-  _ tokens: [String] = smallVocabulary, _ change: (inout WordPieceSettings) -> Void = { _ in }
+  _ tokens: [String] = smallVocabulary, _ change: (inout TokenizerSettings) -> Void = { _ in }
 ) throws -> Tokenizer {
   try makeTokenizer(bytes: tokens.map { Array($0.utf8) }, change)
 }
 
 func makeTokenizer(
-  bytes: [[UInt8]], _ change: (inout WordPieceSettings) -> Void = { _ in }
+  bytes: [[UInt8]], _ change: (inout TokenizerSettings) -> Void = { _ in }
 ) throws -> Tokenizer {
-  var settings = WordPieceSettings()
+  var settings = TokenizerSettings()
   change(&settings)
   let table = try VocabularyTable(copying: try VocabularyTable.build(bytes))
   return try Tokenizer(vocabulary: table, settings: settings)
@@ -27,28 +28,22 @@ func makeTokenizer(
 
 /// The vocabulary of all-MiniLM-L6-v2, which is bert-base-uncased's.
 ///
-/// `BERTQ_MINILM` names the folder of the checkpoint; by default it is where the quickstart keeps it.
+/// `PublishedCheckpoint` says where the checkpoint is.
 enum MiniLM {
   static let vocabulary: [[UInt8]]? = {
-    let folder =
-      ProcessInfo.processInfo.environment["BERTQ_MINILM"]
-      ?? SharedData.packageRoot + "/../.cache/minilm"
-    let url = URL(filePath: folder + "/vocab.txt")
-    guard let data = try? Data(contentsOf: url) else { return nil }
+    guard let folder = PublishedCheckpoint.miniLM,
+      let data = try? Data(contentsOf: URL(filePath: folder + "/vocab.txt"))
+    else { return nil }
     return VocabularyTable.tokens(ofText: Array(data))
   }()
 
   /// Whether tests that need the vocabulary and this part of the shared data can run.
   static func isPresent(with part: String) -> Bool {
-    guard vocabulary != nil else {
-      print("skipped: no all-MiniLM-L6-v2 (set BERTQ_MINILM to its folder)")
-      return false
-    }
-    return SharedData.isPresent(part)
+    PublishedCheckpoint.hasMiniLM() && SharedData.isPresent(part)
   }
 
   static func tokenizer(
-    _ change: (inout WordPieceSettings) -> Void = { _ in }
+    _ change: (inout TokenizerSettings) -> Void = { _ in }
   ) throws -> Tokenizer {
     try makeTokenizer(bytes: vocabulary ?? [], change)
   }

@@ -7,7 +7,7 @@ import Testing
 
 /// Files of earlier versions, which every later version reads as the first did.
 ///
-/// Beside each lies what `tools/bertq-list.py --json --values` found in it. They are never written
+/// Beside each lies what `tools/bertq-list --json --values` found in it. They are never written
 /// again; `BERTQ_WRITE_GOLDEN=FOLDER swift test --filter GoldenTests` makes those of this version.
 @Suite struct GoldenTests {
   static let folder = SharedData.packageRoot + "/formats/golden/v1"

@@ -4,7 +4,7 @@ import Fixtures
 import SystemLibrary
 import Testing
 
-/// `tools/bertq-list.py` shares no code with the package: where both agree, the specification
+/// `tools/bertq-list` shares no code with the package: where both agree, the specification
 /// holds.
 @Suite struct PythonReaderTests {
   /// The output and exit code of a shell command.
@@ -25,7 +25,7 @@ import Testing
   }()
 
   static func list(_ arguments: String) -> (text: String, code: Int32) {
-    run("python3 '\(SharedData.packageRoot)/tools/bertq-list.py' \(arguments)")
+    run("python3 '\(SharedData.packageRoot)/tools/bertq-list' \(arguments)")
   }
 
   @Test(.enabled(if: isAvailable), arguments: RoundTripTests.models.indices)

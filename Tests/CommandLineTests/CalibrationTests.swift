@@ -99,7 +99,7 @@ struct CalibrationTests {
     #expect(try Program.run("--verify", shop.output).code == 0)
     #expect(try Program.run("--int8", shop.output, "hello").code == 0)
     if try hasNumPy() {
-      let list = SharedData.packageRoot + "/tools/bertq-list.py"
+      let list = SharedData.packageRoot + "/tools/bertq-list"
       #expect(try shell("python3 '\(list)' '\(shop.output)'").code == 0)
     }
   }

@@ -22,8 +22,9 @@ struct HelpTests {
   func versionIsThatOfTheRelease(_ name: String) throws {
     let outcome = try Program(name).run(["--version"])
     #expect(outcome.code == 0)
-    let release = try #require(outcome.text.split(separator: " ").last).dropLast()
-    #expect(outcome.text.hasPrefix("bertq ") && Double(release) != nil, "\(outcome.text)")
+    let version = try String(
+      decoding: readBytes(SharedData.packageRoot + "/VERSION"), as: UTF8.self)
+    #expect(outcome.text == "bertq \(version)")
   }
 
   @Test(arguments: ["bert-convert", "bert-run", "bert-bench"])

@@ -90,10 +90,14 @@ package struct GeneratedModel: Sendable {
     _ layer: Int, _ site: LinearSite, _ balance: [Float], _ rotation: Rotation
   ) -> QuantizedLinear {
     let name = CanonicalName.linear(layer, site)
-    return QuantizedLinear.roundToNearest(
-      weight: values[name + ".weight"] ?? [], bias: values[name + ".bias"] ?? [],
-      outputs: site.outputs(configuration), inputs: site.inputs(configuration), balance: balance,
-      rotation: rotation, kernels: KernelSet.available[0])
+    do throws(BertError) {
+      return try QuantizedLinear.roundToNearest(
+        weight: values[name + ".weight"] ?? [], bias: values[name + ".bias"] ?? [],
+        outputs: site.outputs(configuration), inputs: site.inputs(configuration), balance: balance,
+        rotation: rotation, kernels: KernelSet.available[0])
+    } catch {
+      fatalError("\(error)")
+    }
   }
 
   /// Token ids that are random but in range.

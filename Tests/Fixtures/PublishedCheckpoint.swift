@@ -1,5 +1,5 @@
-import BertEngine
 import BertErrors
+import Bertq
 import FoundationEssentials
 
 /// Checkpoints that tests use when they are on this machine.

@@ -24,23 +24,27 @@ import Testing
       x = GuardedMemory(kind.values(length * 3 * size, &random))
     }
 
-    func int8(_ calls: bk_kernels) -> [Float] {
-      run(calls.attend_s8, scratch: calls.attend_s8_scratch(length, size))
+    func int8(_ calls: bk_kernels, wanted: [Int32]? = nil) -> [Float] {
+      run(calls.attend_s8, scratch: calls.attend_s8_scratch(length, size), wanted)
     }
 
-    func float(_ calls: bk_kernels) -> [Float] {
-      run(calls.attend_f32, scratch: calls.attend_f32_scratch(length, size))
+    func float(_ calls: bk_kernels, wanted: [Int32]? = nil) -> [Float] {
+      run(calls.attend_f32, scratch: calls.attend_f32_scratch(length, size), wanted)
     }
 
+    /// - Parameter wanted: the tokens whose rows are computed; all when nil.
     private func run(
-      _ attend: (UnsafePointer<bk_head>, UnsafeMutableRawPointer) -> Void, scratch bytes: Int
+      _ attend: (UnsafePointer<bk_head>, UnsafeMutableRawPointer) -> Void, scratch bytes: Int,
+      _ wanted: [Int32]?
     ) -> [Float] {
-      let out = GuardedMemory<Float>(count: length * size)
+      let out = GuardedMemory<Float>(count: (wanted?.count ?? length) * size)
       let scratch = guardedScratch(bytes)
+      let tokens = GuardedMemory(wanted ?? [0])
       var head = bk_head(
         length: length, head_size: size, query: x.base, key: x.base + size,
         value: x.base + 2 * size, stride: 3 * size, score_scale: scale, out: out.base,
-        out_stride: size)
+        out_stride: size, wanted: wanted == nil ? nil : UnsafePointer(tokens.base),
+        wanted_rows: wanted?.count ?? 0)
       attend(&head, scratch.base)
       return out.elements
     }
@@ -103,6 +107,37 @@ import Testing
     }
   }
 
+  /// Rows of some tokens only have the bits that they have among all, and float reads no other query.
+  @Test(arguments: sizes)
+  func wantedRowsAreThoseOfAll(size: Int) throws {
+    for length in [1, 2, 5, 16, 33, 48, 129] {
+      let last = Int32(length - 1)
+      let selections = [
+        [0], [last], Array(stride(from: 0, through: last, by: 3)), Array(0...last),
+        Array(stride(from: last / 2, through: last, by: 1)),
+      ]
+      let head = HeadCase(length: length, size: size, seed: length)
+      let all = (
+        int8: try KernelSets.expectSame("int8") { bits(head.int8($0)) },
+        float: try KernelSets.expectSame("float") { bits(head.float($0)) }
+      )
+      for wanted in selections {
+        func rows(_ all: [UInt32]) -> [UInt32] {
+          wanted.flatMap { all[(Int($0) * size)..<((Int($0) + 1) * size)] }
+        }
+        let place = "\(wanted) of \(length) x \(size)"
+        let int8 = try KernelSets.expectSame(place) { bits(head.int8($0, wanted: wanted)) }
+        #expect(int8 == rows(all.int8), "int8 \(place)")
+        let few = HeadCase(length: length, size: size, seed: length)
+        for token in 0..<length where !wanted.contains(Int32(token)) {
+          for d in 0..<size { few.x.base[token * 3 * size + d] = .nan }
+        }
+        let float = try KernelSets.expectSame(place) { bits(few.float($0, wanted: wanted)) }
+        #expect(float == rows(all.float), "float \(place)")
+      }
+    }
+  }
+
   @Test(arguments: [(1, 256), (3, 768), (33, 200)])
   func wideHeadsFitTheirScratch(length: Int, size: Int) throws {
     let head = HeadCase(length: length, size: size, seed: 1)
@@ -143,7 +178,7 @@ import Testing
       head.x.base[(2 * 3 + part) * head.size + 7] = value
     }
     let isLost = value != 1e30 || part < 2
-    for run in [head.int8, head.float] {
+    for run in [{ head.int8($0) }, { head.float($0) }] as [(bk_kernels) -> [Float]] {
       let finite = try KernelSets.expectSame("\(value)") { run($0).map(\.isFinite) }
       #expect(finite.contains(false) == isLost)
     }

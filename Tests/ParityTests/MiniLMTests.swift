@@ -1,9 +1,9 @@
 import BertDrift
-import BertEngine
 import BertErrors
 import BertKernels
 import BertModel
 import BertRuntime
+import Bertq
 import Fixtures
 import JSONText
 import Testing
@@ -74,7 +74,7 @@ struct MiniLMTests {
   @Test func floatStatesMeansAndPoolerAreThoseOfTheReference() throws {
     #expect(inputs.count == 35 + 16 + 16)
     let answers = try model.floatAnswers(inputs.map { TextInput(ids: $0.ids, types: $0.types) })
-    var (states, pooled, least): (Float, Float, Double) = (0, 0, 1)
+    var (states, pooled, least): (Double, Double, Double) = (0, 0, 1)
     for (input, answer) in zip(inputs, answers) {
       let count = input.ids.count * 384
       let difference = largestDifference(

@@ -1,8 +1,8 @@
-import BertEngine
 import BertErrors
 import BertKernels
 import BertModel
 import BertRuntime
+import Bertq
 import Fixtures
 
 /// What a checkpoint gives for one text in float32.
@@ -41,24 +41,12 @@ extension ServedModel {
   }
 }
 
-/// The largest difference of any element; infinite when a value is NaN or there are fewer.
-func largestDifference(_ found: [Float], _ expected: ArraySlice<Float>) -> Float {
-  guard found.count == expected.count else { return .infinity }
-  return zip(found, expected).reduce(0) {
-    let difference = abs($1.0 - $1.1)
-    return difference.isNaN ? .infinity : max($0, difference)
-  }
-}
-
 /// The cosine of two vectors.
 func cosine(_ a: [Float], _ b: [Float]) -> Double {
-  func dot(_ a: [Float], _ b: [Float]) -> Double {
-    zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) }
-  }
-  return dot(a, b) / (dot(a, a) * dot(b, b)).squareRoot()
+  VectorDifference(reference: b, other: a).cosine
 }
 
 /// What float32 may differ by from the reference, which itself is 3.4e-6 from double precision.
-let parityTolerance: Float = 2e-5
+let parityTolerance = 2e-5
 /// The least cosine of a pooled vector with the reference's.
 let parityCosine = 0.9999999

@@ -1,6 +1,6 @@
-import BertEngine
 import BertErrors
 import BertModel
+import Bertq
 import Fixtures
 import FoundationEssentials
 import Testing

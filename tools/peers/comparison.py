@@ -11,7 +11,7 @@ import numpy
 PEERS = os.path.dirname(os.path.abspath(__file__))
 TOOLS = os.path.dirname(PEERS)
 ROOT = os.path.dirname(TOOLS)
-sys.path[:0] = [PEERS, TOOLS, os.path.join(TOOLS, "lib")]
+sys.path[:0] = [PEERS, os.path.join(TOOLS, "lib")]
 import footprint  # noqa: E402
 import report  # noqa: E402
 import store  # noqa: E402
@@ -69,7 +69,7 @@ class Comparison:
         self.runtimes = runtimes
 
     def run(self):
-        checkpoint = subprocess.run([os.path.join(TOOLS, "fetch-model")], check=True, stdout=subprocess.PIPE,
+        checkpoint = subprocess.run([os.path.join(TOOLS, "lib", "fetch-model")], check=True, stdout=subprocess.PIPE,
                                     text=True).stdout.strip()
         self.read_texts(checkpoint)
         for name in self.arguments.models:
@@ -129,7 +129,7 @@ class Comparison:
         """The folder of a checkpoint; BERT-base's and BERT-large's have generated weights with outlier channels."""
         if name == "minilm":
             return minilm
-        makers = [os.path.join(TOOLS, "make-checkpoint.py"), os.path.join(TOOLS, "lib", "generated_bert.py")]
+        makers = [os.path.join(TOOLS, "make", "checkpoint"), os.path.join(TOOLS, "lib", "generated_bert.py")]
         folder = os.path.join(self.cache, name + "-checkpoint")
         done = os.path.join(folder, "config.json")
         if not os.path.exists(done) or os.path.getmtime(done) < max(map(os.path.getmtime, makers)):

@@ -26,9 +26,9 @@ def memory(runtimes, start, model, stream, fail):
             worker = start(model, runtime, 1)
             worker.ask({"set": name, "batches": batches})
             worker.ask({"run": name, "seconds": 0})
-            peak, mapped = worker.memory()
+            memory = worker.memory()
             worker.close()
-            rows.append({"runtime": runtime, "workload": name, "peak_mb": peak, "mapped_mb": mapped})
+            rows.append({"runtime": runtime, "workload": name, "peak_mb": memory["VmHWM"], "mapped_mb": memory["RssFile"]})
         except WorkerFailed as error:
             fail(f"{runtime} on {model.name}, memory: {error}")
     return rows

@@ -9,7 +9,7 @@ import numpy
 
 PEERS = os.path.dirname(os.path.abspath(__file__))
 TOOLS = os.path.dirname(PEERS)
-sys.path[:0] = [PEERS, TOOLS, os.path.join(TOOLS, "lib")]
+sys.path[:0] = [PEERS, os.path.join(TOOLS, "lib")]
 from checkpoint_files import load_checkpoint  # noqa: E402
 from reference_bert import ReferenceBert  # noqa: E402
 from workers import WorkerFailed  # noqa: E402

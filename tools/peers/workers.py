@@ -1,16 +1,11 @@
-"""Starts workers and speaks the protocol with them; README.md beside this file describes it."""
-import json
+"""Starts workers of the comparison."""
 import os
-import subprocess
 import sys
 
-from measures import processor_flags
-
 PEERS = os.path.dirname(os.path.abspath(__file__))
-
-
-class WorkerFailed(Exception):
-    """A worker ended, or answered that it could not do what was asked, or answered wrongly."""
+sys.path.insert(0, os.path.join(PEERS, "..", "lib"))
+from measures import processor_flags  # noqa: E402
+from worker_process import Worker, WorkerFailed  # noqa: E402
 
 
 # What limits each runtime to AVX2. ONNX Runtime has no such switch: it asks the CPU; llama.cpp is built for one. They are left
@@ -31,49 +26,6 @@ def switches(family, avx2):
     if avx2:
         return AVX2_SWITCHES[family]
     return WIDE_SWITCHES.get(family, {}) if WIDE_FLAGS <= set(processor_flags()) else {}
-
-
-class Worker:
-    """A running worker process."""
-
-    def __init__(self, runtime, command, cores, variables):
-        self.runtime = runtime
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            env=dict(os.environ, **variables), preexec_fn=lambda: os.sched_setaffinity(0, cores))
-        self.version = self.answer().get("version", "")
-
-    def answer(self):
-        line = self.process.stdout.readline()
-        if not line:
-            raise WorkerFailed(f"it ended with code {self.process.wait()}")
-        answer = json.loads(line)
-        if "error" in answer:
-            raise WorkerFailed(answer["error"])
-        return answer
-
-    def ask(self, command):
-        try:
-            self.process.stdin.write(json.dumps(command) + "\n")
-            self.process.stdin.flush()
-        except BrokenPipeError:
-            raise WorkerFailed(f"it ended with code {self.process.wait()}") from None
-        return self.answer()
-
-    def memory(self):
-        """(the most memory it has had resident so far, what is resident now of pages of files), in MB."""
-        with open(f"/proc/{self.process.pid}/status", encoding="utf-8") as file:
-            values = dict(line.split(":") for line in file)
-        return tuple(int(values[name].split()[0]) / 1024 for name in ("VmHWM", "RssFile"))
-
-    def close(self):
-        self.process.stdin.close()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process.stdout.close()
 
 
 def start_worker(runtime, model, threads, programs, avx2):

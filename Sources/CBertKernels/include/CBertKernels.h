@@ -108,6 +108,8 @@ typedef struct {
   float score_scale;  // 1 / sqrt(head_size)
   float *out;         // [length][out_stride], head_size floats of a row are written
   ptrdiff_t out_stride;
+  const int32_t *wanted;  // null: every token's row is computed; or [wanted_rows]: which tokens' rows are,
+  ptrdiff_t wanted_rows;  // end to end in out. In float no other token's query is read then
 } bk_head;
 
 // The kernels of one instruction set.

@@ -8,13 +8,13 @@
 static size_t bk_attend_f32_scratch(ptrdiff_t length, ptrdiff_t head_size) {
   const ptrdiff_t padded = bk_round_up(length, 32);
   return (size_t)(4 * (padded * head_size + bk_round_up(head_size, 32) * length +
-                       padded * BK_FLOAT_ROWS));
+                       (padded + head_size) * BK_FLOAT_ROWS));
 }
 
 static void bk_attend_f32(const bk_head *h, void *scratch) {
   const ptrdiff_t padded = bk_round_up(h->length, 32), width = bk_round_up(h->head_size, 32);
   float *keys = scratch, *values = keys + padded * h->head_size;
-  float *scores = values + width * h->length;
+  float *scores = values + width * h->length, *queries = scores + padded * BK_FLOAT_ROWS;
   _Alignas(64) float tile[BK_FLOAT_ROWS * BK_PANEL];
   for (ptrdiff_t j = 0; j < padded; j++)
     for (ptrdiff_t d = 0; d < h->head_size; d++)
@@ -24,12 +24,20 @@ static void bk_attend_f32(const bk_head *h, void *scratch) {
     for (ptrdiff_t d = 0; d < width; d++)
       values[(d / 32 * h->length + j) * 32 + d % 32] =
           d < h->head_size ? h->value[j * h->stride + d] : 0.0f;
-  const ptrdiff_t step = bk_tile_rows(h->length, BK_FLOAT_ROWS, 1);
-  for (ptrdiff_t row = 0; row < h->length; row += step) {
-    const ptrdiff_t rows = h->length - row < step ? h->length - row : step;
+  const ptrdiff_t all = bk_head_rows(h), step = bk_tile_rows(all, BK_FLOAT_ROWS, 1);
+  for (ptrdiff_t row = 0; row < all; row += step) {
+    const ptrdiff_t rows = all - row < step ? all - row : step;
+    const float *query = bk_head_query(h, row);
+    ptrdiff_t stride = h->stride;
+    if (h->wanted) {
+      for (ptrdiff_t r = 0; r < rows; r++)
+        memcpy(queries + r * h->head_size, bk_head_query(h, row + r),
+               (size_t)h->head_size * sizeof(float));
+      query = queries, stride = h->head_size;
+    }
     for (ptrdiff_t j = 0; j < padded; j += 32) {
-      bk_tile_f32(h->query + row * h->stride, h->stride, rows, keys + j * h->head_size,
-                  h->head_size, bk_fetch_nothing(keys), tile);
+      bk_tile_f32(query, stride, rows, keys + j * h->head_size, h->head_size,
+                  bk_fetch_nothing(keys), tile);
       for (ptrdiff_t r = 0; r < rows; r++)
         for (ptrdiff_t i = 0; i < 32; i += 16)
           bk_store(scores + r * padded + j + i, bk_load(tile + 32 * r + i) * h->score_scale);

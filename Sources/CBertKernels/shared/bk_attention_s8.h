@@ -198,7 +198,7 @@ BK_INLINE void bk_round_queries(const bk_head *h, const bk_head_scratch *s, ptrd
                                 float inverse, ptrdiff_t row, ptrdiff_t rows) {
   const ptrdiff_t stride = bk_round_up(head_size, 4);
   for (ptrdiff_t r = 0; r < rows; r++) {
-    const float *query = h->query + (row + r) * h->stride;
+    const float *query = bk_head_query(h, row + r);
     uint8_t *q = s->queries + r * stride;
     for (ptrdiff_t d = 0; d < head_size; d += 16) {
       const ptrdiff_t n = head_size - d;
@@ -286,10 +286,10 @@ BK_INLINE void bk_attend_s8_of(const bk_head *h, ptrdiff_t head_size, void *scra
   scales.value_step = bk_pack_values(h, &s, head_size, scales.unit) + finite;
   // As many queries as a tile has rows, or as leave half of a first-level cache free beside their scores.
   const ptrdiff_t fit = BK_SCORE_BYTES / (4 * s.padded), most = fit < 4 ? 4 : fit;
-  const ptrdiff_t step = bk_tile_rows(h->length, most < BK_ROW_TILE ? most : BK_ROW_TILE, 1);
-  for (ptrdiff_t row = 0; row < h->length; row += step) {
-    bk_attend_rows(h, &s, head_size, scales, row,
-                   h->length - row < step ? h->length - row : step);
+  const ptrdiff_t rows = bk_head_rows(h);
+  const ptrdiff_t step = bk_tile_rows(rows, most < BK_ROW_TILE ? most : BK_ROW_TILE, 1);
+  for (ptrdiff_t row = 0; row < rows; row += step) {
+    bk_attend_rows(h, &s, head_size, scales, row, rows - row < step ? rows - row : step);
   }
 }
 

@@ -9,6 +9,14 @@
 #include "bk_outputs.h"
 #include "bk_rows.h"
 
+// How many rows attention computes.
+BK_INLINE ptrdiff_t bk_head_rows(const bk_head *h) { return h->wanted ? h->wanted_rows : h->length; }
+
+// The query that a row of attention's output belongs to.
+BK_INLINE const float *bk_head_query(const bk_head *h, ptrdiff_t row) {
+  return h->query + (h->wanted ? h->wanted[row] : row) * h->stride;
+}
+
 // The destination of what follows some panels.
 BK_INLINE void bk_advance(bk_output *o, bk_panels panels) {
   const ptrdiff_t columns = (panels.last - panels.first) * BK_PANEL;

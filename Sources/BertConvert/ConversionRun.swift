@@ -1,0 +1,135 @@
+import BertErrors
+import BertImport
+import BertKernels
+import BertModel
+import BertQuantize
+import BertTokenize
+import BertqFile
+import ByteFiles
+import JSONText
+
+/// One run of a conversion: what was found and done, for the report, whatever comes of it.
+struct ConversionRun {
+  private let order: CheckpointConversion
+  private var found: ImportReport?
+  private var record: QuantizationRecord?
+
+  init(_ order: CheckpointConversion) { self.order = order }
+
+  mutating func perform(_ watch: @escaping ConversionWatch) throws(BertError) -> ConversionResult {
+    let result: Result<ConversionResult, BertError>
+    do throws(BertError) {
+      result = .success(try convert(watch))
+    } catch {
+      result = .failure(error)
+    }
+    for notice in (found?.notices ?? []) + (record?.notices ?? []) { watch(.note(notice)) }
+    if case .success = result {
+      try writeReport()
+    } else if let found, (try? requireTargets(besides: Array(found.files))) != nil {
+      // What failed is what the report is read for, unless it would replace one of the files that were read.
+      try? writeReport()
+    }
+    return try result.get()
+  }
+
+  private mutating func convert(_ watch: @escaping ConversionWatch) throws(BertError)
+    -> ConversionResult
+  {
+    var calibrationFile: String?
+    if case .file(let path) = order.calibration { calibrationFile = path }
+    try requireTargets(
+      besides: [order.input, order.configuration, order.vocabulary, calibrationFile].compactMap {
+        $0
+      })
+    let model = try ModelImport.read(
+      input: order.input, config: order.configuration, vocabulary: order.vocabulary
+    ) { found = $0 }
+    try requireTargets(besides: Array(model.files))
+    let budget = try order.driftLimit.map { limit throws(BertError) in
+      try DriftBudget(cosine: limit.cosine, sqnr: limit.sqnr)
+    }
+    let recipe =
+      try order.recipe.map { text throws(BertError) in try Recipe.parse(text) } ?? .standard
+    let vocabulary = model.vocabulary.isEmpty ? [] : try VocabularyTable.build(model.vocabulary)
+    let tokenizer = try Self.tokenizer(vocabulary, model.description)
+    let input = try calibrationInput(
+      model.description, tokenizer, holdsOut: budget != nil, watch)
+    var conversion = FileConversion(
+      model: model, vocabulary: vocabulary, weights: order.weights, recipe: recipe,
+      calibration: input, kernels: try KernelSet.choose(),
+      team: ThreadTeam(count: min(order.threads ?? CpuShare.threads, CpuShare.limit)), watch: watch)
+    let fingerprints: BertqFingerprints
+    if let budget {
+      fingerprints = try conversion.write(to: order.output, budget: budget)
+    } else {
+      fingerprints = try conversion.write(to: order.output)
+    }
+    if order.weights != .float { record = conversion.record }
+    return ConversionResult(
+      summary: conversion.summary, floatFingerprint: fingerprints.float,
+      int8Fingerprint: fingerprints.int8)
+  }
+
+  /// Checks before long work that what is written can be, and replaces nothing that is read.
+  private func requireTargets(besides sources: [String]) throws(BertError) {
+    for target in [order.output, order.report].compactMap({ $0 }) {
+      try OutputFile.check(target)
+      if sources.contains(where: { OutputFile.isSame($0, as: target) }) {
+        throw BertError(
+          .usage, "is read by this conversion, and would be replaced: name another file to write",
+          file: target)
+      }
+    }
+    if let report = order.report, OutputFile.isSame(report, as: order.output) {
+      throw BertError(.usage, "cannot be both the model and the report", file: report)
+    }
+  }
+
+  /// The tokenizer that the file will have: what it refuses must not be written.
+  private static func tokenizer(
+    _ vocabulary: [UInt8], _ model: ModelDescription
+  ) throws(BertError) -> Tokenizer? {
+    if vocabulary.isEmpty { return nil }
+    return try Tokenizer(
+      vocabulary: try VocabularyTable(copying: vocabulary),
+      settings: model.tokenizer ?? TokenizerSettings())
+  }
+
+  private func calibrationInput(
+    _ model: ModelDescription, _ tokenizer: Tokenizer?, holdsOut: Bool, _ watch: ConversionWatch
+  ) throws(BertError) -> CalibrationInput? {
+    if order.weights == .float || order.calibration == .none { return nil }
+    guard let tokenizer else {
+      guard case .file = order.calibration else {
+        watch(.note("the model has no vocabulary, so int8 weights are made without texts"))
+        return nil
+      }
+      throw BertError(
+        .unsupported, "calibration texts need a vocabulary, and the model has none",
+        remedy: .nameVocabulary)
+    }
+    if case .file(let path) = order.calibration {
+      return try .file(path, model: model, tokenizer: tokenizer, holdsOut: holdsOut)
+    }
+    let input = try CalibrationInput.builtIn(
+      model: model, tokenizer: tokenizer, holdsOut: holdsOut)
+    if input == nil {
+      watch(
+        .note(
+          "the vocabulary knows no word of the built-in calibration texts, so int8 weights are made without texts; give "
+            + "texts of its own language"))
+    }
+    return input
+  }
+
+  private func writeReport() throws(BertError) {
+    guard let path = order.report, let found else { return }
+    var json = found.json
+    if let record, var object = json.objectValue {
+      object["quantizer"] = record.json
+      json = .object(object)
+    }
+    try OutputFile.write(Array((json.text(pretty: true) + "\n").utf8), to: path)
+  }
+}

@@ -1,0 +1,318 @@
+import BertKernels
+import BertModel
+
+/// What one worker of a forward pass does, on the thread that calls it.
+struct PassWorker {
+  private let pass: ForwardPass
+  private let worker: Int
+  private let scratch: WorkerScratch
+  private let clock: WorkerClock
+
+  init(_ pass: ForwardPass, _ worker: Int) {
+    self.pass = pass
+    self.worker = worker
+    scratch = pass.space.scratches[worker]
+    clock = WorkerClock(pass.clock, worker: pass.workers.first + worker)
+  }
+
+  /// Rows that are normalised and quantised one after the other.
+  private static let rowsAtOnce = 8
+
+  private var configuration: BertConfiguration { pass.weights.configuration }
+  private var calls: bk_kernels { pass.calls }
+  private var stride: Int { pass.space.stride }
+
+  func work() {
+    eachBlock(stage: 0) { block in
+      if pass.input.embeds {
+        embed(block.rows)
+        finish(-1, pass.weights.embeddingNorm, block)
+      } else {
+        prepare(0, .queryKeyValue, block.rows, of: block)
+      }
+    }
+    wait()
+    for layer in 0..<configuration.layerCount {
+      let isLast = layer + 1 == configuration.layerCount
+      let selection = isLast ? pass.input.selection : nil
+      eachHeads(stage: 2 * layer + 1) { group, run in
+        project(layer, group, run, selection)
+        attend(layer, group, run, selection)
+      }
+      wait()
+      eachBlock(stage: 2 * layer + 2, of: selection) { block in
+        finishAttention(layer, block)
+        feedForward(layer, block)
+        finish(layer, pass.weights.layers[layer].feedForwardNorm, block)
+      }
+      wait()
+    }
+  }
+
+  // MARK: Tasks
+
+  private func wait() {
+    guard let team = pass.workers.team else { return }
+    clock.timed(.wait) { team.barrier() }
+  }
+
+  /// Rows that a worker takes through all of a stage.
+  private struct Block {
+    /// Rows of the pass, or of a selection.
+    let rows: Range<Int>
+    /// The first one's hidden state.
+    let hidden: UnsafeMutablePointer<Float>
+  }
+
+  /// Blocks of all rows, or of those of a selection, all about equally high, as many for each worker.
+  private func eachBlock(stage: Int, of selection: RowSelection? = nil, _ body: (Block) -> Void) {
+    let rows = selection?.tokens.count ?? pass.positions.count
+    let workers = pass.workers.count
+    let fewest = (rows + WorkerScratch.blockRows - 1) / WorkerScratch.blockRows
+    let blocks = min(rows, roundUp(fewest, to: workers))
+    pass.shares.each(stage, of: blocks, worker: worker, of: workers) { index in
+      let block = (rows * index / blocks)..<(rows * (index + 1) / blocks)
+      if let selection {
+        gathered(selection, block, body)
+      } else {
+        body(Block(rows: block, hidden: pass.hidden(block.lowerBound)))
+      }
+    }
+  }
+
+  /// Rows of a selection as a block, whose states are brought together and go back where they were.
+  private func gathered(_ selection: RowSelection, _ rows: Range<Int>, _ body: (Block) -> Void) {
+    let width = configuration.hiddenSize
+    let hidden = scratch.selected.floats
+    for (place, row) in rows.enumerated() {
+      (hidden + place * stride).update(from: pass.hidden(selection.tokens[row]), count: width)
+    }
+    body(Block(rows: rows, hidden: hidden))
+    for (place, row) in rows.enumerated() {
+      pass.hidden(selection.tokens[row]).update(from: hidden + place * stride, count: width)
+    }
+  }
+
+  /// A group of heads over a run of texts is a task.
+  private func eachHeads(stage: Int, _ body: (Int, Range<Int>) -> Void) {
+    let runs = pass.runs
+    let tasks = pass.weights.heads.groups.count * runs.count
+    pass.shares.each(stage, of: tasks, worker: worker, of: pass.workers.count) { task in
+      body(task / runs.count, runs[task % runs.count])
+    }
+  }
+
+  // MARK: Rows
+
+  private func embed(_ rows: Range<Int>) {
+    let weights = pass.weights
+    var embedding = bk_embedding(
+      width: configuration.hiddenSize, word: weights.word.floats, position: weights.position,
+      type: weights.type)
+    let first = pass.input.tokens.lowerBound + rows.lowerBound
+    clock.timed(.embed) {
+      pass.input.batch.withTokens { ids, types in
+        pass.positions.withUnsafeBufferPointer {
+          calls.embed_rows(
+            &embedding, ids + first, $0.baseAddress.map { $0 + rows.lowerBound }, types + first,
+            rows.count, pass.hidden(rows.lowerBound), stride)
+        }
+      }
+    }
+  }
+
+  /// Normalises rows a few at a time, which the first-level cache holds for what follows.
+  private func norm(_ norm: NormWeights, _ block: Block, then next: (Range<Int>) -> Void) {
+    let rows = block.rows
+    for first in Swift.stride(from: rows.lowerBound, to: rows.upperBound, by: Self.rowsAtOnce) {
+      let some = first..<min(first + Self.rowsAtOnce, rows.upperBound)
+      let x = block.hidden + (first - rows.lowerBound) * stride
+      clock.timed(.norm) {
+        calls.norm_rows(
+          x, stride, some.count, configuration.hiddenSize, norm.gain, norm.bias,
+          configuration.layerNormEpsilon, x, stride)
+      }
+      next(some)
+    }
+  }
+
+  /// A layer's last norm (-1: the embeddings'), and what the next layer wants of its rows.
+  private func finish(_ layer: Int, _ weights: NormWeights, _ block: Block) {
+    norm(weights, block) { some in
+      guard layer + 1 < configuration.layerCount else { return }
+      prepare(layer + 1, .queryKeyValue, some, of: block)
+    }
+    pass.observer?.hidden(
+      layer: layer, rows: block.rows, values: block.hidden, stride: stride)
+  }
+
+  /// The attention's output projection, residual and norm.
+  private func finishAttention(_ layer: Int, _ block: Block) {
+    prepare(layer, .attentionOutput, block.rows, of: block)
+    multiply(layer, .attentionOutput, block, bk_output(addingTo: block.hidden, stride: stride))
+    norm(pass.weights.layers[layer].attentionNorm, block) { some in
+      prepare(layer, .feedForwardUp, some, of: block)
+    }
+  }
+
+  /// Both linears of the feed-forward block, and the residual.
+  private func feedForward(_ layer: Int, _ block: Block) {
+    multiply(
+      layer, .feedForwardUp, block,
+      bk_output(
+        scratch.wide.floats, stride: scratch.wideStride,
+        activation: bk_activation(configuration.activation)))
+    prepare(layer, .feedForwardDown, block.rows, of: block)
+    multiply(layer, .feedForwardDown, block, bk_output(addingTo: block.hidden, stride: stride))
+  }
+
+  // MARK: Linears
+
+  /// What goes into a linear for some rows of a block: queries, keys and values are quantised for all
+  /// workers of the pass, the rest for this one alone.
+  private func input(
+    _ layer: Int, _ site: LinearSite, _ rows: Range<Int>, of block: Block
+  ) -> (rows: LinearRows, bytes: UnsafeMutablePointer<UInt8>, scales: UnsafeMutablePointer<Float>) {
+    let inBlock = rows.lowerBound - block.rows.lowerBound
+    let floats: UnsafeMutablePointer<Float>
+    switch site {
+    case .queryKeyValue, .feedForwardUp: floats = block.hidden + inBlock * stride
+    case .attentionOutput: floats = pass.context(rows.lowerBound)
+    case .feedForwardDown: floats = scratch.wide.floats + inBlock * scratch.wideStride
+    }
+    let isShared = site == .queryKeyValue
+    let row = isShared ? rows.lowerBound : inBlock
+    let bytes =
+      (isShared ? pass.space.rows : scratch.bytes).bytes
+      + row * pass.weights.layers[layer][site].rowBytes
+    let scales = (isShared ? pass.space.rowScales : scratch.scales).floats + row
+    return (
+      LinearRows(
+        count: rows.count, floats: floats,
+        stride: site == .feedForwardDown ? scratch.wideStride : stride, bytes: bytes,
+        scales: scales), bytes, scales
+    )
+  }
+
+  /// Quantises rows of a block for a linear, when it is an int8 one.
+  private func prepare(
+    _ layer: Int, _ site: LinearSite, _ rows: Range<Int>, of block: Block
+  ) {
+    let (x, bytes, scales) = input(layer, site, rows, of: block)
+    pass.observer?.input(
+      layer: layer, site: site, rows: rows, values: x.floats, stride: x.stride)
+    let step = pass.weights.layers[layer][site]
+    guard var quantizing = step.quantizing else { return }
+    clock.timed(.quantize) {
+      calls.quantize_rows(
+        &quantizing, x.floats, x.stride, x.count, bytes, step.rowBytes, scales,
+        scratch.mixed.floats)
+    }
+  }
+
+  /// One linear over a block of rows, which `prepare` has seen.
+  private func multiply(
+    _ layer: Int, _ site: LinearSite, _ block: Block, _ output: bk_output
+  ) {
+    let linears = pass.weights.layers[layer]
+    let step = linears[site]
+    let x = input(layer, site, block.rows, of: block).rows
+    clock.timed(site.stage) {
+      step.run(
+        calls, x, output, next: linears[site.following].weights(),
+        scratch: scratch.kernel.base)
+    }
+  }
+
+  // MARK: Heads
+
+  /// Queries, keys and values of a group of heads, for a run of texts.
+  private func project(
+    _ layer: Int, _ index: Int, _ run: Range<Int>, _ selection: RowSelection?
+  ) {
+    let linears = pass.weights.layers[layer]
+    let step = linears[.queryKeyValue]
+    let groups = pass.weights.heads.groups
+    let group = groups[index]
+    let next =
+      index + 1 < groups.count
+      ? step.weights(from: groups[index + 1].panels[0].first)
+      : linears[.attentionOutput].weights()
+    let first = pass.starts[run.lowerBound]
+    func project(_ rows: Range<Int>, _ panels: [bk_panels], at column: Int) {
+      let block = Block(rows: rows, hidden: pass.hidden(rows.lowerBound))
+      let out = scratch.heads.floats + (rows.lowerBound - first) * scratch.headStride + column
+      step.run(
+        calls, input(layer, .queryKeyValue, rows, of: block).rows, panels: panels,
+        bk_output(out, stride: scratch.headStride), next: next, scratch: scratch.kernel.base)
+    }
+    let all = first..<pass.starts[run.upperBound]
+    clock.timed(.queryKeyValue) {
+      guard let selection, !linears.hasInt8Attention else {
+        return project(all, group.panels, at: 0)
+      }
+      // In int8 all queries of a text have one scale; in float those of other rows are needed by nobody.
+      project(all, group.keysAndValues, at: group.queries[0].width)
+      for rows in selection.stretches(of: run) { project(rows, group.queries, at: 0) }
+    }
+  }
+
+  private func attend(
+    _ layer: Int, _ group: Int, _ run: Range<Int>, _ selection: RowSelection?
+  ) {
+    let call = pass.weights.layers[layer].hasInt8Attention ? calls.attend_s8 : calls.attend_f32
+    clock.timed(.attention) {
+      for place in pass.weights.heads.groups[group].places {
+        for text in run {
+          var head = self.head(place, text, of: run)
+          guard let selection else {
+            call?(&head, scratch.kernel.base)
+            continue
+          }
+          let rows = selection.starts[text]..<selection.starts[text + 1]
+          if rows.isEmpty { continue }
+          selection.places.withUnsafeBufferPointer {
+            head.wanted = $0.baseAddress.map { $0 + rows.lowerBound }
+            head.wanted_rows = rows.count
+            head.out = pass.context(rows.lowerBound) + place.head * head.head_size
+            call?(&head, scratch.kernel.base)
+          }
+        }
+      }
+    }
+  }
+
+  /// A head of a text, of a run whose queries, keys and values were computed.
+  private func head(_ place: HeadGroup.Place, _ text: Int, of run: Range<Int>) -> bk_head {
+    let (starts, size) = (pass.starts, configuration.headSize)
+    let row =
+      scratch.heads.floats + (starts[text] - starts[run.lowerBound]) * scratch.headStride
+    return bk_head(
+      length: starts[text + 1] - starts[text], head_size: size, query: row + place.query,
+      key: row + place.key, value: row + place.value, stride: scratch.headStride,
+      score_scale: 1 / Float(size).squareRoot(),
+      out: pass.context(starts[text]) + place.head * size, out_stride: stride, wanted: nil,
+      wanted_rows: 0)
+  }
+}
+
+extension LinearSite {
+  /// The part of a profile that its time counts to.
+  fileprivate var stage: Stage {
+    switch self {
+    case .queryKeyValue: .queryKeyValue
+    case .attentionOutput: .attentionOutput
+    case .feedForwardUp: .feedForwardUp
+    case .feedForwardDown: .feedForwardDown
+    }
+  }
+
+  /// The linear that a worker computes after this one, for the same rows or for its next block.
+  fileprivate var following: LinearSite {
+    switch self {
+    case .queryKeyValue, .feedForwardDown: .attentionOutput
+    case .attentionOutput: .feedForwardUp
+    case .feedForwardUp: .feedForwardDown
+    }
+  }
+}

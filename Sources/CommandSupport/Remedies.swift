@@ -1,0 +1,20 @@
+import BertErrors
+
+/// What libraries leave open of an error: which option of these programs helps.
+enum Remedies {
+  private static let options: [BertError.Remedy: String] = [
+    .truncate: "shorten it, or pass --truncate to cut it",
+    .computeLessAtOnce: "lower --token-budget or --threads",
+    .nameConfiguration: "name one with --config",
+    .nameVocabulary: "name one with --vocab, or pass --no-calibration",
+    .convertWithoutCalibration:
+      "--no-calibration or --weights float converts it all the same",
+    .storeBothPrecisions: "bert-convert --weights both stores both precisions",
+    .allowMoreDrift: "ask --max-drift for less, or pass --weights float",
+  ]
+
+  /// What goes behind the error's message.
+  static func text(_ remedy: BertError.Remedy) -> String {
+    options[remedy].map { "; \($0)" } ?? ""
+  }
+}

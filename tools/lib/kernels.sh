@@ -1,0 +1,41 @@
+# Compiles the kernels into a C program of tools/. Sourced by bash scripts that stand in the repository's root.
+
+# The C compiler of the Swift toolchain, unless CLANG names another.
+if [ -z "${CLANG:-}" ]; then
+  toolchain=$(swiftc -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)\/lib\/swift".*/\1/p')
+  CLANG=$toolchain/bin/clang
+fi
+
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+
+# The digest that every kernel set gives on every CPU; it changes only with the numeric contract.
+digest=$(cat tools/check/kernel-check/digest)
+
+# compile_with_kernels OUTPUT SOURCE-OR-OPTION...
+compile_with_kernels() {
+  local to=$1 headers sources
+  shift
+  mapfile -t headers < <(find Sources/CBertKernels -type d -printf '-I%p\n')
+  mapfile -t sources < <(find Sources/CBertKernels -name '*.c')
+  "$CLANG" -std=gnu11 -Wall -Werror -fuse-ld=lld "$@" "${headers[@]}" "${sources[@]}" -lm -o "$to"
+}
+
+# What /proc/cpuinfo says of this CPU, so that a set that should have run cannot go missing: --require NAME ...
+required_sets() {
+  local features
+  features=" $(sed -nE 's/^(flags|Features)[^:]*: //p;T;q' /proc/cpuinfo) "
+  case $features in *" avx512_vnni "*) echo --require avx512vnni ;; esac
+  case $features in *" avx2 "*) echo --require avx2 ;; esac
+  case $features in *" asimddp "*) echo --require neon-dot ;; esac
+  case $features in *" asimd "*) echo --require neon ;; esac
+  echo --require portable
+}
+
+# need COMMAND PACKAGE: ends with what to install when a command is missing.
+need() {
+  if ! command -v "$1" >/dev/null; then
+    echo "$0: $1 is missing: apt-get install $2" >&2
+    exit 69
+  fi
+}

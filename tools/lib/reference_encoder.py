@@ -1,0 +1,307 @@
+#!/usr/bin/env python3
+"""A second implementation of the numeric contract: bert-run's vectors bit for bit, slowly. Needs Python 3.8 and NumPy.
+
+Written from formats/bertq.md, whose chapter 'Numeric contract' it proves complete; it shares nothing with the package.
+
+    tools/lib/reference_encoder.py MODEL.bertq INPUT.jsonl OUT.npy [--int8|--float] [--task embedding|tokens|pooled]
+
+INPUT.jsonl holds objects with "ids" and, where wanted, "types", one a line; OUT.npy is what bert-run writes with
+--jsonl --format npy. int8 and embedding unless told otherwise.
+As a module: Encoder(open_file(PATH), "int8").encode(ids).
+"""
+import argparse
+import json
+import os
+import sys
+
+import numpy
+
+import contract_arithmetic as arithmetic
+from bertq_reader import Malformed, Unsupported, open_file
+from contract_arithmetic import F32, LANES, LEAST_RANGE, MAGIC, fma, low_bytes
+
+FINE = {"gelu": arithmetic.gelu, "gelu_new": arithmetic.gelu_tanh, "relu": arithmetic.relu}
+COARSE = dict(FINE, gelu=arithmetic.gelu_coarse)
+ROTATE_VECTORS, ROTATE_THIRDS, ROTATE_LANES = 1, 2, 4
+PER_127, TWO_THIRDS = F32(1) / F32(127), F32(-2) / F32(3)
+LEAST_UNIT, NAN = F32(2.0**-10), F32(numpy.nan)
+POWERS = numpy.array([32640, 31256, 29931, 28662, 27447, 26283, 25169, 24102, 23080, 22101, 21164, 20267, 19408, 18585,
+                      17797, 17043, 16320])
+OCTAVES = numpy.array([2 ** (13 - n) if n <= 13 else 0 for n in range(16)])
+
+
+def exact_product(a, b):
+    """The matrix product of integers, as float64, which holds every sum exactly."""
+    return numpy.matmul(a.astype(numpy.float64), b.astype(numpy.float64))
+
+
+def chain(a, b):
+    """The matrix product of floats [..., n, k] and [..., k, m]: each sum from zero in the order of k, fused."""
+    columns = numpy.moveaxis(a.astype(numpy.float64), -1, 0)[..., None]
+    rows = numpy.moveaxis(b.astype(numpy.float64), -2, 0)[..., None, :]
+    total = numpy.zeros(a.shape[:-1] + b.shape[-1:], F32)
+    for column, row in zip(columns, rows):
+        total = arithmetic.rounded_sum(column * row, total)
+    return total
+
+
+# MARK: Linears
+
+class FloatLinear:
+    """y = activation(x W + b) + residual."""
+
+    def __init__(self, load, name):
+        self.weight, self.bias = load(name + ".weight").T, load(name + ".bias")
+
+    def __call__(self, x, activation=None):
+        y = chain(x, self.weight) + self.bias
+        return FINE[activation](y) if activation else y
+
+
+class QuantizedLinear:
+    """The same over rows rotated and rounded to 8 bits."""
+
+    def __init__(self, load, name):
+        name += ".int8."
+        self.weight = load(name + "weight").T
+        self.scale, self.bias, self.multiplier = (load(name + part) for part in ("scale", "bias", "multiplier"))
+        self.rotation = int(load(name + "rotation")[0])
+
+    def __call__(self, x, activation=None):
+        v = rotate(x * self.multiplier, self.rotation)
+        q, scale = rounded(v, axis=-1)
+        scale = numpy.where(numpy.isfinite(v).all(axis=-1), scale, NAN)
+        total = exact_product(q, self.weight).astype(F32)
+        y = fma(total * scale[:, None], self.scale, self.bias)
+        return COARSE[activation](y) if activation else y
+
+
+def rounded(x, axis):
+    """x as scale * q, q in -127...127, with a scale for all that lies along one axis."""
+    largest = arithmetic.most_of(numpy.moveaxis(numpy.abs(x), axis, -1))
+    inverse = numpy.where(largest > LEAST_RANGE, F32(127) / largest, F32(0))
+    q = low_bytes(fma(x, numpy.expand_dims(inverse, axis), arithmetic.MAGIC)).view(numpy.int8)
+    return q, largest * PER_127
+
+
+def rotate(v, rotation):
+    """Rows of v mixed as the bits of `rotation` say."""
+    if not rotation:
+        return v
+    vectors = v.shape[-1] // LANES
+    odd = vectors
+    while odd % 2 == 0:
+        odd //= 2
+    if rotation & ROTATE_VECTORS:
+        v = hadamard(v.reshape(-1, vectors // odd, odd * LANES), levels_of(vectors // odd))
+    if rotation & ROTATE_THIRDS and odd == 3:
+        v = v.reshape(-1, vectors // 3, 3, LANES)
+        v = v + ((v[:, :, 0] + v[:, :, 1] + v[:, :, 2]) * TWO_THIRDS)[:, :, None]
+    if rotation & ROTATE_LANES:
+        v = hadamard(v.reshape(-1, LANES, 1), levels_of(LANES)[::-1])
+    return v.reshape(-1, vectors * LANES)
+
+
+def levels_of(points):
+    """1, 2, 4 ... below `points`, a power of 2."""
+    return [1 << level for level in range(points.bit_length() - 1)]
+
+
+def hadamard(v, levels):
+    """[rows, points, n]: at each level h, points i and i + h become their sum and their difference."""
+    rows, points, n = v.shape
+    for h in levels:
+        pairs = v.reshape(rows, points // (2 * h), 2, h, n)
+        a, b = pairs[:, :, 0], pairs[:, :, 1]
+        v = numpy.stack([a + b, a - b], axis=2).reshape(rows, points, n)
+    return v
+
+
+# MARK: Attention over [heads, tokens, head size]
+
+def attend_float(query, key, value):
+    score_scale = F32(1) / numpy.sqrt(F32(query.shape[-1]))
+    scores = chain(query, key.swapaxes(-1, -2)) * score_scale
+    p = arithmetic.exp(scores - arithmetic.most_of(scores)[..., None])
+    out = chain(p, value) / arithmetic.sum_of(p)[..., None]
+    return numpy.where(numpy.isfinite(scores).all(axis=-1)[..., None], out, NAN)
+
+
+def rounded_values(value):
+    """Values as integers [heads, tokens, d], how many times each token's scale goes into its head's largest in 256ths,
+    and what one step of that is worth."""
+    own = arithmetic.most_of(numpy.abs(value))
+    most = own.max(axis=-1)
+    largest = numpy.where(most > LEAST_RANGE, most, F32(1))
+    own = arithmetic.most(own, (largest * F32(1 / 32))[:, None])
+    times = fma(largest[:, None] / own, F32(256), MAGIC) - MAGIC
+    inverse = times * (F32(127 / 256) / largest)[:, None]
+    return low_bytes(fma(value, inverse[..., None], MAGIC)).view(numpy.int8), times, largest * PER_127
+
+
+def powers_of(below):
+    """8160 * 2^(-below / 2048), below in 0...32767, by 16-bit arithmetic."""
+    part = below >> 7 & 15
+    power = POWERS[part] - ((POWERS[part] - POWERS[part + 1]) * (below << 9 & 0xFFFF) >> 16)
+    return power * OCTAVES[below >> 11] + 2**14 >> 15
+
+
+def attend_int8(query, key, value):
+    """Heads whose largest query or value is not finite give NaN: their integers mean nothing."""
+    out, is_finite = attend_integers(query, key, numpy.where(numpy.isfinite(value), value, F32(0)))
+    is_finite &= numpy.isfinite(value).all(axis=(-1, -2))
+    return numpy.where(is_finite[:, None, None], out, NAN)
+
+
+def attend_integers(query, key, value):
+    """What int8 attention gives, and for each head whether the natural unit of its scores is finite."""
+    key, key_step = rounded(key, -2)
+    value, times, value_step = rounded_values(value)
+    query = query * key_step[:, None]
+    steps = F32(1) / numpy.sqrt(F32(query.shape[-1])) * F32(arithmetic.LOG2E * F32(2048))
+    natural = numpy.abs(query).max(axis=(-1, -2)) * PER_127 * steps
+    is_finite = numpy.isfinite(natural)
+    unit = numpy.where(natural > LEAST_UNIT, natural, LEAST_UNIT)
+    unit = numpy.where(is_finite, unit, F32(1))
+    query = low_bytes(fma(query, (steps / unit)[:, None, None], MAGIC)).view(numpy.int8)
+    unit = numpy.minimum(unit, F32(32768) / F32(query.shape[-1]))[:, None]
+
+    octaves = arithmetic.log2(times * F32(1 / 256))
+    lighter = fma(octaves, F32(2048) / unit, F32(0.5)).astype(numpy.int64)
+    score = exact_product(query, key.swapaxes(-1, -2)).astype(numpy.int64) - lighter[:, None]
+    below = (score.max(axis=-1, keepdims=True) - score).astype(F32)
+    below = fma(below, unit[..., None], F32(0.5)).astype(numpy.int64)
+    power = powers_of(numpy.minimum(below, 32767))
+    total = (power * times.astype(numpy.int64)[:, None]).sum(axis=-1)
+    total = fma((total >> 16).astype(F32), F32(65536), (total & 0xFFFF).astype(F32))
+    factor = (value_step * F32(8192))[:, None] / total
+    return exact_product(power * 1024 + 2**14 >> 15, value).astype(F32) * factor[..., None], is_finite
+
+
+# MARK: Rows
+
+def layer_norm(x, gain, bias, epsilon):
+    width = F32(x.shape[-1])
+    mean = arithmetic.sum_of(x) / width
+    d = x - mean[:, None]
+    variance = arithmetic.sum_of_products(d, d) / width
+    inverse = numpy.where(numpy.isfinite(variance), F32(1) / numpy.sqrt(variance + epsilon), NAN)
+    return fma(d * inverse[:, None], gain, bias)
+
+
+def mean_of_rows(x):
+    total = numpy.zeros(x.shape[-1], F32)
+    for row in x:
+        total = total + row
+    return total / F32(len(x))
+
+
+def normalized(x):
+    length = numpy.sqrt(arithmetic.sum_of_products(x, x))
+    return x / length if length > 0 else x
+
+
+# MARK: The encoder
+
+class Encoder:
+    """One path, "int8" or "float", of a file that bertq_reader opened."""
+
+    def __init__(self, file, path):
+        self.file, self.path, self.configuration = file, path, file.header["configuration"]
+        if file.header["numeric_version"] != 4:
+            raise Unsupported("has numeric version %d" % file.header["numeric_version"])
+        self.tensors = {tensor["name"]: tensor for tensor in file.header["tensors"]}
+        if path == "int8" and not any(".int8." in name for name in self.tensors):
+            raise Unsupported("holds no int8 weights")
+        self.tables = [self.load("embeddings." + name) for name in ("word", "token_type", "position")]
+        self.embedding_norm = self.norm("embeddings.norm")
+        self.layers = [self.layer("layer.%d." % i) for i in range(self.configuration["layer_count"])]
+
+    def load(self, name):
+        if name not in self.tensors:
+            raise Unsupported("has no tensor %s" % name)
+        tensor = self.tensors[name]
+        if self.file.damaged_chunk(tensor) is not None:
+            raise Malformed("%s is damaged" % name)
+        return self.file.array(tensor)
+
+    def norm(self, name):
+        return self.load(name + ".weight"), self.load(name + ".bias"), F32(self.configuration["layer_norm_epsilon"])
+
+    def linear(self, name):
+        quantized = self.path == "int8" and name + ".int8.weight" in self.tensors
+        return (QuantizedLinear if quantized else FloatLinear)(self.load, name)
+
+    def layer(self, name):
+        parts = [self.linear(name + part) for part in (
+            "attention.qkv", "attention.output", "feed_forward.up", "feed_forward.down")]
+        return parts + [self.norm(name + "attention.norm"), self.norm(name + "feed_forward.norm")]
+
+    def encode(self, ids, types=None):
+        """One text's hidden states [tokens, hidden size]."""
+        return self.states(ids, types)[-1]
+
+    def states(self, ids, types=None):
+        """The hidden states after the embeddings and after every layer."""
+        word, token_type, position = self.tables
+        x = word[ids] + token_type[types if types is not None else [0] * len(ids)]
+        x = layer_norm(x + position[:len(ids)], *self.embedding_norm)
+        states = [x]
+        for qkv, output, up, down, attention_norm, feed_forward_norm in self.layers:
+            x = layer_norm(output(self.attend(qkv(x))) + x, *attention_norm)
+            x = layer_norm(down(up(x, self.configuration["activation"])) + x, *feed_forward_norm)
+            states.append(x)
+        return states
+
+    def attend(self, qkv):
+        heads = self.configuration["head_count"]
+        parts = qkv.reshape(len(qkv), 3, heads, -1).transpose(1, 2, 0, 3)
+        context = (attend_int8 if self.path == "int8" else attend_float)(*parts)
+        return numpy.ascontiguousarray(context.swapaxes(0, 1)).reshape(len(qkv), -1)
+
+    def pool(self, x, pooling):
+        """One vector of a text's hidden states."""
+        if pooling == "mean":
+            return mean_of_rows(x)
+        if pooling == "cls":
+            return x[0]
+        pooled = arithmetic.tanh(FloatLinear(self.load, "pooler")(x[:1]))[0]
+        return pooled if numpy.isfinite(x[0]).all() else numpy.full_like(pooled, NAN)
+
+    def answer(self, task, x):
+        """What bert-run answers for a text's hidden states: rows of floats."""
+        if task == "tokens":
+            return x
+        if task == "pooled":
+            return self.pool(x, "pooler")[None]
+        vector = self.pool(x, self.file.header["pooling"])
+        return (normalized(vector) if self.file.header["normalizes"] else vector)[None]
+
+
+def main():
+    parser = argparse.ArgumentParser(description="bert-run's vectors bit for bit, slowly.")
+    parser.add_argument("model")
+    parser.add_argument("input", help='JSON lines: {"ids":[...],"types":[...]}')
+    parser.add_argument("output", help="the .npy file to write")
+    path = parser.add_mutually_exclusive_group()
+    path.add_argument("--int8", dest="path", action="store_const", const="int8", default="int8")
+    path.add_argument("--float", dest="path", action="store_const", const="float")
+    parser.add_argument("--task", choices=["embedding", "tokens", "pooled"], default="embedding")
+    arguments = parser.parse_args()
+    try:
+        encoder = Encoder(open_file(arguments.model), arguments.path)
+        with open(arguments.input, encoding="utf-8") as lines:
+            texts = [json.loads(line) for line in lines]
+        rows = [encoder.answer(arguments.task, encoder.encode(text["ids"], text.get("types"))) for text in texts]
+    except OSError as error:
+        print("%s: %s" % (error.filename, error.strerror), file=sys.stderr)
+        return 66
+    except (Malformed, Unsupported) as error:
+        print("%s: %s" % (arguments.model, error), file=sys.stderr)
+        return error.code
+    numpy.save(arguments.output, numpy.concatenate(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
