@@ -68,7 +68,7 @@ let package = Package(
       name: "BertBench",
       dependencies: [
         "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertKernels",
-        "BertRuntime", "Bertq",
+        "BertRuntime", "Bertq", "CKernelCheck",
       ]),
     .target(
       name: "CommandSupport",
@@ -159,6 +159,7 @@ let package = Package(
 
     // MARK: C modules
     .target(name: "CBertKernels"),
+    .target(name: "CKernelCheck", dependencies: ["CBertKernels"]),
     .target(name: "CBertqHeader", dependencies: ["CProtobufC"]),
     .target(name: "CBertqChecksum"),
 

@@ -1,4 +1,6 @@
 // The kernel sets, best first, and what keeps this CPU or its operating system from running each.
+#define _DEFAULT_SOURCE  // syscall
+
 #include "CBertKernels.h"
 
 // The one list: table, tests and benchmark follow it. A set that is built for another architecture
