@@ -104,7 +104,7 @@ package enum ModelImport {
     input: String, config: String? = nil, vocabulary: String? = nil,
     onReport: (ImportReport) -> Void = { _ in }
   ) throws(BertError) -> ImportedModel {
-    let checkpoint = try Checkpoint.open(transformerFolder(input))
+    let checkpoint = try OnnxWeights.named(Checkpoint.open(transformerFolder(input)))
     let files = try ModelFiles(
       checkpoint: checkpoint.path, configuration: config, vocabulary: vocabulary)
     let configFile = try ConfigurationFile(files.configuration)

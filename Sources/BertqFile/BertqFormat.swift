@@ -11,7 +11,7 @@ package enum BertqFormat {
   package static let chunkSize = 65_536
 
   /// Not ASCII, so not text; CR LF and LF that a transfer in text mode would change; and ^Z.
-  static let magic: [UInt8] = [0x89, 0x42, 0x54, 0x51, 0x0D, 0x0A, 0x1A, 0x0A]
+  package static let magic: [UInt8] = [0x89, 0x42, 0x54, 0x51, 0x0D, 0x0A, 0x1A, 0x0A]
   static let prologueSize = 64
 
   static let largestHeader = 16 << 20

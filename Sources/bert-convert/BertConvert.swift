@@ -2,6 +2,7 @@ import ArgumentParser
 import BertConvert
 import BertDrift
 import BertErrors
+import ByteFiles
 import CommandSupport
 
 extension CheckpointConversion.Weights: ExpressibleByArgument {}
@@ -13,23 +14,32 @@ struct BertConvertCommand: ParsableCommand {
     commandName: "bert-convert",
     abstract: "Turns a published BERT checkpoint into one .bertq file.",
     discussion: """
-      INPUT is a .safetensors or .npz file, a model.safetensors.index.json, or the folder that \
-      holds them. Its configuration, vocabulary, tokenizer and pooling settings are found beside it.
+      INPUT is a safetensors, npz, PyTorch, TensorFlow or ONNX file, a shard index, or the folder \
+      that holds one. Its configuration, vocabulary, tokenizer and pooling settings are found beside \
+      it. With --list, INPUT is any such file or a .bertq file, and nothing is converted.
       """,
     version: Release.name)
 
-  @Argument(help: "The checkpoint: a file, a shard index or a folder.")
+  @Argument(help: "The checkpoint: a file, a shard index or a folder.", completion: .file())
   var input: String
 
-  @Argument(help: "The .bertq file to write.")
-  var output: String
+  @Argument(help: "The .bertq file to write.", completion: .file())
+  var output: String?
+
+  @Flag(help: "List the tensors of the input: SHA-256 as float32, type, shape, name.")
+  var list = false
+
+  @Flag(help: "With --list: as JSON.")
+  var json = false
 
   @Option(
-    help: ArgumentHelp("The configuration, when not beside the checkpoint.", valueName: "file"))
+    help: ArgumentHelp("The configuration, when not beside the checkpoint.", valueName: "file"),
+    completion: .file())
   var config: String?
 
   @Option(
-    help: ArgumentHelp("vocab.txt or tokenizer.json, when not beside it.", valueName: "file"))
+    help: ArgumentHelp("vocab.txt or tokenizer.json, when not beside it.", valueName: "file"),
+    completion: .file())
   var vocab: String?
 
   @Option(help: "Which weights to write.")
@@ -38,7 +48,8 @@ struct BertConvertCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Texts, one a line, that int8 weights are fitted to (default: some that come with it).",
-      valueName: "file"))
+      valueName: "file"),
+    completion: .file())
   var calibrate: String?
 
   @Flag(name: .customLong("no-calibration"), help: "Quantise the weights looking at no text.")
@@ -60,7 +71,9 @@ struct BertConvertCommand: ParsableCommand {
   @Option(help: "Threads to use (default: this process's share of the cores).")
   var threads: Int?
 
-  @Option(help: ArgumentHelp("Write what was imported and quantised as JSON.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("Write what was imported and quantised as JSON.", valueName: "file"),
+    completion: .file())
   var report: String?
 
   static func main() {
@@ -69,6 +82,12 @@ struct BertConvertCommand: ParsableCommand {
   }
 
   func validate() throws {
+    if list != (output == nil) {
+      throw ValidationError(
+        list
+          ? "--list writes no file: leave the output out" : "Missing expected argument '<output>'")
+    }
+    if json && !list { throw ValidationError("--json goes with --list") }
     if calibrate != nil && withoutCalibration {
       throw ValidationError("--calibrate and --no-calibration exclude each other")
     }
@@ -86,6 +105,13 @@ struct BertConvertCommand: ParsableCommand {
 
   func run() {
     Console.run {
+      guard let output else {
+        let listing = try FileListing(path: input)
+        var standardOutput = StandardOutput()
+        standardOutput.buffer += Array((json ? listing.json.text() + "\n" : listing.text).utf8)
+        try standardOutput.flush()
+        return
+      }
       var conversion = CheckpointConversion(input: input, output: output)
       conversion.configuration = config
       conversion.vocabulary = vocab

@@ -7,8 +7,9 @@ import SystemLibrary
 ///
 /// It is what the encoder is compared with, and shares nothing with it but the weights.
 ///
-/// With `quantized` set it follows the int8 scheme as `CBertKernels.h` words it: rows to unsigned
-/// bytes by their own minimum and maximum, heads to signed bytes by their largest magnitude.
+/// With `quantized` set it follows the int8 scheme as `CBertKernels.h` words it: all is
+/// rounded to levels of -127 to 127 about zero, by the largest magnitude of a token's row, of a head's
+/// queries, of a channel of its keys, or of its values.
 struct NaiveBert {
   let model: GeneratedModel
   /// The quantised form of a linear; nil computes it from the float weights.

@@ -1,5 +1,6 @@
 import BertModel
 import BertqFile
+import Fixtures
 import Testing
 
 @Suite struct FingerprintTests {

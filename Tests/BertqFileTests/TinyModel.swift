@@ -129,39 +129,6 @@ struct TinyModel {
   }
 }
 
-/// A folder that is removed, with what is in it, when the test ends.
-final class TemporaryFolder {
-  let path: String
-
-  init() throws {
-    path = "/tmp/bertq-tests-\(getpid())-" + String(UInt64.random(in: 0 ... .max), radix: 16)
-    guard mkdir(path, 0o700) == 0 else {
-      throw BertError(.system, "cannot make a folder", file: path)
-    }
-  }
-
-  deinit {
-    for name in names { unlink(path + "/" + name) }
-    rmdir(path)
-  }
-
-  /// The names of all that is in it.
-  var names: [String] {
-    guard let folder = opendir(path) else { return [] }
-    defer { closedir(folder) }
-    var names: [String] = []
-    while let entry = readdir(folder) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      if name != "." && name != ".." { names.append(name) }
-    }
-    return names.sorted()
-  }
-
-  static func / (folder: TemporaryFolder, name: String) -> String { folder.path + "/" + name }
-}
-
 /// The bytes of a file.
 func contents(_ path: String) throws -> [UInt8] {
   guard let file = fopen(path, "rb") else { throw BertError(.notFound, "is missing", file: path) }

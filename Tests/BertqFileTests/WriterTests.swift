@@ -1,6 +1,7 @@
 import BertErrors
 import BertModel
 import ByteFiles
+import Fixtures
 import SystemLibrary
 import Testing
 

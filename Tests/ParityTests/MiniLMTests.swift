@@ -9,7 +9,10 @@ import JSONText
 import Testing
 
 /// all-MiniLM-L6-v2 against the reference implementation's outputs.
-@Suite(.enabled(if: PublishedCheckpoint.hasMiniLM() && SharedData.isPresent("oracle", "eval")))
+@Suite(
+  .enabled(
+    if: PublishedCheckpoint.hasMiniLM() && SharedData.isPresent("oracle", "eval"),
+    "needs all-MiniLM-L6-v2 and the shared data"))
 struct MiniLMTests {
   /// One input of the oracle, whose outputs start at a row of a matrix.
   struct Input {
@@ -157,7 +160,9 @@ struct MiniLMTests {
   }
 
   /// What lies in the archives is the same, so what comes out must be.
-  @Test(arguments: ["savez", "savez_compressed"])
+  @Test(
+    .enabled(if: Program.hasNumPy, "needs python3 with NumPy"),
+    arguments: ["savez", "savez_compressed"])
   func archivesGiveTheSameFingerprints(_ function: String) throws {
     let source = try #require(PublishedCheckpoint.miniLM)
     let folder = try TemporaryFolder()
@@ -172,10 +177,7 @@ struct MiniLMTests {
       numpy.\(function)('\(folder / "model.npz")', **arrays)
       """
     let made = try Program(at: "/usr/bin/env").run(["python3", "-c", script])
-    guard made.code == 0 else {
-      print("skipped: no python3 with NumPy")
-      return
-    }
+    try #require(made.code == 0, "\(made.errors)")
     try folder.copy(filesOf: source, except: ["model.safetensors"])
     let other = try PublishedCheckpoint.converted(folder / "model.npz")
     #expect(other.fingerprint(.float32) == model.fingerprint(.float32))

@@ -1,6 +1,5 @@
 import BertErrors
 import ByteFiles
-import CommandSupport
 
 /// Writes rows of floats to standard output as one NumPy array, without keeping them in memory.
 ///

@@ -1,22 +1,23 @@
 import BertErrors
 import Bertq
 import ByteFiles
-import CommandSupport
 import JSONText
 import SystemLibrary
 
 /// One input and what to call it in the results.
-struct NumberedText {
-  let index: Int
+package struct NumberedText: Sendable {
+  /// Its number, from 0.
+  package let index: Int
   /// Where it stands in the input.
-  let place: InputPlace
+  package let place: InputPlace
   /// The caller's own id, written back as it came.
-  let id: JSON?
-  let input: TextInput
+  package let id: JSON?
+  /// What is to be answered.
+  package let input: TextInput
 }
 
 /// Where texts come from: arguments, a file, standard input, or the built-in ones.
-struct TextSource {
+package struct TextSource {
   private let fixed: [String]
   private let fixedName: String
   private let reader: LineReader?
@@ -24,14 +25,17 @@ struct TextSource {
   private var index = 0
 
   /// Texts that show a model at work when none are given.
-  static let probes = [
+  package static let probes = [
     "A man is playing a guitar on the street.",
     "Someone performs music outdoors.",
     "The train to the coast leaves at nine.",
     "Interest rates rose again this quarter.",
   ]
 
-  init(texts: [String], input: String?, isJSON: Bool) throws(BertError) {
+  /// Texts from the command line if there are any, else from a file, else from standard input.
+  ///
+  /// - Throws: `notFound` when the file cannot be read.
+  package init(texts: [String], input: String?, isJSON: Bool) throws(BertError) {
     self.isJSON = isJSON
     fixedName = texts.isEmpty ? "the built-in texts" : "the command line"
     if !texts.isEmpty {
@@ -48,9 +52,12 @@ struct TextSource {
   }
 
   /// How much of the input is read, in bytes; the total is 0 when unknown.
-  var progress: (done: Int, total: Int) { (reader?.bytesRead ?? 0, reader?.size ?? 0) }
+  package var progress: (done: Int, total: Int) { (reader?.bytesRead ?? 0, reader?.size ?? 0) }
 
-  mutating func next() throws(BertError) -> NumberedText? {
+  /// The next text; nil when there is none.
+  ///
+  /// - Throws: `malformed` with the place for a line that is none.
+  package mutating func next() throws(BertError) -> NumberedText? {
     guard let (line, place) = try nextLine() else { return nil }
     defer { index += 1 }
     guard isJSON else {
