@@ -79,7 +79,7 @@ let package = Package(
       name: "BertBench",
       dependencies: [
         "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertKernels",
-        "BertRuntime", "Bertq",
+        "BertRuntime", "Bertq", "CKernelCheck",
       ]),
 
     // MARK: Executables
@@ -182,6 +182,7 @@ let package = Package(
 
     // MARK: C modules
     .target(name: "CBertKernels"),
+    .target(name: "CKernelCheck", dependencies: ["CBertKernels"]),
     .target(name: "CBertqHeader", dependencies: ["CProtobufC"]),
     .target(name: "CBertqChecksum"),
 

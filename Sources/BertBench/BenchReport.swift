@@ -5,7 +5,6 @@ import BertRuntime
 import Bertq
 import ByteFiles
 import JSONText
-import SystemLibrary
 
 /// Cells as a table or as JSON.
 package struct BenchReport {
@@ -31,7 +30,7 @@ package struct BenchReport {
 
   /// The lines above the table.
   package var header: String {
-    "\(model) on \(Self.cpuName()), kernels \(kernels.name)\n"
+    "\(model) on \(Machine.own.cpu), kernels \(kernels.name)\n"
       + "precision threads      cell  median ms (min ... max)     tokens/s   GMAC/s  ceiling"
       + "  fraction" + (earlier == nil ? "" : "  vs earlier") + (rival == nil ? "" : "  the other")
   }
@@ -58,13 +57,15 @@ package struct BenchReport {
   }
 
   /// All cells, and what they were measured with.
-  package func json(_ cells: [Cell]) -> JSON {
+  package func json(_ cells: [Cell], digests: [KernelDigest] = []) -> JSON {
     func ceiling(_ precision: Precision) -> JSON {
       let values = cells.filter { $0.precision == precision }.flatMap(\.ceilings)
       return values.isEmpty ? .null : .number(Cell.median(values) / 1e9)
     }
     return [
-      "cpu": .string(Self.cpuName()), "kernel": .string(kernels.name),
+      "version": .string(Release.version), "cpu": .string(Machine.own.cpu),
+      "machine": Machine.own.json, "digests": .array(digests.map(\.json)),
+      "kernel": .string(kernels.name),
       "ceiling": ["int8_gmac_s": ceiling(.int8), "float_gmac_s": ceiling(.float32)],
       "model": .string(model), "sizes": sizes,
       "fingerprints": [
@@ -88,25 +89,5 @@ package struct BenchReport {
   private func pad(_ text: String, _ width: Int) -> String {
     let spaces = String(repeating: " ", count: max(0, abs(width) - text.count))
     return width < 0 ? text + spaces : spaces + text
-  }
-
-  /// The CPU as the system names it; on 64-bit ARM, where it has no name, by its makers' numbers.
-  static func cpuName() -> String {
-    guard let reader = try? LineReader(path: "/proc/cpuinfo") else { return "unknown CPU" }
-    var numbers: [String] = []
-    while let line = try? reader.next() {
-      let sides = String(decoding: line, as: UTF8.self).split(
-        separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-      guard sides.count == 2, let key = sides[0].split(whereSeparator: \.isWhitespace).last else {
-        continue
-      }
-      let value = String(sides[1].drop { $0 == " " })
-      if sides[0].hasPrefix("model name") { return value }
-      if sides[0].hasPrefix("CPU implementer") || sides[0].hasPrefix("CPU part") {
-        numbers.append("\(key) \(value)")
-      }
-      if numbers.count == 2 { return "ARM " + numbers.joined(separator: ", ") }
-    }
-    return "unknown CPU"
   }
 }

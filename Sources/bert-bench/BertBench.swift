@@ -19,11 +19,14 @@ struct BertBenchCommand: ParsableCommand {
     discussion: """
       Each round is measured beside a loop of multiply-adds in registers; the fraction says how \
       much of that ceiling the encoder's own multiply-adds reach.
+
+      With --check each kernel set first shows that it computes on this CPU what all others do; \
+      no model is needed for that.
       """,
     version: Release.name)
 
   @Argument(help: "The model.")
-  var model: String
+  var model: String?
 
   @Option(parsing: .upToNextOption, help: "Precisions to measure (default: all the file holds).")
   var precision: [Precision] = []
@@ -60,6 +63,9 @@ struct BertBenchCommand: ParsableCommand {
       "Measure another model of the same sizes in turn with this one.", valueName: "model"))
   var against: String?
 
+  @Flag(help: "Check the results of every kernel set that this CPU runs.")
+  var check = false
+
   @Flag(help: "Answer requests on standard input (tools/peers/README.md).")
   var worker = false
 
@@ -72,6 +78,7 @@ struct BertBenchCommand: ParsableCommand {
     if worker && (precision.count != 1 || threads.count != 1) {
       throw ValidationError("--worker takes one --precision and one --threads")
     }
+    if model == nil && !check { throw ValidationError("Missing expected argument '<model>'") }
     if rounds < 1 { throw ValidationError("--rounds is \(rounds); it must be at least 1") }
     if !(seconds > 0 && seconds < 600) {
       throw ValidationError("--seconds is \(seconds); it must be above 0 and below 600")
@@ -83,30 +90,43 @@ struct BertBenchCommand: ParsableCommand {
 
   func run() {
     Console.run {
-      let earlier = try compare.map { path throws(BertError) in try EarlierRun(path: path) }
-      let kernels = try KernelSet.choose(kernels)
-      let served = try ServedModel(path: model)
-      if worker {
-        var worker = try Worker(
-          model: served, precision: precision[0], threads: threads[0], kernels: kernels)
-        return try worker.serve { Console.printNow($0) }
+      let digests = check ? KernelDigest.each(of: KernelSet.available) : []
+      if !json { for digest in digests { Console.printNow(digest.line) } }
+      if let model {
+        try measure(model, digests)
+      } else if json {
+        print(Machine.report(digests).text(pretty: true))
       }
-      let rival = try against.map { path throws(BertError) in try ServedModel(path: path) }
-      var run = try BenchRun(served: served, rival: rival, kernels: kernels)
-      run.precisions = precision
-      run.threads = threads
-      run.rounds = rounds
-      run.seconds = seconds
-      let workloads = try run.workloads(cells, input: input) { Console.note("note: \($0)") }
-      let report = BenchReport(
-        served: served, kernels: kernels, earlier: earlier, showsStages: stages,
-        rival: rival?.file.path)
-      for notice in try earlier?.differences(from: report.json([])) ?? [] {
-        Console.note("note: \(notice)")
+      if !digests.allSatisfy(\.isRight) {
+        throw BertError(.system, "a kernel set does not compute on this CPU what all others do")
       }
-      if !json { Console.printNow(report.header) }
-      let done = try run.perform(workloads) { if !json { Console.printNow(report.row($0)) } }
-      if json { print(report.json(done).text(pretty: true)) }
     }
+  }
+
+  private func measure(_ model: String, _ digests: [KernelDigest]) throws(BertError) {
+    let earlier = try compare.map { path throws(BertError) in try EarlierRun(path: path) }
+    let kernels = try KernelSet.choose(kernels)
+    let served = try ServedModel(path: model)
+    if worker {
+      var worker = try Worker(
+        model: served, precision: precision[0], threads: threads[0], kernels: kernels)
+      return try worker.serve { Console.printNow($0) }
+    }
+    let rival = try against.map { path throws(BertError) in try ServedModel(path: path) }
+    var run = try BenchRun(served: served, rival: rival, kernels: kernels)
+    run.precisions = precision
+    run.threads = threads
+    run.rounds = rounds
+    run.seconds = seconds
+    let workloads = try run.workloads(cells, input: input) { Console.note("note: \($0)") }
+    let report = BenchReport(
+      served: served, kernels: kernels, earlier: earlier, showsStages: stages,
+      rival: rival?.file.path)
+    for notice in try earlier?.differences(from: report.json([])) ?? [] {
+      Console.note("note: \(notice)")
+    }
+    if !json { Console.printNow(report.header) }
+    let done = try run.perform(workloads) { if !json { Console.printNow(report.row($0)) } }
+    if json { print(report.json(done, digests: digests).text(pretty: true)) }
   }
 }

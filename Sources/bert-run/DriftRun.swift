@@ -5,7 +5,6 @@ import BertModel
 import BertRuntime
 import Bertq
 import CommandSupport
-import SystemLibrary
 
 /// Measures how far both paths of a model lie apart on the texts that it answers.
 struct DriftRun {

@@ -71,15 +71,13 @@ final class Library: Sendable {
     let served = try ServedModel(path: path)
     let kernels = try KernelSet.choose()
     let encoder = try served.encoder(precision, kernels: kernels, team: ThreadTeam(count: 1))
-    let description = served.description
-    let pooler = try Pooler(description.embedding, source: served.file, kernels: kernels)
+    let pooler = try Pooler(served.description.embedding, source: served.file, kernels: kernels)
     return try texts.map { text in
       var batch = TokenBatch()
       try served.append(text, to: &batch, truncates: false)
       var vector: [Float] = []
       try encoder.encode(batch) { states throws(BertError) in
-        vector = try pooler.vector(
-          states, tokens: batch.range(0))
+        vector = try pooler.vector(states, tokens: batch.range(0))
       }
       return vector.bits
     }

@@ -69,4 +69,25 @@ struct BenchTests {
     let old = try bench(shop.model, ["--compare", earlier])
     #expect(old.code == 0 && old.errors.contains("does not say"), "\(old.errors)")
   }
+
+  @Test func everyKernelSetHasTheKnownDigest() throws {
+    let listed = try Program.bench("--check")
+    #expect(listed.code == 0, "\(listed.errors)")
+    let lines = listed.text.split(separator: "\n")
+    #expect(
+      lines.last?.hasPrefix("portable: ") == true && lines.allSatisfy { $0.hasSuffix(", right") })
+
+    let outcome = try Program.bench("--check", "--json")
+    let report = try JSON.parse(outcome.output)
+    let digests = try #require(report["digests"]?.arrayValue)
+    #expect(digests.count == lines.count)
+    #expect(Set(digests.compactMap { $0["digest"]?.stringValue }).count == 1)
+    #expect(digests.allSatisfy { $0["right"] == .bool(true) })
+    let sets = try #require(report["machine"]?["kernel_sets"]?.arrayValue)
+    #expect(sets.filter { $0["obstacle"] == .null }.count == digests.count)
+    for key in ["system", "architecture"] {
+      #expect(report["machine"]?[key]?.stringValue?.isEmpty == false)
+    }
+    #expect(report["version"]?.stringValue != nil && report["cpu"]?.stringValue != nil)
+  }
 }

@@ -49,17 +49,6 @@ struct SecondImplementationTests {
     return (String(decoding: text, as: UTF8.self), (status >> 8) & 0xFF)
   }
 
-  /// Writes a store as a file.
-  private func write(_ store: TensorStore, to path: String) throws {
-    let views = store.names.compactMap { store.find($0) }
-    let writer = try BertqWriter(
-      path: path, description: store.model,
-      tensors: views.map { BertqTensor($0.name, $0.elementType, $0.layout, $0.shape) },
-      producer: "tests")
-    for view in views { try writer.append(view.name, view.bytes) }
-    _ = try writer.finish()
-  }
-
   /// The vectors that the second implementation gives, end to end.
   private func expected(_ path: String, _ texts: [[Int32]]) throws -> [Float] {
     let lines = texts.map { "{\"ids\":[\($0.map(String.init).joined(separator: ","))]}\n" }
@@ -95,7 +84,7 @@ struct SecondImplementationTests {
   private func compare(_ store: TensorStore, _ what: String) throws {
     let folder = try TemporaryFolder()
     let path = folder.path + "/m.bertq"
-    try write(store, to: path)
+    try write(store, store.model, to: path)
     let texts = Self.lengths.map { Self.model.ids($0) }
     let wanted = try expected(path, texts).map(\.bitPattern)
     for kernels in KernelSet.available {

@@ -9,8 +9,7 @@ fi
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 
-# The digest that every kernel set gives on every CPU; it changes only with the numeric contract.
-digest=$(cat tools/check/kernel-check/digest)
+kernel_flags=(-std=gnu11 -Wall -Werror)
 
 # compile_with_kernels OUTPUT SOURCE-OR-OPTION...
 compile_with_kernels() {
@@ -18,15 +17,29 @@ compile_with_kernels() {
   shift
   mapfile -t headers < <(find Sources/CBertKernels -type d -printf '-I%p\n')
   mapfile -t sources < <(find Sources/CBertKernels -name '*.c')
-  "$CLANG" -std=gnu11 -Wall -Werror -fuse-ld=lld "$@" "${headers[@]}" "${sources[@]}" -lm -o "$to"
+  "$CLANG" "${kernel_flags[@]}" -fuse-ld=lld "$@" "${headers[@]}" "${sources[@]}" -lm -o "$to"
 }
+
+# compile_kernel_check OUTPUT OPTION...: the program that compares all sets, and checks their digests.
+compile_kernel_check() {
+  local to=$1
+  shift
+  compile_with_kernels "$to" "$@" -ISources/CKernelCheck/include Sources/CKernelCheck/*.c tools/check/kernel-check/*.c
+}
+
+# Options for sets whose instructions this CPU lacks, to be tested all the same: AVX-VNNI in the encoding of AVX-512, and
+# AMX by a model of its instructions in C.
+stand_ins=(-DBK_EVEX_TWIN -DBK_AMX_MODEL)
 
 # What /proc/cpuinfo says of this CPU, so that a set that should have run cannot go missing: --require NAME ...
 required_sets() {
   local features
   features=" $(sed -nE 's/^(flags|Features)[^:]*: //p;T;q' /proc/cpuinfo) "
+  case $features in *" amx_int8 "*) echo --require avx512amx ;; esac
   case $features in *" avx512_vnni "*) echo --require avx512vnni ;; esac
+  case $features in *" avx_vnni "*) echo --require avxvnni ;; esac
   case $features in *" avx2 "*) echo --require avx2 ;; esac
+  case $features in *" i8mm "*) echo --require neon-i8mm ;; esac
   case $features in *" asimddp "*) echo --require neon-dot ;; esac
   case $features in *" asimd "*) echo --require neon ;; esac
   echo --require portable

@@ -33,7 +33,14 @@ def processor_flags():
 
 
 def processor_name():
+    values = {}
     with open("/proc/cpuinfo", encoding="utf-8") as file:
-        name = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), "an unnamed CPU")
-    kinds = [kind for kind in ("avx2", "avx512_vnni", "avx512_bf16", "amx_int8") if kind in processor_flags()]
+        for line in file:
+            key, _, value = line.partition(":")
+            values.setdefault(key.strip(), value.strip())
+    # 64-bit ARM has no name there, but the numbers of its maker.
+    numbers = [values.get("CPU " + key) for key in ("implementer", "part")]
+    name = values.get("model name") or ("ARM implementer %s, part %s" % tuple(numbers) if all(numbers) else "an unnamed CPU")
+    known = ("avx2", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8", "asimddp", "i8mm", "bf16")
+    kinds = [kind for kind in known if kind in processor_flags()]
     return name + (f" ({', '.join(kinds)})" if kinds else "")

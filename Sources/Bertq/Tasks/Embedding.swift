@@ -67,7 +67,7 @@ extension Model {
     await answerEach(texts, Result { () throws(BertError) in try embedding() }, request)
   }
 
-  /// The pooler's output for each text, `dimensions` numbers between -1 and 1.
+  /// The pooler's output for each text, `info.hiddenSize` numbers between -1 and 1.
   ///
   /// Blocks.
   ///
@@ -87,7 +87,7 @@ extension Model {
     answerEach(texts, Result { () throws(BertError) in try pooling() }, request)
   }
 
-  /// The pooler's output for each text, `dimensions` numbers between -1 and 1.
+  /// The pooler's output for each text, `info.hiddenSize` numbers between -1 and 1.
   ///
   /// - Throws: `unsupported` when the model has no pooler; else as `embed` does.
   public func pooled(

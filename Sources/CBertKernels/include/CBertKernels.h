@@ -171,7 +171,8 @@ typedef struct bk_kernels {
 // functions of a set may be called only when bk_kernels_obstacle of its index is null; a set of
 // another architecture has a name and none.
 const bk_kernels *bk_kernels_at(int index);
-// Why this program, CPU and operating system can not run a set, for people; null when they can.
+// Why this program, CPU and operating system can not run a set, for people; null when they can. For a set on AMX tiles this
+// asks the operating system to let the process use them, as it must be asked once before the first is used.
 const char *bk_kernels_obstacle(int index);
 // Whether there is no obstacle.
 int bk_kernels_supported(int index);

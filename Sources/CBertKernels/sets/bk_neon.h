@@ -1,15 +1,16 @@
-// What the two NEON sets share: rows as signed bytes, q - 128, for products of s8 with s8.
-//
-// sum(q * w) = sum((q - 128) * w) + 128 * sum(w); bk_undo_preparation gives the second term, once a
-// panel: |128 * 128 * BK_MAX_DEPTH| = 2^30.
+// What the NEON sets have in common: tables looked up, and softmax in integers (bk_softmax.h).
 #ifndef BK_NEON_H
 #define BK_NEON_H
 
 #include <arm_neon.h>
 
-#define BK_PREPARED int8_t
+#define BK_HAS_FMA 1
+#define BK_FLOAT_ROWS 6
+#define BK_FLOAT_VECTORS 1
+#define BK_OWN_SOFTMAX 1
 
 #include "../shared/bk_contract.h"
+#include "../shared/bk_softmax.h"
 
 BK_INLINE uint32x4_t bk_lookup_four(uint8x16x4_t table, uint32x4_t index) {
   // Byte b of entry i lies at 4 i + b.
@@ -29,54 +30,63 @@ BK_INLINE f32x16 bk_lookup(const float *table, u32x16 index) {
   return y;
 }
 
-BK_INLINE u16x16 bk_lookup_words(const uint16_t *table, u16x16 index) {
-  const uint8x16x2_t bytes = vld2q_u8((const uint8_t *)table);
-  const u8x16 entry = __builtin_convertvector(index & 15, u8x16);
-  const uint8x16_t low = vqtbl1q_u8(bytes.val[0], (uint8x16_t)entry);
-  const uint8x16_t high = vqtbl1q_u8(bytes.val[1], (uint8x16_t)entry);
-  const uint8x16_t words[2] = {vzip1q_u8(low, high), vzip2q_u8(low, high)};
-  u16x16 y;
-  memcpy(&y, words, sizeof y);
-  return y;
+// MARK: Softmax
+
+BK_INLINE void bk_store_factors(int16_t *to, i32x16 a, i32x16 b) {
+  int32x4_t four[8];
+  memcpy(four, &a, sizeof a), memcpy(four + 4, &b, sizeof b);
+  for (int i = 0; i < 4; i++) vst1q_s16(to + 8 * i, vcombine_s16(vmovn_s32(four[2 * i]), vmovn_s32(four[2 * i + 1])));
 }
 
-BK_INLINE size_t bk_rows_scratch(ptrdiff_t rows, ptrdiff_t groups) {
-  return (size_t)rows * (size_t)groups * BK_GROUP;
+// A table of 16 words, as a byte lookup takes it, and the words at eight places in 0...15.
+BK_INLINE uint8x16x2_t bk_word_table(const uint16_t *table) {
+  return (uint8x16x2_t){{vld1q_u8((const uint8_t *)table), vld1q_u8((const uint8_t *)table + 16)}};
+}
+BK_INLINE uint8x16_t bk_word_places(uint16x8_t index) {
+  // Byte b of word i lies at 2 i + b.
+  return vreinterpretq_u8_u16(vmlaq_n_u16(vdupq_n_u16(0x0100), index, 0x0202));
+}
+BK_INLINE int16x8_t bk_words_at(uint8x16x2_t table, uint8x16_t places) {
+  return vreinterpretq_s16_u8(vqtbl2q_u8(table, places));
 }
 
-BK_INLINE bk_tile_input bk_prepare_rows(const uint8_t *q, ptrdiff_t stride, ptrdiff_t rows,
-                                        ptrdiff_t groups, void *scratch) {
-  const ptrdiff_t depth = groups * BK_GROUP;
-  for (ptrdiff_t r = 0; r < rows; r++) {
-    const uint8_t *from = q + r * stride;
-    uint8_t *to = (uint8_t *)scratch + r * depth;
-    ptrdiff_t k = 0;
-    for (; k + 16 <= depth; k += 16) {
-      vst1q_u8(to + k, veorq_u8(vld1q_u8(from + k), vdupq_n_u8(0x80)));
+// Powers of 8 scores. All factors are below 2^15, so that signed fixed-point products do: sqdmulh is twice a product's upper
+// half, sqrdmulh the same rounded.
+BK_INLINE int16x8_t bk_powers(const int32_t *scores, int32x4_t top, float32x4_t unit, const uint8x16x2_t *tables) {
+  int16x4_t steps[2];
+  for (int i = 0; i < 2; i++) {
+    const float32x4_t below = vcvtq_f32_s32(vsubq_s32(top, vld1q_s32(scores + 4 * i)));
+    steps[i] = vqmovn_s32(vcvtq_s32_f32(vfmaq_f32(vdupq_n_f32(0.5f), below, unit)));
+  }
+  const uint16x8_t u = vreinterpretq_u16_s16(vcombine_s16(steps[0], steps[1]));
+  const uint8x16_t part = bk_word_places(vandq_u16(vshrq_n_u16(u, 7), vdupq_n_u16(15)));
+  const int16x8_t rest = vreinterpretq_s16_u16(vshrq_n_u16(vshlq_n_u16(u, 9), 1));
+  const int16x8_t fall = vqdmulhq_s16(bk_words_at(tables[1], part), rest);
+  const int16x8_t w = vsubq_s16(bk_words_at(tables[0], part), fall);
+  return vqrdmulhq_s16(w, bk_words_at(tables[2], bk_word_places(vshrq_n_u16(u, 11))));
+}
+
+BK_INLINE i32x16 bk_attention_weights(const int32_t *scores, const int16_t *factors, int32_t most, float step,
+                                      ptrdiff_t j, ptrdiff_t end, uint8_t *weights) {
+  const uint8x16x2_t tables[3] = {bk_word_table(bk_softmax_power), bk_word_table(bk_softmax_fall),
+                                  bk_word_table(bk_softmax_octave)};
+  const int32x4_t top = vdupq_n_s32(most);
+  const float32x4_t unit = vdupq_n_f32(step);
+  int32x4_t sum[4];
+  for (int i = 0; i < 4; i++) sum[i] = vdupq_n_s32(0);
+  for (; j < end; j += 16) {
+    for (int i = 0; i < 2; i++) {
+      const int16x8_t power = bk_powers(scores + j + 8 * i, top, unit, tables);
+      const int16x8_t factor = vld1q_s16(factors + j + 8 * i);
+      sum[2 * i] = vmlal_s16(sum[2 * i], vget_low_s16(power), vget_low_s16(factor));
+      sum[2 * i + 1] = vmlal_high_s16(sum[2 * i + 1], power, factor);
+      // A weight is 32 of a power.
+      vst1_u8(weights + j + 8 * i, vrshrn_n_u16(vreinterpretq_u16_s16(power), 5));
     }
-    for (; k < depth; k++) to[k] = from[k] ^ 0x80;
   }
-  return (bk_tile_input){scratch, depth};
-}
-
-BK_INLINE void bk_undo_preparation(const int8_t *panel, ptrdiff_t groups, int32_t *start) {
-  int32x4_t sum[8];
-  for (int i = 0; i < 8; i++) sum[i] = vdupq_n_s32(0);
-  for (ptrdiff_t g = 0; g < groups; g++, panel += 128) {
-    for (int i = 0; i < 8; i++) {
-      sum[i] = vpadalq_s16(sum[i], vpaddlq_s8(vld1q_s8(panel + 16 * i)));
-    }
-  }
-  for (int i = 0; i < 8; i++) {
-    vst1q_s32(start + 4 * i, vaddq_s32(vld1q_s32(start + 4 * i), vshlq_n_s32(sum[i], 7)));
-  }
-}
-
-// Four groups' worth of one row's four bytes.
-BK_INLINE int8x16_t bk_broadcast(const int8_t *p) {
-  int32_t four;
-  memcpy(&four, p, 4);
-  return vreinterpretq_s8_s32(vdupq_n_s32(four));
+  i32x16 sums;
+  memcpy(&sums, sum, sizeof sums);
+  return sums;
 }
 
 #endif

@@ -46,7 +46,7 @@ BK_INLINE void bk_widen_row(const uint8_t *from, ptrdiff_t groups, ptrdiff_t row
 
 BK_INLINE bk_tile_input bk_prepare_rows(const uint8_t *q, ptrdiff_t stride, ptrdiff_t rows,
                                         ptrdiff_t groups, void *scratch) {
-  const ptrdiff_t depth = groups * BK_GROUP, step = bk_tile_rows(rows, BK_ROW_TILE);
+  const ptrdiff_t depth = groups * BK_GROUP, step = bk_tile_rows(rows, BK_ROW_TILE, BK_ROW_UNIT);
   for (ptrdiff_t r = 0; r < rows; r += step) {
     const ptrdiff_t n = rows - r < step ? rows - r : step;
     int16_t *tile = (int16_t *)scratch + r * depth;

@@ -8,20 +8,18 @@
 #define BK_SET_REQUIRES "ARMv8-A"
 
 #if defined(__aarch64__)
-#define BK_HAS_FMA 1
 #define BK_ROW_TILE 4
-#define BK_FLOAT_ROWS 6
-#define BK_FLOAT_VECTORS 1
 
-#include "bk_neon.h"
+#include "bk_neon_signed.h"
 
 // Rows by 8 outputs: a vector of weights holds 4 outputs by 4 depths, an accumulator 2 outputs by 2
 // partial sums. 16 accumulators, 2 vectors of weights, one of rows and the products fit 32 registers.
 #define BK_TILE(ROWS)                                                                             \
   static void bk_tile_s8_##ROWS(const int8_t *a, ptrdiff_t lda, const int8_t *panel,              \
-                                ptrdiff_t groups, const int32_t *start,                           \
+                                ptrdiff_t groups, const int32_t *start, bk_ahead ahead,           \
                                 int32_t *tile, ptrdiff_t tile_stride) {                           \
     for (int v = 0; v < 8; v += 2) {                                                              \
+      bk_fetch_steps(&ahead, groups / 4);                                                         \
       int32x4_t sum[ROWS][2][2];                                                                  \
       for (int r = 0; r < ROWS; r++)                                                              \
         for (int i = 0; i < 2; i++) sum[r][i][0] = sum[r][i][1] = vdupq_n_s32(0);                 \
@@ -52,7 +50,7 @@ BK_TILE(1) BK_TILE(2) BK_TILE(3) BK_TILE(4)
 BK_INLINE void bk_tile_s8(const int8_t *a, ptrdiff_t lda, ptrdiff_t rows, const int8_t *panel,
                           ptrdiff_t groups, const int32_t *start, bk_ahead ahead,
                           int32_t *tile, ptrdiff_t tile_stride) {
-  BK_SWITCH_ROWS(BK_ROW_TILE, rows, bk_tile_s8, a, lda, panel, groups, start, tile, tile_stride)
+  BK_SWITCH_ROWS(BK_ROW_TILE, rows, bk_tile_s8, a, lda, panel, groups, start, ahead, tile, tile_stride)
 }
 
 static uint64_t bk_peak_s8(uint64_t rounds) {

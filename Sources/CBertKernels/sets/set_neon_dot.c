@@ -6,12 +6,9 @@
 #if defined(__aarch64__)
 #pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
 
-#define BK_HAS_FMA 1
 #define BK_ROW_TILE 6
-#define BK_FLOAT_ROWS 6
-#define BK_FLOAT_VECTORS 1
 
-#include "bk_neon.h"
+#include "bk_neon_signed.h"
 
 // One group of all rows: row r's four bytes are lane LANE of x[r].
 #define BK_DOT(ROWS, LANE)                                                                        \
@@ -24,9 +21,10 @@
 // of weights holds 4 outputs by 4 depths; a vector of a row holds 4 groups.
 #define BK_TILE(ROWS)                                                                             \
   static void bk_tile_s8_##ROWS(const int8_t *a, ptrdiff_t lda, const int8_t *panel,              \
-                                ptrdiff_t groups, const int32_t *start,                           \
+                                ptrdiff_t groups, const int32_t *start, bk_ahead ahead,           \
                                 int32_t *tile, ptrdiff_t tile_stride) {                           \
     for (int h = 0; h < 2; h++) {                                                                 \
+      bk_fetch_steps(&ahead, groups / 2);                                                         \
       int32x4_t sum[ROWS][4];                                                                     \
       for (int r = 0; r < ROWS; r++)                                                              \
         for (int i = 0; i < 4; i++)                                                               \
@@ -53,7 +51,7 @@ BK_TILE(1) BK_TILE(2) BK_TILE(3) BK_TILE(4) BK_TILE(5) BK_TILE(6)
 BK_INLINE void bk_tile_s8(const int8_t *a, ptrdiff_t lda, ptrdiff_t rows, const int8_t *panel,
                           ptrdiff_t groups, const int32_t *start, bk_ahead ahead,
                           int32_t *tile, ptrdiff_t tile_stride) {
-  BK_SWITCH_ROWS(BK_ROW_TILE, rows, bk_tile_s8, a, lda, panel, groups, start, tile, tile_stride)
+  BK_SWITCH_ROWS(BK_ROW_TILE, rows, bk_tile_s8, a, lda, panel, groups, start, ahead, tile, tile_stride)
 }
 
 static uint64_t bk_peak_s8(uint64_t rounds) {

@@ -24,7 +24,7 @@ static void bk_attend_f32(const bk_head *h, void *scratch) {
     for (ptrdiff_t d = 0; d < width; d++)
       values[(d / 32 * h->length + j) * 32 + d % 32] =
           d < h->head_size ? h->value[j * h->stride + d] : 0.0f;
-  const ptrdiff_t all = bk_head_rows(h), step = bk_tile_rows(all, BK_FLOAT_ROWS);
+  const ptrdiff_t all = bk_head_rows(h), step = bk_tile_rows(all, BK_FLOAT_ROWS, 1);
   for (ptrdiff_t row = 0; row < all; row += step) {
     const ptrdiff_t rows = all - row < step ? all - row : step;
     const float *query = bk_head_query(h, row);

@@ -287,7 +287,7 @@ BK_INLINE void bk_attend_s8_of(const bk_head *h, ptrdiff_t head_size, void *scra
   // As many queries as a tile has rows, or as leave half of a first-level cache free beside their scores.
   const ptrdiff_t fit = BK_SCORE_BYTES / (4 * s.padded), most = fit < 4 ? 4 : fit;
   const ptrdiff_t rows = bk_head_rows(h);
-  const ptrdiff_t step = bk_tile_rows(rows, most < BK_ROW_TILE ? most : BK_ROW_TILE);
+  const ptrdiff_t step = bk_tile_rows(rows, most < BK_ROW_TILE ? most : BK_ROW_TILE, 1);
   for (ptrdiff_t row = 0; row < rows; row += step) {
     bk_attend_rows(h, &s, head_size, scales, row, rows - row < step ? rows - row : step);
   }

@@ -28,12 +28,18 @@
 #error "a set defines BK_HAS_FMA, 0 or 1"
 #endif
 
-// The most rows of an int8 tile, as many as have their sums in registers; 4, 6 or 12, as BK_SWITCH_ROWS knows them.
+// The most rows of an int8 tile, as many as have their sums in registers: 4, 6 or 12 where BK_SWITCH_ROWS is used.
 #if !defined(BK_ROW_TILE)
 #error "a set defines BK_ROW_TILE"
 #endif
 _Static_assert(BK_ROW_TILE >= 1 && BK_ROW_TILE <= 16, "attention keeps a vector of 16 lanes with one lane a row");
 _Static_assert(BK_BLOCK_ROWS % BK_ROW_TILE == 0, "a block of rows would end in a part of a tile");
+
+// Tiles of a linear begin at rows that are multiples of this.
+#ifndef BK_ROW_UNIT
+#define BK_ROW_UNIT 1
+#endif
+_Static_assert(BK_ROW_TILE % BK_ROW_UNIT == 0, "a tile would end in a part of a unit");
 
 // The most rows of a float tile, 4, 6 or 12, and how many of a panel's 2 vectors of 16 floats it computes at once.
 #if !defined(BK_FLOAT_ROWS) || !defined(BK_FLOAT_VECTORS)
@@ -61,6 +67,11 @@ _Static_assert(BK_ROTATE_POINTS == 8 || BK_ROTATE_POINTS == 16, "bk_rotate.h has
 #endif
 typedef BK_PREPARED bk_prepared;
 
+// Whether prepared rows are signed, 128 below the bytes: the values themselves.
+#ifndef BK_SIGNED_ROWS
+#define BK_SIGNED_ROWS 0
+#endif
+
 // MARK: 3. Choices: 1 where the set has a better way than the shared one, and then it defines what 5 lists
 
 #ifndef BK_MASKS  // loads and stores of the first n elements
@@ -77,6 +88,9 @@ typedef BK_PREPARED bk_prepared;
 #endif
 #ifndef BK_OUTPUTS_TILES  // sums to outputs, straight from registers
 #define BK_OUTPUTS_TILES 0
+#endif
+#ifndef BK_OWN_LINEAR  // whole panels of a linear, on tiles of another kind than attention's
+#define BK_OWN_LINEAR 0
 #endif
 #ifndef BK_SCORES_IN_TILES  // attention scores and their maxima
 #define BK_SCORES_IN_TILES 0
@@ -105,8 +119,8 @@ BK_INLINE const bk_prepared *bk_tile_row(const bk_tile_input *a, ptrdiff_t row) 
   return a->base + row * a->stride;
 }
 
-// Adds to the 32 starting sums of a panel what turns sums over prepared rows into sums over rows. Empty where preparing
-// leaves the values as they are.
+// Adds to the 32 starting sums of a panel what turns sums over prepared rows into sums over bytes; for attention alone,
+// as a linear knows its weights' sums. Empty where preparing leaves the values as they are.
 BK_INLINE void bk_undo_preparation(const int8_t *panel, ptrdiff_t groups, int32_t *start);
 
 // The exact int32 sums of `rows` (1...BK_ROW_TILE) prepared rows at a, `lda` apart, by the 32 outputs of a panel, from
@@ -152,6 +166,19 @@ BK_INLINE void bk_tile_of_panel(ptrdiff_t index, ptrdiff_t tiles, void *kept, co
 BK_INLINE void bk_tile_to_outputs(ptrdiff_t index, ptrdiff_t tiles, void *kept, const bk_prepared *a, ptrdiff_t lda,
                                   ptrdiff_t rows, const int8_t *panel, ptrdiff_t groups, const int32_t *start,
                                   bk_ahead ahead, bk_tile_outputs *to);
+#endif
+
+#if BK_OWN_LINEAR
+// bk_prepare_rows for a linear, and the bytes of all scratch that a linear needs beside the rows.
+BK_INLINE size_t bk_linear_rows_scratch(ptrdiff_t rows, ptrdiff_t groups);
+BK_INLINE bk_tile_input bk_prepare_linear(const uint8_t *q, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t groups,
+                                          void *scratch);
+BK_INLINE size_t bk_panels_scratch(ptrdiff_t groups);
+// Some panels of a linear over all its rows, to outputs. `next` is what comes after them, to be fetched.
+static void bk_linear_s8_panels(const bk_linear_s8 *l, const bk_tile_input *a, const float *scales, ptrdiff_t rows,
+                                bk_panels panels, const bk_output *o, const int8_t *next, void *scratch);
+// The end of a linear.
+BK_INLINE void bk_finish_linear(void);
 #endif
 
 #if BK_SCORES_IN_TILES

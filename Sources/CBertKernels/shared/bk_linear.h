@@ -45,6 +45,26 @@ BK_INLINE bk_ahead bk_fetch_nothing(const void *at) {
 
 // MARK: int8
 
+// What a panel's sums start from: a row's bytes lie 128 above what they stand for, and -128 * sum(w) takes that
+// back. Sums over any part of the depth, from this start, stay within 128 * 128 * BK_MAX_DEPTH = 2^30. Signed rows are
+// what they stand for.
+BK_INLINE void bk_start_sums(const bk_linear_s8 *l, ptrdiff_t column, int32_t *start) {
+  if (BK_SIGNED_ROWS) {
+    memset(start, 0, BK_PANEL * sizeof *start);
+    return;
+  }
+  for (int h = 0; h < 2; h++) {
+    const ptrdiff_t at = column + 16 * h, n = l->outputs - at;
+    f32x16 sum = 0.0f;
+    if (n > 0) sum = bk_load_upto(l->column_sum + at, n, 0.0f);
+    // What no sum can be must not be converted.
+    const float most = 128.0f * BK_MAX_DEPTH;
+    sum = bk_min(bk_max(sum, -most), most);
+    *(i32x16_u *)(start + 16 * h) = __builtin_convertvector(sum, i32x16) * -128;
+  }
+}
+
+#if !BK_OWN_LINEAR
 #if !BK_KEEPS_PANELS
 BK_INLINE size_t bk_panel_scratch(ptrdiff_t groups) { return 0; }
 BK_INLINE void bk_tile_of_panel(ptrdiff_t index, ptrdiff_t tiles, void *kept, const bk_prepared *a, ptrdiff_t lda,
@@ -64,20 +84,6 @@ BK_INLINE void bk_tile_to_outputs(ptrdiff_t index, ptrdiff_t tiles, void *kept, 
 }
 #endif
 
-// What a panel's sums start from: a row's bytes lie 128 above what they stand for, and -128 * sum(w) takes that
-// back. Sums over any part of the depth, from this start, stay within 128 * 128 * BK_MAX_DEPTH = 2^30.
-BK_INLINE void bk_start_sums(const bk_linear_s8 *l, ptrdiff_t column, int32_t *start) {
-  for (int h = 0; h < 2; h++) {
-    const ptrdiff_t at = column + 16 * h, n = l->outputs - at;
-    f32x16 sum = 0.0f;
-    if (n > 0) sum = bk_load_upto(l->column_sum + at, n, 0.0f);
-    // What no sum can be must not be converted.
-    const float most = 128.0f * BK_MAX_DEPTH;
-    sum = bk_min(bk_max(sum, -most), most);
-    *(i32x16_u *)(start + 16 * h) = __builtin_convertvector(sum, i32x16) * -128;
-  }
-}
-
 // `activation` and `adds`, whether there is a residual and so no activation, are constants: the loops have no branches.
 BK_INLINE void bk_linear_s8_with(const bk_linear_s8 *l, const bk_tile_input *a,
                                  const float *scales, ptrdiff_t rows, bk_panels panels,
@@ -85,7 +91,7 @@ BK_INLINE void bk_linear_s8_with(const bk_linear_s8 *l, const bk_tile_input *a,
                                  bk_activation activation, int adds) {
   _Alignas(64) int32_t start[BK_PANEL];
   _Alignas(64) float padded[BK_ROW_TILE * BK_PANEL];
-  const ptrdiff_t step = bk_tile_rows(rows, BK_ROW_TILE), tiles = (rows + step - 1) / step;
+  const ptrdiff_t step = bk_tile_rows(rows, BK_ROW_TILE, BK_ROW_UNIT), tiles = (rows + step - 1) / step;
   const ptrdiff_t panel_bytes = l->groups * (BK_PANEL * BK_GROUP);
   _Alignas(64) float waiting[BK_ROW_TILE * BK_PANEL];
   bk_tile_outputs to = {
@@ -96,7 +102,6 @@ BK_INLINE void bk_linear_s8_with(const bk_linear_s8 *l, const bk_tile_input *a,
     const ptrdiff_t column = (p - panels.first) * BK_PANEL, left = l->outputs - p * BK_PANEL;
     bk_load_panel_constants(l, p * BK_PANEL, &to);
     bk_start_sums(l, p * BK_PANEL, start);
-    bk_undo_preparation(panel, l->groups, start);
     for (ptrdiff_t r = 0; r < rows; r += step) {
       const ptrdiff_t n = rows - r < step ? rows - r : step;
       const bk_ahead ahead = bk_plan_ahead(then, l->groups, r / step, tiles);
@@ -126,27 +131,49 @@ BK_LINEAR_S8(gelu, BK_ACT_GELU, 0)
 BK_LINEAR_S8(gelu_tanh, BK_ACT_GELU_TANH, 0)
 BK_LINEAR_S8(relu, BK_ACT_RELU, 0)
 
+static void bk_linear_s8_panels(const bk_linear_s8 *l, const bk_tile_input *a, const float *scales, ptrdiff_t rows,
+                                bk_panels panels, const bk_output *o, const int8_t *next, void *scratch) {
+#define BK_RUN(NAME) bk_linear_s8_##NAME(l, a, scales, rows, panels, o, next, scratch)
+  switch (o->activation) {
+    case BK_ACT_NONE: o->residual ? BK_RUN(residual) : BK_RUN(alone); break;
+    case BK_ACT_GELU: BK_RUN(gelu); break;
+    case BK_ACT_GELU_TANH: BK_RUN(gelu_tanh); break;
+    case BK_ACT_RELU: BK_RUN(relu); break;
+  }
+#undef BK_RUN
+}
+
+BK_INLINE size_t bk_linear_rows_scratch(ptrdiff_t rows, ptrdiff_t groups) { return bk_rows_scratch(rows, groups); }
+BK_INLINE bk_tile_input bk_prepare_linear(const uint8_t *q, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t groups,
+                                          void *scratch) {
+  return bk_prepare_rows(q, stride, rows, groups, scratch);
+}
+BK_INLINE size_t bk_panels_scratch(ptrdiff_t groups) { return bk_panel_scratch(groups); }
+BK_INLINE void bk_finish_linear(void) {}
+#endif
+
+// Scratch: what the rows take, up to a cache line, and then what panels take.
+BK_INLINE size_t bk_linear_panels_at(ptrdiff_t rows, ptrdiff_t groups) {
+  return (size_t)bk_round_up((ptrdiff_t)bk_linear_rows_scratch(rows, groups), 64);
+}
+static size_t bk_linear_s8_scratch(ptrdiff_t rows, ptrdiff_t groups) {
+  return bk_linear_panels_at(rows, groups) + bk_panels_scratch(groups);
+}
+
 static void bk_linear_s8_rows(const bk_linear_s8 *l, const uint8_t *q, ptrdiff_t q_stride,
                               const float *scales, ptrdiff_t rows, const bk_panels *panels,
                               ptrdiff_t ranges, const bk_output *output, const void *next,
                               void *scratch) {
-  const bk_tile_input a = bk_prepare_rows(q, q_stride, rows, l->groups, scratch);
-  void *kept = (char *)scratch + bk_round_up((ptrdiff_t)bk_rows_scratch(rows, l->groups), 64);
+  const bk_tile_input a = bk_prepare_linear(q, q_stride, rows, l->groups, scratch);
+  void *rest = (char *)scratch + bk_linear_panels_at(rows, l->groups);
   bk_output o = *output;
   for (ptrdiff_t i = 0; i < ranges; i++) {
-    const bk_panels some = panels[i];
     const int8_t *then = next ? next : l->weights;
     if (i + 1 < ranges) then = l->weights + panels[i + 1].first * l->groups * BK_PANEL * BK_GROUP;
-#define BK_RUN(NAME) bk_linear_s8_##NAME(l, &a, scales, rows, some, &o, then, kept)
-    switch (o.activation) {
-      case BK_ACT_NONE: o.residual ? BK_RUN(residual) : BK_RUN(alone); break;
-      case BK_ACT_GELU: BK_RUN(gelu); break;
-      case BK_ACT_GELU_TANH: BK_RUN(gelu_tanh); break;
-      case BK_ACT_RELU: BK_RUN(relu); break;
-    }
-#undef BK_RUN
-    bk_advance(&o, some);
+    bk_linear_s8_panels(l, &a, scales, rows, panels[i], &o, then, rest);
+    bk_advance(&o, panels[i]);
   }
+  bk_finish_linear();
 }
 
 // MARK: float32
@@ -204,7 +231,7 @@ BK_INLINE void bk_tile_f32(const float *x, ptrdiff_t stride, ptrdiff_t rows, con
 static void bk_linear_f32_panels(const bk_linear_f32 *l, const float *x, ptrdiff_t x_stride,
                                  ptrdiff_t rows, bk_panels panels, const bk_output *o) {
   _Alignas(64) float tile[BK_FLOAT_ROWS * BK_PANEL], padded[BK_FLOAT_ROWS * BK_PANEL];
-  const ptrdiff_t step = bk_tile_rows(rows, BK_FLOAT_ROWS), tiles = (rows + step - 1) / step;
+  const ptrdiff_t step = bk_tile_rows(rows, BK_FLOAT_ROWS, 1), tiles = (rows + step - 1) / step;
   for (ptrdiff_t p = panels.first; p < panels.last; p++) {
     const ptrdiff_t column = p * BK_PANEL, n = l->outputs - column;
     const float *panel = l->weights + p * l->depth * BK_PANEL;

@@ -6,11 +6,6 @@
 #include "bk_attention_s8.h"
 #include "bk_peak.h"
 
-static size_t bk_linear_s8_scratch(ptrdiff_t rows, ptrdiff_t groups) {
-  return (size_t)bk_round_up((ptrdiff_t)bk_rows_scratch(rows, groups), 64) +
-         bk_panel_scratch(groups);
-}
-
 const bk_kernels BK_SET = {
     .name = BK_SET_NAME,
     .requires = BK_SET_REQUIRES,

@@ -34,14 +34,24 @@ typedef struct {
   ptrdiff_t step;
 } bk_ahead;
 
+// Fetches `steps` steps of it at once, for loops whose steps have no time for one instruction more.
+BK_INLINE void bk_fetch_steps(bk_ahead *ahead, ptrdiff_t steps) {
+  const int8_t *end = ahead->at + steps * ahead->step;
+  switch (ahead->to) {
+    case BK_FETCH_NOTHING: break;
+    case BK_FETCH_NEAR: for (; ahead->at < end; ahead->at += 64) __builtin_prefetch(ahead->at, 0, 3); break;
+    case BK_FETCH_FAR: for (; ahead->at < end; ahead->at += 64) __builtin_prefetch(ahead->at, 0, 2); break;
+  }
+}
+
 BK_INLINE ptrdiff_t bk_round_up(ptrdiff_t n, ptrdiff_t to) {
   return (n + to - 1) / to * to;
 }
 
-// Rows in balanced tiles: 13 rows are 7 + 6, not 12 + 1.
-BK_INLINE ptrdiff_t bk_tile_rows(ptrdiff_t rows, ptrdiff_t most) {
+// Rows in balanced tiles of at most `most`: 13 rows are 7 + 6, not 12 + 1. Each but the last is a multiple of `unit`.
+BK_INLINE ptrdiff_t bk_tile_rows(ptrdiff_t rows, ptrdiff_t most, ptrdiff_t unit) {
   const ptrdiff_t tiles = (rows + most - 1) / most;
-  return (rows + tiles - 1) / tiles;
+  return bk_round_up((rows + tiles - 1) / tiles, unit);
 }
 
 BK_INLINE f32x16 bk_load(const float *p) { return *(const f32x16_u *)p; }

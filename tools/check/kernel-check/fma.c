@@ -4,7 +4,9 @@
 #define BK_HAS_FMA 0
 #include "bk_vector.h"
 
-#include "check.h"
+#include "../../../Sources/CKernelCheck/cases.h"
+
+long check_emulated_fma(void);
 
 static uint32_t bits_of(float x) {
   uint32_t bits;

@@ -9,7 +9,7 @@ guard let path = arguments.first else {
 }
 do {
   let model = try Model(path: path)
-  for vector in try await model.embed(Array(arguments.dropFirst())) { print(vector) }
+  for vector in try model.embed(Array(arguments.dropFirst())) { print(vector) }
 } catch {
   print("consumer: \(error)")
   exit(error.code.exitCode)

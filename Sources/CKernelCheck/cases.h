@@ -1,8 +1,6 @@
-// A test of every kernel set against the portable one, bit for bit, and of the portable one against
-// other instruction sets and architectures by a digest. Plain C, so that it can be cross-compiled
-// and run under an emulator.
-#ifndef KERNEL_CHECK_H
-#define KERNEL_CHECK_H
+// The cases: seeded values, buffers that notice what reaches beyond them, and records of results.
+#ifndef KERNEL_CHECK_CASES_H
+#define KERNEL_CHECK_CASES_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -78,12 +76,16 @@ typedef struct {
 // Called for each case in turn.
 typedef void (*visitor)(const test_case *c);
 void visit_linears(visitor visit);
-void visit_lowest_weights(visitor visit);  // -128: compared, but not in the digest
-void visit_all_shapes(visitor visit);  // 1,200,000 of them, for linears
 void visit_rows(visitor visit);
 void visit_attention(visitor visit);
+void visit_digest_cases(visitor visit);  // all of the above
 
-// Compares the emulated fused multiply-add with the C library's; returns the number of differences.
-long check_emulated_fma(void);
+// Compared between sets, but not in the digest.
+void visit_lowest_weights(visitor visit);  // -128
+void visit_deep_linears(visitor visit);    // many rows at depths from 1,500 on, where AMX takes depth by parts
+void visit_all_shapes(visitor visit);      // 1,200,000 of them, for linears
+
+static const uint64_t DIGEST_START = 0xcbf29ce484222325u;
+void add_to_digest(uint64_t *digest, const record *r);
 
 #endif

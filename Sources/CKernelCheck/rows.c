@@ -1,5 +1,5 @@
 // Cases of the kernels that work on whole rows.
-#include "check.h"
+#include "cases.h"
 
 // shape: rows, width, kind.
 static void run_norm_rows(const bk_kernels *k, random_source *r, const ptrdiff_t *shape,

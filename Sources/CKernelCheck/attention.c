@@ -1,5 +1,5 @@
 // Cases of attention, int8 and float.
-#include "check.h"
+#include "cases.h"
 
 // 1 / sqrt(head size), near enough, without the C library's square root.
 static float score_scale(ptrdiff_t head_size) {

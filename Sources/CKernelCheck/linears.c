@@ -1,5 +1,5 @@
 // Cases of linear_s8, linear_f32, and the rotating and quantising before one.
-#include "check.h"
+#include "cases.h"
 
 static float_kind usual_kind(random_source *r) {
   const ptrdiff_t i = next_between(r, 0, 9);
@@ -185,6 +185,17 @@ void visit_lowest_weights(visitor visit) {
       visit(&(test_case){"linear_s8", run_linear_s8, {7, 33, depth, kind}, 6});
     }
     visit(&(test_case){"linear_s8", run_linear_s8, {2, 33, BK_MAX_DEPTH, kind}, 6});
+  }
+}
+
+void visit_deep_linears(visitor visit) {
+  visiting = visit;
+  static const ptrdiff_t rows[] = {2, 16, 17, 31, 32, 33, 47, 48, 49, 64, 80, 81, 97};
+  static const ptrdiff_t depths[] = {1535, 1536, 1537, 1600, 2304, 3072};
+  for (int i = 0; i < 13; i++) {
+    for (int j = 0; j < 6; j++) linear(rows[i], 1 + (i * 31 + j * 17) % 100, depths[j]);
+    linear(rows[i], 33 + i, 384);
+    linear(rows[i], 64, 1 + i * 5);
   }
 }
 

@@ -1,5 +1,7 @@
 // Seeded values, guarded buffers and records.
-#include "check.h"
+#define _DEFAULT_SOURCE  // anonymous mappings
+
+#include "cases.h"
 
 #include <sys/mman.h>
 
@@ -83,20 +85,20 @@ static int taken;
 static void *take_at(size_t size, size_t alignment) {
   if (taken == SLOTS) {
     fprintf(stderr, "kernel-check: a case takes more than %d buffers\n", SLOTS);
-    exit(2);
+    exit(71);
   }
 #if EXACT_ALLOCATION
   uint8_t *start = 0;
-  if (posix_memalign((void **)&start, alignment < 8 ? 8 : alignment, size ? size : 1)) exit(2);
+  if (posix_memalign((void **)&start, alignment < 8 ? 8 : alignment, size ? size : 1)) exit(71);
 #else
   const size_t room = (size_t)64 << 20, page = 65536;
-  if (size + MARGIN + alignment > room) exit(2);
+  if (size + MARGIN + alignment > room) exit(71);
   if (!slots[taken].end) {
     uint8_t *base = mmap(0, room + page, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base == MAP_FAILED || mprotect(base + room, page, PROT_NONE) != 0) {
       perror("kernel-check: mmap");
-      exit(2);
+      exit(71);
     }
     slots[taken].end = base + room;
   }
@@ -134,7 +136,7 @@ void record_bytes(record *out, const void *p, size_t size) {
   if (out->size + size > out->room) {
     out->room = 2 * (out->size + size);
     out->bytes = realloc(out->bytes, out->room);
-    if (!out->bytes) exit(2);
+    if (!out->bytes) exit(71);
   }
   memcpy(out->bytes + out->size, p, size);
   out->size += size;

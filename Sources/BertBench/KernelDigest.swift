@@ -1,0 +1,35 @@
+import BertKernels
+import CKernelCheck
+import JSONText
+
+/// What a kernel set computes in a fixed list of cases, as one number that is the same for all sets on all CPUs.
+package struct KernelDigest: Sendable {
+  /// The set's name.
+  package let set: String
+  /// The digest of its results.
+  package let value: UInt64
+
+  /// Whether it is the known one.
+  package var isRight: Bool { value == kernel_check_known_digest }
+
+  /// Runs the cases with each of some sets, a second or so for each; one caller at a time.
+  package static func each(of sets: [KernelSet]) -> [KernelDigest] {
+    sets.map { KernelDigest(set: $0.name, value: kernel_check_digest($0.table)) }
+  }
+
+  /// A line for people.
+  package var line: String {
+    let known = Self.hexadecimal(kernel_check_known_digest)
+    return "\(set): \(Self.hexadecimal(value)), \(isRight ? "right" : "WRONG, expected \(known)")"
+  }
+
+  /// The set, the digest and whether it is right.
+  package var json: JSON {
+    ["kernel": .string(set), "digest": .string(Self.hexadecimal(value)), "right": .bool(isRight)]
+  }
+
+  private static func hexadecimal(_ value: UInt64) -> String {
+    let digits = String(value, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+  }
+}

@@ -1,0 +1,15 @@
+// Cases of every kernel with values from a seed, and the digest of what they give: one number for all kernel sets on all
+// CPUs. Plain C, so that it can be cross-compiled and run under an emulator; bert-bench and the checks of the kernels run it.
+#ifndef C_KERNEL_CHECK_H
+#define C_KERNEL_CHECK_H
+
+#include "CBertKernels.h"
+
+// The digest that every set gives; it changes only with the numeric contract.
+static const uint64_t kernel_check_known_digest = 0x787d909e4dd5619du;
+
+// The digest of what a set gives in all cases, some seconds of one thread's work. It must be able to run here. Not for two
+// threads at a time. A process that has no memory for it, or whose kernels write outside theirs, ends.
+uint64_t kernel_check_digest(const bk_kernels *set);
+
+#endif
