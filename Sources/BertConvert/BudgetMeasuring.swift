@@ -11,22 +11,26 @@ struct BudgetMeasuring {
   let kept: [(linear: LinearName, reason: String)]
   private let file: ModelFile
   private let result: BudgetSearch.Result
+  /// The drift of what is kept.
+  var measured: HeldOutDrift.Measurement { result.after }
   private let texts: Int
 
-  /// Searches; `texts` are those that calibration did not see.
+  /// Searches, or only measures without a budget; `texts` are those that calibration did not see.
   init(
-    file: ModelFile, budget: DriftBudget, texts: TokenBatch?, kernels: KernelSet, team: ThreadTeam,
+    file: ModelFile, budget: DriftBudget?, texts: TokenBatch, kernels: KernelSet, team: ThreadTeam,
     watch: ConversionWatch
   ) throws(BertError) {
-    guard let texts, texts.count > 0 else {
+    guard texts.count > 0 else {
       throw BertError(
         .usage, "a drift limit is measured on calibration texts; there are none for this model")
     }
     let drift = try HeldOutDrift(source: file, batch: texts, kernels: kernels, team: team)
-    let search = BudgetSearch(
-      budget: budget, drift: drift, configuration: file.model.configuration)
-    result = try search.run {
-      watch(.progress(stage: .measuring, done: $0, of: $1))
+    if let budget {
+      let search = BudgetSearch(
+        budget: budget, drift: drift, configuration: file.model.configuration)
+      result = try search.run { watch(.progress(stage: .measuring, done: $0, of: $1)) }
+    } else {
+      result = BudgetSearch.Result(unlimited: try drift.measure([]))
     }
     kept = result.kept
     self.file = file
@@ -48,7 +52,7 @@ struct BudgetMeasuring {
   /// Copies the file's tensors, less those that no path of the result uses.
   func copy(
     to path: String, weights: CheckpointConversion.Weights, settings: [BertqSetting],
-    check: (String) throws(BertError) -> Void
+    drift: ConversionDrift, check: (String) throws(BertError) -> Void
   ) throws(BertError) -> BertqFingerprints {
     let kept = Set(kept.map { $0.linear.description })
     var dropped: Set<String> = []
@@ -65,7 +69,7 @@ struct BudgetMeasuring {
     let writer = try BertqWriter(
       path: path, description: file.model,
       tensors: tensors.map { BertqTensor($0.name, $0.elementType, $0.layout, $0.shape) },
-      quantizer: settings, producer: file.producer)
+      quantizer: settings, drift: drift, producer: file.producer)
     for tensor in tensors {
       try file.verify(tensor, bytes: 0..<tensor.bytes.count)
       try writer.append(tensor.name, tensor.bytes)

@@ -10,8 +10,10 @@ import ByteFiles
 struct CalibrationInput {
   /// What the quantiser watches.
   private(set) var batch = TokenBatch()
-  /// What a budget is measured on; empty without one.
+  /// What the drift is measured on: texts that no weight is fitted to.
   private(set) var heldOut = TokenBatch()
+  /// What those are, for people.
+  private(set) var heldOutSource = ""
   /// What went in, for the file's record.
   private(set) var settings: [BertqSetting] = []
   /// What a user should know.
@@ -36,13 +38,14 @@ struct CalibrationInput {
 
   /// Tokenizes the texts that come with the program; nil when they say nothing to this vocabulary.
   static func builtIn(
-    model: ModelDescription, tokenizer: Tokenizer, holdsOut: Bool
+    model: ModelDescription, tokenizer: Tokenizer
   ) throws(BertError) -> CalibrationInput? {
     var input = try CalibrationInput(model: model, tokenizer: tokenizer)
     // A text with a word that this vocabulary cannot even call unknown is left out.
     for text in CalibrationTexts.all { try? input.add(Array(text.utf8)) }
     if input.texts.isEmpty { return nil }
-    input.choose(named: "built-in \(CalibrationTexts.version)", holdsOut: holdsOut)
+    input.choose(named: "built-in \(CalibrationTexts.version)", holdsOut: false)
+    try input.holdOutBuiltIn(model)
     return input
   }
 
@@ -51,7 +54,7 @@ struct CalibrationInput {
   /// - Throws: `usage` when it has no text, or none that the vocabulary knows a word of; `notFound`
   ///   when it cannot be read.
   static func file(
-    _ path: String, model: ModelDescription, tokenizer: Tokenizer, holdsOut: Bool
+    _ path: String, model: ModelDescription, tokenizer: Tokenizer
   ) throws(BertError) -> CalibrationInput {
     var input = try CalibrationInput(model: model, tokenizer: tokenizer)
     let reader = try LineReader(path: path)
@@ -59,7 +62,7 @@ struct CalibrationInput {
       do throws(BertError) { try input.add(line) } catch { throw reader.place.locate(error) }
     }
     try input.requireTexts(path)
-    input.choose(named: Folder.name(of: path), holdsOut: holdsOut)
+    input.choose(named: Folder.name(of: path), holdsOut: true)
     return input
   }
 
@@ -127,13 +130,27 @@ struct CalibrationInput {
         notices.append("a calibration text was passed over: \(error.message)")
       }
     }
-    if holdsOut && !splits {
-      heldOut = batch
-      notices.append(
-        "fewer than \(Self.heldOutStep) calibration texts: the drift is measured on the same ones")
-    }
+    heldOutSource = "one in \(Self.heldOutStep) of \(name)"
+    if holdsOut && !splits { measureOnCalibration(name) }
     describe(name, chosen.count)
     texts = []
+  }
+
+  /// Where there are no others, the drift is measured on the texts that the weights are fitted to.
+  private mutating func measureOnCalibration(_ name: String) {
+    heldOut = batch
+    heldOutSource = name
+    notices.append(
+      "there are too few texts to hold some out: the drift is measured on those of the calibration")
+  }
+
+  /// Tokenizes the built-in texts that nothing is fitted to.
+  private mutating func holdOutBuiltIn(_ model: ModelDescription) throws(BertError) {
+    var others = try CalibrationInput(model: model, tokenizer: tokenizer)
+    for text in HeldOutTexts.all { try? others.add(Array(text.utf8)) }
+    for ids in others.texts { try heldOut.append(ids: ids, for: configuration) }
+    heldOutSource = "built-in, held out \(HeldOutTexts.version)"
+    if heldOut.count == 0 { measureOnCalibration("built-in \(CalibrationTexts.version)") }
   }
 
   /// As many texts, from all over the file, as keep to the most tokens.

@@ -41,7 +41,18 @@ public struct CheckpointConversion: Sendable {
     case none
   }
 
-  /// The checkpoint: a file, a shard index or a folder.
+  /// How word embeddings are stored: most of a multilingual model's bytes.
+  public enum WordEmbeddings: String, Sendable, CaseIterable {
+    /// As published.
+    case f32
+    /// In 16 bits: half the bytes, and next to no drift.
+    case f16
+    /// In 8 bits with a scale for every 32 numbers: 0.28 of the bytes.
+    case int8
+  }
+
+  /// The checkpoint: a file, a shard index or a folder; or a `.bertq` file that holds float32 weights, to bring
+  /// it to the newest quantiser.
   public var input: String
   /// The `.bertq` file to write.
   public var output: String
@@ -53,6 +64,8 @@ public struct CheckpointConversion: Sendable {
   public var idsOnly = false
   /// Which weights are written.
   public var weights = Weights.both
+  /// How word embeddings are stored. Both precisions compute with what is stored.
+  public var embeddings = WordEmbeddings.f32
   /// What int8 weights are fitted to.
   public var calibration = Calibration.builtIn
   /// The largest drift on texts held out from calibration; the cheapest linears that this takes stay in float32.
@@ -101,6 +114,17 @@ public struct CheckpointConversion: Sendable {
   private var isCalibratedByFile: Bool {
     if case .file = calibration { return true }
     return false
+  }
+}
+
+extension CheckpointConversion.WordEmbeddings {
+  /// The quantiser's name for it.
+  var form: WordEmbeddingForm {
+    switch self {
+    case .f32: .float32
+    case .f16: .float16
+    case .int8: .int8
+    }
   }
 }
 

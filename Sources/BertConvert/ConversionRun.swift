@@ -42,10 +42,7 @@ struct ConversionRun {
       besides: [order.input, order.configuration, order.vocabulary, calibrationFile].compactMap {
         $0
       })
-    let model = try ModelImport.read(
-      input: order.input, config: order.configuration, vocabulary: order.vocabulary,
-      idsOnly: order.idsOnly
-    ) { found = $0 }
+    let model = try readModel()
     try requireTargets(besides: Array(model.files))
     let budget = try order.driftLimit.map { limit throws(BertError) in
       try DriftBudget(cosine: limit.cosine, sqnr: limit.sqnr)
@@ -59,21 +56,34 @@ struct ConversionRun {
         model.vocabulary, unlisted: model.addedIDs)
     let tokenizer = try Self.tokenizer(vocabulary, model.description)
     let input = try calibrationInput(
-      model.description, tokenizer, holdsOut: budget != nil, watch)
+      model.description, tokenizer, watch)
     var conversion = FileConversion(
       model: model, vocabulary: vocabulary, weights: order.weights, recipe: recipe,
-      calibration: input, kernels: try KernelSet.choose(),
+      calibration: input, embeddings: order.embeddings.form, kernels: try KernelSet.choose(),
       team: ThreadTeam(count: min(order.threads ?? CpuShare.threads, CpuShare.limit)), watch: watch)
-    let fingerprints: BertqFingerprints
-    if let budget {
-      fingerprints = try conversion.write(to: order.output, budget: budget)
-    } else {
-      fingerprints = try conversion.write(to: order.output)
-    }
+    let fingerprints = try conversion.write(to: order.output, budget: budget)
     if order.weights != .float { record = conversion.record }
     return ConversionResult(
       summary: conversion.summary, floatFingerprint: fingerprints.float,
       int8Fingerprint: fingerprints.int8)
+  }
+
+  /// A checkpoint, or the float32 weights of a file that was converted before.
+  private mutating func readModel() throws(BertError) -> ImportedModel {
+    guard ModelFile.isOne(order.input) else {
+      return try ModelImport.read(
+        input: order.input, config: order.configuration, vocabulary: order.vocabulary,
+        idsOnly: order.idsOnly
+      ) { found = $0 }
+    }
+    if order.configuration != nil || order.vocabulary != nil || order.idsOnly {
+      throw BertError(
+        .usage, "is a .bertq file, which keeps the configuration and vocabulary it holds",
+        file: order.input)
+    }
+    let model = try ImportedModel(stored: ModelFile.open(order.input))
+    found = model.report
+    return model
   }
 
   /// Checks before long work that what is written can be, and replaces nothing that is read.
@@ -102,7 +112,7 @@ struct ConversionRun {
   }
 
   private func calibrationInput(
-    _ model: ModelDescription, _ tokenizer: Tokenizer?, holdsOut: Bool, _ watch: ConversionWatch
+    _ model: ModelDescription, _ tokenizer: Tokenizer?, _ watch: ConversionWatch
   ) throws(BertError) -> CalibrationInput? {
     if order.weights == .float || order.calibration == .none { return nil }
     guard let tokenizer else {
@@ -115,10 +125,10 @@ struct ConversionRun {
         remedy: .nameVocabulary)
     }
     if case .file(let path) = order.calibration {
-      return try .file(path, model: model, tokenizer: tokenizer, holdsOut: holdsOut)
+      return try .file(path, model: model, tokenizer: tokenizer)
     }
     let input = try CalibrationInput.builtIn(
-      model: model, tokenizer: tokenizer, holdsOut: holdsOut)
+      model: model, tokenizer: tokenizer)
     if input == nil {
       watch(
         .note(

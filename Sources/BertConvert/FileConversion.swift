@@ -19,6 +19,8 @@ struct FileConversion {
   let vocabulary: [UInt8]
   /// What int8 weights are fitted to; nil for the weights alone.
   let calibration: CalibrationInput?
+  /// How word embeddings are stored.
+  let embeddings: WordEmbeddingForm
   /// What was done, so far.
   private(set) var record: QuantizationRecord
 
@@ -27,14 +29,15 @@ struct FileConversion {
   init(
     model: ImportedModel, vocabulary: [UInt8], weights: CheckpointConversion.Weights,
     recipe: Recipe,
-    calibration: CalibrationInput?, kernels: KernelSet, team: ThreadTeam,
-    watch: @escaping ConversionWatch
+    calibration: CalibrationInput?, embeddings: WordEmbeddingForm, kernels: KernelSet,
+    team: ThreadTeam, watch: @escaping ConversionWatch
   ) {
     self.model = model
     self.vocabulary = vocabulary
     self.weights = weights
     self.recipe = recipe
     self.calibration = calibration
+    self.embeddings = embeddings
     self.kernels = kernels
     self.team = team
     self.watch = watch
@@ -51,49 +54,85 @@ struct FileConversion {
       + (model.description.embedding.normalizes ? ", normalised" : "")
   }
 
-  /// Converts the model.
-  mutating func write(to path: String) throws(BertError) -> BertqFingerprints {
-    let writer = try BertqWriter(
-      path: path, description: model.description, tensors: plan, quantizer: settings,
-      producer: Release.name)
-    try writeFloat(writer)
-    if weights != .float {
-      if let calibration {
-        try writeCalibrated(writer, calibration)
-        try writer.replaceQuantizer(settings)
-      } else {
-        try writeNearest(writer)
+  /// Converts the model; with a budget, to int8 with as many linears in float as it takes.
+  ///
+  /// Where only a part of what is measured is kept, the whole is written first, to a file beside the target that has no
+  /// name for longer than it takes to open it; measured there; and copied without what is not wanted.
+  mutating func write(
+    to path: String, budget: DriftBudget?
+  ) throws(BertError) -> BertqFingerprints {
+    guard let calibration, budget != nil || weights == .int8 else {
+      return try writeDirectly(to: path)
+    }
+    let file = try writeWhole(beside: path)
+    let selection = try BudgetMeasuring(
+      file: file, budget: budget, texts: calibration.heldOut, kernels: kernels, team: team,
+      watch: watch)
+    record.kept = selection.kept
+    if budget != nil { selection.announce(watch) }
+    return try selection.copy(
+      to: path, weights: weights, settings: settings,
+      drift: Self.drift(selection.measured, of: calibration), check: check(path))
+  }
+
+  /// Writes the file as it shall be; where both precisions are in it, their drift is measured before it has its name.
+  private mutating func writeDirectly(to path: String) throws(BertError) -> BertqFingerprints {
+    var measure: ((String) throws(BertError) -> ConversionDrift)?
+    if let calibration, weights == .both, calibration.heldOut.count > 0 {
+      measure = { [kernels, team] (temporary) throws(BertError) in
+        let drift = try HeldOutDrift(
+          source: ModelFile.open(temporary), batch: calibration.heldOut, kernels: kernels,
+          team: team)
+        return Self.drift(try drift.measure([]), of: calibration)
       }
     }
-    return try writer.finish(check: check(path))
+    let room = measure == nil ? nil : calibration.map { Self.drift(nil, of: $0) }
+    return try writeTensors(to: path, drift: room).finish(check: check(path), measure: measure)
+  }
+
+  private mutating func writeTensors(
+    to path: String, drift: ConversionDrift? = nil
+  ) throws(BertError) -> BertqWriter {
+    let writer = try BertqWriter(
+      path: path, description: model.description, tensors: plan, quantizer: settings, drift: drift,
+      producer: Release.name)
+    try writeFloat(writer)
+    guard weights != .float else { return writer }
+    if let calibration {
+      try writeCalibrated(writer, calibration)
+      try writer.replaceQuantizer(settings)
+    } else {
+      try writeNearest(writer)
+    }
+    return writer
+  }
+
+  /// Both precisions, in a file that vanishes when it is not used any more.
+  private mutating func writeWhole(beside path: String) throws(BertError) -> ModelFile {
+    var whole = FileConversion(
+      model: model, vocabulary: vocabulary, weights: .both, recipe: recipe,
+      calibration: calibration, embeddings: embeddings, kernels: kernels, team: team, watch: watch)
+    let temporary = "\(path).\(getpid()).unmeasured"
+    _ = try whole.writeTensors(to: temporary).finish()
+    let opened = Result { () throws(BertError) in try ModelFile.open(temporary) }
+    unlink(temporary)
+    record = whole.record
+    return try opened.get()
+  }
+
+  /// What the file keeps of a measurement; nil makes room for one.
+  private static func drift(
+    _ measured: HeldOutDrift.Measurement?, of input: CalibrationInput
+  ) -> ConversionDrift {
+    ConversionDrift(
+      source: input.heldOutSource, texts: input.heldOut.count, tokens: input.heldOut.tokenCount,
+      sqnr: measured?.sqnr ?? 0, meanCosine: measured?.meanCosine ?? 0,
+      worstCosine: measured?.worstCosine ?? 0)
   }
 
   private func check(_ path: String) -> (String) throws(BertError) -> Void {
     let file = WrittenFile(name: path, kernels: kernels, team: team)
     return { [watch] (temporary) throws(BertError) in try file.check(temporary, watch) }
-  }
-
-  /// Converts the model to int8, keeping as many linears in float as a budget takes.
-  ///
-  /// The whole of it is written first, to a file beside the target that has no name for longer than
-  /// it takes to open it; measured there; and copied without what is not wanted.
-  mutating func write(to path: String, budget: DriftBudget) throws(BertError) -> BertqFingerprints {
-    var whole = FileConversion(
-      model: model, vocabulary: vocabulary, weights: .both, recipe: recipe,
-      calibration: calibration, kernels: kernels, team: team, watch: watch)
-    let temporary = "\(path).\(getpid()).unmeasured"
-    _ = try whole.write(to: temporary)
-    let opened = Result { () throws(BertError) in try ModelFile.open(temporary) }
-    unlink(temporary)
-    let file = try opened.get()
-    record = whole.record
-    let selection = try BudgetMeasuring(
-      file: file, budget: budget, texts: calibration?.heldOut, kernels: kernels, team: team,
-      watch: watch)
-    record.kept = selection.kept
-    selection.announce(watch)
-    return try selection.copy(
-      to: path, weights: weights, settings: settings, check: check(path))
   }
 
   private var settings: [BertqSetting] { weights == .float ? [] : record.settings }
@@ -117,7 +156,15 @@ struct FileConversion {
       list.append(
         BertqTensor(CanonicalName.vocabulary, .uint8, .rowMajor, [vocabulary.count]))
     }
-    list += canonicalTensors.map { BertqTensor($0.name, .float32, $0.layout, $0.shape) }
+    for tensor in canonicalTensors {
+      guard tensor.name == CanonicalName.wordEmbeddings else {
+        list.append(BertqTensor(tensor.name, .float32, tensor.layout, tensor.shape))
+        continue
+      }
+      list += embeddings.tensors(rows: tensor.shape[0], width: tensor.shape[1]).map {
+        BertqTensor($0.name, $0.type, .rowMajor, $0.shape)
+      }
+    }
     if weights != .float { list += linears.flatMap { quantizedTensors($0) } }
     return list
   }
@@ -141,10 +188,26 @@ extension FileConversion {
     }
     for (index, tensor) in canonicalTensors.enumerated() {
       let values = try model.readTensor(tensor.name)
-      try withStoredBytes(values, tensor) { (bytes) throws(BertError) in
-        try writer.append(tensor.name, bytes)
+      if tensor.name == CanonicalName.wordEmbeddings {
+        try write(words: values, tensor.shape, writer)
+      } else {
+        try withStoredBytes(values, tensor) { (bytes) throws(BertError) in
+          try writer.append(tensor.name, bytes)
+        }
       }
       watch(.progress(stage: .converting, done: index + 1, of: canonicalTensors.count))
+    }
+  }
+
+  private func write(
+    words values: [Float], _ shape: [Int], _ writer: BertqWriter
+  ) throws(BertError) {
+    let tensors = embeddings.tensors(rows: shape[0], width: shape[1])
+    let parts = try values.withUnsafeBufferPointer { (values) throws(BertError) in
+      try embeddings.encode(values, width: shape[1])
+    }
+    for (tensor, bytes) in zip(tensors, parts) {
+      try withBytes(bytes) { (bytes) throws(BertError) in try writer.append(tensor.name, bytes) }
     }
   }
 

@@ -11,6 +11,20 @@ package struct BudgetSearch {
     package let before: HeldOutDrift.Measurement
     /// The drift with those in float.
     package let after: HeldOutDrift.Measurement
+
+    /// All linears in int8, and the drift of that.
+    package init(unlimited drift: HeldOutDrift.Measurement) {
+      (kept, before, after) = ([], drift, drift)
+    }
+
+    init(
+      kept: [(linear: LinearName, reason: String)], before: HeldOutDrift.Measurement,
+      after: HeldOutDrift.Measurement
+    ) {
+      self.kept = kept
+      self.before = before
+      self.after = after
+    }
   }
 
   private let budget: DriftBudget

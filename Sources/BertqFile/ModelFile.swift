@@ -37,6 +37,14 @@ package final class ModelFile: WeightSource {
   let verified: VerifiedChunks
   private let indexByName: [String: Int]
 
+  /// Whether a file begins as `.bertq` files do; false for what cannot be read.
+  package static func isOne(_ path: String) -> Bool {
+    guard let file = try? InputFile(path), file.size >= BertqFormat.magic.count else {
+      return false
+    }
+    return (try? file.bytes(0..<BertqFormat.magic.count)) == BertqFormat.magic
+  }
+
   /// Opens a file and checks its prologue, its header and every limit; the work does not grow with
   /// the weights.
   ///

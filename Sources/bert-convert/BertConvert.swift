@@ -6,6 +6,7 @@ import ByteFiles
 import CommandSupport
 
 extension CheckpointConversion.Weights: ExpressibleByArgument {}
+extension CheckpointConversion.WordEmbeddings: ExpressibleByArgument {}
 
 /// `bert-convert INPUT OUTPUT.bertq`.
 @main
@@ -47,6 +48,10 @@ struct BertConvertCommand: ParsableCommand {
 
   @Option(help: "Which weights to write.")
   var weights = CheckpointConversion.Weights.both
+
+  @Option(
+    help: "How word embeddings are stored; f16 and int8 make small files of multilingual models.")
+  var embeddings = CheckpointConversion.WordEmbeddings.f32
 
   @Option(
     help: ArgumentHelp(
@@ -124,6 +129,7 @@ struct BertConvertCommand: ParsableCommand {
       conversion.vocabulary = vocab
       conversion.idsOnly = idsOnly
       conversion.weights = weights
+      conversion.embeddings = embeddings
       conversion.calibration =
         withoutCalibration ? .none : calibrate.map { .file($0) } ?? .builtIn
       conversion.driftLimit = try maxDrift.map(Self.driftLimit)
