@@ -260,16 +260,23 @@ package final class Tokenizer: Sendable {
     }
   }
 
+  /// Appends a run of equal types at once, so that a short text's array grows once.
   private func appendTypes(_ lengths: Lengths, _ frame: Frame, _ encoding: inout TokenizedText) {
+    var run = (type: frame.steps.first?.tokenType ?? 0, count: 0)
     for step in frame.steps {
+      if step.tokenType != run.type {
+        encoding.typeIDs.append(contentsOf: repeatElement(run.type, count: run.count))
+        run = (step.tokenType, 0)
+      }
       let count =
         switch step.part {
         case .token: 1
         case .firstText: lengths.first
         case .secondText: lengths.second
         }
-      encoding.typeIDs.append(contentsOf: repeatElement(step.tokenType, count: count))
+      run.count += count
     }
+    encoding.typeIDs.append(contentsOf: repeatElement(run.type, count: run.count))
   }
 
   /// Lends a scanner the tables, the encoding's arrays and scratch memory: nothing is allocated per text.
