@@ -64,7 +64,9 @@ public struct CheckpointConversion: Sendable {
   public var idsOnly = false
   /// Which weights are written.
   public var weights = Weights.both
-  /// How word embeddings are stored. Both precisions compute with what is stored.
+  /// How word embeddings are stored.
+  ///
+  /// Both precisions compute with what is stored.
   public var embeddings = WordEmbeddings.f32
   /// What int8 weights are fitted to.
   public var calibration = Calibration.builtIn
