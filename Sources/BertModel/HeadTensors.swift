@@ -26,6 +26,9 @@ extension CanonicalName {
   package static let classifier = "head.classifier"
   /// The stem of the answer linear: `.weight` `[2, hidden]`, `.bias` `[2]`.
   package static let answer = "head.answer"
+  /// The stem of the linear that narrows each token's vector: `.weight` `[dimensions, hidden]`,
+  /// `.bias` `[dimensions]`.
+  package static let multiVector = "head.multi_vector"
 }
 
 extension BertConfiguration {

@@ -1,0 +1,19 @@
+import BertErrors
+import BertModel
+
+extension HeadSource {
+  /// The head that a model's task asks for; nil when it has none.
+  ///
+  /// - Throws: `malformed` for missing or damaged tensors, `unsupported` when the head reads a pooler
+  ///   that the model does not have.
+  package func headOfTask() throws(BertError) -> (any Head)? {
+    switch weights.model.task {
+    case .classify: try TextClassifierHead(self)
+    case .tag: try TokenClassifierHead(self)
+    case .nextSentence: try NextSentenceHead(self)
+    case .answer: try AnswerHead(self)
+    case .fillMask: try MaskedWordsHead(self)
+    case .embedding, .tokens, .pooled: nil
+    }
+  }
+}
