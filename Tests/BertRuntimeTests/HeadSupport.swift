@@ -97,11 +97,13 @@ struct NaiveHeads {
     (model.values[name] ?? model.base.values[name] ?? []).map { Double($0) }
   }
 
-  func linear(_ stem: String, _ x: Row, weight: String? = nil, outputs: Int? = nil) -> Row {
+  func linear(_ stem: String, _ x: Row, weight: String? = nil) -> Row {
     let weight = values(weight ?? stem + ".weight")
     let bias = values(stem + ".bias")
-    return (0..<weight.count / x.count).map { n in
-      x.indices.reduce(bias.isEmpty ? 0 : bias[n]) { $0 + x[$1] * weight[n * x.count + $1] }
+    return (0..<weight.count / x.count).map { n -> Double in
+      var sum = bias.isEmpty ? 0 : bias[n]
+      for k in x.indices { sum += x[k] * weight[n * x.count + k] }
+      return sum
     }
   }
 

@@ -14,7 +14,7 @@ struct HeadParityTests {
     let folder: String
     let name: String
     var column: Int?
-    let head: @Sendable (HeadSource) throws(BertError) -> any Head
+    let head: @Sendable (HeadSource) throws -> any Head
   }
 
   static let outputs: [Output] = [

@@ -44,8 +44,8 @@ extension ServedModel {
 extension ServedModel {
   /// The float32 scores of a head over texts, as one batch.
   func floatScores(
-    _ inputs: [TextInput], _ make: (HeadSource) throws(BertError) -> any Head
-  ) throws(BertError) -> HeadScores {
+    _ inputs: [TextInput], _ make: (HeadSource) throws -> any Head
+  ) throws -> HeadScores {
     let kernels = try KernelSet.choose()
     let team = ThreadTeam(count: 2)
     let encoder = try encoder(.float32, kernels: kernels, team: team)
