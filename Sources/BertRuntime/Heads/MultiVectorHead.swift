@@ -10,7 +10,9 @@ package final class MultiVectorHead: Head {
   private let source: HeadSource
   private let linear: HeadLinear
 
-  /// Prepares it; the weights it will use are verified now. A bias that is absent is 0.
+  /// Prepares it; the weights it will use are verified now.
+  ///
+  /// A bias that is absent is 0.
   ///
   /// - Throws: `malformed` for missing or damaged tensors.
   package init(_ source: HeadSource) throws(BertError) {

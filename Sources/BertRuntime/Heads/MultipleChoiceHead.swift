@@ -1,8 +1,9 @@
 import BertErrors
 import BertModel
 
-/// Which of several continuations fits: one logit a choice, from the pooler's output. The choices of a
-/// question are texts of a batch.
+/// Which of several continuations fits: one logit a choice, from the pooler's output.
+///
+/// The choices of a question are texts of a batch.
 package final class MultipleChoiceHead: Head {
   package let subject = HeadSubject.text
   package let width = 1
