@@ -113,7 +113,8 @@ let package = Package(
     .testTarget(
       name: "ThreadTests", dependencies: ["SystemLibrary", "BertKernels", "Fixtures", "ForkProbe"]),
     // What tests start as a process of its own, to fork it.
-    .executableTarget(name: "ForkProbe", dependencies: ["BertKernels"], path: "Tests/ForkProbe"),
+    .executableTarget(
+      name: "ForkProbe", dependencies: ["BertKernels", "SystemLibrary"], path: "Tests/ForkProbe"),
     .testTarget(
       name: "BertqFileTests",
       dependencies: [

@@ -1,5 +1,5 @@
-import Glibc
 import Synchronization
+import SystemLibrary
 
 /// A counter that threads wait on: they spin briefly, then sleep.
 ///

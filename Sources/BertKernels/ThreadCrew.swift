@@ -1,5 +1,5 @@
-import Glibc
 import Synchronization
+import SystemLibrary
 
 /// The threads of a team in one process, and all that they share.
 ///
@@ -37,7 +37,8 @@ final class ThreadCrew: @unchecked Sendable {
     pthread_mutexattr_settype(&attributes, Int32(PTHREAD_MUTEX_ERRORCHECK))
     pthread_mutex_init(turn, &attributes)
     pthread_mutexattr_destroy(&attributes)
-    while threads.count + 1 < count, let thread = startThread(threads.count + 1) {
+    for index in 1..<max(2, count) where index < count {
+      guard let thread = startThread({ [self] in work(index) }) else { break }
       threads.append(thread)
     }
     size.store(threads.count + 1, ordering: .relaxed)
@@ -46,22 +47,6 @@ final class ThreadCrew: @unchecked Sendable {
   deinit {
     pthread_mutex_destroy(turn)
     turn.deallocate()
-  }
-
-  private func startThread(_ index: Int) -> pthread_t? {
-    var thread = pthread_t()
-    let entry = Unmanaged.passRetained(Entry(crew: self, index: index))
-    let result = pthread_create(
-      &thread, nil,
-      { raw in
-        guard let raw else { return nil }
-        let entry = Unmanaged<Entry>.fromOpaque(raw).takeRetainedValue()
-        entry.crew.work(entry.index)
-        return nil
-      }, entry.toOpaque())
-    if result == 0 { return thread }
-    entry.release()
-    return nil
   }
 
   /// Ends the threads and waits until they have.
@@ -115,15 +100,4 @@ final class ThreadCrew: @unchecked Sendable {
   /// `finish`: the closure does not outlive the caller's call.
   @inline(never)
   private func perform(_ index: Int) { job?(index) }
-
-  /// What a new thread is told.
-  private final class Entry {
-    let crew: ThreadCrew
-    let index: Int
-
-    init(crew: ThreadCrew, index: Int) {
-      self.crew = crew
-      self.index = index
-    }
-  }
 }

@@ -10,8 +10,8 @@ import SystemLibrary
 /// thread's goes on waits, in no promised order. A run inside a run of the same team could never
 /// begin, and ends the process with a message that says so; a run of another team inside is fine,
 /// where not two teams wait for each other. `barrier` is for the workers of a run, each as often as
-/// the others. A team may be let go anywhere but in a run of its own: its threads end when its last
-/// owner lets go, who waits for them.
+/// the others. The team's threads end when its last owner lets go, who waits for them; the caller
+/// of a run is an owner as long as it lasts.
 ///
 /// **Fork.** A team that was made before `fork` works in the child, whatever other threads did with
 /// it at that moment: its first run there starts new threads, and what the old ones left behind

@@ -1,13 +1,5 @@
 /// Calls that systems name or type differently, or do not all have.
 
-#if canImport(Darwin)
-  /// A thread, before it is started.
-  package typealias ThreadHandle = pthread_t?
-#else
-  /// A thread, before it is started.
-  package typealias ThreadHandle = pthread_t
-#endif
-
 /// The most bytes a file of this process may have; nil where there is no such limit.
 ///
 /// A write beyond it would not fail but end the process (SIGXFSZ).

@@ -18,18 +18,20 @@ struct BertConvertCommand: ParsableCommand {
       """,
     version: Release.name)
 
-  @Argument(help: "The checkpoint: a file, a shard index or a folder.")
+  @Argument(help: "The checkpoint: a file, a shard index or a folder.", completion: .file())
   var input: String
 
-  @Argument(help: "The .bertq file to write.")
+  @Argument(help: "The .bertq file to write.", completion: .file())
   var output: String
 
   @Option(
-    help: ArgumentHelp("The configuration, when not beside the checkpoint.", valueName: "file"))
+    help: ArgumentHelp("The configuration, when not beside the checkpoint.", valueName: "file"),
+    completion: .file())
   var config: String?
 
   @Option(
-    help: ArgumentHelp("vocab.txt or tokenizer.json, when not beside it.", valueName: "file"))
+    help: ArgumentHelp("vocab.txt or tokenizer.json, when not beside it.", valueName: "file"),
+    completion: .file())
   var vocab: String?
 
   @Option(help: "Which weights to write.")
@@ -38,7 +40,8 @@ struct BertConvertCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Texts, one a line, that int8 weights are fitted to (default: some that come with it).",
-      valueName: "file"))
+      valueName: "file"),
+    completion: .file())
   var calibrate: String?
 
   @Flag(name: .customLong("no-calibration"), help: "Quantise the weights looking at no text.")
@@ -60,7 +63,9 @@ struct BertConvertCommand: ParsableCommand {
   @Option(help: "Threads to use (default: this process's share of the cores).")
   var threads: Int?
 
-  @Option(help: ArgumentHelp("Write what was imported and quantised as JSON.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("Write what was imported and quantised as JSON.", valueName: "file"),
+    completion: .file())
   var report: String?
 
   static func main() {

@@ -1,23 +1,12 @@
-import Glibc
+import SystemLibrary
 
 /// A thread beside the main one.
 final class Companion {
-  private var thread = pthread_t()
-
-  private final class Work {
-    let body: () -> Void
-    init(_ body: @escaping () -> Void) { self.body = body }
-  }
+  private let thread: pthread_t
 
   init(_ body: @escaping @Sendable () -> Void) {
-    let work = Unmanaged.passRetained(Work(body))
-    let result = pthread_create(
-      &thread, nil,
-      { raw in
-        if let raw { Unmanaged<Work>.fromOpaque(raw).takeRetainedValue().body() }
-        return nil
-      }, work.toOpaque())
-    if result != 0 { fail("no thread") }
+    guard let thread = startThread(body) else { fail("no thread") }
+    self.thread = thread
   }
 
   func join() { pthread_join(thread, nil) }
@@ -33,6 +22,16 @@ func fail(_ message: String) -> Never {
 /// Ends the process unless a condition holds.
 func expect(_ condition: Bool, _ message: @autoclosure () -> String) {
   if !condition { fail(message()) }
+}
+
+/// Waits until this process has so many threads: the kernel lists one for a moment after it was
+/// joined.
+///
+/// One more is let pass, for a sanitizer starts and ends one of its own when it likes.
+func waitForThreads(_ count: Int) {
+  func fits() -> Bool { (count...(count + 1)).contains(threadCount()) }
+  for _ in 0..<5_000 where !fits() { usleep(1_000) }
+  expect(fits(), "there are \(threadCount()) threads, not \(count)")
 }
 
 /// Threads of this process, as the kernel lists them.

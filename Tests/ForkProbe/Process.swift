@@ -1,4 +1,5 @@
-import Glibc
+import BertKernels
+import SystemLibrary
 
 /// Seconds that a child may take before it is taken to hang; sanitizers slow it down.
 private let patience: UInt32 = 60
@@ -36,3 +37,9 @@ private func outcome(_ child: pid_t) -> Int32 {
   while waitpid(child, &status, 0) < 0, errno == EINTR {}
   return status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + (status & 0x7F)
 }
+
+/// Tells LeakSanitizer, where there is one, whether to look for leaks.
+///
+/// Not in a child, which leaves what belonged to threads of its parent as it lies.
+@_cdecl("__lsan_is_turned_off")
+public func leavesMemory() -> Int32 { ForkGeneration.current == 0 ? 0 : 1 }

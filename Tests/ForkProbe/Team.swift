@@ -1,6 +1,6 @@
 import BertKernels
-import Glibc
 import Synchronization
+import SystemLibrary
 
 /// Raised by many threads.
 final class Tally: Sendable {

@@ -1,6 +1,6 @@
 import BertKernels
-import Glibc
 import Synchronization
+import SystemLibrary
 import Testing
 
 /// A team that several threads hold: they take turns, and the last to let go ends it.
@@ -124,7 +124,7 @@ struct CallerTests {
         }
       }
       // Some let go before anybody runs, some in the midst of it.
-      while round % 3 > 0, begun.values[0] < 1 { usleep(10) }
+      while round % 3 > 0, begun[0] < 1 { usleep(10) }
       if round % 3 == 2 { usleep(500) }
       team = nil
       for thread in threads { thread.join() }

@@ -1,5 +1,5 @@
 import BertKernels
-import Glibc
+import SystemLibrary
 import Testing
 
 /// How many threads are worth starting, by what Linux's files say.

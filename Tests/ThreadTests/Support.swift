@@ -1,4 +1,5 @@
-import Glibc
+import SystemLibrary
+import Testing
 
 /// Counters that several threads raise.
 final class Counters: Sendable {
@@ -9,6 +10,9 @@ final class Counters: Sendable {
   func add(_ index: Int) { counts.withLock { $0[index] += 1 } }
 
   var values: [Int] { counts.withLock { $0 } }
+
+  /// One of them: while others count, ThreadSanitizer would take a copy of all for a race.
+  subscript(index: Int) -> Int { counts.withLock { $0[index] } }
 }
 
 /// A value behind a lock that ThreadSanitizer knows, which on Linux it does not of `Mutex`.
@@ -35,24 +39,14 @@ final class Locked<Value>: @unchecked Sendable {
 
 /// A thread that a test starts, apart from those of Swift's own pool, which nobody may block.
 final class TestThread {
-  private var thread = pthread_t()
-
-  private final class Work {
-    let body: () -> Void
-    init(_ body: @escaping () -> Void) { self.body = body }
-  }
+  private let thread: pthread_t?
 
   init(_ body: @escaping () -> Void) {
-    let work = Unmanaged.passRetained(Work(body))
-    pthread_create(
-      &thread, nil,
-      { raw in
-        if let raw { Unmanaged<Work>.fromOpaque(raw).takeRetainedValue().body() }
-        return nil
-      }, work.toOpaque())
+    thread = startThread(body)
+    if thread == nil { Issue.record("the system refuses a thread") }
   }
 
-  func join() { pthread_join(thread, nil) }
+  func join() { if let thread { pthread_join(thread, nil) } }
 
   /// `/proc/PID/task/TID` of the thread that calls.
   static func folder() -> String? {
