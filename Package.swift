@@ -10,6 +10,7 @@ let package = Package(
   name: "bertq",
   products: [
     // MARK: Products
+    .library(name: "Bertq", targets: ["Bertq"]),
     .library(name: "BertConvert", targets: ["BertConvert"]),
     .library(name: "JSONText", targets: ["JSONText"]),
     .executable(name: "bert-convert", targets: ["bert-convert"]),
@@ -32,7 +33,9 @@ let package = Package(
     .target(name: "BertModel", dependencies: ["BertErrors"]),
     .target(
       name: "TensorFiles",
-      dependencies: ["BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "CZlib"]),
+      dependencies: [
+        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "CBertqChecksum", "CZlib",
+      ]),
     .target(
       name: "BertImport",
       dependencies: ["BertErrors", "ByteFiles", "JSONText", "BertModel", "TensorFiles"]),
@@ -56,13 +59,21 @@ let package = Package(
     .target(
       name: "Bertq",
       dependencies: [
-        "BertErrors", "BertModel", "BertTokenize", "BertKernels", "BertRuntime", "BertqFile",
+        "BertErrors", "SystemLibrary", "BertModel", "BertTokenize", "BertKernels", "BertRuntime",
+        "BertqFile",
+      ]),
+    .target(
+      name: "CommandSupport",
+      dependencies: [
+        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertKernels", "Bertq",
+        argumentParser,
       ]),
     .target(
       name: "BertConvert",
       dependencies: [
-        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertImport",
-        "BertTokenize", "BertKernels", "BertRuntime", "BertQuantize", "BertqFile", "Bertq",
+        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "TensorFiles",
+        "BertImport", "BertTokenize", "BertKernels", "BertRuntime", "BertQuantize", "BertqFile",
+        "Bertq",
       ]),
     .target(
       name: "BertBench",
@@ -70,14 +81,14 @@ let package = Package(
         "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertKernels",
         "BertRuntime", "Bertq",
       ]),
-    .target(
-      name: "CommandSupport",
-      dependencies: ["BertErrors", "SystemLibrary", "BertKernels", argumentParser]),
 
     // MARK: Executables
     .executableTarget(
       name: "bert-convert",
-      dependencies: ["BertErrors", "BertDrift", "BertConvert", "CommandSupport", argumentParser]),
+      dependencies: [
+        "BertErrors", "ByteFiles", "JSONText", "BertDrift", "BertConvert", "CommandSupport",
+        argumentParser,
+      ]),
     .executableTarget(
       name: "bert-run",
       dependencies: [
@@ -96,7 +107,7 @@ let package = Package(
       name: "Fixtures",
       dependencies: [
         "BertErrors", "SystemLibrary", "BertModel", "TensorFiles", "BertKernels", "BertRuntime",
-        "BertQuantize", "Bertq",
+        "BertQuantize", "BertqFile", "Bertq",
       ], path: "Tests/Fixtures", exclude: ["tiny"]),
     .testTarget(name: "BertModelTests", dependencies: ["BertErrors", "BertModel"]),
     .testTarget(name: "JSONTextTests", dependencies: ["BertErrors", "JSONText", "Fixtures"]),
@@ -109,7 +120,8 @@ let package = Package(
     .testTarget(
       name: "BertTokenizeTests",
       dependencies: ["BertErrors", "JSONText", "BertModel", "BertTokenize", "Fixtures"]),
-    .testTarget(name: "KernelTests", dependencies: ["BertErrors", "SystemLibrary", "BertKernels"]),
+    .testTarget(
+      name: "KernelTests", dependencies: ["BertErrors", "SystemLibrary", "BertKernels", "Fixtures"]),
     .testTarget(
       name: "ThreadTests", dependencies: ["SystemLibrary", "BertKernels", "Fixtures", "ForkProbe"]),
     // What tests start as a process of its own, to fork it.
@@ -140,10 +152,21 @@ let package = Package(
         "BertDrift", "Fixtures",
       ]),
     .testTarget(
+      name: "BertqTests",
+      dependencies: [
+        "BertErrors", "SystemLibrary", "JSONText", "BertModel", "BertKernels", "BertRuntime",
+        "BertQuantize", "Bertq", "Fixtures", "LibraryProbe", "bert-run", "bert-convert",
+      ]),
+    // What tests start as a process of its own, to fork it.
+    .executableTarget(
+      name: "LibraryProbe", dependencies: ["BertErrors", "SystemLibrary", "Bertq"],
+      path: "Tests/LibraryProbe"),
+    .testTarget(
       name: "ParityTests",
       dependencies: [
-        "BertErrors", "JSONText", "BertModel", "BertKernels", "BertRuntime", "BertDrift", "Bertq",
-        "Fixtures", "bert-convert",
+        "BertErrors", "SystemLibrary", "JSONText", "BertModel", "BertImport", "BertKernels",
+        "BertRuntime", "BertQuantize", "BertqFile", "BertDrift", "BertConvert", "Bertq", "Fixtures",
+        "bert-convert",
       ]),
     .testTarget(
       name: "HostileFileTests",

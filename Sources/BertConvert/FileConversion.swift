@@ -45,9 +45,10 @@ struct FileConversion {
   var summary: String {
     let c = configuration
     return "\(c.layerCount) layers, hidden size \(c.hiddenSize), \(c.headCount) heads, "
-      + "vocabulary \(c.vocabularySize); pooling \(model.description.pooling.rawValue)"
-      + (model.description.poolingIsPublished ? "" : " (not published; the default)")
-      + (model.description.normalizes ? ", normalised" : "")
+      + "vocabulary \(c.vocabularySize); pooling "
+      + model.description.embedding.poolings.map(\.rawValue).joined(separator: " with ")
+      + (model.description.embeddingIsPublished ? "" : " (not published; the default)")
+      + (model.description.embedding.normalizes ? ", normalised" : "")
   }
 
   /// Converts the model.

@@ -8,7 +8,6 @@ package final class DriftMeter {
   private let reference: BertEncoder
   private let other: BertEncoder
   private let pooler: Pooler
-  private let normalizes: Bool
   private let attribution: SiteAttribution?
   private var head: HeadComparison?
   private var layers: [VectorDrift]
@@ -35,7 +34,7 @@ package final class DriftMeter {
   ///   texts.
   package init(
     source: any WeightSource, kernels: KernelSet, team: ThreadTeam, pooler: Pooler,
-    normalizes: Bool, attributes: Bool = false
+    attributes: Bool = false
   ) throws(BertError) {
     func encoder(_ precision: Precision) throws(BertError) -> BertEncoder {
       try BertEncoder(
@@ -45,7 +44,6 @@ package final class DriftMeter {
     reference = try encoder(.float32)
     other = try encoder(.int8)
     self.pooler = pooler
-    self.normalizes = normalizes
     attribution =
       attributes ? SiteAttribution(source: source, kernels: kernels, team: team) : nil
     head = try HeadComparison(source, kernels: kernels, team: team)
@@ -107,8 +105,8 @@ package final class DriftMeter {
     _ places: (Range<Int>, Range<Int>),
     _ label: String?
   ) throws(BertError) {
-    let x = try pooler.vector(a, tokens: places.0, normalizes: normalizes)
-    let y = try pooler.vector(b, tokens: places.1, normalizes: normalizes)
+    let x = try pooler.vector(a, tokens: places.0)
+    let y = try pooler.vector(b, tokens: places.1)
     embeddings.add(reference: x, other: y, width: x.count)
     if let label, embeddings.worstIndex == embeddings.count - 1 { worstText = label }
     if kept.reference.count < Self.mostRankedTexts {

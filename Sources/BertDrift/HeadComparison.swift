@@ -13,27 +13,34 @@ struct HeadComparison {
   /// The most scores of a path that are kept at once, unless one row has more.
   private static let mostScores = 4 << 20
 
-  /// Prepares the head that the model's task asks for; nil when it has none.
+  /// Prepares the head that the model's task asks for; nil when it has none, or one that decides
+  /// nothing: vectors are compared as the encoder gives them.
   init?(
     _ source: any WeightSource, kernels: KernelSet, team: ThreadTeam
   ) throws(BertError) {
     func head(_ precision: Precision) throws(BertError) -> (any Head)? {
       try HeadSource(source, precision: precision, kernels: kernels, team: team).headOfTask()
     }
-    guard let reference = try head(.float32), let other = try head(.int8) else { return nil }
+    guard let reference = try head(.float32), let other = try head(.int8),
+      let drift = Self.drift(of: reference, source.model)
+    else { return nil }
     self.reference = reference
     self.other = other
-    drift = Self.drift(of: reference, source.model)
+    self.drift = drift
   }
 
-  private static func drift(of head: any Head, _ model: ModelDescription) -> HeadDrift {
+  private static func drift(of head: any Head, _ model: ModelDescription) -> HeadDrift? {
     switch head {
     case let head as TextClassifierHead:
       HeadDrift(head: .classifier, reads: .rows, problem: head.problem)
     case is TokenClassifierHead: HeadDrift(head: .classifier, reads: .entities(model.labels))
     case is AnswerHead: HeadDrift(head: .answer, reads: .spans)
     case is NextSentenceHead: HeadDrift(head: .nextSentence, reads: .rows)
-    default: HeadDrift(head: .maskedWords, reads: .rows)
+    case is MaskedWordsHead: HeadDrift(head: .maskedWords, reads: .rows)
+    // A choice's logit means nothing but beside those of others.
+    case is MultipleChoiceHead:
+      HeadDrift(head: .classifier, reads: .rows, problem: .regression)
+    default: nil
     }
   }
 

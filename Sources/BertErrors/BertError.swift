@@ -23,6 +23,12 @@ public struct BertError: Error, Equatable, Sendable, CustomStringConvertible {
     public static let system = Code(name: "system", exitCode: 71)
     /// The output cannot be written.
     public static let cannotWrite = Code(name: "cannot-write", exitCode: 73)
+    /// More work waits than the caller would wait for; nothing was computed, try again later.
+    public static let overloaded = Code(name: "overloaded", exitCode: 75)
+    /// The caller's deadline passed, or would have, before the answer; nothing was computed.
+    public static let deadline = Code(name: "deadline", exitCode: 75)
+    /// The caller's task was cancelled before the answer.
+    public static let cancelled = Code(name: "cancelled", exitCode: 75)
   }
 
   /// What a user can do where that depends on how this package is used: a program names its own option,

@@ -20,8 +20,7 @@ package final class ImportedModel: Sendable {
   /// Every file that it was or will be read from.
   package var files: Set<String> { report.files }
 
-  private let checkpoint: Checkpoint
-  private let parts: [String: [PublishedPart]]
+  private let read: @Sendable (String) throws(BertError) -> [Float]
 
   init(
     _ checkpoint: Checkpoint, _ plan: TensorPlan, _ description: ModelDescription,
@@ -29,12 +28,28 @@ package final class ImportedModel: Sendable {
   ) {
     self.description = description
     self.vocabulary = vocabulary
-    self.checkpoint = checkpoint
     self.report = report
     tensors = plan.tensors.map(\.requirement)
     heads = plan.heads
     hasPooler = plan.hasPooler
-    parts = Dictionary(uniqueKeysWithValues: plan.tensors.map { ($0.requirement.name, $0.parts) })
+    let parts = PublishedParts(checkpoint, plan)
+    read = { (name) throws(BertError) in try parts.readTensor(name) }
+  }
+
+  /// A model that lies elsewhere: `read` gives a tensor's values as `readTensor` does.
+  package init(
+    description: ModelDescription, vocabulary: [[UInt8]], tensors: [TensorRequirement],
+    report: ImportReport,
+    read: @escaping @Sendable (String) throws(BertError) -> [Float]
+  ) {
+    self.description = description
+    self.vocabulary = vocabulary
+    self.tensors = tensors
+    self.report = report
+    self.read = read
+    let names = Set(tensors.map(\.name))
+    hasPooler = names.contains(CanonicalName.pooler + FloatPart.weight)
+    heads = HeadKind.allCases.filter { names.contains($0.stem + FloatPart.bias) }
   }
 
   /// The values of a canonical tensor as float32, row-major, whatever layout it will have.
@@ -44,7 +59,20 @@ package final class ImportedModel: Sendable {
   ///
   /// - Throws: `malformed` with file, tensor and byte offset when bytes are damaged or a value is
   ///   NaN or infinite; `notFound` when the model has no tensor of that name.
-  package func readTensor(_ name: String) throws(BertError) -> [Float] {
+  package func readTensor(_ name: String) throws(BertError) -> [Float] { try read(name) }
+}
+
+/// The tensors of a checkpoint, by the canonical names that they are or become part of.
+private struct PublishedParts: Sendable {
+  private let checkpoint: Checkpoint
+  private let parts: [String: [PublishedPart]]
+
+  init(_ checkpoint: Checkpoint, _ plan: TensorPlan) {
+    self.checkpoint = checkpoint
+    parts = Dictionary(uniqueKeysWithValues: plan.tensors.map { ($0.requirement.name, $0.parts) })
+  }
+
+  func readTensor(_ name: String) throws(BertError) -> [Float] {
     guard let parts = parts[name] else {
       throw BertError(
         .notFound, "the model has no such tensor", file: checkpoint.path, tensor: name)
@@ -104,7 +132,7 @@ package enum ModelImport {
     input: String, config: String? = nil, vocabulary: String? = nil,
     onReport: (ImportReport) -> Void = { _ in }
   ) throws(BertError) -> ImportedModel {
-    let checkpoint = try Checkpoint.open(transformerFolder(input))
+    let checkpoint = try OnnxWeights.named(Checkpoint.open(transformerFolder(input)))
     let files = try ModelFiles(
       checkpoint: checkpoint.path, configuration: config, vocabulary: vocabulary)
     let configFile = try ConfigurationFile(files.configuration)
@@ -171,21 +199,22 @@ package enum ModelImport {
     _ plan: TensorPlan
   ) -> ModelDescription {
     var description = ModelDescription(configuration: file.configuration)
-    description.pooling = pooling?.pooling ?? .mean
-    description.poolingIsPublished = pooling != nil
-    description.normalizes = pooling?.normalizes ?? false
+    description.embedding = pooling?.recipe ?? EmbeddingRecipe()
+    description.embeddingIsPublished = pooling != nil
     description.task =
       pooling != nil
       ? .embedding
       : architecture?.task
         ?? Architecture.suggestedTask(heads: plan.heads, hasPooler: plan.hasPooler)
+    var head = HeadSettings()
     if plan.heads.contains(.classifier), architecture?.hasOneLogit != true {
       let count = plan.tensors.first { $0.requirement.name == CanonicalName.classifier + ".bias" }
-      description.labels =
+      head.labels =
         file.labels.isEmpty
         ? (0..<(count?.requirement.shape[0] ?? 0)).map { "LABEL_\($0)" } : file.labels
     }
-    description.problemType = file.problemType
+    head.problemType = file.problemType
+    if !plan.heads.isEmpty { description.head = head }
     description.provenance.publishedName = file.publishedName
     description.provenance.architectures = file.architectures
     return description

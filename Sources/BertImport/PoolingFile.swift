@@ -6,8 +6,7 @@ import TensorFiles
 
 /// What `modules.json` of a sentence-embedding model says about its vectors.
 struct PublishedPooling {
-  var pooling: Pooling
-  var normalizes: Bool
+  var recipe: EmbeddingRecipe
 
   /// Reads the module list and the configuration of its pooling.
   ///
@@ -41,8 +40,7 @@ struct PublishedPooling {
         }
       }
       guard let pooling else { throw BertError(.unsupported, "lists no Pooling module") }
-      self.pooling = pooling
-      self.normalizes = normalizes
+      recipe = EmbeddingRecipe(pooling, normalizes: normalizes)
     } catch {
       throw error.inFile(path)
     }

@@ -38,8 +38,17 @@ package enum LinearSite: Int, CaseIterable, Sendable {
 package enum CanonicalName {
   /// The tokenizer's vocabulary, as a table that is looked up where it lies: `[bytes]`.
   package static let vocabulary = "tokenizer.vocabulary"
-  /// `[vocabulary, hidden]`.
+  /// The table of a tokenizer's pieces and their scores (Unigram): `[bytes]`.
+  package static let pieces = "tokenizer.pieces"
+  /// The table of a tokenizer's merges (byte pairs): `[bytes]`.
+  package static let merges = "tokenizer.merges"
+  /// The table of a tokenizer's precompiled normalisation: `[bytes]`.
+  package static let normalizer = "tokenizer.normalizer"
+  /// `[vocabulary, hidden]`: float32, float16, or int8 with `wordScales`.
   package static let wordEmbeddings = "embeddings.word"
+  /// `[vocabulary, ⌈hidden / 32⌉]`: what one step of int8 word embeddings is worth, for every 32 of
+  /// a row.
+  package static let wordScales = "embeddings.word.scale"
   /// `[positions, hidden]`.
   package static let positionEmbeddings = "embeddings.position"
   /// `[token types, hidden]`.
@@ -78,7 +87,7 @@ package struct TensorRequirement: Equatable, Sendable {
 extension BertConfiguration {
   /// The tensors of the embedding layer and both norms of every layer: both paths need them.
   package var sharedTensors: [TensorRequirement] {
-    var list = [
+    let list = [
       TensorRequirement(CanonicalName.wordEmbeddings, [vocabularySize, hiddenSize]),
       TensorRequirement(CanonicalName.positionEmbeddings, [maximumPositions, hiddenSize]),
       TensorRequirement(CanonicalName.tokenTypeEmbeddings, [tokenTypeCount, hiddenSize]),
@@ -87,32 +96,21 @@ extension BertConfiguration {
     for layer in 0..<layerCount {
       norms += [CanonicalName.attentionNorm(layer), CanonicalName.feedForwardNorm(layer)]
     }
-    for norm in norms {
-      list.append(TensorRequirement(norm + ".weight", [hiddenSize]))
-      list.append(TensorRequirement(norm + ".bias", [hiddenSize]))
-    }
-    return list
+    return list + norms.flatMap { TensorRequirement.norm($0, width: hiddenSize) }
   }
 
   /// The float32 weights and biases of every layer's linears.
   package var floatLinearTensors: [TensorRequirement] {
     (0..<layerCount).flatMap { layer in
       LinearSite.allCases.flatMap { site in
-        let name = CanonicalName.linear(layer, site)
-        let (n, k) = (site.outputs(self), site.inputs(self))
-        return [
-          TensorRequirement(name + ".weight", [n, k], .floatPanels),
-          TensorRequirement(name + ".bias", [n]),
-        ]
+        TensorRequirement.linear(
+          CanonicalName.linear(layer, site), outputs: site.outputs(self), inputs: site.inputs(self))
       }
     }
   }
 
   /// The pooler's tensors: needed only when something asks for the pooler's output.
   package var poolerTensors: [TensorRequirement] {
-    [
-      TensorRequirement(CanonicalName.pooler + ".weight", [hiddenSize, hiddenSize], .floatPanels),
-      TensorRequirement(CanonicalName.pooler + ".bias", [hiddenSize]),
-    ]
+    TensorRequirement.linear(CanonicalName.pooler, outputs: hiddenSize, inputs: hiddenSize)
   }
 }

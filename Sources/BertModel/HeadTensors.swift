@@ -12,27 +12,68 @@ package enum HeadKind: String, Sendable, CaseIterable {
   case answer
 }
 
+extension HeadKind {
+  /// The stem of the linear that gives the head's numbers.
+  package var stem: String {
+    switch self {
+    case .maskedWords: CanonicalName.maskedDecoder
+    case .nextSentence: CanonicalName.nextSentence
+    case .classifier: CanonicalName.classifier
+    case .answer: CanonicalName.answer
+    }
+  }
+}
+
 extension CanonicalName {
   /// The stem of the linear before the masked-word decoder: `.weight` `[hidden, hidden]`, `.bias`.
   package static let maskedTransform = "head.mlm.transform"
   /// The stem of the layer norm after that linear: `.weight` and `.bias`, `[hidden]`.
   package static let maskedNorm = "head.mlm.norm"
   /// The stem of the decoder: `.weight` `[vocabulary, hidden]` only when it is not the word
-  /// embeddings, `.bias` `[vocabulary]` always.
+  /// embeddings, `.bias` `[vocabulary]` always; `.int8.*` where the int8 path uses it so.
   package static let maskedDecoder = "head.mlm.decoder"
   /// The stem of the next-sentence linear: `.weight` `[2, hidden]`, `.bias` `[2]`.
   package static let nextSentence = "head.nsp"
-  /// The stem of the classifier: `.weight` `[labels, hidden]`, `.bias` `[labels]`.
+  /// The stem of a classifier's first linear, where it has two: `.weight` `[hidden, hidden]`, `.bias`.
+  package static let classifierDense = "head.classifier.dense"
+  /// The stem of the layer norm behind it, where there is one: `.weight` and `.bias`, `[hidden]`.
+  package static let classifierNorm = "head.classifier.norm"
+  /// The stem of the linear of logits, of a text, a choice or each token: `.weight`
+  /// `[labels, hidden]`, `.bias` `[labels]`.
   package static let classifier = "head.classifier"
   /// The stem of the answer linear: `.weight` `[2, hidden]`, `.bias` `[2]`.
   package static let answer = "head.answer"
+  /// The stem of the linear that weighs tokens for a sparse vector: `.weight` `[1, hidden]`, `.bias`.
+  ///
+  /// Where it is absent, the masked-word decoder's scores are the weights.
+  package static let sparse = "head.sparse"
   /// The stem of the linear that narrows each token's vector: `.weight` `[dimensions, hidden]`,
   /// `.bias` `[dimensions]`.
   package static let multiVector = "head.multi_vector"
+  /// What the names of all heads' tensors begin with.
+  package static let headPrefix = "head."
+}
+
+extension TensorRequirement {
+  /// A linear's float weight, in panels, and its bias.
+  package static func linear(_ stem: String, outputs: Int, inputs: Int) -> [TensorRequirement] {
+    [
+      TensorRequirement(stem + FloatPart.weight, [outputs, inputs], .floatPanels),
+      TensorRequirement(stem + FloatPart.bias, [outputs]),
+    ]
+  }
+
+  /// A layer norm's weight and bias.
+  package static func norm(_ stem: String, width: Int) -> [TensorRequirement] {
+    [
+      TensorRequirement(stem + FloatPart.weight, [width]),
+      TensorRequirement(stem + FloatPart.bias, [width]),
+    ]
+  }
 }
 
 extension BertConfiguration {
-  /// The tensors of a head, all row-major float32.
+  /// The float32 tensors of a head.
   ///
   /// - Parameters:
   ///   - labels: logits of a classifier; other heads do not look at it.
@@ -41,18 +82,14 @@ extension BertConfiguration {
     of head: HeadKind, labels: Int = 0, tiesDecoder: Bool = true
   ) -> [TensorRequirement] {
     func linear(_ stem: String, _ outputs: Int) -> [TensorRequirement] {
-      [
-        TensorRequirement(stem + ".weight", [outputs, hiddenSize]),
-        TensorRequirement(stem + ".bias", [outputs]),
-      ]
+      TensorRequirement.linear(stem, outputs: outputs, inputs: hiddenSize)
     }
     switch head {
     case .maskedWords:
       let decoder = linear(CanonicalName.maskedDecoder, vocabularySize)
-      return linear(CanonicalName.maskedTransform, hiddenSize) + [
-        TensorRequirement(CanonicalName.maskedNorm + ".weight", [hiddenSize]),
-        TensorRequirement(CanonicalName.maskedNorm + ".bias", [hiddenSize]),
-      ] + (tiesDecoder ? Array(decoder.dropFirst()) : decoder)
+      return linear(CanonicalName.maskedTransform, hiddenSize)
+        + TensorRequirement.norm(CanonicalName.maskedNorm, width: hiddenSize)
+        + (tiesDecoder ? Array(decoder.dropFirst()) : decoder)
     case .nextSentence: return linear(CanonicalName.nextSentence, 2)
     case .classifier: return linear(CanonicalName.classifier, labels)
     case .answer: return linear(CanonicalName.answer, 2)

@@ -10,11 +10,14 @@ package enum ElementType: String, Sendable, CaseIterable {
   case int32 = "I32"
   /// Raw bytes: text and tables.
   case uint8 = "U8"
+  /// IEEE binary16, little-endian.
+  case float16 = "F16"
 
   /// Bytes of one element.
   package var size: Int {
     switch self {
     case .float32, .int32: 4
+    case .float16: 2
     case .int8, .uint8: 1
     }
   }

@@ -35,11 +35,14 @@ package struct BudgetSearch {
     linear.site.outputs(configuration) * linear.site.inputs(configuration)
   }
 
-  /// Measures what each linear's float form would buy, takes those that buy most for their cost until
-  /// the budget holds, and gives back what turned out not to be needed.
+  /// Tries each linear in float alone, and measures how much drift that takes away.
   ///
-  /// - Parameter progress: called with the share of linears tried.
-  /// - Throws: `driftGate` when the budget holds with no linear in int8 but the last, or not even so.
+  /// Those that take away most for their multiply-adds become float, one by one, until the budget holds.
+  /// Finally each float linear is tried in int8 again, and stays so if the budget still holds.
+  /// One linear stays in int8 whatever happens: a budget that holds with this one alone in int8 is kept.
+  ///
+  /// - Parameter progress: called with the number of linears tried, and of all.
+  /// - Throws: `driftGate` when the budget fails even then.
   package func run(progress: (Int, Int) -> Void = { _, _ in }) throws(BertError) -> Result {
     let before = try drift.measure([])
     if budget.holds(before) { return Result(kept: [], before: before, after: before) }

@@ -3,8 +3,11 @@ import BertKernels
 
 /// The Cholesky factor of a symmetric positive matrix, in panels of 32 columns.
 ///
-/// Float32 suffices: after rotation no diagonal element is far from the mean, so rounding moves
-/// each element by some 10⁻⁵ of it, and what the caller adds to the diagonal is a hundredth.
+/// Float32 suffices for rotated inputs: no diagonal element is far from the mean, so rounding moves
+/// each element by some 10⁻⁵ of the mean, and what the caller adds to the diagonal is a hundredth of it.
+/// Inputs that are not rotated (a width that is no multiple of 16, or a recipe without rotation) may have
+/// elements far above the mean. Then rounding may leave the matrix no longer positive, which `factor`
+/// finds and the caller answers with more damping.
 struct CholeskyFactor {
   /// Floats from one row to the next: whole panels.
   let stride: Int

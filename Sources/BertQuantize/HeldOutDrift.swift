@@ -14,6 +14,8 @@ package final class HeldOutDrift {
 
     /// The SQNR of the last hidden states in dB.
     package var sqnr: Double { states.sqnr }
+    /// The mean cosine of a text's two vectors.
+    package var meanCosine: Double { cosines.reduce(0, +) / Double(max(cosines.count, 1)) }
     /// The least cosine of a text's two vectors; NaN counts as the least.
     package var worstCosine: Double {
       cosines.reduce(1) { $1 >= $0 ? $0 : $1.isNaN ? -2 : $1 }
@@ -23,7 +25,6 @@ package final class HeldOutDrift {
   private let source: any WeightSource
   private let batch: TokenBatch
   private let pooler: Pooler
-  private let normalizes: Bool
   private let kernels: KernelSet
   private let team: ThreadTeam
   private var states: [Float] = []
@@ -42,10 +43,10 @@ package final class HeldOutDrift {
     let model = source.model
     // Heads that read the pooler's output do so through the vector of the first token.
     let hasPooler = source.find(CanonicalName.pooler + ".weight") != nil
+    let needsPooler = model.embedding.poolings.contains(.pooler)
     pooler = try Pooler(
-      model.pooling == .pooler && !hasPooler ? .cls : model.pooling, source: source,
+      needsPooler && !hasPooler ? EmbeddingRecipe(.cls) : model.embedding, source: source,
       kernels: kernels)
-    normalizes = model.normalizes
     let encoder = try BertEncoder(source: source, precision: .float32, kernels: kernels, team: team)
     states.reserveCapacity(batch.tokenCount * width)
     try run(encoder) { row, _ in
@@ -80,7 +81,7 @@ package final class HeldOutDrift {
     try encoder.encode(batch) { (states) throws(BertError) in
       for text in states.texts {
         for token in batch.range(text) { row(states.row(token), token) }
-        vector(try pooler.vector(states, tokens: batch.range(text), normalizes: normalizes))
+        vector(try pooler.vector(states, tokens: batch.range(text)))
       }
     }
   }

@@ -68,7 +68,7 @@ extension QuantizedLinear {
   ///   - weight: `[outputs, inputs]`, C order.
   ///   - bias: `[outputs]`.
   ///   - balance: `[inputs]`, what each input is multiplied by before it is rotated.
-  ///   - rotation: what mixes the inputs.
+  ///   - rotation: what rotates the inputs.
   ///   - team: shares the rows; nil for the caller's thread alone. The result is the same.
   /// - Throws: `system` when there is no memory.
   package static func roundToNearest(

@@ -11,11 +11,12 @@ package struct Recipe: OptionSet, Hashable, Sendable {
 
   /// Widths of inputs and weights are brought closer to each other.
   package static let balance = Recipe(rawValue: 1)
-  /// Inputs are mixed.
+  /// Inputs are rotated.
   package static let rotation = Recipe(rawValue: 2)
-  /// Half of the inputs change sign before they are mixed.
+  /// Half of the inputs change sign before they are rotated.
   package static let signs = Recipe(rawValue: 4)
-  /// Each weight is rounded knowing what those before it left over.
+  /// GPTQ-style error compensation: each weight is rounded to offset the rounding errors of the weights
+  /// before it.
   package static let compensation = Recipe(rawValue: 8)
 
   /// All parts.

@@ -27,7 +27,7 @@ package struct Rotation: OptionSet, Hashable, Sendable {
     return odd == 3 ? [.vectors, .thirds, .lanes] : [.vectors, .lanes]
   }
 
-  /// What a linear's inputs are mixed by: lanes cost most where rows are widest, and there the
+  /// What a linear's inputs are rotated by: lanes cost most where rows are widest, and there the
   /// mix across vectors alone reaches far enough.
   package static func standard(_ site: LinearSite, inputs: Int) -> Rotation {
     let full = full(inputs: inputs)
@@ -45,7 +45,7 @@ package struct Rotation: OptionSet, Hashable, Sendable {
     return gain
   }
 
-  /// The multiplier for inputs: balance over the gain, so that the mixed row keeps its length.
+  /// The multiplier for inputs: balance over the gain, so that the rotated row keeps its length.
   package func inputMultiplier(_ balance: [Float]) -> [Float] {
     let scale = 1 / Float(squaredGain(inputs: balance.count)).squareRoot()
     return balance.map { $0 * scale }

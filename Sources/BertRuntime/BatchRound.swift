@@ -32,8 +32,10 @@ struct BatchPlan {
     passTokens = Self.passTokens(configuration)
   }
 
-  /// How much more than its fair share the busiest worker may get for workers to go apart: about
-  /// what going together costs, in waiting and in moving rows between cores.
+  /// Workers compute separate passes only if the busiest gets at most 5 % more than the average.
+  ///
+  /// Beyond that, sharing one pass is cheaper, though workers then wait for each other and rows move
+  /// between cores.
   private static let tolerance = 1.05
 
   /// The most tokens of one worker's pass: their states fit a core's second-level cache for the next

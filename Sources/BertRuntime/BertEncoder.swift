@@ -42,12 +42,19 @@ package final class BertEncoder {
   ///   says no, or the file has no int8 weights, they are computed in float32.
   /// - Throws: `malformed` for missing or damaged tensors, `unsupported` when the file does not
   ///   hold this precision.
-  package init(
+  package convenience init(
     source: any WeightSource, precision: Precision, kernels: KernelSet, team: ThreadTeam,
     tokenBudget: Int? = nil,
     quantizes: (Int, QuantizedSite) -> Bool = { _, _ in true }
   ) throws(BertError) {
-    weights = try EncoderWeights(source: source, precision: precision, quantizes: quantizes)
+    self.init(
+      weights: try EncoderWeights(source: source, precision: precision, quantizes: quantizes),
+      kernels: kernels, team: team, tokenBudget: tokenBudget)
+  }
+
+  /// An encoder over weights that others may use too.
+  init(weights: EncoderWeights, kernels: KernelSet, team: ThreadTeam, tokenBudget: Int? = nil) {
+    self.weights = weights
     self.kernels = kernels
     self.team = team
     self.tokenBudget = max(
@@ -161,10 +168,8 @@ package final class BertEncoder {
 
   /// Checks the embedding rows of tokens that were not looked up before.
   private func verifyWords(_ ids: ArraySlice<Int32>) throws(BertError) {
-    let rowBytes = configuration.hiddenSize * 4
     for id in ids where !verifiedRows[Int(id)] {
-      let start = Int(id) * rowBytes
-      try weights.source.verify(weights.word, bytes: start..<(start + rowBytes))
+      try weights.word.verify(Int(id), in: weights.source)
       verifiedRows[Int(id)] = true
     }
   }

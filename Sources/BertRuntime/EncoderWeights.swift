@@ -55,7 +55,7 @@ struct LayerWeights {
 final class EncoderWeights: @unchecked Sendable {
   let source: any WeightSource
   let configuration: BertConfiguration
-  let word: TensorView
+  let word: WordTable
   let position: UnsafePointer<Float>
   let type: UnsafePointer<Float>
   let embeddingNorm: NormWeights
@@ -80,9 +80,7 @@ final class EncoderWeights: @unchecked Sendable {
         bias: try source.require(name + ".bias", .float32, [c.hiddenSize]).floats)
     }
     // Rows of the word table are verified when they are first looked up.
-    word = try source.require(
-      CanonicalName.wordEmbeddings, .float32, [c.vocabularySize, c.hiddenSize],
-      verifying: false)
+    word = try WordTable(source)
     position = try source.require(
       CanonicalName.positionEmbeddings, .float32, [c.maximumPositions, c.hiddenSize]
     ).floats

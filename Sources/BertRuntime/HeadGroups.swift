@@ -47,8 +47,9 @@ struct HeadGroup {
   }
 }
 
-/// All heads of a layer in groups: the least number that fills whole panels of the linear, or enough
-/// that the panels' edges waste little.
+/// All heads of a layer, in groups of heads that are computed together: the smallest number of heads whose
+/// width is a multiple of 32 (a weight panel) or, if that is too wide, enough heads that partly filled
+/// panels waste little.
 struct HeadGroups {
   let groups: [HeadGroup]
   /// Floats of the widest group's row.

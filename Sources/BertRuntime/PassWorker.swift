@@ -106,16 +106,45 @@ struct PassWorker {
 
   private func embed(_ rows: Range<Int>) {
     let weights = pass.weights
-    var embedding = bk_embedding(
-      width: configuration.hiddenSize, word: weights.word.floats, position: weights.position,
-      type: weights.type)
     let first = pass.input.tokens.lowerBound + rows.lowerBound
+    guard let word = weights.word.floats else {
+      clock.timed(.embed) { embedDecoded(rows) }
+      return
+    }
+    var embedding = bk_embedding(
+      width: configuration.hiddenSize, word: word, position: weights.position, type: weights.type)
     clock.timed(.embed) {
       pass.input.batch.withTokens { ids, types in
         pass.positions.withUnsafeBufferPointer {
           calls.embed_rows(
             &embedding, ids + first, $0.baseAddress.map { $0 + rows.lowerBound }, types + first,
             rows.count, pass.hidden(rows.lowerBound), stride)
+        }
+      }
+    }
+  }
+
+  /// The same with words that are decoded first, a few rows at a time.
+  private func embedDecoded(_ rows: Range<Int>) {
+    let (weights, width) = (pass.weights, configuration.hiddenSize)
+    let start = pass.input.tokens.lowerBound
+    let places = (0..<Int32(PassWorker.rowsAtOnce)).map { $0 }
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: PassWorker.rowsAtOnce * width) {
+      words in
+      guard let word = words.baseAddress else { return }
+      var embedding = bk_embedding(
+        width: width, word: word, position: weights.position, type: weights.type)
+      pass.input.batch.withTokens { ids, types in
+        for first in Swift.stride(from: rows.lowerBound, to: rows.upperBound, by: places.count) {
+          let count = min(places.count, rows.upperBound - first)
+          for row in 0..<count {
+            weights.word.decode(Int(ids[start + first + row]), into: word + row * width)
+          }
+          pass.positions.withUnsafeBufferPointer {
+            calls.embed_rows(
+              &embedding, places, $0.baseAddress.map { $0 + first }, types + start + first, count,
+              pass.hidden(first), stride)
+          }
         }
       }
     }

@@ -32,11 +32,19 @@ package final class Tokenizer: Sendable {
   package init(
     vocabulary: VocabularyTable, settings: TokenizerSettings = TokenizerSettings()
   ) throws(BertError) {
-    guard 1...1024 ~= settings.maximumWordLength else {
+    guard case .wordPiece(let words) = settings.kind, settings.single.isEmpty,
+      settings.pair.isEmpty, settings.addedTokens.isEmpty, !settings.cutsLeft
+    else {
       throw BertError(
-        .unsupported, "a maximum word length of \(settings.maximumWordLength), expected 1 to 1024")
+        .unsupported,
+        "the tokenizer is \(settings.kind.name), or frames or cuts texts as BERT's does not; only "
+          + "BERT's WordPiece is computed")
     }
-    let prefix = Array(settings.continuationPrefix.utf8)
+    guard 1...1024 ~= words.maximumWordLength else {
+      throw BertError(
+        .unsupported, "a maximum word length of \(words.maximumWordLength), expected 1 to 1024")
+    }
+    let prefix = Array(words.continuationPrefix.utf8)
     guard prefix.count <= 64 else {
       throw BertError(
         .unsupported, "a continuation prefix of \(prefix.count) bytes, expected at most 64")
@@ -53,10 +61,10 @@ package final class Tokenizer: Sendable {
     rules = WordScanner.Rules(
       vocabulary: vocabulary.reader, specials: specials,
       prefixHash: VocabularyHash.extend(vocabulary.reader.seed, prefix),
-      unknownID: unknownID ?? -1, maximumWordLength: settings.maximumWordLength,
-      lowercase: settings.lowercase, stripAccents: settings.stripsAccents,
-      spaceChinese: settings.spaceChinese)
-    actions = ByteActions.table(lowercase: settings.lowercase, specials: specials)
+      unknownID: unknownID ?? -1, maximumWordLength: words.maximumWordLength,
+      lowercase: words.lowercase, stripAccents: words.stripsAccents,
+      spaceChinese: words.spaceChinese)
+    actions = ByteActions.table(lowercase: words.lowercase, specials: specials)
     let unknown = unknownID ?? -1
     asciiWords = (UInt8(0)..<0x80).map { vocabulary.id(of: [$0]) ?? unknown }
   }
@@ -180,7 +188,7 @@ package final class Tokenizer: Sendable {
     _ encoding: inout TokenizedText, spans: Bool, words: Bool = false,
     _ body: (inout WordScanner) -> Void
   ) {
-    let bytes = 4 * settings.maximumWordLength
+    let bytes = 4 * rules.maximumWordLength
     var rules = rules
     rules.tracksSpans = spans
     rules.collectsWords = words

@@ -26,6 +26,9 @@ package final class ServedModel: Sendable {
         "was made for version \(file.numericVersion) of the numeric contract; this program computes "
           + "version \(NumericContract.version): convert the checkpoint again", file: path)
     }
+    do throws(BertError) { try file.model.requireComputable(file) } catch {
+      throw error.inFile(path)
+    }
     guard let settings = file.model.tokenizer, let view = file.find(CanonicalName.vocabulary)
     else {
       tokenizer = nil

@@ -3,25 +3,77 @@ import BertModel
 import BertRuntime
 import BertTokenize
 
-/// One text to be encoded: words, or token ids that somebody else made.
-package struct TextInput: Sendable {
+/// One text, or a pair of texts, or token ids that somebody else made.
+///
+///     try model.embed([TextInput("a question", pair: "a passage")])
+///     try model.embed([TextInput(ids: [101, 7592, 102])])
+public struct TextInput: Sendable, Hashable {
   /// The text as UTF-8; bytes that are not UTF-8 count as U+FFFD.
-  package var text: [UInt8] = []
+  public var text: [UInt8] = []
   /// A second text, which gets token type 1.
-  package var pair: [UInt8]?
+  public var pair: [UInt8]?
   /// Token ids to use as they are, instead of the text.
-  package var ids: [Int32]?
+  public var ids: [Int32]?
   /// Token types of `ids`; all 0 when absent.
-  package var types: [UInt8]?
+  public var types: [UInt8]?
 
-  /// A single text.
-  package init(text: [UInt8] = [], pair: [UInt8]? = nil, ids: [Int32]? = nil, types: [UInt8]? = nil)
-  {
+  /// A text, or a pair.
+  public init(_ text: String, pair: String? = nil) {
+    self.text = Array(text.utf8)
+    self.pair = pair.map { Array($0.utf8) }
+  }
+
+  /// A text, or a pair, in UTF-8.
+  public init(utf8 text: [UInt8], pair: [UInt8]? = nil) {
+    self.text = text
+    self.pair = pair
+  }
+
+  /// Token ids, the special ones included, and their types.
+  public init(ids: [Int32], types: [UInt8]? = nil) {
+    self.ids = ids
+    self.types = types
+  }
+
+  package init(
+    text: [UInt8] = [], pair: [UInt8]? = nil, ids: [Int32]? = nil, types: [UInt8]? = nil
+  ) {
     self.text = text
     self.pair = pair
     self.ids = ids
     self.types = types
   }
+}
+
+/// What a model takes as a text: a `String`, or a `TextInput` for pairs, bytes and token ids.
+public protocol ModelInput: Sendable {
+  /// The text as a value of the one type that the model reads.
+  var textInput: TextInput { get }
+}
+
+extension TextInput: ModelInput {
+  /// The input itself.
+  public var textInput: TextInput { self }
+}
+
+extension String: ModelInput {
+  /// The string's UTF-8 as a single text.
+  public var textInput: TextInput { TextInput(self) }
+}
+
+/// A text as the model sees it.
+public struct TokenizedInput: Sendable, Hashable {
+  /// Token ids of the vocabulary, the special ones included.
+  public let ids: [Int32]
+  /// The token type of each: 0, or 1 for the second text of a pair.
+  public let types: [UInt8]
+  /// How many tokens were cut off at the ends of the texts.
+  public let cut: Int
+}
+
+extension TokenizedInput: ModelInput {
+  /// The ids and types, to be used as they are.
+  public var textInput: TextInput { TextInput(ids: ids, types: types) }
 }
 
 extension ServedModel {
@@ -49,21 +101,8 @@ extension ServedModel {
         ids: ids, types: input.types, wanting: rows, for: description.configuration)
       return 0
     }
-    guard let tokenizer else {
-      throw BertError(
-        .unsupported, "the file holds no vocabulary; give token ids ({\"ids\":[...]}) instead",
-        file: file.path)
-    }
-    var encoding = TokenizedText()
-    let limit = truncates ? TokenLimit(tokenLimit) : nil
-    let made = try input.text.withUnsafeBufferPointer { text throws(BertError) in
-      guard let pair = input.pair else {
-        return try tokenizer.encode(text, limit: limit, appendingTo: &encoding)
-      }
-      return try pair.withUnsafeBufferPointer { pair throws(BertError) in
-        try tokenizer.encode(text, pair: pair, limit: limit, appendingTo: &encoding)
-      }
-    }
+    let (encoding, made) = try tokens(
+      of: input, limit: truncates ? TokenLimit(tokenLimit) : nil)
     if made.count > tokenLimit {
       throw BertError(
         .usage,
@@ -72,5 +111,27 @@ extension ServedModel {
     try batch.append(
       ids: encoding.ids, types: encoding.typeIDs, wanting: rows, for: description.configuration)
     return made.fullCount - made.count
+  }
+
+  /// The tokens of a text, behind the default prompt where the model has one, the special ones included.
+  func tokens(
+    of input: TextInput, limit: TokenLimit?
+  ) throws(BertError) -> (TokenizedText, EncodedInput) {
+    guard let tokenizer else {
+      throw BertError(
+        .unsupported, "the file holds no vocabulary; give token ids ({\"ids\":[...]}) instead",
+        file: file.path)
+    }
+    var encoding = TokenizedText()
+    let text = description.defaultPromptText.map { Array($0.utf8) + input.text } ?? input.text
+    let made = try text.withUnsafeBufferPointer { text throws(BertError) in
+      guard let pair = input.pair else {
+        return try tokenizer.encode(text, limit: limit, appendingTo: &encoding)
+      }
+      return try pair.withUnsafeBufferPointer { pair throws(BertError) in
+        try tokenizer.encode(text, pair: pair, limit: limit, appendingTo: &encoding)
+      }
+    }
+    return (encoding, made)
   }
 }

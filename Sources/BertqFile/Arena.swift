@@ -37,6 +37,14 @@ final class Arena {
     return array(text.utf8.map { CChar(bitPattern: $0) } + [0])
   }
 
+  /// A C string, or none.
+  func optionalText(
+    _ text: String?, _ what: String
+  ) throws(BertError) -> UnsafeMutablePointer<CChar>? {
+    guard let text else { return nil }
+    return try self.text(text, what)
+  }
+
   /// A list of C strings.
   func texts(
     _ texts: [String], _ what: String

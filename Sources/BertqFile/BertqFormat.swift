@@ -4,14 +4,16 @@ import BertModel
 /// The constants and limits of the format; `formats/bertq.md` explains them.
 package enum BertqFormat {
   /// The version of the byte layout that this package writes, and the newest that it reads.
-  package static let version: UInt32 = 1
+  package static let version: UInt32 = 2
+  /// The oldest version that it reads: 1 was never released.
+  static let oldestVersion: UInt32 = 2
   /// What every tensor's offset is a multiple of.
   package static let alignment = 64
   /// Bytes under one checksum; the last chunk of a tensor may be shorter.
   package static let chunkSize = 65_536
 
   /// Not ASCII, so not text; CR LF and LF that a transfer in text mode would change; and ^Z.
-  static let magic: [UInt8] = [0x89, 0x42, 0x54, 0x51, 0x0D, 0x0A, 0x1A, 0x0A]
+  package static let magic: [UInt8] = [0x89, 0x42, 0x54, 0x51, 0x0D, 0x0A, 0x1A, 0x0A]
   static let prologueSize = 64
 
   static let largestHeader = 16 << 20

@@ -30,29 +30,30 @@ package final class BertqWriter {
   ///   - description: all of the model except its tensors.
   ///   - tensors: the tensors in the order in which they will be appended.
   ///   - quantizer: what the quantiser was told and chose; empty without int8 weights.
+  ///   - drift: makes room for it; its numbers may change until the file is finished.
   ///   - producer: the program and its version.
   /// - Throws: `malformed` or `unsupported` when the model breaks a limit of the format,
   ///   `cannotWrite` when there is no place for the file.
   package convenience init(
     path: String, description: ModelDescription, tensors: [BertqTensor],
-    quantizer: [BertqSetting] = [], producer: String
+    quantizer: [BertqSetting] = [], drift: ConversionDrift? = nil, producer: String
   ) throws(BertError) {
     try self.init(
-      path: path, description: description, tensors: tensors, quantizer: quantizer,
+      path: path, description: description, tensors: tensors, quantizer: quantizer, drift: drift,
       producer: producer
     ) { (size) throws(BertError) in try OutputFile(path: path, size: size) }
   }
 
   init(
     path: String, description: ModelDescription, tensors: [BertqTensor],
-    quantizer: [BertqSetting], producer: String,
+    quantizer: [BertqSetting], drift: ConversionDrift? = nil, producer: String,
     makeOutput: (Int) throws(BertError) -> OutputFile
   ) throws(BertError) {
     self.path = path
     do throws(BertError) {
       var header = Header(
-        producer: producer, description: description, quantizer: quantizer, tensors: [],
-        checksums: [])
+        producer: producer, description: description, quantizer: quantizer, drift: drift,
+        hashed: try HashedMessages(description), tensors: [], checksums: [])
       let dataSize = try header.plan(tensors)
       // With checksums and offsets still zero: both have a fixed size in the header.
       headerLength = try header.encoded().count
@@ -126,23 +127,46 @@ package final class BertqWriter {
     header.quantizer = settings
   }
 
-  /// Writes header and prologue, syncs, and gives the file its name.
+  /// Writes header and prologue, has the file looked at, syncs it, and gives it its name.
   ///
-  /// - Parameter check: looks at the finished file, by a path that is good for this call, before it has its name;
-  ///   when it throws there will be no file.
-  /// - Throws: `usage` when tensors are still missing, `cannotWrite` when the disk does not take
-  ///   the file, and what `check` throws.
+  /// - Parameters:
+  ///   - check: is given a path by which the whole file can be read, before it has its name.
+  ///   - measure: likewise; what it finds takes the place of the drift that room was made for.
+  /// - Throws: `usage` when tensors are still missing, or there is no room for a drift;
+  ///   `cannotWrite` when the disk does not take the file; what `check` and `measure` throw. Then
+  ///   there is no file.
   package func finish(
-    check: (String) throws(BertError) -> Void = { _ in }
+    check: (String) throws(BertError) -> Void = { _ in },
+    measure: ((String) throws(BertError) -> ConversionDrift)? = nil
   ) throws(BertError) -> BertqFingerprints {
     guard current == header.tensors.count else {
       throw BertError(
         .usage, "was not appended, or not all of it", file: path,
         tensor: header.tensors[current].tensor.name)
     }
-    let fingerprints = header.computeFingerprints()
-    header.floatFingerprint = fingerprints.float
-    header.int8Fingerprint = fingerprints.int8
+    header.fingerprints = header.computeFingerprints()
+    do throws(BertError) {
+      try putHeader()
+      try check(output.temporaryPath)
+      if let measure {
+        guard let room = header.drift else {
+          throw BertError(.usage, "has no room for a drift", file: path)
+        }
+        var drift = try measure(output.temporaryPath)
+        // The header's length is fixed.
+        drift.source = room.source
+        header.drift = drift
+        try putHeader()
+      }
+      try output.commit()
+    } catch {
+      discard()
+      throw error
+    }
+    return header.fingerprints
+  }
+
+  private func putHeader() throws(BertError) {
     let bytes = try header.encoded()
     guard bytes.count == headerLength else {
       throw BertError(
@@ -151,16 +175,8 @@ package final class BertqWriter {
     let prologue = Prologue(
       headerChecksum: bytes.withUnsafeBytes { checksum($0) }, headerLength: headerLength,
       fileLength: fileLength)
-    do throws(BertError) {
-      try put(bytes, at: BertqFormat.prologueSize)
-      try put(prologue.bytes, at: 0)
-      try check(output.temporaryPath)
-      try output.commit()
-    } catch {
-      discard()
-      throw error
-    }
-    return fingerprints
+    try put(bytes, at: BertqFormat.prologueSize)
+    try put(prologue.bytes, at: 0)
   }
 
   /// Gives up: nothing is left of the unfinished file.
@@ -200,9 +216,7 @@ extension Header {
       chunks += count
     }
     checksums = [UInt32](repeating: 0, count: chunks)
-    let fingerprints = computeFingerprints()
-    floatFingerprint = fingerprints.float
-    int8Fingerprint = fingerprints.int8
+    fingerprints = computeFingerprints()
     return end
   }
 }

@@ -2,89 +2,85 @@ import BertErrors
 import BertModel
 import CBertqChecksum
 
-/// The names of what a path computes with: two vectors may be compared only if theirs are equal.
+/// The names of all that leads from a text to its answer, in each precision.
+///
+/// Two vectors, or two answers, may be compared only if theirs are equal. Each has 16 hexadecimal
+/// digits; it is nil for what the file does not hold.
 package struct BertqFingerprints: Equatable, Sendable {
-  /// That of the float32 path, 16 hexadecimal digits; nil when the file does not hold it.
-  package let float: String?
-  /// That of the int8 path, likewise.
-  package let int8: String?
+  /// That of float32 vectors.
+  package var float: String?
+  /// That of int8 vectors.
+  package var int8: String?
+  /// That of what the heads answer in float32.
+  package var floatAnswers: String?
+  /// That of what the heads answer in int8.
+  package var int8Answers: String?
 
-  /// Names both paths.
-  package init(float: String?, int8: String?) {
+  /// Names all of them.
+  package init(
+    float: String? = nil, int8: String? = nil, floatAnswers: String? = nil,
+    int8Answers: String? = nil
+  ) {
     self.float = float
     self.int8 = int8
+    self.floatAnswers = floatAnswers
+    self.int8Answers = int8Answers
+  }
+
+  /// Each of them, with its name in messages.
+  static var kinds: [(name: String, path: KeyPath<BertqFingerprints, String?>)] {
+    [
+      ("float32 vectors", \.float), ("int8 vectors", \.int8),
+      ("float32 answers", \.floatAnswers), ("int8 answers", \.int8Answers),
+    ]
   }
 }
 
 extension Header {
   /// The fingerprints that the header's contents amount to; `formats/bertq.md` specifies the bytes.
   func computeFingerprints() -> BertqFingerprints {
-    let configuration = description.configuration
-    var records: [String: TensorRecord] = [:]
-    for record in tensors { records[record.tensor.name] = record }
-    let pooler = configuration.poolerTensors.compactMap { records[$0.name] }
-    func all(_ required: [TensorRequirement]) -> [TensorRecord]? {
-      let found = required.compactMap { records[$0.name] }
-      return found.count == required.count ? found : nil
+    let tensors = FingerprintTensors(self)
+    func fingerprint(_ precision: String, _ answers: Answers, _ records: [TensorRecord]?) -> String?
+    {
+      records.map { self.fingerprint(precision, answers, $0) }
     }
-    guard let shared = all(configuration.sharedTensors) else {
-      return BertqFingerprints(float: nil, int8: nil)
+    let (float, int8) = (tensors.encoder(.float), tensors.encoder(.int8))
+    let vectors = tensors.vectors
+    var result = BertqFingerprints(
+      float: fingerprint("float", .vectors, float.map { $0 + vectors }),
+      int8: fingerprint("int8", .vectors, int8.map { $0 + vectors }))
+    if tensors.hasHead {
+      result.floatAnswers = fingerprint("float", .head, float.map { $0 + tensors.head(.float) })
+      result.int8Answers = fingerprint("int8", .head, int8.map { $0 + tensors.head(.int8) })
     }
-    let linears = all(configuration.floatLinearTensors)
-    let int8 = int8Linears(records)
-    return BertqFingerprints(
-      float: linears.map { fingerprint(path: "float", shared + $0 + pooler) },
-      int8: int8.map { fingerprint(path: "int8", shared + $0 + pooler) })
+    return result
   }
 
-  /// What the int8 path computes its linears with.
-  ///
-  /// All int8 tensors, and the float ones of linears without int8 weights; nil when there are no
-  /// int8 tensors or a linear has neither form.
-  private func int8Linears(_ records: [String: TensorRecord]) -> [TensorRecord]? {
-    var list = tensors.filter { $0.tensor.name.isInt8Part }
-    if list.isEmpty { return nil }
-    for layer in 0..<description.configuration.layerCount {
-      for site in LinearSite.allCases {
-        let name = CanonicalName.linear(layer, site)
-        if records[name + QuantizedPart.weight] != nil { continue }
-        guard let weight = records[name + FloatPart.weight],
-          let bias = records[name + FloatPart.bias]
-        else {
-          return nil
-        }
-        list += [weight, bias]
-      }
-    }
-    return list
-  }
+  /// What a fingerprint is of.
+  private enum Answers: String { case vectors, head }
 
-  private func fingerprint(path: String, _ records: [TensorRecord]) -> String {
+  private func fingerprint(
+    _ precision: String, _ answers: Answers, _ records: [TensorRecord]
+  ) -> String {
     var sha = bq_sha256()
     bq_sha256_begin(&sha)
     func add(_ text: String) {
       var text = text
       text.withUTF8 { bq_sha256_update(&sha, $0.baseAddress, $0.count) }
     }
-    let c = description.configuration
-    add(
-      """
-      bertq fingerprint 1
-      path \(path)
-      numeric_version \(numericVersion)
-      vocabulary_size \(c.vocabularySize)
-      hidden_size \(c.hiddenSize)
-      layer_count \(c.layerCount)
-      head_count \(c.headCount)
-      intermediate_size \(c.intermediateSize)
-      maximum_positions \(c.maximumPositions)
-      token_type_count \(c.tokenTypeCount)
-      layer_norm_epsilon \(hex(c.layerNormEpsilon.bitPattern))
-      activation \(c.activation.rawValue)
-      pooling \(description.pooling.rawValue)
-      normalizes \(description.normalizes)
-
-      """)
+    func add(_ name: String, _ bytes: [UInt8]) {
+      add("\(name) \(bytes.count)\n")
+      bq_sha256_update(&sha, bytes, bytes.count)
+    }
+    add("bertq fingerprint 2\nanswers \(answers)\nprecision \(precision)\n")
+    add("numeric_version \(numericVersion)\n")
+    add("configuration", hashed.configuration)
+    if !hashed.tokenizer.isEmpty { add("tokenizer", hashed.tokenizer) }
+    switch answers {
+    case .vectors: add("embedding", hashed.embedding)
+    case .head: if !hashed.head.isEmpty { add("head", hashed.head) }
+    }
+    if let prompt = description.defaultPromptText { add("prompt", Array(prompt.utf8)) }
     // Names are ASCII, for which Swift's order is that of the bytes.
     for record in records.sorted(by: { $0.tensor.name < $1.tensor.name }) {
       let tensor = record.tensor
@@ -101,6 +97,70 @@ extension Header {
   }
 }
 
+/// Which of a file's tensors each kind of answer is computed from.
+private struct FingerprintTensors {
+  enum Path { case float, int8 }
+
+  private let configuration: BertConfiguration
+  private let modules: [TensorRequirement]
+  private let all: [TensorRecord]
+  private let byName: [String: TensorRecord]
+
+  init(_ header: Header) {
+    configuration = header.description.configuration
+    modules = header.description.embedding.tensors(hiddenSize: configuration.hiddenSize)
+    all = header.tensors
+    byName = Dictionary(header.tensors.map { ($0.tensor.name, $0) }) { first, _ in first }
+  }
+
+  /// The tokenizer's tables, the embeddings, the norms, the linears of all layers, and the pooler
+  /// where it is there; nil when the file does not hold the path.
+  func encoder(_ path: Path) -> [TensorRecord]? {
+    let shared = configuration.sharedTensors.compactMap { byName[$0.name] }
+    guard shared.count == configuration.sharedTensors.count, let linears = linears(path) else {
+      return nil
+    }
+    let optional = [CanonicalName.wordScales] + configuration.poolerTensors.map(\.name)
+    let tables = all.filter { $0.tensor.name.hasPrefix("tokenizer.") }
+    return shared + linears + tables + optional.compactMap { byName[$0] }
+  }
+
+  /// What vectors are made with behind the encoder.
+  var vectors: [TensorRecord] { modules.compactMap { byName[$0.name] } }
+
+  /// Whether there is a head.
+  var hasHead: Bool { all.contains { $0.tensor.name.hasPrefix(CanonicalName.headPrefix) } }
+
+  /// All tensors of all heads that a path uses.
+  func head(_ path: Path) -> [TensorRecord] {
+    all.filter { record in
+      let name = record.tensor.name
+      guard name.hasPrefix(CanonicalName.headPrefix) else { return false }
+      if path == .float { return !name.isInt8Part }
+      return name.isInt8Part || byName[name.linear + QuantizedPart.weight] == nil
+    }
+  }
+
+  private func linears(_ path: Path) -> [TensorRecord]? {
+    let float = configuration.floatLinearTensors
+    if path == .float {
+      let found = float.compactMap { byName[$0.name] }
+      return found.count == float.count ? found : nil
+    }
+    // All int8 tensors of the layers, and the float ones of linears without int8 weights.
+    var list = all.filter {
+      $0.tensor.name.isInt8Part && !$0.tensor.name.hasPrefix(CanonicalName.headPrefix)
+    }
+    if list.isEmpty { return nil }
+    for requirement in float
+    where byName[requirement.name.linear + QuantizedPart.weight] == nil {
+      guard let record = byName[requirement.name] else { return nil }
+      list.append(record)
+    }
+    return list
+  }
+}
+
 extension String {
   /// Whether a tensor of this name belongs to the int8 path alone.
   fileprivate var isInt8Part: Bool {
@@ -108,5 +168,13 @@ extension String {
     let bytes = Array(utf8)
     guard bytes.count >= part.count else { return false }
     return (0...bytes.count - part.count).contains { bytes[$0...].starts(with: part) }
+  }
+
+  /// The name of the linear whose float weight or bias this is.
+  fileprivate var linear: String {
+    for part in [FloatPart.weight, FloatPart.bias] where hasSuffix(part) {
+      return String(dropLast(part.count))
+    }
+    return self
   }
 }

@@ -7,8 +7,11 @@ struct Header {
   var numericVersion = NumericContract.version
   var description: ModelDescription
   var quantizer: [BertqSetting]
-  var floatFingerprint: String?
-  var int8Fingerprint: String?
+  /// How far int8 lies from float32, measured at conversion; nil where it was not.
+  var drift: ConversionDrift?
+  var fingerprints = BertqFingerprints()
+  /// The description's parts that fingerprints hash, as bytes.
+  var hashed: HashedMessages
   var tensors: [TensorRecord]
   /// Those of all tensors, in order.
   var checksums: [UInt32]
@@ -32,19 +35,21 @@ extension Header {
   ///
   /// - Throws: `malformed`, or `unsupported` for a configuration beyond the limits.
   func checkLimits() throws(BertError) {
-    try description.configuration.validate()
-    if tensors.count > BertqFormat.mostTensors {
-      throw BertError(
-        .malformed,
-        "has \(tensors.count) tensors; a file holds at most \(BertqFormat.mostTensors)")
-    }
+    try description.validate()
     let lists = [
-      ("labels", description.labels.count), ("quantiser settings", quantizer.count),
+      ("tensors", tensors.count), ("labels", description.labels.count),
+      ("quantiser settings", quantizer.count), ("prompts", description.prompts.count),
       ("architectures", description.provenance.architectures.count),
     ]
     for (name, count) in lists where count > BertqFormat.mostStrings {
       throw BertError(
         .malformed, "has \(count) \(name); a file holds at most \(BertqFormat.mostStrings)")
+    }
+    if let drift {
+      let numbers = [drift.sqnr, drift.meanCosine, drift.worstCosine]
+      if drift.texts < 1 || drift.tokens < 1 || numbers.contains(where: \.isNaN) {
+        throw BertError(.malformed, "the drift is of no text, or no number")
+      }
     }
   }
 }

@@ -21,13 +21,8 @@ extension Header {
   }
 
   private init(_ header: Bertq__Header, prologue: Prologue) throws(BertError) {
-    let features = try texts(header.required_features, header.n_required_features, "a feature")
-    if let feature = features.first {
-      throw BertError(
-        .unsupported,
-        "needs the feature \(printable(feature)), which this program does not have; use a newer one"
-      )
-    }
+    let named = try Self.checkFeatures(
+      try texts(header.required_features, header.n_required_features, "a feature"))
     numericVersion = header.numeric_version
     if !(1...NumericContract.version).contains(numericVersion) {
       throw BertError(
@@ -39,24 +34,24 @@ extension Header {
     producer = try text(header.producer, "the producer")
     description = try Self.description(header)
     quantizer = []
-    for setting in pointers(header.quantizer, header.n_quantizer) {
+    for setting in try pointers(header.quantizer, header.n_quantizer, "settings") {
       quantizer.append(
         BertqSetting(
           try text(setting.pointee.key, "a setting's key"),
           try text(setting.pointee.value, "a setting's value")))
     }
-    floatFingerprint = try optionalText(header.float_fingerprint, "the float fingerprint")
-    int8Fingerprint = try optionalText(header.int8_fingerprint, "the int8 fingerprint")
+    drift = try header.drift.map { (drift) throws(BertError) in try Self.drift(drift.pointee) }
+    fingerprints = BertqFingerprints(
+      float: try optionalText(header.float_vectors, "a fingerprint"),
+      int8: try optionalText(header.int8_vectors, "a fingerprint"),
+      floatAnswers: try optionalText(header.float_answers, "a fingerprint"),
+      int8Answers: try optionalText(header.int8_answers, "a fingerprint"))
+    hashed = HashedMessages(header)
     tensors = []
     checksums = []
-    if header.n_tensors > BertqFormat.mostTensors {
-      throw BertError(
-        .malformed,
-        "has \(header.n_tensors) tensors; a file holds at most \(BertqFormat.mostTensors)")
-    }
     tensors.reserveCapacity(header.n_tensors)
     var end = prologue.dataStart
-    for tensor in pointers(header.tensors, header.n_tensors) {
+    for tensor in try pointers(header.tensors, header.n_tensors, "tensors") {
       end = try append(tensor.pointee, at: end, fileLength: prologue.fileLength)
     }
     if end != prologue.fileLength {
@@ -66,6 +61,7 @@ extension Header {
         byteOffset: end)
     }
     try checkLimits()
+    try checkUsed(named)
   }
 
   /// Adds a tensor that must start at `expected` rounded up, and gives its end.
@@ -128,10 +124,16 @@ private func printableName(_ name: String) -> String {
 }
 
 /// The elements of a repeated message field.
+///
+/// - Throws: `malformed` when there are more than a file holds of anything.
 func pointers<T>(
-  _ start: UnsafeMutablePointer<UnsafeMutablePointer<T>?>?, _ count: Int
-) -> some Sequence<UnsafeMutablePointer<T>> {
-  UnsafeBufferPointer(start: start, count: count).lazy.compactMap { $0 }
+  _ start: UnsafeMutablePointer<UnsafeMutablePointer<T>?>?, _ count: Int, _ what: String
+) throws(BertError) -> some Sequence<UnsafeMutablePointer<T>> {
+  if count > BertqFormat.mostTensors {
+    throw BertError(
+      .malformed, "has \(count) \(what); a file holds at most \(BertqFormat.mostTensors)")
+  }
+  return UnsafeBufferPointer(start: start, count: count).lazy.compactMap { $0 }
 }
 
 /// A string field: valid UTF-8 of a bounded length.

@@ -21,12 +21,15 @@ extension Header {
       return arena.place(stored)
     }
     message.n_quantizer = quantizer.count
-    message.float_fingerprint = try floatFingerprint.map { (text) throws(BertError) in
-      try arena.text(text, "a fingerprint")
-    }
-    message.int8_fingerprint = try int8Fingerprint.map { (text) throws(BertError) in
-      try arena.text(text, "a fingerprint")
-    }
+    let features = description.features(
+      tensors: tensors.map { ($0.tensor.name, $0.tensor.elementType) })
+    message.required_features = try arena.texts(features.map(\.rawValue).sorted(), "a feature")
+    message.n_required_features = features.count
+    message.drift = try drift.map { (drift) throws(BertError) in try arena.drift(drift) }
+    message.float_vectors = try arena.optionalText(fingerprints.float, "a fingerprint")
+    message.int8_vectors = try arena.optionalText(fingerprints.int8, "a fingerprint")
+    message.float_answers = try arena.optionalText(fingerprints.floatAnswers, "a fingerprint")
+    message.int8_answers = try arena.optionalText(fingerprints.int8Answers, "a fingerprint")
     message.tensors = try arena.list(tensors) { (record) throws(BertError) in
       try encode(record, arena)
     }
@@ -69,66 +72,16 @@ extension Header {
     message.tokenizer = try description.tokenizer.map { (settings) throws(BertError) in
       try arena.tokenizer(settings)
     }
-    message.pooling.rawValue = description.pooling.number
-    message.pooling_is_published = description.poolingIsPublished ? 1 : 0
-    message.normalizes = description.normalizes ? 1 : 0
+    message.embedding = try arena.embedding(description.embedding)
+    message.embedding_is_published = description.embeddingIsPublished ? 1 : 0
     message.task.rawValue = description.task.number
-    message.labels = try arena.texts(description.labels, "a label")
-    message.n_labels = description.labels.count
-    message.problem_type = try arena.text(description.problemType, "the problem type")
+    message.head = try description.head.map { (head) throws(BertError) in try arena.head(head) }
+    message.prompts = try arena.list(description.prompts) { (prompt) throws(BertError) in
+      try arena.prompt(prompt)
+    }
+    message.n_prompts = description.prompts.count
+    message.default_prompt = try arena.optionalText(
+      description.defaultPrompt, "the default prompt's name")
     message.provenance = try arena.provenance(description.provenance)
-  }
-}
-
-extension Arena {
-  fileprivate func configuration(
-    _ configuration: BertConfiguration
-  ) throws(BertError) -> UnsafeMutablePointer<Bertq__Configuration> {
-    var stored = Bertq__Configuration()
-    bertq__configuration__init(&stored)
-    stored.vocabulary_size = try number(configuration.vocabularySize, "vocab_size")
-    stored.hidden_size = try number(configuration.hiddenSize, "hidden_size")
-    stored.layer_count = try number(configuration.layerCount, "num_hidden_layers")
-    stored.head_count = try number(configuration.headCount, "num_attention_heads")
-    stored.intermediate_size = try number(configuration.intermediateSize, "intermediate_size")
-    stored.maximum_positions = try number(configuration.maximumPositions, "max_position_embeddings")
-    stored.token_type_count = try number(configuration.tokenTypeCount, "type_vocab_size")
-    stored.layer_norm_epsilon = configuration.layerNormEpsilon
-    stored.activation.rawValue = configuration.activation.number
-    return place(stored)
-  }
-
-  fileprivate func tokenizer(
-    _ settings: TokenizerSettings
-  ) throws(BertError) -> UnsafeMutablePointer<Bertq__Tokenizer> {
-    var stored = Bertq__Tokenizer()
-    bertq__tokenizer__init(&stored)
-    stored.lowercase = settings.lowercase ? 1 : 0
-    stored.has_strip_accents = settings.stripAccents == nil ? 0 : 1
-    stored.strip_accents = settings.stripAccents == true ? 1 : 0
-    stored.space_chinese = settings.spaceChinese ? 1 : 0
-    stored.maximum_word_length = try number(settings.maximumWordLength, "the longest word")
-    stored.continuation_prefix = try text(settings.continuationPrefix, "the continuation prefix")
-    stored.unknown_token = try text(settings.unknownToken, "the unknown token")
-    stored.class_token = try text(settings.classToken, "the class token")
-    stored.separator_token = try text(settings.separatorToken, "the separator token")
-    stored.pad_token = try text(settings.padToken, "the pad token")
-    stored.mask_token = try text(settings.maskToken, "the mask token")
-    stored.has_maximum_tokens = settings.maximumTokens == nil ? 0 : 1
-    stored.maximum_tokens = try number(settings.maximumTokens ?? 0, "the most tokens")
-    return place(stored)
-  }
-
-  fileprivate func provenance(
-    _ provenance: Provenance
-  ) throws(BertError) -> UnsafeMutablePointer<Bertq__Provenance> {
-    var stored = Bertq__Provenance()
-    bertq__provenance__init(&stored)
-    stored.source = try text(provenance.source, "the source")
-    stored.published_name = try text(provenance.publishedName, "the published name")
-    stored.architectures = try texts(provenance.architectures, "an architecture")
-    stored.n_architectures = provenance.architectures.count
-    stored.element_type = try text(provenance.elementType, "the published element type")
-    return place(stored)
   }
 }

@@ -33,6 +33,32 @@ extension Activation: HeaderEnum {
   }
 }
 
+extension OutputActivation: HeaderEnum {
+  static var fieldName: String { "an output's activation" }
+  var number: UInt32 {
+    switch self {
+    case .identity: BERTQ__ACTIVATION__IDENTITY.rawValue
+    case .tanh: BERTQ__ACTIVATION__TANH.rawValue
+    case .relu: BERTQ__ACTIVATION__RELU.rawValue
+    case .gelu: BERTQ__ACTIVATION__GELU.rawValue
+    case .geluTanh: BERTQ__ACTIVATION__GELU_TANH.rawValue
+    case .sigmoid: BERTQ__ACTIVATION__SIGMOID.rawValue
+    case .silu: BERTQ__ACTIVATION__SILU.rawValue
+    }
+  }
+}
+
+extension SparseWeight: HeaderEnum {
+  static var fieldName: String { "a sparse vector's weight" }
+  var number: UInt32 {
+    switch self {
+    case .log1pRelu: BERTQ__SPARSE_WEIGHT__LOG1P_RELU.rawValue
+    case .reluOfToken: BERTQ__SPARSE_WEIGHT__RELU_OF_TOKEN.rawValue
+    case .log1pLog1pRelu: BERTQ__SPARSE_WEIGHT__LOG1P_LOG1P_RELU.rawValue
+    }
+  }
+}
+
 extension Pooling: HeaderEnum {
   static var fieldName: String { "the pooling" }
   var number: UInt32 {
@@ -40,6 +66,10 @@ extension Pooling: HeaderEnum {
     case .mean: BERTQ__POOLING__MEAN.rawValue
     case .cls: BERTQ__POOLING__CLS.rawValue
     case .pooler: BERTQ__POOLING__POOLER.rawValue
+    case .max: BERTQ__POOLING__MAX.rawValue
+    case .meanSqrtLength: BERTQ__POOLING__MEAN_SQRT_LENGTH.rawValue
+    case .weightedMean: BERTQ__POOLING__WEIGHTED_MEAN.rawValue
+    case .lastToken: BERTQ__POOLING__LAST_TOKEN.rawValue
     }
   }
 }
@@ -56,6 +86,10 @@ extension ModelTask: HeaderEnum {
     case .classify: BERTQ__TASK__CLASSIFY.rawValue
     case .tag: BERTQ__TASK__TAG.rawValue
     case .answer: BERTQ__TASK__ANSWER.rawValue
+    case .rerank: BERTQ__TASK__RERANK.rawValue
+    case .choose: BERTQ__TASK__CHOOSE.rawValue
+    case .sparse: BERTQ__TASK__SPARSE.rawValue
+    case .multiVector: BERTQ__TASK__MULTI_VECTOR.rawValue
     }
   }
 }
@@ -68,6 +102,7 @@ extension ElementType: HeaderEnum {
     case .int8: BERTQ__ELEMENT_TYPE__I8.rawValue
     case .int32: BERTQ__ELEMENT_TYPE__I32.rawValue
     case .uint8: BERTQ__ELEMENT_TYPE__U8.rawValue
+    case .float16: BERTQ__ELEMENT_TYPE__F16.rawValue
     }
   }
 }

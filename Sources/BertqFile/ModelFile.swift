@@ -23,7 +23,9 @@ package final class ModelFile: WeightSource {
   package let numericVersion: UInt32
   /// What the quantiser was told and chose, in its order; empty without int8 weights.
   package let quantizer: [BertqSetting]
-  /// What each path's vectors may be compared by.
+  /// How far int8 lies from float32, measured when the file was made; nil where it was not.
+  package let drift: ConversionDrift?
+  /// What vectors and answers of each precision may be compared by.
   package let fingerprints: BertqFingerprints
   /// The tensors, in the order of the file.
   package let tensors: [TensorView]
@@ -83,7 +85,8 @@ package final class ModelFile: WeightSource {
     formatVersion = prologue.version
     numericVersion = header.numericVersion
     quantizer = header.quantizer
-    fingerprints = BertqFingerprints(float: header.floatFingerprint, int8: header.int8Fingerprint)
+    drift = header.drift
+    fingerprints = header.fingerprints
     tensors = views
     records = header.tensors
     checksums = header.checksums
@@ -107,16 +110,14 @@ package final class ModelFile: WeightSource {
   }
 
   private static func checkFingerprints(_ header: Header) throws(BertError) {
-    let computed = header.computeFingerprints()
-    let pairs = [
-      ("float32", header.floatFingerprint, computed.float),
-      ("int8", header.int8Fingerprint, computed.int8),
-    ]
-    for (path, stored, computed) in pairs where stored != computed {
+    let (stored, computed) = (header.fingerprints, header.computeFingerprints())
+    for kind in BertqFingerprints.kinds
+    where stored[keyPath: kind.path] != computed[keyPath: kind.path] {
       throw BertError(
         .malformed,
-        "the \(path) fingerprint is \(stored.map(printable) ?? "absent"); the contents give "
-          + (computed ?? "none"), byteOffset: BertqFormat.prologueSize)
+        "the fingerprint of \(kind.name) is "
+          + (stored[keyPath: kind.path].map(printable) ?? "absent") + "; the contents give "
+          + (computed[keyPath: kind.path] ?? "none"), byteOffset: BertqFormat.prologueSize)
     }
   }
 

@@ -72,7 +72,8 @@ struct Prologue: Equatable {
     fileLength = Int(clamping: total.littleEndian)
     if let nonzero = file[Offset.zeros..<Offset.checksum].firstIndex(where: { $0 != 0 }) {
       throw BertError(
-        .malformed, "the prologue holds \(file[nonzero]) where version 1 has 0",
+        .malformed,
+        "the prologue holds \(file[nonzero]) where version \(BertqFormat.version) has 0",
         byteOffset: nonzero)
     }
     try checkLengths(found: file.count)
@@ -94,6 +95,13 @@ struct Prologue: Equatable {
   private static func checkVersion(_ version: UInt32) throws(BertError) {
     if version == 0 {
       throw BertError(.malformed, "has format version 0", byteOffset: Offset.version)
+    }
+    if version < BertqFormat.oldestVersion {
+      throw BertError(
+        .unsupported,
+        "has format version \(version), from before the first release; this program reads from "
+          + "\(BertqFormat.oldestVersion) on: convert the checkpoint again",
+        byteOffset: Offset.version)
     }
     if version > BertqFormat.version {
       throw BertError(

@@ -52,6 +52,231 @@ void   bertq__configuration__free_unpacked
   assert(message->base.descriptor == &bertq__configuration__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   bertq__template_piece__init
+                     (Bertq__TemplatePiece         *message)
+{
+  static const Bertq__TemplatePiece init_value = BERTQ__TEMPLATE_PIECE__INIT;
+  *message = init_value;
+}
+size_t bertq__template_piece__get_packed_size
+                     (const Bertq__TemplatePiece *message)
+{
+  assert(message->base.descriptor == &bertq__template_piece__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bertq__template_piece__pack
+                     (const Bertq__TemplatePiece *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bertq__template_piece__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bertq__template_piece__pack_to_buffer
+                     (const Bertq__TemplatePiece *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bertq__template_piece__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bertq__TemplatePiece *
+       bertq__template_piece__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bertq__TemplatePiece *)
+     protobuf_c_message_unpack (&bertq__template_piece__descriptor,
+                                allocator, len, data);
+}
+void   bertq__template_piece__free_unpacked
+                     (Bertq__TemplatePiece *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bertq__template_piece__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bertq__added_token__init
+                     (Bertq__AddedToken         *message)
+{
+  static const Bertq__AddedToken init_value = BERTQ__ADDED_TOKEN__INIT;
+  *message = init_value;
+}
+size_t bertq__added_token__get_packed_size
+                     (const Bertq__AddedToken *message)
+{
+  assert(message->base.descriptor == &bertq__added_token__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bertq__added_token__pack
+                     (const Bertq__AddedToken *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bertq__added_token__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bertq__added_token__pack_to_buffer
+                     (const Bertq__AddedToken *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bertq__added_token__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bertq__AddedToken *
+       bertq__added_token__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bertq__AddedToken *)
+     protobuf_c_message_unpack (&bertq__added_token__descriptor,
+                                allocator, len, data);
+}
+void   bertq__added_token__free_unpacked
+                     (Bertq__AddedToken *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bertq__added_token__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bertq__word_piece__init
+                     (Bertq__WordPiece         *message)
+{
+  static const Bertq__WordPiece init_value = BERTQ__WORD_PIECE__INIT;
+  *message = init_value;
+}
+size_t bertq__word_piece__get_packed_size
+                     (const Bertq__WordPiece *message)
+{
+  assert(message->base.descriptor == &bertq__word_piece__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bertq__word_piece__pack
+                     (const Bertq__WordPiece *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bertq__word_piece__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bertq__word_piece__pack_to_buffer
+                     (const Bertq__WordPiece *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bertq__word_piece__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bertq__WordPiece *
+       bertq__word_piece__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bertq__WordPiece *)
+     protobuf_c_message_unpack (&bertq__word_piece__descriptor,
+                                allocator, len, data);
+}
+void   bertq__word_piece__free_unpacked
+                     (Bertq__WordPiece *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bertq__word_piece__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bertq__normalization_step__init
+                     (Bertq__NormalizationStep         *message)
+{
+  static const Bertq__NormalizationStep init_value = BERTQ__NORMALIZATION_STEP__INIT;
+  *message = init_value;
+}
+size_t bertq__normalization_step__get_packed_size
+                     (const Bertq__NormalizationStep *message)
+{
+  assert(message->base.descriptor == &bertq__normalization_step__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bertq__normalization_step__pack
+                     (const Bertq__NormalizationStep *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bertq__normalization_step__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bertq__normalization_step__pack_to_buffer
+                     (const Bertq__NormalizationStep *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bertq__normalization_step__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bertq__NormalizationStep *
+       bertq__normalization_step__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bertq__NormalizationStep *)
+     protobuf_c_message_unpack (&bertq__normalization_step__descriptor,
+                                allocator, len, data);
+}
+void   bertq__normalization_step__free_unpacked
+                     (Bertq__NormalizationStep *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bertq__normalization_step__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bertq__splitting_step__init
+                     (Bertq__SplittingStep         *message)
+{
+  static const Bertq__SplittingStep init_value = BERTQ__SPLITTING_STEP__INIT;
+  *message = init_value;
+}
+size_t bertq__splitting_step__get_packed_size
+                     (const Bertq__SplittingStep *message)
+{
+  assert(message->base.descriptor == &bertq__splitting_step__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bertq__splitting_step__pack
+                     (const Bertq__SplittingStep *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bertq__splitting_step__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bertq__splitting_step__pack_to_buffer
+                     (const Bertq__SplittingStep *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bertq__splitting_step__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bertq__SplittingStep *
+       bertq__splitting_step__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bertq__SplittingStep *)
+     protobuf_c_message_unpack (&bertq__splitting_step__descriptor,
+                                allocator, len, data);
+}
+void   bertq__splitting_step__free_unpacked
+                     (Bertq__SplittingStep *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bertq__splitting_step__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   bertq__tokenizer__init
                      (Bertq__Tokenizer         *message)
 {
@@ -95,6 +320,231 @@ void   bertq__tokenizer__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &bertq__tokenizer__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bertq__module__init
+                     (Bertq__Module         *message)
+{
+  static const Bertq__Module init_value = BERTQ__MODULE__INIT;
+  *message = init_value;
+}
+size_t bertq__module__get_packed_size
+                     (const Bertq__Module *message)
+{
+  assert(message->base.descriptor == &bertq__module__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bertq__module__pack
+                     (const Bertq__Module *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bertq__module__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bertq__module__pack_to_buffer
+                     (const Bertq__Module *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bertq__module__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bertq__Module *
+       bertq__module__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bertq__Module *)
+     protobuf_c_message_unpack (&bertq__module__descriptor,
+                                allocator, len, data);
+}
+void   bertq__module__free_unpacked
+                     (Bertq__Module *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bertq__module__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bertq__embedding__init
+                     (Bertq__Embedding         *message)
+{
+  static const Bertq__Embedding init_value = BERTQ__EMBEDDING__INIT;
+  *message = init_value;
+}
+size_t bertq__embedding__get_packed_size
+                     (const Bertq__Embedding *message)
+{
+  assert(message->base.descriptor == &bertq__embedding__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bertq__embedding__pack
+                     (const Bertq__Embedding *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bertq__embedding__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bertq__embedding__pack_to_buffer
+                     (const Bertq__Embedding *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bertq__embedding__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bertq__Embedding *
+       bertq__embedding__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bertq__Embedding *)
+     protobuf_c_message_unpack (&bertq__embedding__descriptor,
+                                allocator, len, data);
+}
+void   bertq__embedding__free_unpacked
+                     (Bertq__Embedding *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bertq__embedding__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bertq__multi_vector__init
+                     (Bertq__MultiVector         *message)
+{
+  static const Bertq__MultiVector init_value = BERTQ__MULTI_VECTOR__INIT;
+  *message = init_value;
+}
+size_t bertq__multi_vector__get_packed_size
+                     (const Bertq__MultiVector *message)
+{
+  assert(message->base.descriptor == &bertq__multi_vector__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bertq__multi_vector__pack
+                     (const Bertq__MultiVector *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bertq__multi_vector__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bertq__multi_vector__pack_to_buffer
+                     (const Bertq__MultiVector *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bertq__multi_vector__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bertq__MultiVector *
+       bertq__multi_vector__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bertq__MultiVector *)
+     protobuf_c_message_unpack (&bertq__multi_vector__descriptor,
+                                allocator, len, data);
+}
+void   bertq__multi_vector__free_unpacked
+                     (Bertq__MultiVector *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bertq__multi_vector__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bertq__head__init
+                     (Bertq__Head         *message)
+{
+  static const Bertq__Head init_value = BERTQ__HEAD__INIT;
+  *message = init_value;
+}
+size_t bertq__head__get_packed_size
+                     (const Bertq__Head *message)
+{
+  assert(message->base.descriptor == &bertq__head__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bertq__head__pack
+                     (const Bertq__Head *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bertq__head__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bertq__head__pack_to_buffer
+                     (const Bertq__Head *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bertq__head__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bertq__Head *
+       bertq__head__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bertq__Head *)
+     protobuf_c_message_unpack (&bertq__head__descriptor,
+                                allocator, len, data);
+}
+void   bertq__head__free_unpacked
+                     (Bertq__Head *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bertq__head__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   bertq__prompt__init
+                     (Bertq__Prompt         *message)
+{
+  static const Bertq__Prompt init_value = BERTQ__PROMPT__INIT;
+  *message = init_value;
+}
+size_t bertq__prompt__get_packed_size
+                     (const Bertq__Prompt *message)
+{
+  assert(message->base.descriptor == &bertq__prompt__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bertq__prompt__pack
+                     (const Bertq__Prompt *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bertq__prompt__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bertq__prompt__pack_to_buffer
+                     (const Bertq__Prompt *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bertq__prompt__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bertq__Prompt *
+       bertq__prompt__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bertq__Prompt *)
+     protobuf_c_message_unpack (&bertq__prompt__descriptor,
+                                allocator, len, data);
+}
+void   bertq__prompt__free_unpacked
+                     (Bertq__Prompt *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bertq__prompt__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   bertq__provenance__init
@@ -187,6 +637,51 @@ void   bertq__setting__free_unpacked
   assert(message->base.descriptor == &bertq__setting__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   bertq__drift__init
+                     (Bertq__Drift         *message)
+{
+  static const Bertq__Drift init_value = BERTQ__DRIFT__INIT;
+  *message = init_value;
+}
+size_t bertq__drift__get_packed_size
+                     (const Bertq__Drift *message)
+{
+  assert(message->base.descriptor == &bertq__drift__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t bertq__drift__pack
+                     (const Bertq__Drift *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &bertq__drift__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t bertq__drift__pack_to_buffer
+                     (const Bertq__Drift *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &bertq__drift__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Bertq__Drift *
+       bertq__drift__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Bertq__Drift *)
+     protobuf_c_message_unpack (&bertq__drift__descriptor,
+                                allocator, len, data);
+}
+void   bertq__drift__free_unpacked
+                     (Bertq__Drift *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &bertq__drift__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   bertq__tensor__init
                      (Bertq__Tensor         *message)
 {
@@ -277,7 +772,7 @@ void   bertq__header__free_unpacked
   assert(message->base.descriptor == &bertq__header__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor bertq__configuration__field_descriptors[9] =
+static const ProtobufCFieldDescriptor bertq__configuration__field_descriptors[21] =
 {
   {
     "vocabulary_size",
@@ -387,22 +882,178 @@ static const ProtobufCFieldDescriptor bertq__configuration__field_descriptors[9]
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "embedding_size",
+    10,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Bertq__Configuration, has_embedding_size),
+    offsetof(Bertq__Configuration, embedding_size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stored_layers",
+    11,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Bertq__Configuration, has_stored_layers),
+    offsetof(Bertq__Configuration, stored_layers),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "gates_feed_forward",
+    12,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bertq__Configuration, has_gates_feed_forward),
+    offsetof(Bertq__Configuration, gates_feed_forward),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "normalizes_first",
+    13,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bertq__Configuration, has_normalizes_first),
+    offsetof(Bertq__Configuration, normalizes_first),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "lacks_positions",
+    14,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bertq__Configuration, has_lacks_positions),
+    offsetof(Bertq__Configuration, lacks_positions),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "lacks_token_types",
+    15,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bertq__Configuration, has_lacks_token_types),
+    offsetof(Bertq__Configuration, lacks_token_types),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bias_span",
+    16,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Bertq__Configuration, has_bias_span),
+    offsetof(Bertq__Configuration, bias_span),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "has_slopes",
+    17,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bertq__Configuration, has_has_slopes),
+    offsetof(Bertq__Configuration, has_slopes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rotary_size",
+    18,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Bertq__Configuration, has_rotary_size),
+    offsetof(Bertq__Configuration, rotary_size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rotates_neighbours",
+    19,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bertq__Configuration, has_rotates_neighbours),
+    offsetof(Bertq__Configuration, rotates_neighbours),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "attention_window",
+    20,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Bertq__Configuration, has_attention_window),
+    offsetof(Bertq__Configuration, attention_window),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "whole_attention_every",
+    21,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Bertq__Configuration, has_whole_attention_every),
+    offsetof(Bertq__Configuration, whole_attention_every),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bertq__configuration__field_indices_by_name[] = {
   8,   /* field[8] = activation */
+  19,   /* field[19] = attention_window */
+  15,   /* field[15] = bias_span */
+  9,   /* field[9] = embedding_size */
+  11,   /* field[11] = gates_feed_forward */
+  16,   /* field[16] = has_slopes */
   3,   /* field[3] = head_count */
   1,   /* field[1] = hidden_size */
   4,   /* field[4] = intermediate_size */
+  13,   /* field[13] = lacks_positions */
+  14,   /* field[14] = lacks_token_types */
   2,   /* field[2] = layer_count */
   7,   /* field[7] = layer_norm_epsilon */
   5,   /* field[5] = maximum_positions */
+  12,   /* field[12] = normalizes_first */
+  17,   /* field[17] = rotary_size */
+  18,   /* field[18] = rotates_neighbours */
+  10,   /* field[10] = stored_layers */
   6,   /* field[6] = token_type_count */
   0,   /* field[0] = vocabulary_size */
+  20,   /* field[20] = whole_attention_every */
 };
 static const ProtobufCIntRange bertq__configuration__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 21 }
 };
 const ProtobufCMessageDescriptor bertq__configuration__descriptor =
 {
@@ -412,14 +1063,194 @@ const ProtobufCMessageDescriptor bertq__configuration__descriptor =
   "Bertq__Configuration",
   "bertq",
   sizeof(Bertq__Configuration),
-  9,
+  21,
   bertq__configuration__field_descriptors,
   bertq__configuration__field_indices_by_name,
   1,  bertq__configuration__number_ranges,
   (ProtobufCMessageInit) bertq__configuration__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor bertq__tokenizer__field_descriptors[11] =
+static const ProtobufCFieldDescriptor bertq__template_piece__field_descriptors[3] =
+{
+  {
+    "part",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__TemplatePiece, part),
+    &bertq__template_part__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "token_type",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__TemplatePiece, token_type),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "token",
+    3,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__TemplatePiece, token),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bertq__template_piece__field_indices_by_name[] = {
+  0,   /* field[0] = part */
+  2,   /* field[2] = token */
+  1,   /* field[1] = token_type */
+};
+static const ProtobufCIntRange bertq__template_piece__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor bertq__template_piece__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bertq.TemplatePiece",
+  "TemplatePiece",
+  "Bertq__TemplatePiece",
+  "bertq",
+  sizeof(Bertq__TemplatePiece),
+  3,
+  bertq__template_piece__field_descriptors,
+  bertq__template_piece__field_indices_by_name,
+  1,  bertq__template_piece__number_ranges,
+  (ProtobufCMessageInit) bertq__template_piece__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor bertq__added_token__field_descriptors[7] =
+{
+  {
+    "text",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__AddedToken, text),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "id",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__AddedToken, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "takes_space_before",
+    3,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__AddedToken, takes_space_before),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "takes_space_behind",
+    4,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__AddedToken, takes_space_behind),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_single_word",
+    5,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__AddedToken, is_single_word),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_normalized",
+    6,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__AddedToken, is_normalized),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_special",
+    7,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__AddedToken, is_special),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bertq__added_token__field_indices_by_name[] = {
+  1,   /* field[1] = id */
+  5,   /* field[5] = is_normalized */
+  4,   /* field[4] = is_single_word */
+  6,   /* field[6] = is_special */
+  2,   /* field[2] = takes_space_before */
+  3,   /* field[3] = takes_space_behind */
+  0,   /* field[0] = text */
+};
+static const ProtobufCIntRange bertq__added_token__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor bertq__added_token__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bertq.AddedToken",
+  "AddedToken",
+  "Bertq__AddedToken",
+  "bertq",
+  sizeof(Bertq__AddedToken),
+  7,
+  bertq__added_token__field_descriptors,
+  bertq__added_token__field_indices_by_name,
+  1,  bertq__added_token__number_ranges,
+  (ProtobufCMessageInit) bertq__added_token__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor bertq__word_piece__field_descriptors[5] =
 {
   {
     "lowercase",
@@ -427,7 +1258,7 @@ static const ProtobufCFieldDescriptor bertq__tokenizer__field_descriptors[11] =
     PROTOBUF_C_LABEL_REQUIRED,
     PROTOBUF_C_TYPE_BOOL,
     0,   /* quantifier_offset */
-    offsetof(Bertq__Tokenizer, lowercase),
+    offsetof(Bertq__WordPiece, lowercase),
     NULL,
     NULL,
     0,             /* flags */
@@ -438,8 +1269,8 @@ static const ProtobufCFieldDescriptor bertq__tokenizer__field_descriptors[11] =
     2,
     PROTOBUF_C_LABEL_OPTIONAL,
     PROTOBUF_C_TYPE_BOOL,
-    offsetof(Bertq__Tokenizer, has_strip_accents),
-    offsetof(Bertq__Tokenizer, strip_accents),
+    offsetof(Bertq__WordPiece, has_strip_accents),
+    offsetof(Bertq__WordPiece, strip_accents),
     NULL,
     NULL,
     0,             /* flags */
@@ -451,7 +1282,7 @@ static const ProtobufCFieldDescriptor bertq__tokenizer__field_descriptors[11] =
     PROTOBUF_C_LABEL_REQUIRED,
     PROTOBUF_C_TYPE_BOOL,
     0,   /* quantifier_offset */
-    offsetof(Bertq__Tokenizer, space_chinese),
+    offsetof(Bertq__WordPiece, space_chinese),
     NULL,
     NULL,
     0,             /* flags */
@@ -463,7 +1294,7 @@ static const ProtobufCFieldDescriptor bertq__tokenizer__field_descriptors[11] =
     PROTOBUF_C_LABEL_REQUIRED,
     PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
-    offsetof(Bertq__Tokenizer, maximum_word_length),
+    offsetof(Bertq__WordPiece, maximum_word_length),
     NULL,
     NULL,
     0,             /* flags */
@@ -475,15 +1306,198 @@ static const ProtobufCFieldDescriptor bertq__tokenizer__field_descriptors[11] =
     PROTOBUF_C_LABEL_REQUIRED,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Bertq__Tokenizer, continuation_prefix),
+    offsetof(Bertq__WordPiece, continuation_prefix),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bertq__word_piece__field_indices_by_name[] = {
+  4,   /* field[4] = continuation_prefix */
+  0,   /* field[0] = lowercase */
+  3,   /* field[3] = maximum_word_length */
+  2,   /* field[2] = space_chinese */
+  1,   /* field[1] = strip_accents */
+};
+static const ProtobufCIntRange bertq__word_piece__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor bertq__word_piece__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bertq.WordPiece",
+  "WordPiece",
+  "Bertq__WordPiece",
+  "bertq",
+  sizeof(Bertq__WordPiece),
+  5,
+  bertq__word_piece__field_descriptors,
+  bertq__word_piece__field_indices_by_name,
+  1,  bertq__word_piece__number_ranges,
+  (ProtobufCMessageInit) bertq__word_piece__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor bertq__normalization_step__field_descriptors[3] =
+{
+  {
+    "kind",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__NormalizationStep, kind),
+    &bertq__normalization__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pattern",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__NormalizationStep, pattern),
     NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "content",
+    3,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__NormalizationStep, content),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bertq__normalization_step__field_indices_by_name[] = {
+  2,   /* field[2] = content */
+  0,   /* field[0] = kind */
+  1,   /* field[1] = pattern */
+};
+static const ProtobufCIntRange bertq__normalization_step__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor bertq__normalization_step__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bertq.NormalizationStep",
+  "NormalizationStep",
+  "Bertq__NormalizationStep",
+  "bertq",
+  sizeof(Bertq__NormalizationStep),
+  3,
+  bertq__normalization_step__field_descriptors,
+  bertq__normalization_step__field_indices_by_name,
+  1,  bertq__normalization_step__number_ranges,
+  (ProtobufCMessageInit) bertq__normalization_step__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor bertq__splitting_step__field_descriptors[4] =
+{
+  {
+    "kind",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__SplittingStep, kind),
+    &bertq__splitting__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "prefixes_first",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bertq__SplittingStep, has_prefixes_first),
+    offsetof(Bertq__SplittingStep, prefixes_first),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "prefixes_always",
+    3,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bertq__SplittingStep, has_prefixes_always),
+    offsetof(Bertq__SplittingStep, prefixes_always),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "splits",
+    4,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bertq__SplittingStep, has_splits),
+    offsetof(Bertq__SplittingStep, splits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bertq__splitting_step__field_indices_by_name[] = {
+  0,   /* field[0] = kind */
+  2,   /* field[2] = prefixes_always */
+  1,   /* field[1] = prefixes_first */
+  3,   /* field[3] = splits */
+};
+static const ProtobufCIntRange bertq__splitting_step__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor bertq__splitting_step__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bertq.SplittingStep",
+  "SplittingStep",
+  "Bertq__SplittingStep",
+  "bertq",
+  sizeof(Bertq__SplittingStep),
+  4,
+  bertq__splitting_step__field_descriptors,
+  bertq__splitting_step__field_indices_by_name,
+  1,  bertq__splitting_step__number_ranges,
+  (ProtobufCMessageInit) bertq__splitting_step__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor bertq__tokenizer__field_descriptors[15] =
+{
+  {
+    "kind",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__Tokenizer, kind),
+    &bertq__tokenizer_kind__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "unknown_token",
-    6,
+    2,
     PROTOBUF_C_LABEL_REQUIRED,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
@@ -495,7 +1509,7 @@ static const ProtobufCFieldDescriptor bertq__tokenizer__field_descriptors[11] =
   },
   {
     "class_token",
-    7,
+    3,
     PROTOBUF_C_LABEL_REQUIRED,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
@@ -507,7 +1521,7 @@ static const ProtobufCFieldDescriptor bertq__tokenizer__field_descriptors[11] =
   },
   {
     "separator_token",
-    8,
+    4,
     PROTOBUF_C_LABEL_REQUIRED,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
@@ -519,7 +1533,7 @@ static const ProtobufCFieldDescriptor bertq__tokenizer__field_descriptors[11] =
   },
   {
     "pad_token",
-    9,
+    5,
     PROTOBUF_C_LABEL_REQUIRED,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
@@ -531,7 +1545,7 @@ static const ProtobufCFieldDescriptor bertq__tokenizer__field_descriptors[11] =
   },
   {
     "mask_token",
-    10,
+    6,
     PROTOBUF_C_LABEL_REQUIRED,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
@@ -542,8 +1556,44 @@ static const ProtobufCFieldDescriptor bertq__tokenizer__field_descriptors[11] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "single",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Bertq__Tokenizer, n_single),
+    offsetof(Bertq__Tokenizer, single),
+    &bertq__template_piece__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pair",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Bertq__Tokenizer, n_pair),
+    offsetof(Bertq__Tokenizer, pair),
+    &bertq__template_piece__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "added_tokens",
+    9,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Bertq__Tokenizer, n_added_tokens),
+    offsetof(Bertq__Tokenizer, added_tokens),
+    &bertq__added_token__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "maximum_tokens",
-    11,
+    10,
     PROTOBUF_C_LABEL_OPTIONAL,
     PROTOBUF_C_TYPE_UINT32,
     offsetof(Bertq__Tokenizer, has_maximum_tokens),
@@ -553,24 +1603,88 @@ static const ProtobufCFieldDescriptor bertq__tokenizer__field_descriptors[11] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "cuts_left",
+    11,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bertq__Tokenizer, has_cuts_left),
+    offsetof(Bertq__Tokenizer, cuts_left),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "word_piece",
+    12,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__Tokenizer, word_piece),
+    &bertq__word_piece__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "normalization",
+    13,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Bertq__Tokenizer, n_normalization),
+    offsetof(Bertq__Tokenizer, normalization),
+    &bertq__normalization_step__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "splitting",
+    14,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Bertq__Tokenizer, n_splitting),
+    offsetof(Bertq__Tokenizer, splitting),
+    &bertq__splitting_step__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "falls_back_to_bytes",
+    15,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bertq__Tokenizer, has_falls_back_to_bytes),
+    offsetof(Bertq__Tokenizer, falls_back_to_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bertq__tokenizer__field_indices_by_name[] = {
-  6,   /* field[6] = class_token */
-  4,   /* field[4] = continuation_prefix */
-  0,   /* field[0] = lowercase */
-  9,   /* field[9] = mask_token */
-  10,   /* field[10] = maximum_tokens */
-  3,   /* field[3] = maximum_word_length */
-  8,   /* field[8] = pad_token */
-  7,   /* field[7] = separator_token */
-  2,   /* field[2] = space_chinese */
-  1,   /* field[1] = strip_accents */
-  5,   /* field[5] = unknown_token */
+  8,   /* field[8] = added_tokens */
+  2,   /* field[2] = class_token */
+  10,   /* field[10] = cuts_left */
+  14,   /* field[14] = falls_back_to_bytes */
+  0,   /* field[0] = kind */
+  5,   /* field[5] = mask_token */
+  9,   /* field[9] = maximum_tokens */
+  12,   /* field[12] = normalization */
+  4,   /* field[4] = pad_token */
+  7,   /* field[7] = pair */
+  3,   /* field[3] = separator_token */
+  6,   /* field[6] = single */
+  13,   /* field[13] = splitting */
+  1,   /* field[1] = unknown_token */
+  11,   /* field[11] = word_piece */
 };
 static const ProtobufCIntRange bertq__tokenizer__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor bertq__tokenizer__descriptor =
 {
@@ -580,11 +1694,461 @@ const ProtobufCMessageDescriptor bertq__tokenizer__descriptor =
   "Bertq__Tokenizer",
   "bertq",
   sizeof(Bertq__Tokenizer),
-  11,
+  15,
   bertq__tokenizer__field_descriptors,
   bertq__tokenizer__field_indices_by_name,
   1,  bertq__tokenizer__number_ranges,
   (ProtobufCMessageInit) bertq__tokenizer__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor bertq__module__field_descriptors[3] =
+{
+  {
+    "kind",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__Module, kind),
+    &bertq__module_kind__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "outputs",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Bertq__Module, has_outputs),
+    offsetof(Bertq__Module, outputs),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "activation",
+    3,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Bertq__Module, has_activation),
+    offsetof(Bertq__Module, activation),
+    &bertq__activation__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bertq__module__field_indices_by_name[] = {
+  2,   /* field[2] = activation */
+  0,   /* field[0] = kind */
+  1,   /* field[1] = outputs */
+};
+static const ProtobufCIntRange bertq__module__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor bertq__module__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bertq.Module",
+  "Module",
+  "Bertq__Module",
+  "bertq",
+  sizeof(Bertq__Module),
+  3,
+  bertq__module__field_descriptors,
+  bertq__module__field_indices_by_name,
+  1,  bertq__module__number_ranges,
+  (ProtobufCMessageInit) bertq__module__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor bertq__embedding__field_descriptors[4] =
+{
+  {
+    "poolings",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Bertq__Embedding, n_poolings),
+    offsetof(Bertq__Embedding, poolings),
+    &bertq__pooling__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pools_prompt",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__Embedding, pools_prompt),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "modules",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Bertq__Embedding, n_modules),
+    offsetof(Bertq__Embedding, modules),
+    &bertq__module__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "dimensions",
+    4,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Bertq__Embedding, has_dimensions),
+    offsetof(Bertq__Embedding, dimensions),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bertq__embedding__field_indices_by_name[] = {
+  3,   /* field[3] = dimensions */
+  2,   /* field[2] = modules */
+  0,   /* field[0] = poolings */
+  1,   /* field[1] = pools_prompt */
+};
+static const ProtobufCIntRange bertq__embedding__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor bertq__embedding__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bertq.Embedding",
+  "Embedding",
+  "Bertq__Embedding",
+  "bertq",
+  sizeof(Bertq__Embedding),
+  4,
+  bertq__embedding__field_descriptors,
+  bertq__embedding__field_indices_by_name,
+  1,  bertq__embedding__number_ranges,
+  (ProtobufCMessageInit) bertq__embedding__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor bertq__multi_vector__field_descriptors[7] =
+{
+  {
+    "dimensions",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__MultiVector, dimensions),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "query_marker",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__MultiVector, query_marker),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "document_marker",
+    3,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__MultiVector, document_marker),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "query_length",
+    4,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Bertq__MultiVector, has_query_length),
+    offsetof(Bertq__MultiVector, query_length),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "document_length",
+    5,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Bertq__MultiVector, has_document_length),
+    offsetof(Bertq__MultiVector, document_length),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fills_queries",
+    6,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__MultiVector, fills_queries),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "skipped_tokens",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Bertq__MultiVector, n_skipped_tokens),
+    offsetof(Bertq__MultiVector, skipped_tokens),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bertq__multi_vector__field_indices_by_name[] = {
+  0,   /* field[0] = dimensions */
+  4,   /* field[4] = document_length */
+  2,   /* field[2] = document_marker */
+  5,   /* field[5] = fills_queries */
+  3,   /* field[3] = query_length */
+  1,   /* field[1] = query_marker */
+  6,   /* field[6] = skipped_tokens */
+};
+static const ProtobufCIntRange bertq__multi_vector__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor bertq__multi_vector__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bertq.MultiVector",
+  "MultiVector",
+  "Bertq__MultiVector",
+  "bertq",
+  sizeof(Bertq__MultiVector),
+  7,
+  bertq__multi_vector__field_descriptors,
+  bertq__multi_vector__field_indices_by_name,
+  1,  bertq__multi_vector__number_ranges,
+  (ProtobufCMessageInit) bertq__multi_vector__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor bertq__head__field_descriptors[9] =
+{
+  {
+    "labels",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Bertq__Head, n_labels),
+    offsetof(Bertq__Head, labels),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "problem_type",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__Head, problem_type),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "score_activation",
+    3,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Bertq__Head, has_score_activation),
+    offsetof(Bertq__Head, score_activation),
+    &bertq__activation__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "input",
+    4,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Bertq__Head, has_input),
+    offsetof(Bertq__Head, input),
+    &bertq__pooling__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "dense_activation",
+    5,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Bertq__Head, has_dense_activation),
+    offsetof(Bertq__Head, dense_activation),
+    &bertq__activation__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "transform_activation",
+    6,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Bertq__Head, has_transform_activation),
+    offsetof(Bertq__Head, transform_activation),
+    &bertq__activation__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sparse_weight",
+    7,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Bertq__Head, has_sparse_weight),
+    offsetof(Bertq__Head, sparse_weight),
+    &bertq__sparse_weight__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sums_sparse_weights",
+    8,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bertq__Head, has_sums_sparse_weights),
+    offsetof(Bertq__Head, sums_sparse_weights),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "multi_vector",
+    9,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__Head, multi_vector),
+    &bertq__multi_vector__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bertq__head__field_indices_by_name[] = {
+  4,   /* field[4] = dense_activation */
+  3,   /* field[3] = input */
+  0,   /* field[0] = labels */
+  8,   /* field[8] = multi_vector */
+  1,   /* field[1] = problem_type */
+  2,   /* field[2] = score_activation */
+  6,   /* field[6] = sparse_weight */
+  7,   /* field[7] = sums_sparse_weights */
+  5,   /* field[5] = transform_activation */
+};
+static const ProtobufCIntRange bertq__head__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 9 }
+};
+const ProtobufCMessageDescriptor bertq__head__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bertq.Head",
+  "Head",
+  "Bertq__Head",
+  "bertq",
+  sizeof(Bertq__Head),
+  9,
+  bertq__head__field_descriptors,
+  bertq__head__field_indices_by_name,
+  1,  bertq__head__number_ranges,
+  (ProtobufCMessageInit) bertq__head__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor bertq__prompt__field_descriptors[2] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__Prompt, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "text",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__Prompt, text),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bertq__prompt__field_indices_by_name[] = {
+  0,   /* field[0] = name */
+  1,   /* field[1] = text */
+};
+static const ProtobufCIntRange bertq__prompt__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor bertq__prompt__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bertq.Prompt",
+  "Prompt",
+  "Bertq__Prompt",
+  "bertq",
+  sizeof(Bertq__Prompt),
+  2,
+  bertq__prompt__field_descriptors,
+  bertq__prompt__field_indices_by_name,
+  1,  bertq__prompt__number_ranges,
+  (ProtobufCMessageInit) bertq__prompt__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor bertq__provenance__field_descriptors[4] =
@@ -715,6 +2279,109 @@ const ProtobufCMessageDescriptor bertq__setting__descriptor =
   (ProtobufCMessageInit) bertq__setting__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor bertq__drift__field_descriptors[6] =
+{
+  {
+    "texts_source",
+    1,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__Drift, texts_source),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "texts",
+    2,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_FIXED32,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__Drift, texts),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tokens",
+    3,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_FIXED32,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__Drift, tokens),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sqnr_db",
+    4,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__Drift, sqnr_db),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mean_cosine",
+    5,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__Drift, mean_cosine),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "worst_cosine",
+    6,
+    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__Drift, worst_cosine),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned bertq__drift__field_indices_by_name[] = {
+  4,   /* field[4] = mean_cosine */
+  3,   /* field[3] = sqnr_db */
+  1,   /* field[1] = texts */
+  0,   /* field[0] = texts_source */
+  2,   /* field[2] = tokens */
+  5,   /* field[5] = worst_cosine */
+};
+static const ProtobufCIntRange bertq__drift__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor bertq__drift__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "bertq.Drift",
+  "Drift",
+  "Bertq__Drift",
+  "bertq",
+  sizeof(Bertq__Drift),
+  6,
+  bertq__drift__field_descriptors,
+  bertq__drift__field_indices_by_name,
+  1,  bertq__drift__number_ranges,
+  (ProtobufCMessageInit) bertq__drift__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor bertq__tensor__field_descriptors[7] =
 {
   {
@@ -831,7 +2498,7 @@ const ProtobufCMessageDescriptor bertq__tensor__descriptor =
   (ProtobufCMessageInit) bertq__tensor__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor bertq__header__field_descriptors[16] =
+static const ProtobufCFieldDescriptor bertq__header__field_descriptors[19] =
 {
   {
     "producer",
@@ -894,36 +2561,24 @@ static const ProtobufCFieldDescriptor bertq__header__field_descriptors[16] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "pooling",
+    "embedding",
     6,
     PROTOBUF_C_LABEL_REQUIRED,
-    PROTOBUF_C_TYPE_ENUM,
+    PROTOBUF_C_TYPE_MESSAGE,
     0,   /* quantifier_offset */
-    offsetof(Bertq__Header, pooling),
-    &bertq__pooling__descriptor,
+    offsetof(Bertq__Header, embedding),
+    &bertq__embedding__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "pooling_is_published",
+    "embedding_is_published",
     7,
     PROTOBUF_C_LABEL_REQUIRED,
     PROTOBUF_C_TYPE_BOOL,
     0,   /* quantifier_offset */
-    offsetof(Bertq__Header, pooling_is_published),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "normalizes",
-    8,
-    PROTOBUF_C_LABEL_REQUIRED,
-    PROTOBUF_C_TYPE_BOOL,
-    0,   /* quantifier_offset */
-    offsetof(Bertq__Header, normalizes),
+    offsetof(Bertq__Header, embedding_is_published),
     NULL,
     NULL,
     0,             /* flags */
@@ -931,7 +2586,7 @@ static const ProtobufCFieldDescriptor bertq__header__field_descriptors[16] =
   },
   {
     "task",
-    9,
+    8,
     PROTOBUF_C_LABEL_REQUIRED,
     PROTOBUF_C_TYPE_ENUM,
     0,   /* quantifier_offset */
@@ -942,24 +2597,36 @@ static const ProtobufCFieldDescriptor bertq__header__field_descriptors[16] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "labels",
-    10,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_STRING,
-    offsetof(Bertq__Header, n_labels),
-    offsetof(Bertq__Header, labels),
-    NULL,
+    "head",
+    9,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__Header, head),
+    &bertq__head__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "problem_type",
+    "prompts",
+    10,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Bertq__Header, n_prompts),
+    offsetof(Bertq__Header, prompts),
+    &bertq__prompt__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "default_prompt",
     11,
-    PROTOBUF_C_LABEL_REQUIRED,
+    PROTOBUF_C_LABEL_OPTIONAL,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Bertq__Header, problem_type),
+    offsetof(Bertq__Header, default_prompt),
     NULL,
     NULL,
     0,             /* flags */
@@ -990,24 +2657,60 @@ static const ProtobufCFieldDescriptor bertq__header__field_descriptors[16] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "float_fingerprint",
+    "drift",
     14,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__Header, drift),
+    &bertq__drift__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "float_vectors",
+    15,
     PROTOBUF_C_LABEL_OPTIONAL,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Bertq__Header, float_fingerprint),
+    offsetof(Bertq__Header, float_vectors),
     NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "int8_fingerprint",
-    15,
+    "int8_vectors",
+    16,
     PROTOBUF_C_LABEL_OPTIONAL,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Bertq__Header, int8_fingerprint),
+    offsetof(Bertq__Header, int8_vectors),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "float_answers",
+    17,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__Header, float_answers),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "int8_answers",
+    18,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Bertq__Header, int8_answers),
     NULL,
     NULL,
     0,             /* flags */
@@ -1015,7 +2718,7 @@ static const ProtobufCFieldDescriptor bertq__header__field_descriptors[16] =
   },
   {
     "tensors",
-    16,
+    19,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Bertq__Header, n_tensors),
@@ -1028,26 +2731,29 @@ static const ProtobufCFieldDescriptor bertq__header__field_descriptors[16] =
 };
 static const unsigned bertq__header__field_indices_by_name[] = {
   3,   /* field[3] = configuration */
-  13,   /* field[13] = float_fingerprint */
-  14,   /* field[14] = int8_fingerprint */
-  9,   /* field[9] = labels */
-  7,   /* field[7] = normalizes */
+  10,   /* field[10] = default_prompt */
+  13,   /* field[13] = drift */
+  5,   /* field[5] = embedding */
+  6,   /* field[6] = embedding_is_published */
+  16,   /* field[16] = float_answers */
+  14,   /* field[14] = float_vectors */
+  8,   /* field[8] = head */
+  17,   /* field[17] = int8_answers */
+  15,   /* field[15] = int8_vectors */
   1,   /* field[1] = numeric_version */
-  5,   /* field[5] = pooling */
-  6,   /* field[6] = pooling_is_published */
-  10,   /* field[10] = problem_type */
   0,   /* field[0] = producer */
+  9,   /* field[9] = prompts */
   11,   /* field[11] = provenance */
   12,   /* field[12] = quantizer */
   2,   /* field[2] = required_features */
-  8,   /* field[8] = task */
-  15,   /* field[15] = tensors */
+  7,   /* field[7] = task */
+  18,   /* field[18] = tensors */
   4,   /* field[4] = tokenizer */
 };
 static const ProtobufCIntRange bertq__header__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 16 }
+  { 0, 19 }
 };
 const ProtobufCMessageDescriptor bertq__header__descriptor =
 {
@@ -1057,27 +2763,35 @@ const ProtobufCMessageDescriptor bertq__header__descriptor =
   "Bertq__Header",
   "bertq",
   sizeof(Bertq__Header),
-  16,
+  19,
   bertq__header__field_descriptors,
   bertq__header__field_indices_by_name,
   1,  bertq__header__number_ranges,
   (ProtobufCMessageInit) bertq__header__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue bertq__activation__enum_values_by_number[3] =
+static const ProtobufCEnumValue bertq__activation__enum_values_by_number[7] =
 {
   { "GELU", "BERTQ__ACTIVATION__GELU", 1 },
   { "GELU_TANH", "BERTQ__ACTIVATION__GELU_TANH", 2 },
   { "RELU", "BERTQ__ACTIVATION__RELU", 3 },
+  { "SILU", "BERTQ__ACTIVATION__SILU", 4 },
+  { "TANH", "BERTQ__ACTIVATION__TANH", 5 },
+  { "SIGMOID", "BERTQ__ACTIVATION__SIGMOID", 6 },
+  { "IDENTITY", "BERTQ__ACTIVATION__IDENTITY", 7 },
 };
 static const ProtobufCIntRange bertq__activation__value_ranges[] = {
-{1, 0},{0, 3}
+{1, 0},{0, 7}
 };
-static const ProtobufCEnumValueIndex bertq__activation__enum_values_by_name[3] =
+static const ProtobufCEnumValueIndex bertq__activation__enum_values_by_name[7] =
 {
   { "GELU", 0 },
   { "GELU_TANH", 1 },
+  { "IDENTITY", 6 },
   { "RELU", 2 },
+  { "SIGMOID", 5 },
+  { "SILU", 3 },
+  { "TANH", 4 },
 };
 const ProtobufCEnumDescriptor bertq__activation__descriptor =
 {
@@ -1086,28 +2800,36 @@ const ProtobufCEnumDescriptor bertq__activation__descriptor =
   "Activation",
   "Bertq__Activation",
   "bertq",
-  3,
+  7,
   bertq__activation__enum_values_by_number,
-  3,
+  7,
   bertq__activation__enum_values_by_name,
   1,
   bertq__activation__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue bertq__pooling__enum_values_by_number[3] =
+static const ProtobufCEnumValue bertq__pooling__enum_values_by_number[7] =
 {
   { "MEAN", "BERTQ__POOLING__MEAN", 1 },
   { "CLS", "BERTQ__POOLING__CLS", 2 },
   { "POOLER", "BERTQ__POOLING__POOLER", 3 },
+  { "MAX", "BERTQ__POOLING__MAX", 4 },
+  { "MEAN_SQRT_LENGTH", "BERTQ__POOLING__MEAN_SQRT_LENGTH", 5 },
+  { "WEIGHTED_MEAN", "BERTQ__POOLING__WEIGHTED_MEAN", 6 },
+  { "LAST_TOKEN", "BERTQ__POOLING__LAST_TOKEN", 7 },
 };
 static const ProtobufCIntRange bertq__pooling__value_ranges[] = {
-{1, 0},{0, 3}
+{1, 0},{0, 7}
 };
-static const ProtobufCEnumValueIndex bertq__pooling__enum_values_by_name[3] =
+static const ProtobufCEnumValueIndex bertq__pooling__enum_values_by_name[7] =
 {
   { "CLS", 1 },
+  { "LAST_TOKEN", 6 },
+  { "MAX", 3 },
   { "MEAN", 0 },
+  { "MEAN_SQRT_LENGTH", 4 },
   { "POOLER", 2 },
+  { "WEIGHTED_MEAN", 5 },
 };
 const ProtobufCEnumDescriptor bertq__pooling__descriptor =
 {
@@ -1116,15 +2838,43 @@ const ProtobufCEnumDescriptor bertq__pooling__descriptor =
   "Pooling",
   "Bertq__Pooling",
   "bertq",
-  3,
+  7,
   bertq__pooling__enum_values_by_number,
-  3,
+  7,
   bertq__pooling__enum_values_by_name,
   1,
   bertq__pooling__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue bertq__task__enum_values_by_number[8] =
+static const ProtobufCEnumValue bertq__module_kind__enum_values_by_number[2] =
+{
+  { "DENSE", "BERTQ__MODULE_KIND__DENSE", 1 },
+  { "NORMALIZE", "BERTQ__MODULE_KIND__NORMALIZE", 2 },
+};
+static const ProtobufCIntRange bertq__module_kind__value_ranges[] = {
+{1, 0},{0, 2}
+};
+static const ProtobufCEnumValueIndex bertq__module_kind__enum_values_by_name[2] =
+{
+  { "DENSE", 0 },
+  { "NORMALIZE", 1 },
+};
+const ProtobufCEnumDescriptor bertq__module_kind__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "bertq.ModuleKind",
+  "ModuleKind",
+  "Bertq__ModuleKind",
+  "bertq",
+  2,
+  bertq__module_kind__enum_values_by_number,
+  2,
+  bertq__module_kind__enum_values_by_name,
+  1,
+  bertq__module_kind__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue bertq__task__enum_values_by_number[12] =
 {
   { "EMBEDDING", "BERTQ__TASK__EMBEDDING", 1 },
   { "TOKENS", "BERTQ__TASK__TOKENS", 2 },
@@ -1134,18 +2884,26 @@ static const ProtobufCEnumValue bertq__task__enum_values_by_number[8] =
   { "CLASSIFY", "BERTQ__TASK__CLASSIFY", 6 },
   { "TAG", "BERTQ__TASK__TAG", 7 },
   { "ANSWER", "BERTQ__TASK__ANSWER", 8 },
+  { "RERANK", "BERTQ__TASK__RERANK", 9 },
+  { "CHOOSE", "BERTQ__TASK__CHOOSE", 10 },
+  { "SPARSE", "BERTQ__TASK__SPARSE", 11 },
+  { "MULTI_VECTOR", "BERTQ__TASK__MULTI_VECTOR", 12 },
 };
 static const ProtobufCIntRange bertq__task__value_ranges[] = {
-{1, 0},{0, 8}
+{1, 0},{0, 12}
 };
-static const ProtobufCEnumValueIndex bertq__task__enum_values_by_name[8] =
+static const ProtobufCEnumValueIndex bertq__task__enum_values_by_name[12] =
 {
   { "ANSWER", 7 },
+  { "CHOOSE", 9 },
   { "CLASSIFY", 5 },
   { "EMBEDDING", 0 },
   { "FILL_MASK", 3 },
+  { "MULTI_VECTOR", 11 },
   { "NEXT_SENTENCE", 4 },
   { "POOLED", 2 },
+  { "RERANK", 8 },
+  { "SPARSE", 10 },
   { "TAG", 6 },
   { "TOKENS", 1 },
 };
@@ -1156,26 +2914,28 @@ const ProtobufCEnumDescriptor bertq__task__descriptor =
   "Task",
   "Bertq__Task",
   "bertq",
-  8,
+  12,
   bertq__task__enum_values_by_number,
-  8,
+  12,
   bertq__task__enum_values_by_name,
   1,
   bertq__task__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue bertq__element_type__enum_values_by_number[4] =
+static const ProtobufCEnumValue bertq__element_type__enum_values_by_number[5] =
 {
   { "F32", "BERTQ__ELEMENT_TYPE__F32", 1 },
   { "I8", "BERTQ__ELEMENT_TYPE__I8", 2 },
   { "I32", "BERTQ__ELEMENT_TYPE__I32", 3 },
   { "U8", "BERTQ__ELEMENT_TYPE__U8", 4 },
+  { "F16", "BERTQ__ELEMENT_TYPE__F16", 5 },
 };
 static const ProtobufCIntRange bertq__element_type__value_ranges[] = {
-{1, 0},{0, 4}
+{1, 0},{0, 5}
 };
-static const ProtobufCEnumValueIndex bertq__element_type__enum_values_by_name[4] =
+static const ProtobufCEnumValueIndex bertq__element_type__enum_values_by_name[5] =
 {
+  { "F16", 4 },
   { "F32", 0 },
   { "I32", 2 },
   { "I8", 1 },
@@ -1188,9 +2948,9 @@ const ProtobufCEnumDescriptor bertq__element_type__descriptor =
   "ElementType",
   "Bertq__ElementType",
   "bertq",
-  4,
+  5,
   bertq__element_type__enum_values_by_number,
-  4,
+  5,
   bertq__element_type__enum_values_by_name,
   1,
   bertq__element_type__value_ranges,
@@ -1224,5 +2984,171 @@ const ProtobufCEnumDescriptor bertq__layout__descriptor =
   bertq__layout__enum_values_by_name,
   1,
   bertq__layout__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue bertq__tokenizer_kind__enum_values_by_number[3] =
+{
+  { "WORD_PIECE", "BERTQ__TOKENIZER_KIND__WORD_PIECE", 1 },
+  { "BYTE_PAIRS", "BERTQ__TOKENIZER_KIND__BYTE_PAIRS", 2 },
+  { "UNIGRAM", "BERTQ__TOKENIZER_KIND__UNIGRAM", 3 },
+};
+static const ProtobufCIntRange bertq__tokenizer_kind__value_ranges[] = {
+{1, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex bertq__tokenizer_kind__enum_values_by_name[3] =
+{
+  { "BYTE_PAIRS", 1 },
+  { "UNIGRAM", 2 },
+  { "WORD_PIECE", 0 },
+};
+const ProtobufCEnumDescriptor bertq__tokenizer_kind__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "bertq.TokenizerKind",
+  "TokenizerKind",
+  "Bertq__TokenizerKind",
+  "bertq",
+  3,
+  bertq__tokenizer_kind__enum_values_by_number,
+  3,
+  bertq__tokenizer_kind__enum_values_by_name,
+  1,
+  bertq__tokenizer_kind__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue bertq__template_part__enum_values_by_number[3] =
+{
+  { "TOKEN", "BERTQ__TEMPLATE_PART__TOKEN", 1 },
+  { "FIRST_TEXT", "BERTQ__TEMPLATE_PART__FIRST_TEXT", 2 },
+  { "SECOND_TEXT", "BERTQ__TEMPLATE_PART__SECOND_TEXT", 3 },
+};
+static const ProtobufCIntRange bertq__template_part__value_ranges[] = {
+{1, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex bertq__template_part__enum_values_by_name[3] =
+{
+  { "FIRST_TEXT", 1 },
+  { "SECOND_TEXT", 2 },
+  { "TOKEN", 0 },
+};
+const ProtobufCEnumDescriptor bertq__template_part__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "bertq.TemplatePart",
+  "TemplatePart",
+  "Bertq__TemplatePart",
+  "bertq",
+  3,
+  bertq__template_part__enum_values_by_number,
+  3,
+  bertq__template_part__enum_values_by_name,
+  1,
+  bertq__template_part__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue bertq__normalization__enum_values_by_number[11] =
+{
+  { "PRECOMPILED", "BERTQ__NORMALIZATION__PRECOMPILED", 1 },
+  { "NFC", "BERTQ__NORMALIZATION__NFC", 2 },
+  { "NFD", "BERTQ__NORMALIZATION__NFD", 3 },
+  { "NFKC", "BERTQ__NORMALIZATION__NFKC", 4 },
+  { "NFKD", "BERTQ__NORMALIZATION__NFKD", 5 },
+  { "LOWERCASE", "BERTQ__NORMALIZATION__LOWERCASE", 6 },
+  { "STRIP_ACCENTS", "BERTQ__NORMALIZATION__STRIP_ACCENTS", 7 },
+  { "STRIP_LEFT", "BERTQ__NORMALIZATION__STRIP_LEFT", 8 },
+  { "STRIP_RIGHT", "BERTQ__NORMALIZATION__STRIP_RIGHT", 9 },
+  { "COLLAPSE_SPACES", "BERTQ__NORMALIZATION__COLLAPSE_SPACES", 10 },
+  { "REPLACE", "BERTQ__NORMALIZATION__REPLACE", 11 },
+};
+static const ProtobufCIntRange bertq__normalization__value_ranges[] = {
+{1, 0},{0, 11}
+};
+static const ProtobufCEnumValueIndex bertq__normalization__enum_values_by_name[11] =
+{
+  { "COLLAPSE_SPACES", 9 },
+  { "LOWERCASE", 5 },
+  { "NFC", 1 },
+  { "NFD", 2 },
+  { "NFKC", 3 },
+  { "NFKD", 4 },
+  { "PRECOMPILED", 0 },
+  { "REPLACE", 10 },
+  { "STRIP_ACCENTS", 6 },
+  { "STRIP_LEFT", 7 },
+  { "STRIP_RIGHT", 8 },
+};
+const ProtobufCEnumDescriptor bertq__normalization__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "bertq.Normalization",
+  "Normalization",
+  "Bertq__Normalization",
+  "bertq",
+  11,
+  bertq__normalization__enum_values_by_number,
+  11,
+  bertq__normalization__enum_values_by_name,
+  1,
+  bertq__normalization__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue bertq__splitting__enum_values_by_number[3] =
+{
+  { "WHITESPACE", "BERTQ__SPLITTING__WHITESPACE", 1 },
+  { "METASPACE", "BERTQ__SPLITTING__METASPACE", 2 },
+  { "BYTE_LEVEL", "BERTQ__SPLITTING__BYTE_LEVEL", 3 },
+};
+static const ProtobufCIntRange bertq__splitting__value_ranges[] = {
+{1, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex bertq__splitting__enum_values_by_name[3] =
+{
+  { "BYTE_LEVEL", 2 },
+  { "METASPACE", 1 },
+  { "WHITESPACE", 0 },
+};
+const ProtobufCEnumDescriptor bertq__splitting__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "bertq.Splitting",
+  "Splitting",
+  "Bertq__Splitting",
+  "bertq",
+  3,
+  bertq__splitting__enum_values_by_number,
+  3,
+  bertq__splitting__enum_values_by_name,
+  1,
+  bertq__splitting__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue bertq__sparse_weight__enum_values_by_number[3] =
+{
+  { "LOG1P_RELU", "BERTQ__SPARSE_WEIGHT__LOG1P_RELU", 1 },
+  { "RELU_OF_TOKEN", "BERTQ__SPARSE_WEIGHT__RELU_OF_TOKEN", 2 },
+  { "LOG1P_LOG1P_RELU", "BERTQ__SPARSE_WEIGHT__LOG1P_LOG1P_RELU", 3 },
+};
+static const ProtobufCIntRange bertq__sparse_weight__value_ranges[] = {
+{1, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex bertq__sparse_weight__enum_values_by_name[3] =
+{
+  { "LOG1P_LOG1P_RELU", 2 },
+  { "LOG1P_RELU", 0 },
+  { "RELU_OF_TOKEN", 1 },
+};
+const ProtobufCEnumDescriptor bertq__sparse_weight__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "bertq.SparseWeight",
+  "SparseWeight",
+  "Bertq__SparseWeight",
+  "bertq",
+  3,
+  bertq__sparse_weight__enum_values_by_number,
+  3,
+  bertq__sparse_weight__enum_values_by_name,
+  1,
+  bertq__sparse_weight__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };

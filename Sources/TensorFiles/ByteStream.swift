@@ -29,14 +29,51 @@ final class FileStream: ByteStream {
   func finish() throws(BertError) {}
 }
 
+/// Bytes in memory.
+final class MemoryStream: ByteStream {
+  private let bytes: [UInt8]
+  private var next = 0
+
+  init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+  func read(into buffer: UnsafeMutableRawBufferPointer) throws(BertError) {
+    if buffer.count > bytes.count - next {
+      throw BertError(.malformed, "ends after \(bytes.count) bytes, before all that was expected")
+    }
+    bytes.withUnsafeBytes {
+      buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[next..<(next + buffer.count)]))
+    }
+    next += buffer.count
+  }
+
+  func finish() throws(BertError) {}
+}
+
 /// A tensor's bytes and how they are to be understood.
 struct TensorStream {
   let bytes: any ByteStream
   var isBigEndian = false
-  var isFortranOrder = false
+  /// How many elements lie between neighbours on each axis; nil when they lie in C order.
+  var strides: [Int]?
 }
 
-/// What holds tensors: one safetensors file, one npz archive, or the shards of an index.
+extension ByteStream {
+  /// Reads all that is left and checks it, for streams whose checksum covers more than is wanted.
+  func drain(_ count: Int) throws(BertError) {
+    let piece = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: min(max(count, 1), 1 << 20), alignment: 16)
+    defer { piece.deallocate() }
+    var left = count
+    while left > 0 {
+      let target = UnsafeMutableRawBufferPointer(rebasing: piece[..<min(left, piece.count)])
+      try read(into: target)
+      left -= target.count
+    }
+    try finish()
+  }
+}
+
+/// What holds tensors: a file of one of the kinds in `ContainerKind`, or the shards of an index.
 protocol TensorContainer: Sendable {
   var tensors: [TensorInfo] { get }
   var ignored: [IgnoredEntry] { get }

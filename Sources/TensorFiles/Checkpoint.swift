@@ -3,8 +3,9 @@ import SystemLibrary
 
 /// A published checkpoint: tensors by name, read one at a time as float32.
 ///
-/// It may be one safetensors file, one npz archive, or a shard index with its shards. Opening
-/// reads and checks the tables of contents only; memory does not grow with the weights.
+/// It may be a safetensors file, an npz archive, a PyTorch or TensorFlow checkpoint, or a shard
+/// index with its shards. Opening reads and checks the tables of contents only; memory does not grow with the
+/// weights.
 package final class Checkpoint: Sendable {
   /// The file that was opened: the checkpoint itself, or its shard index.
   package let path: String
@@ -18,31 +19,36 @@ package final class Checkpoint: Sendable {
   private let container: any TensorContainer
   private let positions: [[UInt8]: Int]
 
-  /// Opens a `.safetensors` file, an `.npz` archive, a `*.index.json`, or the folder that holds one.
+  /// Opens a file that holds tensors, a shard index, or the folder that holds one.
   ///
-  /// In a folder `model.safetensors` comes first, then `model.safetensors.index.json`, then the
-  /// only `.npz`, then the only other `.safetensors`.
+  /// What a file is, its first bytes say. In a folder the usual names come first, in the order of
+  /// `ContainerKind.all`, then the only file of a kind.
   ///
   /// - Throws: `notFound` (absent), `malformed` (damaged, or tables that contradict the file),
   ///   `unsupported` (another kind of checkpoint).
   package static func open(_ path: String) throws(BertError) -> Checkpoint {
     let place = try CheckpointLocation.find(path)
-    return try Checkpoint(place.path, notices: place.notices)
+    let container = try ContainerKind.of(place.path).open(place.path)
+    return Checkpoint(place.path, notices: place.notices, container: container)
   }
 
-  private init(_ path: String, notices: [String]) throws(BertError) {
+  init(_ path: String, notices: [String], container: any TensorContainer) {
     self.path = path
     self.notices = notices
-    switch try CheckpointLocation.kind(path) {
-    case .safetensors: container = try SafetensorsFile(path: path)
-    case .npz: container = try NpzFile(path: path)
-    case .index: container = try ShardedFiles(index: path)
-    }
+    self.container = container
     tensors = container.tensors
     ignored = container.ignored
     var positions: [[UInt8]: Int] = [:]
     for (place, tensor) in tensors.enumerated() { positions[Array(tensor.name.utf8)] = place }
     self.positions = positions
+  }
+
+  /// The computation that an ONNX file describes, nil for all other files.
+  package var graph: OnnxGraph? { (container as? OnnxFile)?.graph }
+
+  /// Begins reading the tensor of a name that is there.
+  func stream(_ name: String) throws(BertError) -> TensorStream {
+    try container.stream(positions[Array(try require(name).name.utf8)] ?? 0)
   }
 
   /// The tensor of a name; names are compared byte by byte.
@@ -106,8 +112,8 @@ package final class Checkpoint: Sendable {
       let stream = try container.stream(positions[Array(name.utf8)] ?? 0)
       try FloatConversion.read(stream, type: tensor.type, into: output)
       try stream.bytes.finish()
-      if stream.isFortranOrder {
-        FloatConversion.transposeFortranOrder(output, shape: tensor.shape)
+      if let strides = stream.strides {
+        FloatConversion.rearrange(output, shape: tensor.shape, strides: strides)
       }
     } catch {
       var error = error.inFile(tensor.file)

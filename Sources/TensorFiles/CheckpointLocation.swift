@@ -1,75 +1,87 @@
 import BertErrors
 import ByteFiles
 
-/// Finds the file that a path means, and what kind of container it is.
+/// Finds the file that a path means.
 enum CheckpointLocation {
-  enum Kind { case safetensors, npz, index }
-
-  /// Containers that people have and this package does not read, by the end of the name.
-  private static let otherKinds: [(suffix: String, noun: String)] = [
-    (".bin", "a PyTorch checkpoint"), (".pt", "a PyTorch checkpoint"),
-    (".pth", "a PyTorch checkpoint"), (".ckpt", "a TensorFlow or PyTorch checkpoint"),
-    (".ckpt.index", "a TensorFlow checkpoint"), (".h5", "a Keras file"), (".onnx", "an ONNX model"),
-    (".msgpack", "a Flax checkpoint"), (".gguf", "a GGUF file"), (".npy", "a single NumPy array"),
-    (".bertq", "already a .bertq file"),
-  ]
-
   /// The file for a path that may be a folder.
   static func find(_ path: String) throws(BertError) -> (path: String, notices: [String]) {
-    if !Folder.isFolder(path) { return (path, []) }
+    if !Folder.isFolder(path) { return (tensorFlowIndex(path) ?? path, []) }
     let folder = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
-    let names = Folder.names(in: folder).filter { Folder.isFile(folder + "/" + $0) }
-    if names.contains("model.safetensors") {
-      let hasIndex = names.contains("model.safetensors.index.json")
-      return (
-        folder + "/model.safetensors",
-        hasIndex ? ["model.safetensors is used; the shard index beside it is not"] : []
-      )
+    // A link that leads nowhere is not absent: opening it says what is wrong.
+    let names = Folder.names(in: folder).filter { !Folder.isFolder(folder + "/" + $0) }
+    for kind in ContainerKind.all {
+      if let name = kind.usualNames.first(where: names.contains) {
+        return (folder + "/" + name, notices(name, names))
+      }
     }
-    for suffix in [".safetensors.index.json", ".npz", ".safetensors"] {
-      let candidates = names.filter { $0.hasSuffix(suffix) }
-      if candidates.contains("model" + suffix) { return (folder + "/model" + suffix, []) }
+    for kind in ContainerKind.all {
+      let candidates = names.filter { kind.matches(name: $0) && !kind.otherNames.contains($0) }
       if candidates.count > 1 {
         throw BertError(
           .notFound,
           "the folder holds several checkpoints (\(candidates.prefix(10).joined(separator: ", "))); "
             + "name one of them", file: path)
       }
-      if let only = candidates.first { return (folder + "/" + only, []) }
+      if let only = candidates.first { return (folder + "/" + only, notices(only, names)) }
     }
-    for name in names {
-      if let other = otherKinds.first(where: { name.hasSuffix($0.suffix) }) {
-        throw BertError(
+    throw nothingFound(path, folder, names)
+  }
+
+  /// The index of a TensorFlow checkpoint that is named by its prefix or by another of its files.
+  private static func tensorFlowIndex(_ path: String) -> String? {
+    if path.hasSuffix(BundleFile.suffix) || path.isEmpty { return nil }
+    var prefix = Substring(path)
+    if path.hasSuffix(".meta") {
+      prefix = path.dropLast(5)
+    } else if let range = path.utf8.indices.last(where: { path[$0...].hasPrefix(".data-") }) {
+      // ".data-00000-of-00001"
+      if path[range...].utf8.count == 20 { prefix = path[..<range] }
+    }
+    if prefix.utf8.count == path.utf8.count && Folder.isFile(path) { return nil }
+    let index = String(prefix) + BundleFile.suffix
+    return Folder.isFile(index) ? index : nil
+  }
+
+  /// What a user may want to know about a choice.
+  private static func notices(_ name: String, _ names: [String]) -> [String] {
+    let index = name + ".index.json"
+    return names.contains(index)
+      ? ["\(name) is used; the shard index beside it is not"] : []
+  }
+
+  private static func nothingFound(
+    _ path: String, _ folder: String, _ names: [String]
+  ) -> BertError {
+    // Checkpoints of other kinds have names that people give to nothing else.
+    for name in names where otherSuffixes.contains(where: { name.hasSuffix($0) }) {
+      if let file = try? InputFile(folder + "/" + name),
+        let start = try? FileSignature.start(of: file), let signature = FileSignature(start)
+      {
+        return BertError(
           .unsupported,
-          "the folder holds \(name), \(other.noun); a .safetensors file, its shard index or an "
-            + ".npz file is needed", file: path)
+          "the folder holds \(name), \(signature.noun), and no checkpoint that is read: "
+            + signature.advice, file: path)
       }
     }
-    throw BertError(
+    if let adapter = names.first(where: { $0.hasPrefix("adapter_model.") }) {
+      return BertError(
+        .unsupported,
+        "the folder holds \(adapter), an adapter alone: merge it into its model and convert that",
+        file: path)
+    }
+    if Folder.isFile(folder + "/onnx/model.onnx") {
+      return BertError(
+        .notFound, "the folder holds no checkpoint, but onnx/model.onnx lies below it: name that",
+        file: path)
+    }
+    return BertError(
       .notFound,
-      "the folder holds no checkpoint: no model.safetensors, model.safetensors.index.json or .npz",
+      "the folder holds no checkpoint such as model.safetensors; \(ContainerKind.readable) are read",
       file: path)
   }
 
-  /// What a file is, by its name or else by its first bytes.
-  static func kind(_ path: String) throws(BertError) -> Kind {
-    if path.hasSuffix(".safetensors") { return .safetensors }
-    if path.hasSuffix(".npz") { return .npz }
-    if path.hasSuffix(".index.json") { return .index }
-    let file = try InputFile(path)
-    if let other = otherKinds.first(where: { path.hasSuffix($0.suffix) }) {
-      throw BertError(
-        .unsupported,
-        "is \(other.noun); a .safetensors file, its shard index or an .npz file is needed",
-        file: path)
-    }
-    let start = try file.bytes(0..<min(16, file.size))
-    if start.starts(with: Array("PK".utf8)) { return .npz }
-    if start.count > 8, start[8] == UInt8(ascii: "{") { return .safetensors }
-    let looks = FileSignature.describe(start).map { ": it looks like \($0)" } ?? ""
-    throw BertError(
-      .malformed,
-      "is no checkpoint\(looks); expected a .safetensors file, a shard index (.index.json) or an "
-        + ".npz file", file: path)
-  }
+  private static let otherSuffixes = [
+    ".h5", ".msgpack", ".gguf", ".npy", ".bertq", ".keras", ".tflite", ".safetensors.gz", ".tar",
+    ".tar.gz", ".tgz",
+  ]
 }

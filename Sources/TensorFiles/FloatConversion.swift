@@ -78,14 +78,21 @@ enum FloatConversion {
     }
   }
 
-  /// Rearranges a tensor stored with its first index fastest into C order.
-  static func transposeFortranOrder(
-    _ output: UnsafeMutableBufferPointer<Float>, shape: [Int]
+  /// The strides of a tensor stored with its first index fastest; nil where that is C order too.
+  static func fortranStrides(_ shape: [Int]) -> [Int]? {
+    if shape.count < 2 { return nil }
+    var strides = [Int](repeating: 1, count: shape.count)
+    // Sizes of zero make an empty tensor, whose strides nobody uses.
+    for axis in 1..<shape.count { strides[axis] = strides[axis - 1] &* shape[axis - 1] }
+    return strides
+  }
+
+  /// Brings a tensor whose elements lie densely in another order into C order.
+  static func rearrange(
+    _ output: UnsafeMutableBufferPointer<Float>, shape: [Int], strides: [Int]
   ) {
     guard shape.count > 1, !output.isEmpty else { return }
     let stored = Array(output)
-    var strides = [Int](repeating: 1, count: shape.count)
-    for axis in 1..<shape.count { strides[axis] = strides[axis - 1] * shape[axis - 1] }
     var index = [Int](repeating: 0, count: shape.count)
     var source = 0
     for target in output.indices {

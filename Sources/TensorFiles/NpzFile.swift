@@ -11,13 +11,6 @@ final class NpzFile: TensorContainer {
   private let file: InputFile
   private let arrays: [(member: ZipArchive.Member, header: NpyHeader)]
 
-  /// Deflate cannot shrink data more than 1032-fold (RFC 1951: 258 bytes in two bits).
-  private static let largestRatio = 1040
-  /// Beyond this size, more than `suspiciousRatio`-fold expansion is refused: weights are noise
-  /// and hardly compress.
-  private static let suspiciousSize = 64 << 20
-  private static let suspiciousRatio = 200
-
   init(path: String) throws(BertError) {
     file = try InputFile(path)
     do throws(BertError) {
@@ -33,7 +26,8 @@ final class NpzFile: TensorContainer {
       let bytes = try Self.open(member, in: file)
       _ = try bytes.take(header.byteCount)
       return TensorStream(
-        bytes: bytes, isBigEndian: header.isBigEndian, isFortranOrder: header.isFortranOrder)
+        bytes: bytes, isBigEndian: header.isBigEndian,
+        strides: header.isFortranOrder ? FloatConversion.fortranStrides(header.shape) : nil)
     } catch {
       throw error.inFile(file.path)
     }
@@ -49,9 +43,10 @@ final class NpzFile: TensorContainer {
   private static func list(_ file: InputFile) throws(BertError) -> (
     [(member: ZipArchive.Member, header: NpyHeader)], [TensorInfo], [IgnoredEntry]
   ) {
-    let start = try file.bytes(0..<min(16, file.size))
+    let start = try FileSignature.start(of: file)
     if !start.starts(with: Array("PK".utf8)) {
-      let looks = FileSignature.describe(start).map { "; the file looks like \($0)" } ?? ""
+      let looks =
+        FileSignature(start).map { "; it looks like \($0.noun): \($0.advice)" } ?? ""
       throw BertError(.malformed, "is not a ZIP archive\(looks)", byteOffset: 0)
     }
     var arrays: [(member: ZipArchive.Member, header: NpyHeader)] = []
@@ -112,7 +107,9 @@ final class NpzFile: TensorContainer {
     }
     if member.isDeflated {
       let ratio = member.size / max(member.compressedSize, 1)
-      if ratio > largestRatio || (member.size > suspiciousSize && ratio > suspiciousRatio) {
+      if ratio > FileLimits.deflateRatio
+        || (member.size > FileLimits.suspiciousSize && ratio > FileLimits.suspiciousRatio)
+      {
         throw member.failure(
           "claims to expand \(ratio)-fold to \(member.size) bytes; weights do not compress so far")
       }

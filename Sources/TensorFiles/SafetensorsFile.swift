@@ -11,9 +11,6 @@ final class SafetensorsFile: TensorContainer {
   let tensors: [TensorInfo]
   let ignored: [IgnoredEntry] = []
 
-  /// The longest header, as the reference implementation limits it.
-  static let longestHeader = 100_000_000
-
   init(path: String) throws(BertError) {
     file = try InputFile(path)
     do throws(BertError) {
@@ -66,12 +63,15 @@ final class SafetensorsFile: TensorContainer {
         .malformed, "is \(file.size) bytes; a safetensors file has at least 8", byteOffset: 0)
     }
     let length = LittleEndian(bytes: start).u64(0)
-    let looks = FileSignature.describe(start).map { "; the file looks like \($0)" } ?? ""
-    if length > longestHeader {
+    let looks =
+      FileSignature(try FileSignature.start(of: file)).map {
+        $0.noun.hasSuffix("safetensors file") ? "" : "; it looks like \($0.noun): \($0.advice)"
+      } ?? ""
+    if length > FileLimits.safetensorsHeader {
       throw BertError(
         .malformed,
         "is not a safetensors file: its first 8 bytes mean a header of \(length) bytes, at most "
-          + "\(longestHeader) are allowed\(looks)", byteOffset: 0)
+          + "\(FileLimits.safetensorsHeader) are allowed\(looks)", byteOffset: 0)
     }
     if Int(length) > file.size - 8 {
       throw BertError(

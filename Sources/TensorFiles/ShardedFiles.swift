@@ -2,27 +2,25 @@ import BertErrors
 import ByteFiles
 import JSONText
 
-/// The shards of a `model.safetensors.index.json`.
+/// The shards of a `model.safetensors.index.json` or a `pytorch_model.bin.index.json`.
 ///
 /// The index decides, tensor by tensor: each must be in the shard that it names. What shards hold
 /// beyond that is ignored, because published folders keep stale tensors.
 final class ShardedFiles: TensorContainer {
   let tensors: [TensorInfo]
   let ignored: [IgnoredEntry]
-  private let places: [(shard: SafetensorsFile, position: Int)]
-
-  private static let longestIndex = 100_000_000
-  private static let mostShards = 900
+  private let places: [(shard: any TensorContainer, position: Int)]
 
   init(index path: String) throws(BertError) {
     let map = try Self.readMap(path)
     let folder = Folder.parent(of: path)
     var problems: [String] = []
-    var shards: [String: (file: SafetensorsFile, positions: [[UInt8]: Int])] = [:]
+    var shards: [String: (file: any TensorContainer, positions: [[UInt8]: Int])] = [:]
     var absent: [String: String] = [:]
     for shard in Set(map.map(\.shard)).sorted() {
       do throws(BertError) {
-        let file = try SafetensorsFile(path: folder + "/" + shard)
+        let path = folder + "/" + shard
+        let file = try ContainerKind.of(shard: path).open(path)
         var positions: [[UInt8]: Int] = [:]
         for (place, tensor) in file.tensors.enumerated() {
           positions[Array(tensor.name.utf8)] = place
@@ -38,7 +36,7 @@ final class ShardedFiles: TensorContainer {
       problems.append("shard \(shard): \(message)")
     }
     var tensors: [TensorInfo] = []
-    var places: [(shard: SafetensorsFile, position: Int)] = []
+    var places: [(shard: any TensorContainer, position: Int)] = []
     var used = Set<[UInt8]>()
     for (name, shard) in map {
       guard let found = shards[shard] else { continue }
@@ -70,7 +68,7 @@ final class ShardedFiles: TensorContainer {
   private static func readMap(
     _ path: String
   ) throws(BertError) -> [(name: String, shard: String)] {
-    let bytes = try InputFile(path).allBytes(limit: longestIndex)
+    let bytes = try InputFile(path).allBytes(limit: FileLimits.shardIndex)
     do throws(BertError) {
       guard let map = try JSON.parse(bytes)["weight_map"]?.objectValue else {
         throw BertError(.malformed, "is no shard index: it has no object 'weight_map'")
@@ -86,8 +84,8 @@ final class ShardedFiles: TensorContainer {
         list.append((name, shard))
       }
       if list.isEmpty { throw BertError(.malformed, "the shard index names no tensor") }
-      if Set(list.map(\.shard)).count > mostShards {
-        throw BertError(.unsupported, "the index names more than \(mostShards) shards")
+      if Set(list.map(\.shard)).count > FileLimits.shards {
+        throw BertError(.unsupported, "the index names more than \(FileLimits.shards) shards")
       }
       return list
     } catch {

@@ -20,16 +20,13 @@ struct ZipArchive {
   let file: InputFile
   let members: [Member]
 
-  /// The longest central directory that is read into memory.
-  private static let longestDirectory = 64 << 20
-
   init(_ file: InputFile) throws(BertError) {
     self.file = file
     let end = try ZipEnd.find(in: file)
-    if end.directorySize > Self.longestDirectory {
+    if end.directorySize > FileLimits.zipDirectory {
       throw BertError(
         .unsupported,
-        "the ZIP directory is \(end.directorySize) bytes; at most \(Self.longestDirectory) are read",
+        "the ZIP directory is \(end.directorySize) bytes; at most \(FileLimits.zipDirectory) are read",
         byteOffset: end.directoryOffset)
     }
     let range = end.directoryOffset..<(end.directoryOffset + end.directorySize)

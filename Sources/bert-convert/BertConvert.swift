@@ -2,6 +2,7 @@ import ArgumentParser
 import BertConvert
 import BertDrift
 import BertErrors
+import ByteFiles
 import CommandSupport
 
 extension CheckpointConversion.Weights: ExpressibleByArgument {}
@@ -13,8 +14,9 @@ struct BertConvertCommand: ParsableCommand {
     commandName: "bert-convert",
     abstract: "Turns a published BERT checkpoint into one .bertq file.",
     discussion: """
-      INPUT is a .safetensors or .npz file, a model.safetensors.index.json, or the folder that \
-      holds them. Its configuration, vocabulary, tokenizer and pooling settings are found beside it.
+      INPUT is a safetensors, npz, PyTorch, TensorFlow or ONNX file, a shard index, or the folder \
+      that holds one. Its configuration, vocabulary, tokenizer and pooling settings are found beside \
+      it. With --list, INPUT is any such file or a .bertq file, and nothing is converted.
       """,
     version: Release.name)
 
@@ -22,7 +24,13 @@ struct BertConvertCommand: ParsableCommand {
   var input: String
 
   @Argument(help: "The .bertq file to write.", completion: .file())
-  var output: String
+  var output: String?
+
+  @Flag(help: "List the tensors of the input: SHA-256 as float32, type, shape, name.")
+  var list = false
+
+  @Flag(help: "With --list: as JSON.")
+  var json = false
 
   @Option(
     help: ArgumentHelp("The configuration, when not beside the checkpoint.", valueName: "file"),
@@ -74,6 +82,12 @@ struct BertConvertCommand: ParsableCommand {
   }
 
   func validate() throws {
+    if list != (output == nil) {
+      throw ValidationError(
+        list
+          ? "--list writes no file: leave the output out" : "Missing expected argument '<output>'")
+    }
+    if json && !list { throw ValidationError("--json goes with --list") }
     if calibrate != nil && withoutCalibration {
       throw ValidationError("--calibrate and --no-calibration exclude each other")
     }
@@ -91,6 +105,13 @@ struct BertConvertCommand: ParsableCommand {
 
   func run() {
     Console.run {
+      guard let output else {
+        let listing = try FileListing(path: input)
+        var standardOutput = StandardOutput()
+        standardOutput.buffer += Array((json ? listing.json.text() + "\n" : listing.text).utf8)
+        try standardOutput.flush()
+        return
+      }
       var conversion = CheckpointConversion(input: input, output: output)
       conversion.configuration = config
       conversion.vocabulary = vocab

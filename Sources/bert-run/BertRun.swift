@@ -10,17 +10,6 @@ import ByteFiles
 import CommandSupport
 import SystemLibrary
 
-extension ModelTask: ExpressibleByArgument {
-  /// What help and completion offer: others are known, for the session to refuse by name.
-  public static var allValueStrings: [String] { Session.tasks.map(\.rawValue) }
-}
-
-/// How results are written.
-enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
-  case jsonl
-  case npy
-}
-
 /// `bert-run [--int8|--float] MODEL.bertq [TEXT ...]`.
 @main
 struct BertRun: ParsableCommand {
@@ -60,17 +49,7 @@ struct BertRun: ParsableCommand {
   @Option(help: "How results are written.")
   var format = OutputFormat.jsonl
 
-  @Option(help: "Threads to use (default: this process's share of the cores).")
-  var threads: Int?
-
-  @Option(
-    help: ArgumentHelp(
-      "The most tokens computed at once, which bounds memory; results do not depend on it.",
-      valueName: "tokens"))
-  var tokenBudget: Int?
-
-  @Option(help: "Force a kernel set; --cpu lists them.")
-  var kernels: String?
+  @OptionGroup var compute: ComputeOptions
 
   @Flag(help: "Cut texts that are too long instead of refusing them.")
   var truncate = false
@@ -104,12 +83,6 @@ struct BertRun: ParsableCommand {
   func validate() throws {
     if model == nil && !cpu { throw ValidationError("Missing expected argument '<model>'") }
     if int8 && float { throw ValidationError("--int8 and --float exclude each other") }
-    if let threads, threads < 1 {
-      throw ValidationError("--threads is \(threads); it must be at least 1")
-    }
-    if let tokenBudget, tokenBudget < 1 {
-      throw ValidationError("--token-budget is \(tokenBudget); it must be at least 1")
-    }
     for path in driftReport where !path.hasSuffix(".json") && !path.hasSuffix(".html") {
       throw ValidationError("--drift-report takes file names that end in .json or .html")
     }
@@ -125,8 +98,8 @@ struct BertRun: ParsableCommand {
 
   func run() {
     Console.run {
-      let kernels = try KernelSet.choose(kernels)
-      if cpu { return Self.list(chosen: kernels) }
+      let kernels = try KernelSet.choose(compute.kernels)
+      if cpu { return ComputeOptions.list(chosen: kernels) }
       guard let path = model else { return }
       let gate = try gate()
       if verify { return try Self.verify(path) }
@@ -136,20 +109,38 @@ struct BertRun: ParsableCommand {
           .usage,
           "--format npy is binary, and standard output is a terminal: send it to a file or a pipe")
       }
-      let served = try ServedModel(path: path)
-      let session = try Session(
-        model: served, precision: try precision(of: served), task: task, kernels: kernels,
-        threads: threadCount,
-        tokenBudget: measuresDrift
-          ? min(tokenBudget ?? DriftMeter.tokenBudget, DriftMeter.tokenBudget) : tokenBudget,
-        truncates: truncate)
-      let source = try TextSource(texts: texts, input: input, isJSON: jsonl)
-      var run = try TextRun(
-        session: session, source: source, format: format,
-        drift: !measuresDrift ? .none : driftReport.isEmpty ? .summary : .attribution)
-      try run.perform()
-      try conclude(run, gate)
+      try answer(path, kernels, gate)
     }
+  }
+
+  private func answer(_ path: String, _ kernels: KernelSet, _ gate: DriftGate?) throws(BertError) {
+    let threads = compute.threadCount
+    var options = ModelOptions()
+    options.precision = float ? .float32 : int8 ? .int8 : nil
+    options.threads = threads
+    options.kernels = kernels.name
+    options.tokenBudget = compute.tokenBudget
+    options.truncates = truncate
+    let model = try Model(path: path, options: options)
+    var batchTokens =
+      compute.tokenBudget
+      ?? BertEncoder.defaultTokenBudget(model.served.description.configuration, threads: threads)
+    if measuresDrift { batchTokens = min(batchTokens, DriftMeter.tokenBudget) }
+    let source = try TextSource(texts: texts, input: input, isJSON: jsonl)
+    var run = try TextRun(
+      model: model, task: task, source: source, format: format, batchTokens: batchTokens)
+    guard measuresDrift else { return try run.perform() }
+    let drift = try DriftRun(
+      model, task: task, kernels: kernels, threads: threads, attributes: !driftReport.isEmpty)
+    try run.perform { (batch) throws(BertError) in try drift.add(batch) }
+    // What was not measured must look neither good nor bad, and must not pass.
+    if run.texts == 0 {
+      throw BertError(
+        gate == nil ? .usage : .driftGate,
+        "there are no texts to measure the drift on" + (gate == nil ? "" : ": the gate fails"),
+        file: input == "-" ? nil : input)
+    }
+    try conclude(drift.report(), gate)
   }
 
   private var measuresDrift: Bool {
@@ -174,24 +165,6 @@ struct BertRun: ParsableCommand {
     return gate
   }
 
-  private var threadCount: Int {
-    threads.map(ThreadOption.limited) ?? CpuShare.threads
-  }
-
-  private func precision(of model: ServedModel) throws(BertError) -> Precision {
-    if float { return .float32 }
-    if int8 { return .int8 }
-    return model.holds(.int8) ? .int8 : .float32
-  }
-
-  private static func list(chosen: KernelSet) {
-    for listing in KernelSet.all {
-      let mark = listing.name == chosen.name ? "*" : " "
-      let state = listing.obstacle.map { "not available: \($0)" } ?? "available"
-      print("\(mark) \(listing.name)  \(state); needs \(listing.requires)")
-    }
-  }
-
   private static func verify(_ path: String) throws(BertError) {
     let file = try ModelFile.open(path)
     var bar = ProgressBar("verifying")
@@ -202,17 +175,8 @@ struct BertRun: ParsableCommand {
     Console.note("\(path): every byte is as it was written")
   }
 
-  /// Reports the drift and applies the gate.
-  private func conclude(_ run: borrowing TextRun, _ gate: DriftGate?) throws(BertError) {
-    guard measuresDrift else { return }
-    // What was not measured must look neither good nor bad, and must not pass.
-    if run.texts == 0 {
-      throw BertError(
-        gate == nil ? .usage : .driftGate,
-        "there are no texts to measure the drift on" + (gate == nil ? "" : ": the gate fails"),
-        file: input == "-" ? nil : input)
-    }
-    guard let report = try run.driftReport() else { return }
+  /// Shows and writes the drift and applies the gate.
+  private func conclude(_ report: DriftReport, _ gate: DriftGate?) throws(BertError) {
     Console.note(report.summary)
     let failures = gate?.failures(report)
     for path in driftReport {

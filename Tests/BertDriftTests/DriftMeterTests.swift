@@ -39,7 +39,8 @@ struct DriftMeterTests {
   ) throws -> DriftReport {
     let meter = try DriftMeter(
       source: store, kernels: .choose(), team: ThreadTeam(count: 2),
-      pooler: Pooler(.mean, source: store, kernels: .choose()), normalizes: true,
+      pooler: Pooler(
+        EmbeddingRecipe(.mean, normalizes: true), source: store, kernels: .choose()),
       attributes: attributes)
     for batch in batches { try meter.add(batch) }
     return try meter.report(settings: noSettings)

@@ -1,6 +1,7 @@
 import BertErrors
 import BertImport
 import BertModel
+import Fixtures
 import JSONText
 import Testing
 
@@ -101,8 +102,8 @@ import Testing
     try model.folder.write("modules.json", modules.text())
     if let pooling {
       let description = try model.read().description
-      #expect(description.pooling == pooling && description.poolingIsPublished)
-      #expect(description.normalizes && description.task == .embedding)
+      #expect(description.embedding == EmbeddingRecipe(pooling, normalizes: true))
+      #expect(description.embeddingIsPublished && description.task == .embedding)
     } else {
       try model.expectError(.unsupported, ["pooling mode", "pool/config.json"])
     }
@@ -133,7 +134,7 @@ import Testing
     try folder.write("0_Transformer/model.safetensors", safetensors(model.tensors))
     try folder.write("0_Transformer/config.json", JSON.object(model.config).text())
     for input in [folder.path, folder.path + "/0_Transformer"] {
-      #expect(try ModelImport.read(input: input).description.pooling == .cls)
+      #expect(try ModelImport.read(input: input).description.embedding.poolings == [.cls])
     }
   }
 }

@@ -1,6 +1,7 @@
 import BertErrors
 import BertImport
 import BertModel
+import Fixtures
 import JSONText
 import Testing
 
@@ -29,9 +30,10 @@ import Testing
       imported.vocabulary
         == ["[PAD]", "<u>", "[CLS]", "\u{e1}", "a\u{301}", "<new>"].map { Array($0.utf8) })
     let settings = try #require(imported.description.tokenizer)
-    #expect(settings.lowercase == false && settings.stripAccents == false)
-    #expect(settings.spaceChinese == false && settings.unknownToken == "<u>")
-    #expect(settings.continuationPrefix == "@@" && settings.maximumWordLength == 7)
+    #expect(settings.wordPiece?.lowercase == false && settings.wordPiece?.stripAccents == false)
+    #expect(settings.wordPiece?.spaceChinese == false && settings.unknownToken == "<u>")
+    #expect(
+      settings.wordPiece?.continuationPrefix == "@@" && settings.wordPiece?.maximumWordLength == 7)
     #expect(settings.maximumTokens == nil)
   }
 
@@ -61,7 +63,7 @@ import Testing
     try model.folder.write("tokenizer_config.json", config.text())
     try model.folder.write("special_tokens_map.json", "{\"mask_token\":\"x\",\"pad_token\":\"y\"}")
     let settings = try #require(try model.read().description.tokenizer)
-    #expect(settings.lowercase == false && settings.stripAccents == nil)
+    #expect(settings.wordPiece?.lowercase == false && settings.wordPiece?.stripAccents == nil)
     #expect(settings.classToken == "[PAD]" && settings.maskToken == "[SEP]")
     #expect(settings.padToken == "y" && settings.maximumTokens == 6)
   }

@@ -91,6 +91,7 @@ struct ConfigurationTests {
     let tensors = Self.usual.tensors(of: head, labels: labels, tiesDecoder: ties)
     #expect(tensors.map(\.name) == names)
     if head == .classifier { #expect(tensors.map(\.shape) == [[5, 384], [5]]) }
+    #expect(tensors.allSatisfy { ($0.layout == .floatPanels) == ($0.shape.count == 2) })
     if head == .nextSentence { #expect(tensors.map(\.shape) == [[2, 384], [2]]) }
   }
 }

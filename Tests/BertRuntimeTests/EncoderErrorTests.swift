@@ -175,12 +175,13 @@ struct EncoderErrorTests {
       var model = Self.model
       model.values[name] = model.values[name]?.map { $0 * factor }
       let store = try model.bothPaths()
-      let pooler = try Pooler(pooling, source: store, kernels: .choose())
+      let pooler = try Pooler(
+        EmbeddingRecipe(pooling, normalizes: true), source: store, kernels: .choose())
       let batch = try model.batch(model.texts([4]))
       let encoder = try model.encoder(store, precision)
       let found = error { () throws(BertError) in
         try encoder.encode(batch) { states throws(BertError) in
-          _ = try pooler.vector(states, tokens: batch.range(0), normalizes: true)
+          _ = try pooler.vector(states, tokens: batch.range(0))
         }
       }
       // A pooler's tanh brings finite states back to at most 1.

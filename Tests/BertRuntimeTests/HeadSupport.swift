@@ -52,9 +52,9 @@ struct HeadModel {
 
   /// The model in memory; in int8 form, heads' linears have int8 weights beside those in panels.
   func store(
-    _ task: ModelTask = .embedding, _ form: Form = .panels
+    _ task: ModelTask = .embedding, _ form: Form = .panels, settings: HeadSettings? = nil
   ) throws(BertError) -> TensorStore {
-    let store = try base.store(task: task)
+    let store = try base.store(task: task, settings: settings)
     for tensor in shapes {
       let values = values[tensor.name] ?? []
       if tensor.shape.count == 2, form != .rowMajor {

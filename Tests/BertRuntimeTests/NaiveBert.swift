@@ -7,8 +7,9 @@ import SystemLibrary
 ///
 /// It is what the encoder is compared with, and shares nothing with it but the weights.
 ///
-/// With `quantized` set it follows the int8 scheme as `CBertKernels.h` words it: rows to unsigned
-/// bytes by their own minimum and maximum, heads to signed bytes by their largest magnitude.
+/// With `quantized` set it follows the int8 scheme as `CBertKernels.h` words it: all is
+/// rounded to levels of -127 to 127 about zero, by the largest magnitude of a token's row, of a head's
+/// queries, of a channel of its keys, or of its values.
 struct NaiveBert {
   let model: GeneratedModel
   /// The quantised form of a linear; nil computes it from the float weights.
@@ -81,6 +82,15 @@ struct NaiveBert {
   func pool(_ pooling: Pooling, _ rows: [Row]) -> Row {
     switch pooling {
     case .mean: rows[0].indices.map { i in rows.reduce(0) { $0 + $1[i] } / Double(rows.count) }
+    case .meanSqrtLength:
+      rows[0].indices.map { i in rows.reduce(0) { $0 + $1[i] } / Double(rows.count).squareRoot() }
+    case .weightedMean:
+      rows[0].indices.map { i in
+        let total = rows.indices.reduce(0.0) { $0 + Double($1 + 1) * rows[$1][i] }
+        return total / rows.indices.reduce(0.0) { $0 + Double($1 + 1) }
+      }
+    case .max: rows[0].indices.map { i in rows.reduce(-.infinity) { Swift.max($0, $1[i]) } }
+    case .lastToken: rows[rows.count - 1]
     case .cls: rows[0]
     case .pooler:
       linear(

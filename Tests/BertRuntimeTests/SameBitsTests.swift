@@ -106,13 +106,14 @@ struct SameBitsTests {
     for pooling in Pooling.allCases {
       var expected: [Float]?
       for kernels in KernelSet.available {
-        let pooler = try Pooler(pooling, source: fixture.store, kernels: kernels)
+        let pooler = try Pooler(
+          EmbeddingRecipe(pooling, normalizes: true), source: fixture.store, kernels: kernels)
         let encoder = try fixture.model.encoder(fixture.store, precision, kernels: kernels)
         let batch = try fixture.model.batch(fixture.texts)
         var found: [Float] = []
         try encoder.encode(batch) { states throws(BertError) in
           for text in states.texts {
-            found += try pooler.vector(states, tokens: batch.range(text), normalizes: true)
+            found += try pooler.vector(states, tokens: batch.range(text))
           }
         }
         #expect(haveSameBits(expected ?? found, found), "\(pooling) \(kernels.name)")

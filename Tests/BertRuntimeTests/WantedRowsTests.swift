@@ -94,15 +94,15 @@ struct WantedRowsTests {
     let model = GeneratedModel(configuration(heads: 2, headSize: 16, intermediate: 48))
     let store = try model.bothPaths()
     let encoder = try model.encoder(store, precision, threads: 2)
-    let pooler = try Pooler(pooling, source: store, kernels: encoder.kernels)
+    let pooler = try Pooler(
+      EmbeddingRecipe(pooling, normalizes: true), source: store, kernels: encoder.kernels)
     let texts = model.texts(Self.lengths)
     func vectors(_ wanted: WantedRows) throws -> [[Float]] {
       let batch = try model.batch(texts, wanting: texts.map { _ in wanted })
       var vectors: [[Float]] = []
       try encoder.encode(batch) { states throws(BertError) in
         for text in states.texts {
-          vectors.append(
-            try pooler.vector(states, tokens: batch.range(text), normalizes: true))
+          vectors.append(try pooler.vector(states, tokens: batch.range(text)))
         }
       }
       return vectors

@@ -24,10 +24,11 @@ struct ForeignWordPieceTests {
   }
 
   private static func apply(_ options: JSON?, to settings: inout TokenizerSettings) {
-    settings.lowercase = options?["do_lower_case"]?.boolValue ?? settings.lowercase
-    settings.stripAccents = options?["strip_accents"]?.boolValue
-    settings.spaceChinese =
-      options?["tokenize_chinese_chars"]?.boolValue ?? settings.spaceChinese
+    var rules = WordPieceRules()
+    rules.lowercase = options?["do_lower_case"]?.boolValue ?? rules.lowercase
+    rules.stripAccents = options?["strip_accents"]?.boolValue
+    rules.spaceChinese = options?["tokenize_chinese_chars"]?.boolValue ?? rules.spaceChinese
+    settings.kind = .wordPiece(rules)
   }
 
   private static func tokenizer(_ test: JSON) throws -> Tokenizer? {
@@ -46,9 +47,9 @@ struct ForeignWordPieceTests {
   @Test func normalizing() throws {
     for test in try Self.cases("normalize") {
       let tokenizer = try makeTokenizer {
-        $0.lowercase = test["flags"]?["lowercase"]?.boolValue ?? true
-        $0.stripAccents = test["flags"]?["strip_accents"]?.boolValue
-        $0.spaceChinese = test["flags"]?["handle_chinese_chars"]?.boolValue ?? true
+        $0.wordPiece?.lowercase = test["flags"]?["lowercase"]?.boolValue ?? true
+        $0.wordPiece?.stripAccents = test["flags"]?["strip_accents"]?.boolValue
+        $0.wordPiece?.spaceChinese = test["flags"]?["handle_chinese_chars"]?.boolValue ?? true
       }
       let expected = test.string("expected_text").split(separator: " ").map(String.init)
       #expect(tokenizer.words(test.string("text")) == expected)
@@ -73,8 +74,8 @@ struct ForeignWordPieceTests {
     for test in try Self.cases("wordpiece") {
       let tokens = try #require(try Self.vocabulary(test.string("vocab")))
       let tokenizer = try makeTokenizer(bytes: tokens) {
-        $0.lowercase = false
-        $0.maximumWordLength = test["max_input_chars_per_word"]?.integerValue ?? 100
+        $0.wordPiece?.lowercase = false
+        $0.wordPiece?.maximumWordLength = test["max_input_chars_per_word"]?.integerValue ?? 100
       }
       let ids = try tokenizer.encode(test.string("text"), addsSpecials: false).integerIDs
       #expect(ids == test.integers("expected_ids"))

@@ -43,7 +43,7 @@ struct HostileTextTests {
   @Test func hostileVocabulariesCostBoundedTime() throws {
     let endless = String(repeating: "a", count: 100_000)
     let tokenizer = try makeTokenizer(smallVocabulary + [endless, "##a"]) {
-      $0.maximumWordLength = 1024
+      $0.wordPiece?.maximumWordLength = 1024
     }
     let word = String(repeating: "a", count: 256)
     let ids = try tokenizer.encode(word + " " + word + "x", addsSpecials: false).ids

@@ -33,16 +33,16 @@ struct ReferenceTests {
 
   static let variants: [(String, @Sendable (inout TokenizerSettings) -> Void)] = [
     ("uncased", { _ in }),
-    ("cased", { $0.lowercase = false }),
-    ("uncased_keep_accents", { $0.stripAccents = false }),
+    ("cased", { $0.wordPiece?.lowercase = false }),
+    ("uncased_keep_accents", { $0.wordPiece?.stripAccents = false }),
     (
       "cased_strip_accents",
       {
-        $0.lowercase = false
-        $0.stripAccents = true
+        $0.wordPiece?.lowercase = false
+        $0.wordPiece?.stripAccents = true
       }
     ),
-    ("uncased_no_chinese", { $0.spaceChinese = false }),
+    ("uncased_no_chinese", { $0.wordPiece?.spaceChinese = false }),
   ]
 
   @Test(arguments: variants.indices)
@@ -54,7 +54,7 @@ struct ReferenceTests {
       change(&$0)
       $0.classToken = "no such class"
       $0.separatorToken = "no such separator"
-      $0.maximumWordLength = 1024
+      $0.wordPiece?.maximumWordLength = 1024
     }
     var wrong: [Int] = []
     for line in try jsonLines("oracle/variant_\(name).jsonl") {

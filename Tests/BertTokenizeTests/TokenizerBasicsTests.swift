@@ -51,21 +51,23 @@ struct TokenizerBasicsTests {
   }
 
   @Test func caseAndAccentsFollowTheSettings() throws {
-    let cased = try makeTokenizer { $0.lowercase = false }
+    let cased = try makeTokenizer { $0.wordPiece?.lowercase = false }
     #expect(try cased.encode("Play play café", addsSpecials: false).ids == [17, 5, 22])
     let strips = try makeTokenizer {
-      $0.lowercase = false
-      $0.stripAccents = true
+      $0.wordPiece?.lowercase = false
+      $0.wordPiece?.stripAccents = true
     }
     #expect(try strips.encode("Play café", addsSpecials: false).ids == [17, 11])
-    let keeps = try makeTokenizer { $0.stripAccents = false }
+    let keeps = try makeTokenizer { $0.wordPiece?.stripAccents = false }
     #expect(try keeps.encode("CAFÉ", addsSpecials: false).ids == [22])
-    let joined = try makeTokenizer { $0.spaceChinese = false }
+    let joined = try makeTokenizer { $0.wordPiece?.spaceChinese = false }
     #expect(try joined.encode("你好", addsSpecials: false).ids == [1])
   }
 
   @Test func longWordsAreUnknown() throws {
-    let tokenizer = try makeTokenizer(smallVocabulary + ["##a"]) { $0.maximumWordLength = 4 }
+    let tokenizer = try makeTokenizer(smallVocabulary + ["##a"]) {
+      $0.wordPiece?.maximumWordLength = 4
+    }
     #expect(try tokenizer.encode("aaaa", addsSpecials: false).ids == [13, 24, 24, 24])
     #expect(try tokenizer.encode("aaaaa the", addsSpecials: false).ids == [1, 8])
     #expect(try tokenizer.encode("aaaaé the", addsSpecials: false).ids == [1, 8])
@@ -117,7 +119,7 @@ struct TokenizerBasicsTests {
     #expect(throws: BertError(.malformed, "")) { try makeTokenizer([]) }
     for length in [0, -1, 1025, Int.max] {
       #expect(throws: BertError(.unsupported, "")) {
-        try makeTokenizer { $0.maximumWordLength = length }
+        try makeTokenizer { $0.wordPiece?.maximumWordLength = length }
       }
     }
   }

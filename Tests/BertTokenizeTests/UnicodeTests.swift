@@ -54,7 +54,7 @@ struct UnicodeTests {
     }
 
     /// The words of `a` + scalar + `b`.
-    func words(_ scalar: UInt32, _ settings: TokenizerSettings) -> [[UInt32]] {
+    func words(_ scalar: UInt32, _ settings: WordPieceRules) -> [[UInt32]] {
       if removed[Int(scalar)] { return [[0x61, 0x62]] }
       if space[Int(scalar)] { return [[0x61], [0x62]] }
       var parts = [scalar]
@@ -87,10 +87,11 @@ struct UnicodeTests {
   func everyScalarIsTreatedAsByTheReference(_ lowercase: Bool, _ strip: Bool) throws {
     let facts = Facts(try JSON.parse(try SharedData.bytes("oracle/codepoints.json")))
     let tokenizer = try makeTokenizer {
-      $0.lowercase = lowercase
-      $0.stripAccents = strip
-      $0.spaceChinese = lowercase
+      $0.wordPiece?.lowercase = lowercase
+      $0.wordPiece?.stripAccents = strip
+      $0.wordPiece?.spaceChinese = lowercase
     }
+    let rules = try #require(tokenizer.settings.wordPiece)
     var wrong: [UInt32] = []
     var encoding = TokenizedText()
     tokenizer.withScanner(&encoding, spans: false, words: true) { scanner in
@@ -103,7 +104,7 @@ struct UnicodeTests {
         text.withUnsafeBufferPointer { scanner.scan($0) }
         let expected =
           isMentioned
-          ? facts.words(scalar, tokenizer.settings).map { $0.flatMap(utf8) } : [text]
+          ? facts.words(scalar, rules).map { $0.flatMap(utf8) } : [text]
         if scanner.words != expected { wrong.append(scalar) }
       }
     }

@@ -18,17 +18,13 @@ import Testing
     return (String(decoding: text, as: UTF8.self), (status >> 8) & 0xFF)
   }
 
-  static let isAvailable: Bool = {
-    if run("python3 -c 'import numpy'").code == 0 { return true }
-    print("skipped: no python3 with NumPy")
-    return false
-  }()
-
   static func list(_ arguments: String) -> (text: String, code: Int32) {
     run("python3 '\(SharedData.packageRoot)/tools/bertq-list' \(arguments)")
   }
 
-  @Test(.enabled(if: isAvailable), arguments: RoundTripTests.models.indices)
+  @Test(
+    .enabled(if: Program.hasNumPy, "needs python3 with NumPy"),
+    arguments: RoundTripTests.models.indices)
   func acceptsWhatIsWrittenAndFindsTheSameFingerprints(_ index: Int) throws {
     let folder = try TemporaryFolder()
     let fingerprints = try RoundTripTests.models[index].write(to: folder / "a.bertq")
@@ -39,7 +35,7 @@ import Testing
     #expect(!text.contains("DAMAGED"))
   }
 
-  @Test(.enabled(if: isAvailable))
+  @Test(.enabled(if: Program.hasNumPy, "needs python3 with NumPy"))
   func unpacksPanels() throws {
     let folder = try TemporaryFolder()
     var model = TinyModel()
@@ -59,7 +55,7 @@ import Testing
     }
   }
 
-  @Test(.enabled(if: isAvailable))
+  @Test(.enabled(if: Program.hasNumPy, "needs python3 with NumPy"))
   func findsDamageInEveryPartOfAFile() throws {
     let folder = try TemporaryFolder()
     try TinyModel.full.write(to: folder / "a.bertq")

@@ -9,6 +9,7 @@ struct TinyModel {
   var description: ModelDescription
   var tensors: [BertqTensor]
   var quantizer: [BertqSetting] = []
+  var drift: ConversionDrift?
 
   /// Which weights it holds.
   enum Weights { case both, float, int8 }
@@ -41,31 +42,75 @@ struct TinyModel {
   static var full: TinyModel {
     var model = TinyModel(.both, hasPooler: true)
     var tokenizer = TokenizerSettings()
-    tokenizer.lowercase = false
-    tokenizer.stripAccents = true
-    tokenizer.spaceChinese = false
-    tokenizer.maximumWordLength = 77
-    tokenizer.continuationPrefix = "··"
+    var rules = WordPieceRules()
+    rules.lowercase = false
+    rules.stripAccents = true
+    rules.spaceChinese = false
+    rules.maximumWordLength = 77
+    rules.continuationPrefix = "··"
+    tokenizer.kind = .wordPiece(rules)
     tokenizer.unknownToken = "<unk>"
     tokenizer.classToken = "<s>"
     tokenizer.separatorToken = "</s>"
     tokenizer.padToken = "<pad>"
     tokenizer.maskToken = "<mask>"
     tokenizer.maximumTokens = 15
+    tokenizer.cutsLeft = true
+    tokenizer.single = [
+      TemplatePiece(.token("<s>")), TemplatePiece(.firstText), TemplatePiece(.token("</s>")),
+    ]
+    tokenizer.pair =
+      tokenizer.single + [
+        TemplatePiece(.token("</s>")), TemplatePiece(.secondText, tokenType: 1),
+        TemplatePiece(.token("</s>"), tokenType: 1),
+      ]
+    var mask = AddedToken("<mask>", id: 4)
+    (mask.takesSpaceBefore, mask.isSingleWord) = (true, true)
+    var word = AddedToken("ß", id: 69)
+    (word.takesSpaceBehind, word.isNormalized, word.isSpecial) = (true, true, false)
+    tokenizer.addedTokens = [mask, word]
     model.description.tokenizer = tokenizer
-    model.description.pooling = .pooler
-    model.description.poolingIsPublished = true
-    model.description.normalizes = true
+    model.description.embedding.poolings = [.pooler, .max, .meanSqrtLength]
+    model.description.embedding.poolsPrompt = false
+    model.description.embedding.modules = [.dense(outputs: 5, .sigmoid), .normalize]
+    model.description.embedding.dimensions = 4
+    model.description.embeddingIsPublished = true
     model.description.task = .classify
-    model.description.labels = ["négatif", "", "陽性", "👍"]
-    model.description.problemType = "multi_label_classification"
+    var head = HeadSettings(
+      labels: ["négatif", "", "陽性", "👍"], problemType: "multi_label_classification")
+    head.scoreActivation = .sigmoid
+    head.input = .cls
+    head.denseActivation = .gelu
+    head.transformActivation = .relu
+    head.sparseWeight = .log1pRelu
+    head.sumsSparseWeights = true
+    var vectors = MultiVectorSettings(dimensions: 3)
+    (vectors.queryMarker, vectors.documentMarker) = ("[Q]", "[D]")
+    (vectors.queryLength, vectors.documentLength) = (32, 180)
+    (vectors.fillsQueries, vectors.skippedTokens) = (true, [".", ","])
+    head.multiVector = vectors
+    model.description.head = head
+    model.description.prompts = [Prompt("query", "query: "), Prompt("passage", "")]
+    model.description.defaultPrompt = "query"
+    model.drift = ConversionDrift(
+      source: "held-out texts", texts: 12, tokens: 345, sqnr: 34.5, meanCosine: 0.9999,
+      worstCosine: 0.99)
     model.description.configuration.activation = .geluTanh
     model.description.provenance.source = "model.safetensors"
     model.description.provenance.publishedName = "tiny/made-up"
     model.description.provenance.architectures = ["BertForSequenceClassification", "Other"]
     model.description.provenance.elementType = "BF16"
     model.quantizer = [BertqSetting("rounding", "nearest-even"), BertqSetting("texts", "0")]
-    model.tensors.append(BertqTensor("tokenizer.vocabulary", .uint8, .rowMajor, [333]))
+    model.tensors += [
+      BertqTensor("tokenizer.vocabulary", .uint8, .rowMajor, [333]),
+      BertqTensor("module.0.weight", .float32, .floatPanels, [5, 24]),
+      BertqTensor("module.0.bias", .float32, .rowMajor, [5]),
+      BertqTensor("head.classifier.weight", .float32, .floatPanels, [4, 8]),
+      BertqTensor("head.classifier.bias", .float32, .rowMajor, [4]),
+      BertqTensor("head.classifier.int8.weight", .int8, .int8Panels, [4, 8]),
+      BertqTensor("embeddings.word.scale", .float32, .rowMajor, [70, 1]),
+    ]
+    model.tensors[0] = BertqTensor("embeddings.word", .int8, .rowMajor, [70, 8])
     return model
   }
 
@@ -86,6 +131,14 @@ struct TinyModel {
     return ((n / 32 * ((shape[1] + 3) / 4) + k / 4) * 32 + n % 32) * 4 + k % 4
   }
 
+  /// The binary16 of a value that has one.
+  static func half(_ value: Float) -> UInt16 {
+    if value == 0 { return 0 }
+    let exponent = Int(value.exponent) + 15
+    let fraction = UInt16(value.significandBitPattern >> 13)
+    return (value < 0 ? 0x8000 : 0) | UInt16(exponent) << 10 | fraction
+  }
+
   /// The bytes of a tensor.
   static func bytes(_ tensor: BertqTensor) throws -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: try tensor.byteCount())
@@ -99,6 +152,9 @@ struct TinyModel {
         case .int32: bytes.storeBytes(of: Int32(value * 1000), toByteOffset: at, as: Int32.self)
         case .int8: bytes.storeBytes(of: Int8(value), toByteOffset: at, as: Int8.self)
         case .uint8: bytes.storeBytes(of: UInt8(value + 128), toByteOffset: at, as: UInt8.self)
+        case .float16:
+          // value / 64 in binary16, by its definition: all of these values are exact.
+          bytes.storeBytes(of: half(Float(value) / 64), toByteOffset: at, as: UInt16.self)
         }
       }
     }
@@ -109,7 +165,7 @@ struct TinyModel {
   @discardableResult
   func write(to path: String, piece: Int = .max) throws -> BertqFingerprints {
     let writer = try BertqWriter(
-      path: path, description: description, tensors: tensors, quantizer: quantizer,
+      path: path, description: description, tensors: tensors, quantizer: quantizer, drift: drift,
       producer: "tests")
     for tensor in tensors { try append(tensor, to: writer, piece: piece) }
     return try writer.finish()
@@ -127,39 +183,6 @@ struct TinyModel {
       }
     }
   }
-}
-
-/// A folder that is removed, with what is in it, when the test ends.
-final class TemporaryFolder {
-  let path: String
-
-  init() throws {
-    path = "/tmp/bertq-tests-\(getpid())-" + String(UInt64.random(in: 0 ... .max), radix: 16)
-    guard mkdir(path, 0o700) == 0 else {
-      throw BertError(.system, "cannot make a folder", file: path)
-    }
-  }
-
-  deinit {
-    for name in names { unlink(path + "/" + name) }
-    rmdir(path)
-  }
-
-  /// The names of all that is in it.
-  var names: [String] {
-    guard let folder = opendir(path) else { return [] }
-    defer { closedir(folder) }
-    var names: [String] = []
-    while let entry = readdir(folder) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      if name != "." && name != ".." { names.append(name) }
-    }
-    return names.sorted()
-  }
-
-  static func / (folder: TemporaryFolder, name: String) -> String { folder.path + "/" + name }
 }
 
 /// The bytes of a file.

@@ -1,6 +1,7 @@
 import BertErrors
 import BertModel
 import BertqFile
+import Fixtures
 import SystemLibrary
 import Testing
 

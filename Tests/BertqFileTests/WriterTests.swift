@@ -1,6 +1,7 @@
 import BertErrors
 import BertModel
 import ByteFiles
+import Fixtures
 import SystemLibrary
 import Testing
 
@@ -195,8 +196,17 @@ import Testing
         producer: "")
     }
     let changes: [(inout ModelDescription) -> Void] = [
-      { $0.labels = ["a\0b"] },
-      { $0.labels = [String(repeating: "x", count: 65_537)] },
+      { $0.head = HeadSettings(labels: ["a\0b"]) },
+      { $0.head = HeadSettings(labels: [String(repeating: "x", count: 65_537)]) },
+      { $0.embedding.poolings = [] },
+      { $0.embedding.poolings = .init(repeating: .mean, count: 17) },
+      { $0.embedding.modules = [.dense(outputs: 0, .tanh)] },
+      { $0.embedding.dimensions = 9 },
+      { $0.defaultPrompt = "query" },
+      { $0.prompts = [Prompt("a", "b"), Prompt("a", "c")] },
+      {
+        $0.tokenizer = TokenizerSettings(); $0.tokenizer?.pair = [TemplatePiece(.firstText)]
+      },
       { $0.configuration.layerNormEpsilon = .nan },
       { $0.configuration.headCount = 3 },
       {

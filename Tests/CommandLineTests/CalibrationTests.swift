@@ -85,10 +85,7 @@ struct CalibrationTests {
   func aBudgetKeepsLinearsInFloatAndTheFileIsWhole(_ options: [String]) throws {
     let shop = try Workshop()
     let path = shop.folder / "report.json"
-    let plain = try convert(shop, nil, "--max-drift", "sqnr=1")
-    let words = plain.errors.split(separator: " ")
-    let place = try #require(words.firstIndex(of: "SQNR"))
-    let reached = try #require(Double(words[place + 1]))
+    let reached = try reachedSQNR(shop)
     let outcome = try Program.convert.run(
       [shop.input, shop.output, "--max-drift", "sqnr=\(reached + 1)", "--report", path] + options)
     #expect(outcome.code == 0, "\(outcome.errors)")
@@ -98,10 +95,22 @@ struct CalibrationTests {
     #expect(kept.allSatisfy { $0["reason"]?.stringValue?.isEmpty == false })
     #expect(try Program.run("--verify", shop.output).code == 0)
     #expect(try Program.run("--int8", shop.output, "hello").code == 0)
-    if try hasNumPy() {
-      let list = SharedData.packageRoot + "/tools/bertq-list"
-      #expect(try shell("python3 '\(list)' '\(shop.output)'").code == 0)
-    }
+  }
+
+  @Test(.enabled(if: Program.hasNumPy, "needs python3 with NumPy"))
+  func theIndependentReaderAcceptsAFileOfBothPrecisions() throws {
+    let shop = try Workshop()
+    let outcome = try convert(shop, nil, "--max-drift", "sqnr=\(try reachedSQNR(shop) + 1)")
+    #expect(outcome.code == 0, "\(outcome.errors)")
+    let list = SharedData.packageRoot + "/tools/bertq-list"
+    #expect(try shell("python3 '\(list)' '\(shop.output)'").code == 0)
+  }
+
+  /// The SQNR that conversion to int8 alone reaches, as it says.
+  private func reachedSQNR(_ shop: Workshop) throws -> Double {
+    let words = try convert(shop, nil, "--max-drift", "sqnr=1").errors.split(separator: " ")
+    let place = try #require(words.firstIndex(of: "SQNR"))
+    return try #require(Double(words[place + 1]))
   }
 
   @Test func aBudgetThatCannotBeKeptLeavesNothing() throws {

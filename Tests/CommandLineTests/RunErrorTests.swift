@@ -1,4 +1,5 @@
 import BertErrors
+import BertModel
 import Fixtures
 import Testing
 
@@ -195,5 +196,52 @@ struct RunErrorTests {
     }
     let closed = try shell("'\(Program.run.path)' '\(shop.model)' sun >&-")
     expectFailure(closed, .cannotWrite, ["standard output"])
+  }
+}
+
+/// Texts whose result is not finite.
+struct UnfiniteResultTests {
+  /// A model whose token 9 overflows.
+  private func model() throws -> (folder: TemporaryFolder, path: String) {
+    let configuration = BertConfiguration(
+      vocabularySize: 50, hiddenSize: 16, layerCount: 1, headCount: 2, intermediateSize: 16,
+      maximumPositions: 8, tokenTypeCount: 2, layerNormEpsilon: 1e-12, activation: .gelu)
+    var generated = GeneratedModel(configuration)
+    for i in 0..<16 { generated.values["embeddings.word"]?[9 * 16 + i] = 3e38 }
+    let store = try generated.store()
+    let folder = try TemporaryFolder()
+    try write(store, store.model, to: folder / "m.bertq")
+    return (folder, folder / "m.bertq")
+  }
+
+  /// However many are computed at once, those before it are answered.
+  @Test func textsBeforeOneThatIsNotFiniteAreAnswered() throws {
+    let (folder, path) = try model()
+    let good = "{\"ids\":[1,2]}\n{\"ids\":[3]}\n"
+    let lines = good + "{\"ids\":[4,9]}\n{\"ids\":[5]}\n{\n"
+    let folderOutput = folder / "out.npy"
+    for task in ["embedding", "tokens", "pooled"] {
+      let answers = try Program.run(
+        "--float", "--task", task, "--jsonl", path, input: Array(good.utf8))
+      #expect(answers.code == 0 && answers.lines.count == 2, "\(answers.errors)")
+      for options in [
+        [], ["--token-budget", "1"], ["--token-budget", "3"], ["--threads", "1"],
+        ["--threads", "3"],
+      ] {
+        let outcome = try Program.run.run(
+          ["--float", "--task", task, "--jsonl", path] + options, input: Array(lines.utf8))
+        expectFailure(outcome, .malformed, ["line 3", "NaN or infinity"])
+        #expect(outcome.output == answers.output, "\(options)")
+      }
+      try writeBytes(Array(good.utf8), to: folder / "good")
+      try writeBytes(Array(lines.utf8), to: folder / "lines")
+      func array(_ name: String) throws -> [UInt8] {
+        _ = try shell(
+          "'\(Program.run.path)' --float --task \(task) --format npy --jsonl --input "
+            + "'\(folder / name)' '\(path)' > '\(folderOutput)'")
+        return try readBytes(folderOutput)
+      }
+      #expect(try array("lines") == array("good"), "what an array holds can be read")
+    }
   }
 }

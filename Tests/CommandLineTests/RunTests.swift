@@ -165,7 +165,7 @@ struct RunTests {
       maximumPositions: 8, tokenTypeCount: 2, layerNormEpsilon: 1e-12, activation: .gelu)
     let store = try GeneratedModel(configuration, hasPooler: false).store()
     var description = store.model
-    description.pooling = .pooler
+    description.embedding = EmbeddingRecipe(.pooler)
     let folder = try TemporaryFolder()
     try write(store, description, to: folder / "m.bertq")
     for (task, code) in [("tokens", nil), ("embedding", BertError.Code.unsupported)] {
@@ -183,8 +183,8 @@ struct RunTests {
     #expect(line?["vectors"]?.arrayValue?.map { $0.numbers.count } == [20, 20, 20, 20, 20, 20])
   }
 
-  @Test func arraysAreReadByNumPy() throws {
-    guard try hasNumPy() else { return }
+  @Test(.enabled(if: Program.hasNumPy, "needs python3 with NumPy"))
+  func arraysAreReadByNumPy() throws {
     let shop = try Workshop.converted()
     for (task, rows) in [("embedding", 3), ("pooled", 3), ("tokens", 13)] {
       let lines = try jsonLines(
@@ -330,11 +330,8 @@ struct RunTests {
     #expect(outcome.text.hasPrefix("{\"index\":9999,"))
   }
 
-  @Test func theBarIsShownOnATerminalOnly() throws {
-    guard try shell("script --version").code == 0 else {
-      print("skipped: no script(1), which makes a terminal")
-      return
-    }
+  @Test(.enabled(if: Program.hasTerminals, "needs script(1), which makes a terminal"))
+  func theBarIsShownOnATerminalOnly() throws {
     let shop = try Workshop.converted()
     let texts = shop.folder / "texts"
     try writeBytes(

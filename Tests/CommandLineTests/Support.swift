@@ -51,17 +51,6 @@ struct Workshop {
   }
 }
 
-/// Writes a model as a `.bertq` file.
-func write(_ store: TensorStore, _ description: ModelDescription, to path: String) throws {
-  let views = store.names.compactMap { store.find($0) }
-  let writer = try BertqWriter(
-    path: path, description: description,
-    tensors: views.map { BertqTensor($0.name, $0.elementType, $0.layout, $0.shape) },
-    producer: "tests")
-  for view in views { try writer.append(view.name, view.bytes) }
-  _ = try writer.finish()
-}
-
 /// One clear line of message, the right exit code, and no trap.
 func expectFailure(_ outcome: Program.Outcome, _ code: BertError.Code, _ words: [String] = []) {
   #expect(outcome.code == code.exitCode, "\(outcome.errors)")
@@ -89,11 +78,4 @@ extension JSON {
 /// The output of a shell command; 127 and nothing when there is no shell.
 func shell(_ command: String) throws -> Program.Outcome {
   try Program(at: "/bin/sh").run(["-c", command])
-}
-
-/// Whether python3 with NumPy is there; prints why not.
-func hasNumPy() throws -> Bool {
-  if try shell("python3 -c 'import numpy'").code == 0 { return true }
-  print("skipped: no python3 with NumPy")
-  return false
 }

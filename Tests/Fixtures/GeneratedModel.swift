@@ -37,31 +37,29 @@ package struct GeneratedModel: Sendable {
   /// - Parameters:
   ///   - task: what it answers.
   ///   - head: its head, of three labels where that has labels.
+  ///   - settings: how the head's numbers are read.
+  ///   - embedding: how a text's vector is made; dense modules get weights.
   ///   - int8: the quantised form of a linear, nil to leave it out.
   package func store(
-    task: ModelTask = .embedding, head: HeadKind? = nil,
+    task: ModelTask = .embedding, head: HeadKind? = nil, settings: HeadSettings? = nil,
+    embedding: EmbeddingRecipe = EmbeddingRecipe(),
     int8: (Int, LinearSite) -> QuantizedLinear? = { _, _ in nil }
   ) throws(BertError) -> TensorStore {
     let c = configuration
     var description = ModelDescription(configuration: c)
     description.task = task
+    description.head = settings
+    description.embedding = embedding
     let store = TensorStore(model: description)
     var random = SeededGenerator(seed: seed ^ 77)
-    for tensor in head.map({ c.tensors(of: $0, labels: 3) }) ?? [] {
-      let values = (0..<tensor.shape.reduce(1, *)).map { _ in random.normal() }
-      try store.add(tensor.name, .float32, tensor.shape, values)
+    let behind =
+      (head.map { c.tensors(of: $0, labels: 3) } ?? [])
+      + embedding.tensors(hiddenSize: c.hiddenSize)
+    for tensor in behind {
+      try store.add(tensor, (0..<tensor.shape.reduce(1, *)).map { _ in random.normal() })
     }
     for tensor in c.sharedTensors + c.floatLinearTensors + c.poolerTensors {
-      guard let values = values[tensor.name] else { continue }
-      guard tensor.layout == .floatPanels else {
-        try store.add(tensor.name, .float32, tensor.shape, values)
-        continue
-      }
-      try store.add(tensor.name, .float32, tensor.shape, .floatPanels) { bytes in
-        bk_pack_f32(
-          values, tensor.shape[0], tensor.shape[1],
-          bytes.assumingMemoryBound(to: Float.self).baseAddress)
-      }
+      if let values = values[tensor.name] { try store.add(tensor, values) }
     }
     for layer in 0..<c.layerCount {
       for site in LinearSite.allCases {
@@ -111,5 +109,19 @@ package struct GeneratedModel: Sendable {
   /// Token types for so many tokens: the second half is the second text's.
   package func types(_ count: Int) -> [UInt8] {
     (0..<count).map { UInt8($0 * configuration.tokenTypeCount / max(1, count)) }
+  }
+}
+
+extension TensorStore {
+  /// Adds a float32 tensor in the layout of the file, from its values in C order.
+  package func add(_ tensor: TensorRequirement, _ values: [Float]) throws(BertError) {
+    guard tensor.layout == .floatPanels else {
+      return try add(tensor.name, .float32, tensor.shape, values)
+    }
+    try add(tensor.name, .float32, tensor.shape, .floatPanels) { bytes in
+      bk_pack_f32(
+        values, tensor.shape[0], tensor.shape[1],
+        bytes.assumingMemoryBound(to: Float.self).baseAddress)
+    }
   }
 }

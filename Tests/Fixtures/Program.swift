@@ -35,6 +35,13 @@ package struct Program: Sendable {
     path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
   }
 
+  /// Whether python3 with NumPy is here, which some tests read or make files with.
+  package static let hasNumPy =
+    (try? Program(at: "/usr/bin/env")("python3", "-c", "import numpy").code) == 0
+  /// Whether script(1) is here, which makes a terminal.
+  package static let hasTerminals =
+    (try? Program(at: "/usr/bin/env")("script", "--version").code) == 0
+
   /// What a process left behind.
   package struct Outcome: Sendable {
     /// Its exit code, or 128 plus the signal that ended it.

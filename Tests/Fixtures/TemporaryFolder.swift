@@ -29,6 +29,21 @@ package final class TemporaryFolder: Sendable {
     folder.path + "/" + name
   }
 
+  /// Writes a file, making the folders that its name needs; gives its path.
+  @discardableResult package func write(_ name: String, _ bytes: [UInt8]) throws -> String {
+    let file = self / name
+    let parts = file.split(separator: "/", omittingEmptySubsequences: false)
+    try FileManager.default.createDirectory(
+      atPath: parts.dropLast().joined(separator: "/"), withIntermediateDirectories: true)
+    try writeBytes(bytes, to: file)
+    return file
+  }
+
+  /// Writes a text, as `write(_:_:)` does bytes.
+  @discardableResult package func write(_ name: String, _ text: String) throws -> String {
+    try write(name, Array(text.utf8))
+  }
+
   /// Copies all that is in another folder into this one.
   package func copy(filesOf other: String, except omitted: [String] = []) throws {
     for name in try FileManager.default.contentsOfDirectory(atPath: other)

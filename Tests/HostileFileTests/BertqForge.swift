@@ -24,17 +24,20 @@ struct BertqForge {
   }
 
   var producer = Array("forge".utf8)
-  var numericVersion: UInt64 = 1
+  var numericVersion: UInt64 = 4
   var features: [String] = []
   var configuration = BertqForge.configuration()
   var tokenizer: [UInt8]? = BertqForge.tokenizer()
-  var pooling: UInt64 = 1
-  var booleans: (UInt64, UInt64) = (1, 0)
+  var embedding = BertqForge.embedding()
+  var isPublished: UInt64 = 1
   var task: UInt64 = 1
-  var labels: [[UInt8]] = [Array("a".utf8)]
+  var head: [UInt8]? = Wire.text(1, "a") + Wire.text(2, "")
+  var prompts: [[UInt8]] = [Wire.text(1, "query") + Wire.text(2, "query: ")]
+  var defaultPrompt: String?
   var provenance = Wire.text(1, "s") + Wire.text(2, "p") + Wire.text(3, "A") + Wire.text(4, "F32")
   var settings = [Wire.text(1, "k") + Wire.text(2, "v")]
-  var floatFingerprint: String?
+  var drift: [UInt8]?
+  var fingerprint: String?
   var tensors = [Tensor(), Tensor(name: Array("u".utf8))]
   /// Put after all other fields of the header.
   var extra: [UInt8] = []
@@ -42,7 +45,7 @@ struct BertqForge {
   var changeHeader: ([UInt8]) -> [UInt8] = { $0 }
   /// Changes the file once it is made; the checksums are not made right again.
   var changeFile: ([UInt8]) -> [UInt8] = { $0 }
-  var version: UInt32 = 1
+  var version: UInt32 = 2
   var headerLength: UInt64?
   var fileLength: UInt64?
   var reserved = [UInt8](repeating: 0, count: 28)
@@ -55,11 +58,30 @@ struct BertqForge {
     return bytes + Wire.fixed32(8, epsilon.bitPattern) + Wire.number(9, activation)
   }
 
-  static func tokenizer(tokens: [String] = ["##", "[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"])
-    -> [UInt8]
-  {
-    var bytes = Wire.number(1, 1) + Wire.number(3, 1) + Wire.number(4, 100)
-    for (i, token) in tokens.enumerated() { bytes += Wire.text(i + 5, token) }
+  static func tokenizer(
+    kind: UInt64 = 1, tokens: [String] = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"],
+    framed: [UInt8] = [], rules: [UInt8]? = BertqForge.wordPiece(), after: [UInt8] = []
+  ) -> [UInt8] {
+    var bytes = Wire.number(1, kind)
+    for (i, token) in tokens.enumerated() { bytes += Wire.text(i + 2, token) }
+    bytes += framed
+    if let rules { bytes += Wire.bytes(12, rules) }
+    return bytes + after
+  }
+
+  static func wordPiece() -> [UInt8] {
+    Wire.number(1, 1) + Wire.number(3, 1) + Wire.number(4, 100) + Wire.text(5, "##")
+  }
+
+  static func embedding(
+    poolings: [UInt64] = [1], poolsPrompt: UInt64 = 1, modules: [[UInt8]] = [],
+    dimensions: UInt64? = nil
+  ) -> [UInt8] {
+    var bytes: [UInt8] = []
+    if !poolings.isEmpty { bytes += Wire.bytes(1, poolings.flatMap { Wire.varint($0) }) }
+    bytes += Wire.number(2, poolsPrompt)
+    for module in modules { bytes += Wire.bytes(3, module) }
+    if let dimensions { bytes += Wire.number(4, dimensions) }
     return bytes
   }
 
@@ -68,12 +90,14 @@ struct BertqForge {
     for feature in features { bytes += Wire.text(3, feature) }
     bytes += Wire.bytes(4, configuration)
     if let tokenizer { bytes += Wire.bytes(5, tokenizer) }
-    bytes += Wire.number(6, pooling) + Wire.number(7, booleans.0) + Wire.number(8, booleans.1)
-    bytes += Wire.number(9, task)
-    for label in labels { bytes += Wire.bytes(10, label) }
-    bytes += Wire.text(11, "") + Wire.bytes(12, provenance)
+    bytes += Wire.bytes(6, embedding) + Wire.number(7, isPublished) + Wire.number(8, task)
+    if let head { bytes += Wire.bytes(9, head) }
+    for prompt in prompts { bytes += Wire.bytes(10, prompt) }
+    if let defaultPrompt { bytes += Wire.text(11, defaultPrompt) }
+    bytes += Wire.bytes(12, provenance)
     for setting in settings { bytes += Wire.bytes(13, setting) }
-    if let floatFingerprint { bytes += Wire.text(14, floatFingerprint) }
+    if let drift { bytes += Wire.bytes(14, drift) }
+    if let fingerprint { bytes += Wire.text(15, fingerprint) }
     var end = dataStart
     for tensor in tensors {
       let start = (end + 63) / 64 * 64
@@ -82,7 +106,7 @@ struct BertqForge {
         crc32(tensor.data[$0..<min($0 + 65_536, tensor.data.count)])
       }
       bytes += Wire.bytes(
-        16,
+        19,
         Wire.bytes(1, tensor.name) + Wire.number(2, tensor.elementType)
           + Wire.number(3, tensor.layout)
           + Wire.bytes(4, tensor.shape.flatMap { Wire.varint($0) })

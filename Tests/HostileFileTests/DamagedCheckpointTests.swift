@@ -46,7 +46,10 @@ struct Damage {
     "tiny/model/model_compressed.npz", "tiny/model/sharded/model.safetensors.index.json",
     "foreign/safetensors/ok_f32_f64_f16_specials.safetensors", "foreign/npz/ok_zip64_end.npz",
     "foreign/npz/ok_streamed_zip64.npz", "foreign/npz/ok_fortran_4d.npz",
-    "foreign/npz/ok_version_mix.npz",
+    "foreign/npz/ok_version_mix.npz", "tiny/model/pytorch_model.bin",
+    "tiny/model/legacy/pytorch_model.bin", "foreign/pytorch/burn__complex_structure.pt",
+    "foreign/pytorch/burn__legacy_shared_storage.pt",
+    "checkpoints/keras-bert-tf-ckpt/bert_model.ckpt.index",
   ])
   func damagedContainersGiveErrorsAndBoundedTensors(part: String) throws {
     guard SharedData.isPresent(part) else { return }

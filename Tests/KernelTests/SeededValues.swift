@@ -1,16 +1,9 @@
-/// A splitmix64 generator: the same numbers on every machine.
-struct SeededRandom: RandomNumberGenerator {
-  private var state: UInt64
+import Fixtures
 
-  init(_ seed: Int) { state = UInt64(truncatingIfNeeded: seed) }
+typealias SeededRandom = SeededGenerator
 
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-    return z ^ z >> 31
-  }
+extension SeededGenerator {
+  init(_ seed: Int) { self.init(seed: UInt64(truncatingIfNeeded: seed)) }
 
   mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
   mutating func within(_ range: ClosedRange<Int>) -> Int {

@@ -9,7 +9,10 @@ import JSONText
 import Testing
 
 /// all-MiniLM-L6-v2 against the reference implementation's outputs.
-@Suite(.enabled(if: PublishedCheckpoint.hasMiniLM() && SharedData.isPresent("oracle", "eval")))
+@Suite(
+  .enabled(
+    if: PublishedCheckpoint.hasMiniLM() && SharedData.isPresent("oracle", "eval"),
+    "needs all-MiniLM-L6-v2 and the shared data"))
 struct MiniLMTests {
   /// One input of the oracle, whose outputs start at a row of a matrix.
   struct Input {
@@ -117,12 +120,12 @@ struct MiniLMTests {
     }
     let kernels = try KernelSet.choose()
     let encoder = try model.encoder(.float32, kernels: kernels, team: ThreadTeam(count: 2))
-    #expect(model.description.pooling == .mean && model.description.normalizes)
-    let pooler = try Pooler(.mean, source: model.file, kernels: kernels)
+    #expect(model.description.embedding == EmbeddingRecipe(.mean, normalizes: true))
+    let pooler = try Pooler(model.description.embedding, source: model.file, kernels: kernels)
     var vectors: [[Float]] = []
     try encoder.encode(batch) { pass throws(BertError) in
       for text in pass.texts {
-        vectors.append(try pooler.vector(pass, tokens: batch.range(text), normalizes: true))
+        vectors.append(try pooler.vector(pass, tokens: batch.range(text)))
       }
     }
     for (input, vector) in zip(short, vectors) {
@@ -138,7 +141,7 @@ struct MiniLMTests {
     let kernels = try KernelSet.choose()
     let meter = try DriftMeter(
       source: model.file, kernels: kernels, team: ThreadTeam(count: 2),
-      pooler: Pooler(.mean, source: model.file, kernels: kernels), normalizes: true)
+      pooler: Pooler(model.description.embedding, source: model.file, kernels: kernels))
     var batch = TokenBatch()
     for sentence in sentences {
       try model.append(TextInput(text: Array(sentence)), to: &batch, truncates: true)
@@ -157,7 +160,9 @@ struct MiniLMTests {
   }
 
   /// What lies in the archives is the same, so what comes out must be.
-  @Test(arguments: ["savez", "savez_compressed"])
+  @Test(
+    .enabled(if: Program.hasNumPy, "needs python3 with NumPy"),
+    arguments: ["savez", "savez_compressed"])
   func archivesGiveTheSameFingerprints(_ function: String) throws {
     let source = try #require(PublishedCheckpoint.miniLM)
     let folder = try TemporaryFolder()
@@ -172,10 +177,7 @@ struct MiniLMTests {
       numpy.\(function)('\(folder / "model.npz")', **arrays)
       """
     let made = try Program(at: "/usr/bin/env").run(["python3", "-c", script])
-    guard made.code == 0 else {
-      print("skipped: no python3 with NumPy")
-      return
-    }
+    try #require(made.code == 0, "\(made.errors)")
     try folder.copy(filesOf: source, except: ["model.safetensors"])
     let other = try PublishedCheckpoint.converted(folder / "model.npz")
     #expect(other.fingerprint(.float32) == model.fingerprint(.float32))

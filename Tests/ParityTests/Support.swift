@@ -33,8 +33,8 @@ extension ServedModel {
         answers.append(
           Answer(
             states: tokens.flatMap { UnsafeBufferPointer(start: pass.row($0), count: width) },
-            mean: try mean.vector(pass, tokens: tokens, normalizes: false),
-            pooled: hasPooler ? try pooler.vector(pass, tokens: tokens, normalizes: false) : []))
+            mean: try mean.vector(pass, tokens: tokens),
+            pooled: hasPooler ? try pooler.vector(pass, tokens: tokens) : []))
       }
     }
     return answers

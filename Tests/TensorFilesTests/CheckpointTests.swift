@@ -28,9 +28,9 @@ import Testing
     expectError(.notFound, folder.path, mentions: "no checkpoint")
     try folder.write("x.safetensors/y", "")
     expectError(.notFound, folder.path + "/x.safetensors", mentions: "no checkpoint")
-    try folder.write("pytorch_model.bin", "x")
-    expectError(.unsupported, folder.path, mentions: "PyTorch")
-    expectError(.unsupported, folder.path + "/pytorch_model.bin", mentions: "PyTorch")
+    try folder.write("pytorch_model.bin", [1, 2, 3])
+    expectError(.malformed, folder.path, mentions: "PyTorch")
+    expectError(.malformed, folder.path + "/pytorch_model.bin", mentions: "PyTorch")
     expectError(.notFound, "/dev/null", mentions: "device")
   }
 

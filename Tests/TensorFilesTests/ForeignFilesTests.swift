@@ -21,7 +21,8 @@ struct ForeignCase: Sendable, CustomTestStringConvertible {
     return cases.map {
       ForeignCase(
         path: "foreign/\(folder)/\($0["file"]?.stringValue ?? "")",
-        expectation: $0["expect"]?.stringValue ?? "", why: $0["why"]?.stringValue ?? "",
+        expectation: $0["expect"]?.stringValue ?? ($0["error"] == nil ? "accept" : "reject"),
+        why: ($0["why"] ?? $0["error"])?.stringValue ?? "",
         tensors: $0["tensors"]?.arrayValue?.filter { $0["not_an_array"] == nil })
     }
   }
@@ -68,6 +69,12 @@ struct ForeignCase: Sendable, CustomTestStringConvertible {
       "i1": .int8, "u8": .uint64, "u4": .uint32, "u2": .uint16, "u1": .uint8, "b1": .bool,
       "V2": .bfloat16,
     ]
+    let torch: [String: StoredType] = [
+      "float64": .float64, "float32": .float32, "float16": .float16, "bfloat16": .bfloat16,
+      "int64": .int64, "int32": .int32, "int16": .int16, "int8": .int8, "uint8": .uint8,
+      "bool": .bool,
+    ]
+    if name.hasPrefix("torch.") { return torch[String(name.dropFirst(6))] }
     return StoredType(rawValue: name) ?? numpy[String(name.dropFirst())]
   }
 }
@@ -78,6 +85,11 @@ struct ForeignCase: Sendable, CustomTestStringConvertible {
 
   @Test(arguments: ForeignCase.all("npz"))
   func treatsForeignArchivesAsTheFormatDemands(_ file: ForeignCase) throws { try file.check() }
+
+  @Test(arguments: ForeignCase.all("pytorch"))
+  func treatsForeignPickledCheckpointsAsTheReferenceDoes(_ file: ForeignCase) throws {
+    try file.check()
+  }
 
   @Test func readsBfloat16WrittenByNumPyAsBfloat16() throws {
     guard SharedData.isPresent("foreign/npz/type_bf16_as_V2.npz") else { return }

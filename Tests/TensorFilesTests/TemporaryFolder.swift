@@ -22,6 +22,12 @@ final class TemporaryFolder {
     return file
   }
 
+  /// Makes a symbolic link.
+  func link(_ name: String, to target: String) throws {
+    try FileManager.default.createSymbolicLink(
+      atPath: path + "/" + name, withDestinationPath: target)
+  }
+
   @discardableResult func write(_ name: String, _ text: String) throws -> String {
     try write(name, Array(text.utf8))
   }

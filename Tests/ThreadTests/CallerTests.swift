@@ -22,7 +22,7 @@ struct CallerTests {
 
   @Test(arguments: [2, 8, 64], [1, 2, 5])
   func callersTakeTurnsAndNothingIsLost(_ callers: Int, _ workers: Int) {
-    let runs = 3_200 / callers
+    let runs = 960 / callers
     let team = ThreadTeam(count: workers)
     let plain = Plain(workers)
     let threads = (0..<callers).map { _ in

@@ -26,46 +26,96 @@ class Unsupported(Exception):
 
 # field number: (name, kind, "one" | "maybe" | "many"); kinds are those of bertq.proto.
 ENUMS = {
-    "activation": {1: "gelu", 2: "gelu_new", 3: "relu"},
-    "pooling": {1: "mean", 2: "cls", 3: "pooler"},
+    "activation": {1: "gelu", 2: "gelu_new", 3: "relu", 4: "silu", 5: "tanh", 6: "sigmoid", 7: "identity"},
+    "pooling": {1: "mean", 2: "cls", 3: "pooler", 4: "max", 5: "mean_sqrt_len", 6: "weightedmean", 7: "lasttoken"},
+    "module": {1: "dense", 2: "normalize"},
     "task": {1: "embedding", 2: "tokens", 3: "pooled", 4: "fill-mask", 5: "next-sentence", 6: "classify", 7: "tag",
-             8: "answer"},
-    "element_type": {1: "F32", 2: "I8", 3: "I32", 4: "U8"},
+             8: "answer", 9: "rerank", 10: "choose", 11: "sparse", 12: "multi-vector"},
+    "element_type": {1: "F32", 2: "I8", 3: "I32", 4: "U8", 5: "F16"},
     "layout": {1: "row-major", 2: "panels-32x1", 3: "panels-32x4"},
+    "tokenizer": {1: "wordpiece", 2: "byte-pairs", 3: "unigram"},
+    "part": {1: "token", 2: "first", 3: "second"},
+    "normalization": {1: "precompiled", 2: "nfc", 3: "nfd", 4: "nfkc", 5: "nfkd", 6: "lowercase", 7: "strip-accents",
+                      8: "strip-left", 9: "strip-right", 10: "collapse-spaces", 11: "replace"},
+    "splitting": {1: "whitespace", 2: "metaspace", 3: "byte-level"},
+    "sparse_weight": {1: "log1p-relu", 2: "relu-of-token", 3: "log1p-log1p-relu"},
 }
-CONFIGURATION = {
-    1: ("vocabulary_size", "uint32", "one"), 2: ("hidden_size", "uint32", "one"), 3: ("layer_count", "uint32", "one"),
-    4: ("head_count", "uint32", "one"), 5: ("intermediate_size", "uint32", "one"),
-    6: ("maximum_positions", "uint32", "one"), 7: ("token_type_count", "uint32", "one"),
-    8: ("layer_norm_epsilon", "float", "one"), 9: ("activation", "enum", "one"),
+# What a file may need that not every reader has; fields of the configuration after the ninth are for others.
+FEATURES = {
+    "tokenizer.byte-pairs", "tokenizer.unigram", "tokenizer.template", "tokenizer.added-tokens", "tokenizer.cuts-left",
+    "embedding.poolings", "embedding.modules", "embedding.dimensions", "embedding.default-prompt",
+    "embedding.unpooled-prompt", "embeddings.f16", "embeddings.int8", "head.dense", "head.transform-activation",
+    "head.sparse", "head.multi-vector", "head.int8",
 }
-TOKENIZER = {
-    1: ("lowercase", "bool", "one"), 2: ("strip_accents", "bool", "maybe"), 3: ("space_chinese", "bool", "one"),
-    4: ("maximum_word_length", "uint32", "one"), 5: ("continuation_prefix", "string", "one"),
-    6: ("unknown_token", "string", "one"), 7: ("class_token", "string", "one"),
-    8: ("separator_token", "string", "one"), 9: ("pad_token", "string", "one"), 10: ("mask_token", "string", "one"),
-    11: ("maximum_tokens", "uint32", "maybe"),
-}
-PROVENANCE = {
-    1: ("source", "string", "one"), 2: ("published_name", "string", "one"), 3: ("architectures", "string", "many"),
-    4: ("element_type", "string", "one"),
-}
-SETTING = {1: ("key", "string", "one"), 2: ("value", "string", "one")}
-TENSOR = {
-    1: ("name", "string", "one"), 2: ("element_type", "enum", "one"), 3: ("layout", "enum", "one"),
-    4: ("shape", "packed uint64", "many"), 5: ("offset", "fixed64", "one"), 6: ("byte_length", "uint64", "one"),
-    7: ("checksums", "packed fixed32", "many"),
-}
-HEADER = {
-    1: ("producer", "string", "one"), 2: ("numeric_version", "uint32", "one"),
-    3: ("required_features", "string", "many"), 4: ("configuration", CONFIGURATION, "one"),
-    5: ("tokenizer", TOKENIZER, "maybe"), 6: ("pooling", "enum", "one"), 7: ("pooling_is_published", "bool", "one"),
-    8: ("normalizes", "bool", "one"), 9: ("task", "enum", "one"), 10: ("labels", "string", "many"),
-    11: ("problem_type", "string", "one"), 12: ("provenance", PROVENANCE, "one"),
-    13: ("quantizer", SETTING, "many"), 14: ("float_fingerprint", "string", "maybe"),
-    15: ("int8_fingerprint", "string", "maybe"), 16: ("tensors", TENSOR, "many"),
-}
-WIRE = {"uint32": 0, "uint64": 0, "bool": 0, "enum": 0, "fixed64": 1, "float": 5}
+
+
+def fields(*rows):
+    """A message's fields from rows of name, kind, "one" | "maybe" | "many" and, for an enum, whose."""
+    return {number: row for number, row in enumerate(rows, 1)}
+
+
+CONFIGURATION = fields(
+    ("vocabulary_size", "uint32", "one"), ("hidden_size", "uint32", "one"), ("layer_count", "uint32", "one"),
+    ("head_count", "uint32", "one"), ("intermediate_size", "uint32", "one"), ("maximum_positions", "uint32", "one"),
+    ("token_type_count", "uint32", "one"), ("layer_norm_epsilon", "float", "one"), ("activation", "enum activation", "one"),
+    ("embedding_size", "uint32", "maybe"), ("stored_layers", "uint32", "maybe"), ("gates_feed_forward", "bool", "maybe"),
+    ("normalizes_first", "bool", "maybe"), ("lacks_positions", "bool", "maybe"), ("lacks_token_types", "bool", "maybe"),
+    ("bias_span", "uint32", "maybe"), ("has_slopes", "bool", "maybe"), ("rotary_size", "uint32", "maybe"),
+    ("rotates_neighbours", "bool", "maybe"), ("attention_window", "uint32", "maybe"),
+    ("whole_attention_every", "uint32", "maybe"))
+TEMPLATE_PIECE = fields(("part", "enum part", "one"), ("token_type", "uint32", "one"), ("token", "string", "maybe"))
+ADDED_TOKEN = fields(
+    ("text", "string", "one"), ("id", "uint32", "one"), ("takes_space_before", "bool", "one"),
+    ("takes_space_behind", "bool", "one"), ("is_single_word", "bool", "one"), ("is_normalized", "bool", "one"),
+    ("is_special", "bool", "one"))
+WORD_PIECE = fields(
+    ("lowercase", "bool", "one"), ("strip_accents", "bool", "maybe"), ("space_chinese", "bool", "one"),
+    ("maximum_word_length", "uint32", "one"), ("continuation_prefix", "string", "one"))
+NORMALIZATION = fields(
+    ("kind", "enum normalization", "one"), ("pattern", "string", "maybe"), ("content", "string", "maybe"))
+SPLITTING = fields(
+    ("kind", "enum splitting", "one"), ("prefixes_first", "bool", "maybe"), ("prefixes_always", "bool", "maybe"),
+    ("splits", "bool", "maybe"))
+TOKENIZER = fields(
+    ("kind", "enum tokenizer", "one"), ("unknown_token", "string", "one"), ("class_token", "string", "one"),
+    ("separator_token", "string", "one"), ("pad_token", "string", "one"), ("mask_token", "string", "one"),
+    ("single", TEMPLATE_PIECE, "many"), ("pair", TEMPLATE_PIECE, "many"), ("added_tokens", ADDED_TOKEN, "many"),
+    ("maximum_tokens", "uint32", "maybe"), ("cuts_left", "bool", "maybe"), ("word_piece", WORD_PIECE, "maybe"),
+    ("normalization", NORMALIZATION, "many"), ("splitting", SPLITTING, "many"), ("falls_back_to_bytes", "bool", "maybe"))
+MODULE = fields(("kind", "enum module", "one"), ("outputs", "uint32", "maybe"), ("activation", "enum activation", "maybe"))
+EMBEDDING = fields(
+    ("poolings", "packed enum pooling", "many"), ("pools_prompt", "bool", "one"), ("modules", MODULE, "many"),
+    ("dimensions", "uint32", "maybe"))
+MULTI_VECTOR = fields(
+    ("dimensions", "uint32", "one"), ("query_marker", "string", "one"), ("document_marker", "string", "one"),
+    ("query_length", "uint32", "maybe"), ("document_length", "uint32", "maybe"), ("fills_queries", "bool", "one"),
+    ("skipped_tokens", "string", "many"))
+HEAD = fields(
+    ("labels", "string", "many"), ("problem_type", "string", "one"), ("score_activation", "enum activation", "maybe"),
+    ("input", "enum pooling", "maybe"), ("dense_activation", "enum activation", "maybe"),
+    ("transform_activation", "enum activation", "maybe"), ("sparse_weight", "enum sparse_weight", "maybe"),
+    ("sums_sparse_weights", "bool", "maybe"), ("multi_vector", MULTI_VECTOR, "maybe"))
+PROMPT = fields(("name", "string", "one"), ("text", "string", "one"))
+PROVENANCE = fields(
+    ("source", "string", "one"), ("published_name", "string", "one"), ("architectures", "string", "many"),
+    ("element_type", "string", "one"))
+SETTING = fields(("key", "string", "one"), ("value", "string", "one"))
+DRIFT = fields(
+    ("texts_source", "string", "one"), ("texts", "fixed32", "one"), ("tokens", "fixed32", "one"),
+    ("sqnr_db", "double", "one"), ("mean_cosine", "double", "one"), ("worst_cosine", "double", "one"))
+TENSOR = fields(
+    ("name", "string", "one"), ("element_type", "enum element_type", "one"), ("layout", "enum layout", "one"),
+    ("shape", "packed uint64", "many"), ("offset", "fixed64", "one"), ("byte_length", "uint64", "one"),
+    ("checksums", "packed fixed32", "many"))
+FINGERPRINTS = ("float_vectors", "int8_vectors", "float_answers", "int8_answers")
+HEADER = fields(
+    ("producer", "string", "one"), ("numeric_version", "uint32", "one"), ("required_features", "string", "many"),
+    ("configuration", CONFIGURATION, "one"), ("tokenizer", TOKENIZER, "maybe"), ("embedding", EMBEDDING, "one"),
+    ("embedding_is_published", "bool", "one"), ("task", "enum task", "one"), ("head", HEAD, "maybe"),
+    ("prompts", PROMPT, "many"), ("default_prompt", "string", "maybe"), ("provenance", PROVENANCE, "one"),
+    ("quantizer", SETTING, "many"), ("drift", DRIFT, "maybe"),
+    *[(name, "string", "maybe") for name in FINGERPRINTS], ("tensors", TENSOR, "many"))
+WIRE = {"uint32": 0, "uint64": 0, "bool": 0, "enum": 0, "fixed64": 1, "double": 1, "float": 5, "fixed32": 5}
 
 
 def varint(data, at):
@@ -90,12 +140,10 @@ def take(data, at, count):
 
 def scalar(name, kind, data, at):
     """One value of a kind that is not length-prefixed."""
-    if kind == "float":
-        piece, at = take(data, at, 4)
-        return struct.unpack("<f", piece)[0], at
-    if kind == "fixed64":
-        piece, at = take(data, at, 8)
-        return struct.unpack("<Q", piece)[0], at
+    fixed = {"float": "<f", "fixed32": "<I", "fixed64": "<Q", "double": "<d"}.get(kind)
+    if fixed:
+        piece, at = take(data, at, struct.calcsize(fixed))
+        return struct.unpack(fixed, piece)[0], at
     value, at = varint(data, at)
     if kind == "bool":
         if value > 1:
@@ -103,11 +151,17 @@ def scalar(name, kind, data, at):
         return bool(value), at
     if kind == "uint32" and value >= 1 << 32:
         raise Malformed("%s is %d, beyond 32 bits" % (name, value))
-    if kind == "enum":
-        if value not in ENUMS[name]:
-            raise Unsupported("%s is number %d, which is not known" % (name, value))
-        return ENUMS[name][value], at
+    if kind.startswith("enum "):
+        return named(name, kind, value), at
     return value, at
+
+
+def named(name, kind, value):
+    """An enum's value by its number."""
+    known = ENUMS[kind.split()[-1]]
+    if value not in known:
+        raise Unsupported("%s is number %d, which is not known" % (name, value))
+    return known[value]
 
 
 def prefixed(name, kind, piece):
@@ -118,11 +172,11 @@ def prefixed(name, kind, piece):
         if len(piece) % 4:
             raise Malformed("%s has %d bytes, not a multiple of 4" % (name, len(piece)))
         return numpy.frombuffer(piece, "<u4")
-    if kind == "packed uint64":
+    if kind.startswith("packed "):
         values, at = [], 0
         while at < len(piece):
             value, at = varint(piece, at)
-            values.append(value)
+            values.append(value if kind == "packed uint64" else named(name, kind, value))
         return values
     try:
         text = piece.decode("utf-8")
@@ -145,6 +199,7 @@ def skip(data, at, wire):
 
 
 def message(fields, data):
+    """The fields by name; a message's own bytes are under "bytes of NAME"."""
     result = {name: [] if many == "many" else None for name, _, many in fields.values()}
     at, last = 0, 0
     while at < len(data):
@@ -159,13 +214,15 @@ def message(fields, data):
         if number < last or (number == last and not is_list):
             raise Malformed("field %s of the header is repeated or out of order" % name)
         last = number
-        expected = 2 if isinstance(kind, dict) else WIRE.get(kind, 2)
+        expected = 2 if isinstance(kind, dict) else WIRE.get(kind.split()[0], 2)
         if wire != expected:
             raise Malformed("field %s of the header has wire type %d, expected %d" % (name, wire, expected))
         if wire == 2:
             count, at = varint(data, at)
             piece, at = take(data, at, count)
             value = prefixed(name, kind, piece)
+            if fields is HEADER and isinstance(kind, dict) and not is_list:
+                result["bytes of " + name] = bytes(piece)
         else:
             value, at = scalar(name, kind, data, at)
         if is_list:
@@ -185,9 +242,8 @@ class File:
         self.data = data
         self.read_prologue()
         self.header = message(HEADER, data[64:64 + self.header_length])
-        if self.header["required_features"]:
-            raise Unsupported("needs the features %s" % ", ".join(self.header["required_features"]))
-        if self.header["numeric_version"] not in (1, 2, 3, 4):
+        self.check_features()
+        if self.header["numeric_version"] != 4:
             raise Unsupported("has numeric version %d" % self.header["numeric_version"])
         self.check_tensors()
 
@@ -200,9 +256,9 @@ class File:
         self.version, header_crc, self.header_length, length = struct.unpack_from("<IIQQ", data, 8)
         if zlib.crc32(data[:60]) != struct.unpack_from("<I", data, 60)[0]:
             raise Malformed("the prologue's checksum does not match")
-        if self.version > 1:
+        if self.version != 2 and self.version != 0:
             raise Unsupported("has format version %d" % self.version)
-        if self.version != 1 or any(data[32:60]):
+        if self.version == 0 or any(data[32:60]):
             raise Malformed("the prologue has version 0 or bytes that should be 0")
         if length != len(data):
             raise Malformed("has %d bytes, its prologue says %d" % (len(data), length))
@@ -210,6 +266,46 @@ class File:
             raise Malformed("has a header of %d bytes" % self.header_length)
         if zlib.crc32(data[64:64 + self.header_length]) != header_crc:
             raise Malformed("the header's checksum does not match")
+
+    def check_features(self):
+        """All that is named is known, and all that is used is named."""
+        header, named = self.header, self.header["required_features"]
+        unknown = [name for name in named if name not in FEATURES]
+        if unknown:
+            raise Unsupported("needs the features %s" % ", ".join(unknown))
+        if named != sorted(set(named)):
+            raise Malformed("names its features out of order, or one twice")
+        if any(header["configuration"][CONFIGURATION[number][0]] is not None for number in range(10, 22)):
+            raise Malformed("has a configuration of a feature that it does not name")
+        missing = self.used_features() - set(named)
+        if missing:
+            raise Malformed("uses the features %s without naming them" % ", ".join(sorted(missing)))
+
+    def used_features(self):
+        header = self.header
+        tokenizer, embedding, head = header["tokenizer"] or {}, header["embedding"], header["head"] or {}
+        types = {t["name"]: t["element_type"] for t in header["tensors"]}
+        kinds = [module["kind"] for module in embedding["modules"]]
+        uses = {
+            "tokenizer.byte-pairs": tokenizer.get("kind") == "byte-pairs",
+            "tokenizer.unigram": tokenizer.get("kind") == "unigram",
+            "tokenizer.template": tokenizer.get("single") or tokenizer.get("pair"),
+            "tokenizer.added-tokens": tokenizer.get("added_tokens"),
+            "tokenizer.cuts-left": tokenizer.get("cuts_left"),
+            "embedding.poolings": embedding["poolings"] not in (["mean"], ["cls"], ["pooler"]),
+            "embedding.modules": kinds not in ([], ["normalize"]),
+            "embedding.dimensions": embedding["dimensions"] is not None,
+            "embedding.default-prompt": header["default_prompt"] is not None,
+            "embedding.unpooled-prompt": not embedding["pools_prompt"],
+            "embeddings.f16": types.get("embeddings.word") == "F16",
+            "embeddings.int8": types.get("embeddings.word") == "I8",
+            "head.dense": head.get("dense_activation") is not None or (head.get("input") or "pooler") != "pooler",
+            "head.transform-activation": head.get("transform_activation") is not None,
+            "head.sparse": head.get("sparse_weight") is not None,
+            "head.multi-vector": head.get("multi_vector") is not None,
+            "head.int8": any(name.startswith("head.") and name.endswith(".int8.weight") for name in types),
+        }
+        return {name for name, used in uses.items() if used}
 
     def check_tensors(self):
         """Kinds, places and padding; not yet the tensors' bytes."""
@@ -253,7 +349,7 @@ class File:
         return None
 
     def array(self, tensor):
-        kind = {"F32": "<f4", "I8": "i1", "I32": "<i4", "U8": "u1"}[tensor["element_type"]]
+        kind = {"F32": "<f4", "I8": "i1", "I32": "<i4", "U8": "u1", "F16": "<f2"}[tensor["element_type"]]
         count = tensor["byte_length"] // numpy.dtype(kind).itemsize
         flat = numpy.frombuffer(self.data, kind, count, tensor["offset"])
         shape = tensor["shape"]
@@ -271,38 +367,51 @@ class File:
         return numpy.ascontiguousarray(full[:outputs, :inputs])
 
     def fingerprints(self):
-        """What the header's two fingerprints should be."""
+        """What the header's four fingerprints should be, in the order of FINGERPRINTS."""
         c, by_name = self.header["configuration"], {t["name"]: t for t in self.header["tensors"]}
-        norms = ["embeddings.norm"]
-        linears = []
+        norms, linears, both = ["embeddings.norm"], [], [".weight", ".bias"]
         for i in range(c["layer_count"]):
             norms += ["layer.%d.attention.norm" % i, "layer.%d.feed_forward.norm" % i]
             linears += ["layer.%d.%s" % (i, site) for site in
                         ("attention.qkv", "attention.output", "feed_forward.up", "feed_forward.down")]
-        both = [".weight", ".bias"]
         shared = ["embeddings.word", "embeddings.position", "embeddings.token_type"]
         shared += [norm + end for norm in norms for end in both]
-        kept = [linear + end for linear in linears if linear + ".int8.weight" not in by_name for end in both]
-        linears = [linear + end for linear in linears for end in both]
-        pooler = [name for name in ("pooler.weight", "pooler.bias") if name in by_name]
-        int8 = [name for name in by_name if ".int8." in name]
         if not all(name in by_name for name in shared):
-            return None, None
-        has_float = all(name in by_name for name in linears)
-        return (self.fingerprint("float", shared + linears + pooler) if has_float else None,
-                self.fingerprint("int8", shared + int8 + kept + pooler)
-                if int8 and all(name in by_name for name in kept) else None)
+            return None, None, None, None
+        shared += [name for name in by_name if name.startswith("tokenizer.") or name in (
+            "embeddings.word.scale", "pooler.weight", "pooler.bias")]
+        encoder = {
+            "float": [linear + end for linear in linears for end in both],
+            "int8": [linear + end for linear in linears if linear + ".int8.weight" not in by_name for end in both],
+        }
+        holds = {path: all(name in by_name for name in names) for path, names in encoder.items()}
+        quantized = [name for name in by_name if ".int8." in name and not name.startswith("head.")]
+        encoder["int8"] += quantized
+        holds["int8"] &= bool(quantized)
+        modules = ["module.%d%s" % (i, end) for i, module in enumerate(self.header["embedding"]["modules"])
+                   if module["kind"] == "dense" for end in both]
+        head = [name for name in by_name if name.startswith("head.")]
+        heads = {
+            "float": [name for name in head if ".int8." not in name],
+            "int8": [name for name in head
+                     if ".int8." in name or name.rpartition(".")[0] + ".int8.weight" not in by_name],
+        }
+        behind = {"vectors": {path: [name for name in modules if name in by_name] for path in holds}, "head": heads}
+        return tuple(
+            self.fingerprint(path, answers, shared + encoder[path] + behind[answers][path])
+            if holds[path] and (answers == "vectors" or head) else None
+            for answers in ("vectors", "head") for path in ("float", "int8"))
 
-    def fingerprint(self, path, names):
-        header, c = self.header, self.header["configuration"]
-        epsilon = struct.unpack("<I", struct.pack("<f", c["layer_norm_epsilon"]))[0]
-        lines = ["bertq fingerprint 1", "path " + path, "numeric_version %d" % header["numeric_version"]]
-        lines += ["%s %d" % (name, c[name]) for name in (
-            "vocabulary_size", "hidden_size", "layer_count", "head_count", "intermediate_size", "maximum_positions",
-            "token_type_count")]
-        lines += ["layer_norm_epsilon %08x" % epsilon, "activation " + c["activation"],
-                  "pooling " + header["pooling"], "normalizes " + ("true" if header["normalizes"] else "false")]
-        hashed = hashlib.sha256("".join(line + "\n" for line in lines).encode())
+    def fingerprint(self, path, answers, names):
+        header = self.header
+        hashed = hashlib.sha256(b"bertq fingerprint 2\nanswers %s\nprecision %s\nnumeric_version %d\n" % (
+            answers.encode(), path.encode(), header["numeric_version"]))
+        prompt = [prompt["text"] for prompt in header["prompts"] if prompt["name"] == header["default_prompt"]]
+        parts = [(name, header.get("bytes of " + name)) for name in (
+            "configuration", "tokenizer", "embedding" if answers == "vectors" else "head")]
+        for name, part in parts + [("prompt", text.encode()) for text in prompt]:
+            if part is not None:
+                hashed.update(b"%s %d\n" % (name.encode(), len(part)) + part)
         by_name = {t["name"]: t for t in header["tensors"]}
         for name in sorted(names):
             t = by_name[name]
@@ -313,7 +422,7 @@ class File:
 
 
 def byte_length(tensor):
-    size = {"F32": 4, "I32": 4, "I8": 1, "U8": 1}[tensor["element_type"]]
+    size = {"F32": 4, "I32": 4, "I8": 1, "U8": 1, "F16": 2}[tensor["element_type"]]
     shape = tensor["shape"]
     if tensor["layout"] == "row-major":
         for n in shape:

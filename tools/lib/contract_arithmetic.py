@@ -154,6 +154,10 @@ def tanh(x):
     return numpy.where(x < 0, -y, y)
 
 
+def sigmoid(x):
+    return ONE / (exp(-x) + ONE)
+
+
 def points(*rows):
     """Polynomials at 16 points: a row for each coefficient, the highest power first."""
     return numpy.array([[f32(c) for c in row] for row in rows])

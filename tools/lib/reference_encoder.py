@@ -22,6 +22,8 @@ from contract_arithmetic import F32, LANES, LEAST_RANGE, MAGIC, fma, low_bytes
 
 FINE = {"gelu": arithmetic.gelu, "gelu_new": arithmetic.gelu_tanh, "relu": arithmetic.relu}
 COARSE = dict(FINE, gelu=arithmetic.gelu_coarse)
+OUTPUT = dict(FINE, identity=lambda x: x, tanh=arithmetic.tanh, sigmoid=arithmetic.sigmoid,
+              silu=lambda x: x * arithmetic.sigmoid(x))
 ROTATE_VECTORS, ROTATE_THIRDS, ROTATE_LANES = 1, 2, 4
 PER_127, TWO_THIRDS = F32(1) / F32(127), F32(-2) / F32(3)
 LEAST_UNIT, NAN = F32(2.0**-10), F32(numpy.nan)
@@ -189,11 +191,25 @@ def layer_norm(x, gain, bias, epsilon):
     return fma(d * inverse[:, None], gain, bias)
 
 
-def mean_of_rows(x):
+def sum_of_rows(x):
     total = numpy.zeros(x.shape[-1], F32)
     for row in x:
         total = total + row
-    return total / F32(len(x))
+    return total
+
+
+def weighted_mean_of_rows(x, skipped):
+    total = numpy.zeros(x.shape[-1], F32)
+    for i, row in enumerate(x, skipped + 1):
+        total = fma(row, F32(i), total)
+    return total / F32(sum(range(skipped + 1, skipped + len(x) + 1)))
+
+
+def most_of_rows(x):
+    total = x[0]
+    for row in x[1:]:
+        total = arithmetic.most(row, total)
+    return total
 
 
 def normalized(x):
@@ -213,7 +229,7 @@ class Encoder:
         self.tensors = {tensor["name"]: tensor for tensor in file.header["tensors"]}
         if path == "int8" and not any(".int8." in name for name in self.tensors):
             raise Unsupported("holds no int8 weights")
-        self.tables = [self.load("embeddings." + name) for name in ("word", "token_type", "position")]
+        self.tables = [self.words()] + [self.load("embeddings." + name) for name in ("token_type", "position")]
         self.embedding_norm = self.norm("embeddings.norm")
         self.layers = [self.layer("layer.%d." % i) for i in range(self.configuration["layer_count"])]
 
@@ -224,6 +240,14 @@ class Encoder:
         if self.file.damaged_chunk(tensor) is not None:
             raise Malformed("%s is damaged" % name)
         return self.file.array(tensor)
+
+    def words(self):
+        """The word embeddings as float32, in whatever form they are stored."""
+        words = self.load("embeddings.word")
+        if words.dtype == numpy.int8:
+            scale = numpy.repeat(self.load("embeddings.word.scale"), 32, axis=1)[:, :words.shape[1]]
+            return words.astype(F32) * scale
+        return words.astype(F32)
 
     def norm(self, name):
         return self.load(name + ".weight"), self.load(name + ".bias"), F32(self.configuration["layer_norm_epsilon"])
@@ -259,23 +283,38 @@ class Encoder:
         context = (attend_int8 if self.path == "int8" else attend_float)(*parts)
         return numpy.ascontiguousarray(context.swapaxes(0, 1)).reshape(len(qkv), -1)
 
-    def pool(self, x, pooling):
-        """One vector of a text's hidden states."""
-        if pooling == "mean":
-            return mean_of_rows(x)
+    def pool(self, x, pooling, skipped=0):
+        """One vector of a text's hidden states, less the first so many where the pooling reads all."""
         if pooling == "cls":
             return x[0]
-        pooled = arithmetic.tanh(FloatLinear(self.load, "pooler")(x[:1]))[0]
-        return pooled if numpy.isfinite(x[0]).all() else numpy.full_like(pooled, NAN)
+        if pooling == "lasttoken":
+            return x[-1]
+        if pooling == "pooler":
+            return arithmetic.tanh(FloatLinear(self.load, "pooler")(x[:1]))[0]
+        x = x[skipped:]
+        if pooling == "max":
+            return most_of_rows(x)
+        if pooling == "weightedmean":
+            return weighted_mean_of_rows(x, skipped)
+        return sum_of_rows(x) / (F32(len(x)) if pooling == "mean" else numpy.sqrt(F32(len(x))))
+
+    def embed(self, x, prompt_tokens=0):
+        """A text's embedding, as the header says it is made of the hidden states."""
+        recipe = self.file.header["embedding"]
+        skipped = 0 if recipe["pools_prompt"] else prompt_tokens
+        vector = numpy.concatenate([self.pool(x, pooling, skipped) for pooling in recipe["poolings"]])
+        for index, module in enumerate(recipe["modules"]):
+            if module["kind"] == "normalize":
+                vector = normalized(vector)
+            else:
+                vector = OUTPUT[module["activation"]](FloatLinear(self.load, "module.%d" % index)(vector[None])[0])
+        return vector[:recipe["dimensions"]]
 
     def answer(self, task, x):
         """What bert-run answers for a text's hidden states: rows of floats."""
         if task == "tokens":
             return x
-        if task == "pooled":
-            return self.pool(x, "pooler")[None]
-        vector = self.pool(x, self.file.header["pooling"])
-        return (normalized(vector) if self.file.header["normalizes"] else vector)[None]
+        return (self.pool(x, "pooler") if task == "pooled" else self.embed(x))[None]
 
 
 def main():

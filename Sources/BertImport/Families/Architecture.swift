@@ -33,7 +33,7 @@ struct Architecture {
       return Architecture(task: .classify, heads: [.classifier], needsPooler: true)
     case "BertForMultipleChoice":
       return Architecture(
-        task: .classify, heads: [.classifier], needsPooler: true, hasOneLogit: true)
+        task: .choose, heads: [.classifier], needsPooler: true, hasOneLogit: true)
     case "BertForTokenClassification": return Architecture(task: .tag, heads: [.classifier])
     case "BertForQuestionAnswering": return Architecture(task: .answer, heads: [.answer])
     case "BertLMHeadModel":

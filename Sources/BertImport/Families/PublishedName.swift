@@ -66,6 +66,16 @@ struct PublishedName {
 
   /// Recognises what an optimiser leaves in a checkpoint.
   private static func trainingState(_ name: String) -> String? {
+    // What training programs save beside the model, in one file with it.
+    let first = name.prefix { $0 != "." && $0 != "/" }
+    if ["optimizer", "optimizers", "optimizer_state_dict", "optimizer_states", "optim"].contains(
+      first)
+    {
+      return "optimiser state"
+    }
+    if ["scheduler", "lr_scheduler", "lr_schedulers", "scaler", "amp"].contains(first) {
+      return "training counter"
+    }
     let last = name.split(whereSeparator: { $0 == "/" || $0 == "." }).last ?? ""
     switch last {
     case "adam_m", "adam_v", "lamb_m", "lamb_v", "Adam", "Adam_1": return "optimiser state"

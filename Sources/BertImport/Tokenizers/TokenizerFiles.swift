@@ -9,6 +9,7 @@ import TensorFiles
 /// tokenizer classes do; the length limit of `sentence_bert_config.json` before both.
 struct TokenizerFiles {
   private(set) var settings = TokenizerSettings()
+  private var rules = WordPieceRules()
   private(set) var vocabulary: [[UInt8]]
   private(set) var notices: [String] = []
 
@@ -41,6 +42,7 @@ struct TokenizerFiles {
     try readSpecialTokens(files.specialTokens)
     let limit = try readConfiguration(files.tokenizerConfiguration)
     try readLength(files.sentenceConfiguration, fallback: limit, configuration.maximumPositions)
+    settings.kind = .wordPiece(rules)
     if pipeline == nil && files.tokenizerConfiguration == nil {
       notices.append(
         "no tokenizer_config.json or tokenizer.json: texts are lower-cased and accents stripped, as "
@@ -67,20 +69,20 @@ struct TokenizerFiles {
       if step["clean_text"] == .bool(false) {
         throw BertError(.unsupported, "its normalizer has clean_text false; only true is supported")
       }
-      settings.lowercase = try Self.flag("lowercase", step) ?? true
-      settings.stripAccents = try Self.flag("strip_accents", step)
-      settings.spaceChinese = try Self.flag("handle_chinese_chars", step) ?? true
+      rules.lowercase = try Self.flag("lowercase", step) ?? true
+      rules.stripAccents = try Self.flag("strip_accents", step)
+      rules.spaceChinese = try Self.flag("handle_chinese_chars", step) ?? true
     }
     let model = json["model"] ?? .null
     settings.unknownToken = model["unk_token"]?.stringValue ?? settings.unknownToken
-    settings.continuationPrefix =
-      model["continuing_subword_prefix"]?.stringValue ?? settings.continuationPrefix
-    settings.maximumWordLength =
-      model["max_input_chars_per_word"]?.integerValue ?? settings.maximumWordLength
-    if settings.maximumWordLength < 1 {
+    rules.continuationPrefix =
+      model["continuing_subword_prefix"]?.stringValue ?? rules.continuationPrefix
+    rules.maximumWordLength =
+      model["max_input_chars_per_word"]?.integerValue ?? rules.maximumWordLength
+    if rules.maximumWordLength < 1 {
       throw BertError(
         .malformed,
-        "its max_input_chars_per_word is \(settings.maximumWordLength); it must be at least 1")
+        "its max_input_chars_per_word is \(rules.maximumWordLength); it must be at least 1")
     }
   }
 
@@ -127,12 +129,12 @@ struct TokenizerFiles {
         file: path)
     }
     do throws(BertError) {
-      settings.lowercase = try Self.flag("do_lower_case", json) ?? settings.lowercase
+      rules.lowercase = try Self.flag("do_lower_case", json) ?? rules.lowercase
       if json["strip_accents"] != nil {
-        settings.stripAccents = try Self.flag("strip_accents", json)
+        rules.stripAccents = try Self.flag("strip_accents", json)
       }
-      settings.spaceChinese =
-        try Self.flag("tokenize_chinese_chars", json) ?? settings.spaceChinese
+      rules.spaceChinese =
+        try Self.flag("tokenize_chinese_chars", json) ?? rules.spaceChinese
     } catch {
       throw error.inFile(path)
     }
@@ -178,10 +180,10 @@ struct TokenizerFiles {
       }
       settings.maximumTokens = min(length, positions)
     }
-    if json["do_lower_case"] == .bool(true) && !settings.lowercase {
+    if json["do_lower_case"] == .bool(true) && !rules.lowercase {
       // Lower-cased before tokenising: that strips no accents.
-      settings.stripAccents = settings.stripAccents ?? false
-      settings.lowercase = true
+      rules.stripAccents = rules.stripAccents ?? false
+      rules.lowercase = true
     }
   }
 }

@@ -99,6 +99,26 @@ package final class HeadSource {
     return outputs
   }
 
+  /// How the numbers of its heads are read: as BERT's own are, where nothing is said.
+  var settings: HeadSettings { weights.model.head ?? HeadSettings() }
+
+  /// Refuses a classifier that is more than a linear.
+  ///
+  /// - Parameter ofTexts: whether it reads one vector of a text; that must be the pooler's.
+  func requirePlainClassifier(ofTexts: Bool) throws(BertError) {
+    if let activation = settings.denseActivation {
+      throw BertError(
+        .unsupported,
+        "the model's classifier has a linear with '\(activation.rawValue)' in front, which is not "
+          + "computed")
+    }
+    if ofTexts, settings.input != .pooler {
+      throw BertError(
+        .unsupported,
+        "the model's classifier reads '\(settings.input.rawValue)'; only 'pooler' is computed")
+    }
+  }
+
   /// The gain and bias of the layer norm called `stem`.
   func norm(_ stem: String) throws(BertError) -> NormWeights {
     let size = [configuration.hiddenSize]
@@ -122,6 +142,8 @@ final class HeadScratch {
     fileprivate(set) var kernel = AlignedBuffer(bytes: 0)
     /// Weights that are laid out in panels for a moment.
     fileprivate(set) var panels = AlignedBuffer(bytes: 0)
+    /// Such weights in float32, before they are.
+    fileprivate(set) var decoded = AlignedBuffer(bytes: 0)
   }
 
   let workers: [Worker]
@@ -141,7 +163,7 @@ final class HeadScratch {
   }
 
   /// Makes room in every worker's memory.
-  func reserve(outputs: Int, kernel: Int, panels: Int) throws(BertError) {
+  func reserve(outputs: Int, kernel: Int, panels: Int, decoded: Int) throws(BertError) {
     func grown(_ buffer: AlignedBuffer, _ bytes: Int) throws(BertError) -> AlignedBuffer {
       if buffer.count >= bytes { return buffer }
       return try AlignedBuffer(checkedBytes: bytes, for: "a thread that computes scores")
@@ -150,6 +172,7 @@ final class HeadScratch {
       worker.outputs = try grown(worker.outputs, outputs)
       worker.kernel = try grown(worker.kernel, kernel)
       worker.panels = try grown(worker.panels, panels)
+      worker.decoded = try grown(worker.decoded, decoded)
     }
   }
 }

@@ -27,11 +27,11 @@ final class HeadLinear {
     case panels(LinearStep)
     /// Laid out when the head was made; the step points into the buffer.
     case packed(LinearStep, AlignedBuffer)
-    /// `[outputs, inputs]` and the bias.
-    case rows(UnsafePointer<Float>, bias: UnsafePointer<Float>)
+    /// Laid out whenever they are used.
+    case rows(HeadWeightRows, bias: UnsafePointer<Float>)
   }
 
-  /// Row-major weights of up to so many bytes are laid out once, larger ones whenever they are used.
+  /// Row-major weights of up to so many bytes in float32 are laid out once, larger ones whenever they are used.
   static let mostPackedBytes = 4 << 20
   /// The most panels that a worker computes one after the other.
   private static let panelsAtOnce = 4
@@ -39,13 +39,12 @@ final class HeadLinear {
   /// The linear called `stem`.
   ///
   /// - Parameters:
-  ///   - rows: the name of its weights where `stem` has none of its own.
+  ///   - orWords: whether the word embeddings are its weights where it has none of its own.
   ///   - hasBias: whether a bias that is absent is malformed, or zeros.
   /// - Throws: `malformed` for missing or damaged tensors.
   init(
     _ stem: String, outputs: Int, inputs: Int, from source: HeadSource,
-    orRowsOf rows: String? = nil,
-    hasBias: Bool = true
+    orWords: Bool = false, hasBias: Bool = true
   ) throws(BertError) {
     self.outputs = outputs
     self.inputs = inputs
@@ -57,8 +56,6 @@ final class HeadLinear {
       weights = .panels(step)
       return
     }
-    let name = stem + FloatPart.weight
-    let own = tensors.find(name) != nil ? name : rows ?? name
     var zeros: AlignedBuffer?
     let bias: UnsafePointer<Float>
     if !hasBias, tensors.find(stem + FloatPart.bias) == nil {
@@ -69,21 +66,33 @@ final class HeadLinear {
       bias = try tensors.require(stem + FloatPart.bias, .float32, [outputs]).floats
     }
     noBias = zeros
-    let layout = tensors.find(own)?.layout == .rowMajor ? TensorLayout.rowMajor : .floatPanels
-    let view = try tensors.require(own, .float32, [outputs, inputs], layout)
     func step(_ weights: UnsafePointer<Float>) -> LinearStep {
       LinearStep(bk_linear_f32(outputs: outputs, depth: inputs, weights: weights, bias: bias))
     }
-    if layout == .floatPanels {
-      weights = .panels(step(view.floats))
-    } else if view.bytes.count <= Self.mostPackedBytes {
-      let panels = try AlignedBuffer(
-        checkedFloats: roundUp(outputs, to: BK_PANEL) * inputs, for: "the weights of a head")
-      bk_pack_f32(view.floats, outputs, inputs, panels.floats)
-      weights = .packed(step(UnsafePointer(panels.floats)), panels)
+    let name = stem + FloatPart.weight
+    let own = tensors.find(name)
+    let rows: HeadWeightRows
+    if own == nil, orWords {
+      rows = try HeadWeightRows(wordsOf: tensors)
     } else {
-      weights = .rows(view.floats, bias: bias)
+      let layout = own?.layout == .rowMajor ? TensorLayout.rowMajor : .floatPanels
+      let view = try tensors.require(name, .float32, [outputs, inputs], layout)
+      if layout == .floatPanels {
+        weights = .panels(step(view.floats))
+        return
+      }
+      rows = .floats(view.floats)
     }
+    if 4 * outputs * inputs > Self.mostPackedBytes {
+      weights = .rows(rows, bias: bias)
+      return
+    }
+    let panels = try AlignedBuffer(
+      checkedFloats: roundUp(outputs, to: BK_PANEL) * inputs, for: "the weights of a head")
+    let decoded = try AlignedBuffer(
+      checkedFloats: rows.areDecoded ? outputs * inputs : 0, for: "the word embeddings as float32")
+    rows.layOut(0..<outputs, inputs: inputs, decoded: decoded.floats, into: panels.floats)
+    weights = .packed(step(UnsafePointer(panels.floats)), panels)
   }
 
   /// Keeps the zeros of a linear without bias.
@@ -103,7 +112,8 @@ final class HeadLinear {
     let chunks = (panels + chunk - 1) / chunk
     try scratch.reserve(
       outputs: 4 * WorkerScratch.blockRows * chunk * BK_PANEL, kernel: kernelBytes,
-      panels: packsEachTime ? 4 * chunk * BK_PANEL * inputs : 0)
+      panels: laidOutRows == nil ? 0 : 4 * chunk * BK_PANEL * inputs,
+      decoded: laidOutRows?.areDecoded == true ? 4 * chunk * BK_PANEL * inputs : 0)
     let input = try quantized(x)
     let overflows = Atomic(false)
     let next = WorkCounter()
@@ -125,7 +135,10 @@ final class HeadLinear {
   static let overflow = BertError(
     .malformed, "the result holds NaN or infinity: the model's weights overflow float32")
 
-  private var packsEachTime: Bool { if case .rows = weights { true } else { false } }
+  /// What is laid out whenever it is used.
+  private var laidOutRows: HeadWeightRows? {
+    if case .rows(let rows, _) = weights { rows } else { nil }
+  }
 
   private var step: LinearStep? {
     switch weights {
@@ -196,9 +209,9 @@ final class HeadLinear {
   /// Row-major weights of some outputs in panels, in the worker's memory; nil where they lie in
   /// panels already.
   private func layOut(_ columns: Range<Int>, _ worker: HeadScratch.Worker) -> LinearStep? {
-    guard case .rows(let weights, let bias) = weights else { return nil }
-    bk_pack_f32(
-      weights + columns.lowerBound * inputs, columns.count, inputs, worker.panels.floats)
+    guard case .rows(let rows, let bias) = weights else { return nil }
+    rows.layOut(
+      columns, inputs: inputs, decoded: worker.decoded.floats, into: worker.panels.floats)
     return LinearStep(
       bk_linear_f32(
         outputs: columns.count, depth: inputs, weights: UnsafePointer(worker.panels.floats),

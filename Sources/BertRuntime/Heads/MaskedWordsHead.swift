@@ -9,21 +9,41 @@ package final class MaskedWordsHead: Head {
   package var width: Int { decoder.outputs }
   private let source: HeadSource
   private let transform: HeadLinear
+  private let activation: bk_activation
   private let norm: NormWeights
   private let decoder: HeadLinear
 
   /// Prepares it; the weights it will use are verified now.
   ///
-  /// - Throws: `malformed` for missing or damaged tensors.
+  /// - Throws: `malformed` for missing or damaged tensors, `unsupported` for an activation that is
+  ///   not computed here.
   package init(_ source: HeadSource) throws(BertError) {
     let c = source.configuration
     self.source = source
+    activation = try Self.activation(source)
     transform = try HeadLinear(
       CanonicalName.maskedTransform, outputs: c.hiddenSize, inputs: c.hiddenSize, from: source)
     norm = try source.norm(CanonicalName.maskedNorm)
     decoder = try HeadLinear(
       CanonicalName.maskedDecoder, outputs: c.vocabularySize, inputs: c.hiddenSize, from: source,
-      orRowsOf: CanonicalName.wordEmbeddings)
+      orWords: true)
+  }
+
+  private static func activation(_ source: HeadSource) throws(BertError) -> bk_activation {
+    guard let own = source.settings.transformActivation else {
+      return bk_activation(source.configuration.activation)
+    }
+    switch own {
+    case .identity: return BK_ACT_NONE
+    case .relu: return BK_ACT_RELU
+    case .gelu: return BK_ACT_GELU
+    case .geluTanh: return BK_ACT_GELU_TANH
+    case .tanh, .sigmoid, .silu:
+      throw BertError(
+        .unsupported,
+        "the model's masked-word head has the activation '\(own.rawValue)'; identity, relu, gelu "
+          + "and gelu_new are computed")
+    }
   }
 
   package func append(
@@ -51,7 +71,7 @@ package final class MaskedWordsHead: Head {
     try source.eachBlock(of: tokens, states) { places, x throws(BertError) in
       let (rows, base) = try source.transformed(x.count)
       try transform.write(
-        x, activation: bk_activation(c.activation), to: base, stride: rows.stride)
+        x, activation: activation, to: base, stride: rows.stride)
       source.kernels.calls.norm_rows(
         base, rows.stride, rows.count, c.hiddenSize, norm.gain, norm.bias, c.layerNormEpsilon,
         base, rows.stride)

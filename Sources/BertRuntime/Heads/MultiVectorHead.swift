@@ -24,6 +24,11 @@ package final class MultiVectorHead: Head {
     guard let width = name?.shape.first, width > 0 else {
       throw BertError(.malformed, "is missing; the head needs it", tensor: stem + FloatPart.weight)
     }
+    if let said = source.settings.multiVector?.dimensions, said != width {
+      throw BertError(
+        .malformed, "has \(width) outputs; the header says \(said) dimensions",
+        tensor: stem + FloatPart.weight)
+    }
     linear = try HeadLinear(
       stem, outputs: width, inputs: source.configuration.hiddenSize, from: source, hasBias: false)
   }

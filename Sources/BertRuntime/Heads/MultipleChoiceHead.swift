@@ -12,8 +12,9 @@ package final class MultipleChoiceHead: Head {
   /// Prepares it; the weights it will use are verified now.
   ///
   /// - Throws: `malformed` for missing or damaged tensors, more than one logit included;
-  ///   `unsupported` without a pooler.
+  ///   `unsupported` without a pooler, or when it is more than a linear over the pooler's vector.
   package init(_ source: HeadSource) throws(BertError) {
+    try source.requirePlainClassifier(ofTexts: true)
     pooled = try PooledLinear(CanonicalName.classifier, outputs: 1, from: source)
   }
 

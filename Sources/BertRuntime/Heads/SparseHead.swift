@@ -10,19 +10,37 @@ package struct SparseVector: Equatable, Sendable {
 }
 
 /// The largest over a text's tokens of log(1 + max(x, 0)), x a word's logit in the masked-word head
-/// (SPLADE).
+/// (SPLADE), or log(1 + that) where the model says so.
 package final class SparseHead {
   /// Words of the vocabulary.
   package var width: Int { words.width }
   private let words: MaskedWordsHead
+  private let takesLogarithmTwice: Bool
 
   /// The most logits that are kept at once: the largest of each word, for some texts.
   private static let mostKept = 4 << 20
 
   /// Prepares it; the weights it will use are verified now.
   ///
-  /// - Throws: `malformed` for missing or damaged tensors.
-  package init(_ source: HeadSource) throws(BertError) { words = try MaskedWordsHead(source) }
+  /// - Throws: `malformed` for missing or damaged tensors, `unsupported` for other ways to weigh.
+  package init(_ source: HeadSource) throws(BertError) {
+    let settings = source.settings
+    let own = [FloatPart.weight, QuantizedPart.weight].map { CanonicalName.sparse + $0 }
+    if settings.sparseWeight == .reluOfToken
+      || own.contains(where: { source.weights.find($0) != nil })
+    {
+      throw BertError(
+        .unsupported,
+        "the model weighs tokens of its own ('\(SparseWeight.reluOfToken.rawValue)'), which is not "
+          + "computed")
+    }
+    if settings.sumsSparseWeights {
+      throw BertError(
+        .unsupported, "the model sums sparse weights over tokens; only the largest is computed")
+    }
+    takesLogarithmTwice = settings.sparseWeight == .log1pLog1pRelu
+    words = try MaskedWordsHead(source)
+  }
 
   /// Appends the vectors of some texts of a round, made of their wanted tokens.
   ///
@@ -63,7 +81,8 @@ package final class SparseHead {
       var vector = SparseVector()
       for (id, logit) in largest[row..<(row + width)].enumerated() where logit > 0 {
         vector.ids.append(Int32(id))
-        vector.weights.append(Logarithm.ofOnePlus(logit))
+        let weight = Logarithm.ofOnePlus(logit)
+        vector.weights.append(takesLogarithmTwice ? Logarithm.ofOnePlus(weight) : weight)
       }
       return vector
     }

@@ -33,11 +33,13 @@ package final class TextClassifierHead: Head {
 
   /// Prepares it; the weights it will use are verified now.
   ///
-  /// - Throws: `malformed` for missing or damaged tensors, `unsupported` without a pooler.
+  /// - Throws: `malformed` for missing or damaged tensors, `unsupported` without a
+  ///   pooler, or when it is more than a linear over the pooler's vector.
   package init(_ source: HeadSource) throws(BertError) {
+    try source.requirePlainClassifier(ofTexts: true)
     pooled = try PooledLinear(CanonicalName.classifier, from: source)
     problem = LabelProblem(
-      problemType: source.weights.model.problemType, logits: pooled.linear.outputs)
+      problemType: source.settings.problemType, logits: pooled.linear.outputs)
   }
 
   package func append(

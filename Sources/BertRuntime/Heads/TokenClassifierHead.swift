@@ -9,8 +9,10 @@ package final class TokenClassifierHead: Head {
 
   /// Prepares it; the weights it will use are verified now.
   ///
-  /// - Throws: `malformed` for missing or damaged tensors.
+  /// - Throws: `malformed` for missing or damaged tensors, `unsupported` when it is more than
+  ///   a linear.
   package init(_ source: HeadSource) throws(BertError) {
+    try source.requirePlainClassifier(ofTexts: false)
     tokens = try TokenLinear(CanonicalName.classifier, from: source)
   }
 

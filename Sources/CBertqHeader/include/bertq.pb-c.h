@@ -16,9 +16,20 @@ PROTOBUF_C__BEGIN_DECLS
 
 
 typedef struct Bertq__Configuration Bertq__Configuration;
+typedef struct Bertq__TemplatePiece Bertq__TemplatePiece;
+typedef struct Bertq__AddedToken Bertq__AddedToken;
+typedef struct Bertq__WordPiece Bertq__WordPiece;
+typedef struct Bertq__NormalizationStep Bertq__NormalizationStep;
+typedef struct Bertq__SplittingStep Bertq__SplittingStep;
 typedef struct Bertq__Tokenizer Bertq__Tokenizer;
+typedef struct Bertq__Module Bertq__Module;
+typedef struct Bertq__Embedding Bertq__Embedding;
+typedef struct Bertq__MultiVector Bertq__MultiVector;
+typedef struct Bertq__Head Bertq__Head;
+typedef struct Bertq__Prompt Bertq__Prompt;
 typedef struct Bertq__Provenance Bertq__Provenance;
 typedef struct Bertq__Setting Bertq__Setting;
+typedef struct Bertq__Drift Bertq__Drift;
 typedef struct Bertq__Tensor Bertq__Tensor;
 typedef struct Bertq__Header Bertq__Header;
 
@@ -34,15 +45,28 @@ typedef enum _Bertq__Activation {
    * the tanh approximation
    */
   BERTQ__ACTIVATION__GELU_TANH = 2,
-  BERTQ__ACTIVATION__RELU = 3
+  BERTQ__ACTIVATION__RELU = 3,
+  BERTQ__ACTIVATION__SILU = 4,
+  BERTQ__ACTIVATION__TANH = 5,
+  BERTQ__ACTIVATION__SIGMOID = 6,
+  BERTQ__ACTIVATION__IDENTITY = 7
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTQ__ACTIVATION)
 } Bertq__Activation;
 typedef enum _Bertq__Pooling {
   BERTQ__POOLING__MEAN = 1,
   BERTQ__POOLING__CLS = 2,
-  BERTQ__POOLING__POOLER = 3
+  BERTQ__POOLING__POOLER = 3,
+  BERTQ__POOLING__MAX = 4,
+  BERTQ__POOLING__MEAN_SQRT_LENGTH = 5,
+  BERTQ__POOLING__WEIGHTED_MEAN = 6,
+  BERTQ__POOLING__LAST_TOKEN = 7
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTQ__POOLING)
 } Bertq__Pooling;
+typedef enum _Bertq__ModuleKind {
+  BERTQ__MODULE_KIND__DENSE = 1,
+  BERTQ__MODULE_KIND__NORMALIZE = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTQ__MODULE_KIND)
+} Bertq__ModuleKind;
 typedef enum _Bertq__Task {
   BERTQ__TASK__EMBEDDING = 1,
   BERTQ__TASK__TOKENS = 2,
@@ -51,7 +75,11 @@ typedef enum _Bertq__Task {
   BERTQ__TASK__NEXT_SENTENCE = 5,
   BERTQ__TASK__CLASSIFY = 6,
   BERTQ__TASK__TAG = 7,
-  BERTQ__TASK__ANSWER = 8
+  BERTQ__TASK__ANSWER = 8,
+  BERTQ__TASK__RERANK = 9,
+  BERTQ__TASK__CHOOSE = 10,
+  BERTQ__TASK__SPARSE = 11,
+  BERTQ__TASK__MULTI_VECTOR = 12
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTQ__TASK)
 } Bertq__Task;
 typedef enum _Bertq__ElementType {
@@ -70,7 +98,11 @@ typedef enum _Bertq__ElementType {
   /*
    * raw bytes
    */
-  BERTQ__ELEMENT_TYPE__U8 = 4
+  BERTQ__ELEMENT_TYPE__U8 = 4,
+  /*
+   * IEEE binary16
+   */
+  BERTQ__ELEMENT_TYPE__F16 = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTQ__ELEMENT_TYPE)
 } Bertq__ElementType;
 typedef enum _Bertq__Layout {
@@ -85,6 +117,71 @@ typedef enum _Bertq__Layout {
   BERTQ__LAYOUT__PANELS_32X4 = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTQ__LAYOUT)
 } Bertq__Layout;
+typedef enum _Bertq__TokenizerKind {
+  BERTQ__TOKENIZER_KIND__WORD_PIECE = 1,
+  BERTQ__TOKENIZER_KIND__BYTE_PAIRS = 2,
+  BERTQ__TOKENIZER_KIND__UNIGRAM = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTQ__TOKENIZER_KIND)
+} Bertq__TokenizerKind;
+typedef enum _Bertq__TemplatePart {
+  BERTQ__TEMPLATE_PART__TOKEN = 1,
+  BERTQ__TEMPLATE_PART__FIRST_TEXT = 2,
+  BERTQ__TEMPLATE_PART__SECOND_TEXT = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTQ__TEMPLATE_PART)
+} Bertq__TemplatePart;
+typedef enum _Bertq__Normalization {
+  /*
+   * by the table tokenizer.normalizer
+   */
+  BERTQ__NORMALIZATION__PRECOMPILED = 1,
+  BERTQ__NORMALIZATION__NFC = 2,
+  BERTQ__NORMALIZATION__NFD = 3,
+  BERTQ__NORMALIZATION__NFKC = 4,
+  BERTQ__NORMALIZATION__NFKD = 5,
+  BERTQ__NORMALIZATION__LOWERCASE = 6,
+  BERTQ__NORMALIZATION__STRIP_ACCENTS = 7,
+  BERTQ__NORMALIZATION__STRIP_LEFT = 8,
+  BERTQ__NORMALIZATION__STRIP_RIGHT = 9,
+  /*
+   * two and more U+0020 become one
+   */
+  BERTQ__NORMALIZATION__COLLAPSE_SPACES = 10,
+  /*
+   * `pattern`, as it is, by `content`
+   */
+  BERTQ__NORMALIZATION__REPLACE = 11
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTQ__NORMALIZATION)
+} Bertq__Normalization;
+typedef enum _Bertq__Splitting {
+  /*
+   * at white space, which is dropped
+   */
+  BERTQ__SPLITTING__WHITESPACE = 1,
+  /*
+   * before each U+2581
+   */
+  BERTQ__SPLITTING__METASPACE = 2,
+  /*
+   * by GPT-2's pattern, then bytes as scalars
+   */
+  BERTQ__SPLITTING__BYTE_LEVEL = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTQ__SPLITTING)
+} Bertq__Splitting;
+typedef enum _Bertq__SparseWeight {
+  /*
+   * log(1 + max(x, 0))
+   */
+  BERTQ__SPARSE_WEIGHT__LOG1P_RELU = 1,
+  /*
+   * max(x, 0) of each token's own weight
+   */
+  BERTQ__SPARSE_WEIGHT__RELU_OF_TOKEN = 2,
+  /*
+   * log(1 + log(1 + max(x, 0)))
+   */
+  BERTQ__SPARSE_WEIGHT__LOG1P_LOG1P_RELU = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTQ__SPARSE_WEIGHT)
+} Bertq__SparseWeight;
 
 /* --- messages --- */
 
@@ -100,13 +197,122 @@ struct  Bertq__Configuration
   uint32_t token_type_count;
   float layer_norm_epsilon;
   Bertq__Activation activation;
+  /*
+   * What relatives of BERT need. Each comes with a name in `required_features`; absent, the encoder is BERT's.
+   */
+  /*
+   * embeddings.projection
+   */
+  protobuf_c_boolean has_embedding_size;
+  uint32_t embedding_size;
+  /*
+   * layers.shared
+   */
+  protobuf_c_boolean has_stored_layers;
+  uint32_t stored_layers;
+  /*
+   * feed-forward.gated
+   */
+  protobuf_c_boolean has_gates_feed_forward;
+  protobuf_c_boolean gates_feed_forward;
+  /*
+   * norm.first
+   */
+  protobuf_c_boolean has_normalizes_first;
+  protobuf_c_boolean normalizes_first;
+  /*
+   * embeddings.no-positions
+   */
+  protobuf_c_boolean has_lacks_positions;
+  protobuf_c_boolean lacks_positions;
+  /*
+   * embeddings.no-token-types
+   */
+  protobuf_c_boolean has_lacks_token_types;
+  protobuf_c_boolean lacks_token_types;
+  /*
+   * attention.distance-bias
+   */
+  protobuf_c_boolean has_bias_span;
+  uint32_t bias_span;
+  /*
+   * attention.slopes
+   */
+  protobuf_c_boolean has_has_slopes;
+  protobuf_c_boolean has_slopes;
+  /*
+   * attention.rotary
+   */
+  protobuf_c_boolean has_rotary_size;
+  uint32_t rotary_size;
+  /*
+   * attention.rotary
+   */
+  protobuf_c_boolean has_rotates_neighbours;
+  protobuf_c_boolean rotates_neighbours;
+  /*
+   * attention.window
+   */
+  protobuf_c_boolean has_attention_window;
+  uint32_t attention_window;
+  /*
+   * attention.window
+   */
+  protobuf_c_boolean has_whole_attention_every;
+  uint32_t whole_attention_every;
 };
 #define BERTQ__CONFIGURATION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bertq__configuration__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0, 0, BERTQ__ACTIVATION__GELU }
+    , 0, 0, 0, 0, 0, 0, 0, 0, BERTQ__ACTIVATION__GELU, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
-struct  Bertq__Tokenizer
+/*
+ * What an input is framed with: one piece after the other.
+ */
+struct  Bertq__TemplatePiece
+{
+  ProtobufCMessage base;
+  Bertq__TemplatePart part;
+  uint32_t token_type;
+  /*
+   * of TOKEN
+   */
+  char *token;
+};
+#define BERTQ__TEMPLATE_PIECE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bertq__template_piece__descriptor) \
+    , BERTQ__TEMPLATE_PART__TOKEN, 0, NULL }
+
+
+/*
+ * A token that is found in the text before anything else is done to it.
+ */
+struct  Bertq__AddedToken
+{
+  ProtobufCMessage base;
+  char *text;
+  uint32_t id;
+  /*
+   * lstrip
+   */
+  protobuf_c_boolean takes_space_before;
+  /*
+   * rstrip
+   */
+  protobuf_c_boolean takes_space_behind;
+  protobuf_c_boolean is_single_word;
+  /*
+   * looked for in normalised text
+   */
+  protobuf_c_boolean is_normalized;
+  protobuf_c_boolean is_special;
+};
+#define BERTQ__ADDED_TOKEN__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bertq__added_token__descriptor) \
+    , NULL, 0, 0, 0, 0, 0, 0 }
+
+
+struct  Bertq__WordPiece
 {
   ProtobufCMessage base;
   protobuf_c_boolean lowercase;
@@ -118,20 +324,233 @@ struct  Bertq__Tokenizer
   protobuf_c_boolean space_chinese;
   uint32_t maximum_word_length;
   char *continuation_prefix;
+};
+#define BERTQ__WORD_PIECE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bertq__word_piece__descriptor) \
+    , 0, 0, 0, 0, 0, NULL }
+
+
+struct  Bertq__NormalizationStep
+{
+  ProtobufCMessage base;
+  Bertq__Normalization kind;
+  char *pattern;
+  char *content;
+};
+#define BERTQ__NORMALIZATION_STEP__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bertq__normalization_step__descriptor) \
+    , BERTQ__NORMALIZATION__PRECOMPILED, NULL, NULL }
+
+
+struct  Bertq__SplittingStep
+{
+  ProtobufCMessage base;
+  Bertq__Splitting kind;
+  /*
+   * METASPACE, BYTE_LEVEL: a space before the text's first piece
+   */
+  protobuf_c_boolean has_prefixes_first;
+  protobuf_c_boolean prefixes_first;
+  /*
+   * METASPACE: before each piece between added tokens too
+   */
+  protobuf_c_boolean has_prefixes_always;
+  protobuf_c_boolean prefixes_always;
+  /*
+   * absent: true
+   */
+  protobuf_c_boolean has_splits;
+  protobuf_c_boolean splits;
+};
+#define BERTQ__SPLITTING_STEP__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bertq__splitting_step__descriptor) \
+    , BERTQ__SPLITTING__WHITESPACE, 0, 0, 0, 0, 0, 0 }
+
+
+struct  Bertq__Tokenizer
+{
+  ProtobufCMessage base;
+  Bertq__TokenizerKind kind;
   char *unknown_token;
   char *class_token;
   char *separator_token;
   char *pad_token;
   char *mask_token;
+  size_t n_single;
+  Bertq__TemplatePiece **single;
+  size_t n_pair;
+  Bertq__TemplatePiece **pair;
+  size_t n_added_tokens;
+  Bertq__AddedToken **added_tokens;
   /*
    * absent: unsaid
    */
   protobuf_c_boolean has_maximum_tokens;
   uint32_t maximum_tokens;
+  /*
+   * what is too long loses its beginning; absent: false
+   */
+  protobuf_c_boolean has_cuts_left;
+  protobuf_c_boolean cuts_left;
+  /*
+   * WORD_PIECE, and then always
+   */
+  Bertq__WordPiece *word_piece;
+  /*
+   * BYTE_PAIRS, UNIGRAM
+   */
+  size_t n_normalization;
+  Bertq__NormalizationStep **normalization;
+  /*
+   * BYTE_PAIRS, UNIGRAM
+   */
+  size_t n_splitting;
+  Bertq__SplittingStep **splitting;
+  /*
+   * BYTE_PAIRS, UNIGRAM; absent: false
+   */
+  protobuf_c_boolean has_falls_back_to_bytes;
+  protobuf_c_boolean falls_back_to_bytes;
 };
 #define BERTQ__TOKENIZER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bertq__tokenizer__descriptor) \
-    , 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0 }
+    , BERTQ__TOKENIZER_KIND__WORD_PIECE, NULL, NULL, NULL, NULL, NULL, 0,NULL, 0,NULL, 0,NULL, 0, 0, 0, 0, NULL, 0,NULL, 0,NULL, 0, 0 }
+
+
+/*
+ * One step after pooling.
+ */
+struct  Bertq__Module
+{
+  ProtobufCMessage base;
+  Bertq__ModuleKind kind;
+  /*
+   * of DENSE
+   */
+  protobuf_c_boolean has_outputs;
+  uint32_t outputs;
+  /*
+   * of DENSE
+   */
+  protobuf_c_boolean has_activation;
+  Bertq__Activation activation;
+};
+#define BERTQ__MODULE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bertq__module__descriptor) \
+    , BERTQ__MODULE_KIND__DENSE, 0, 0, 0, BERTQ__ACTIVATION__GELU }
+
+
+/*
+ * How a text's token vectors become one vector.
+ */
+struct  Bertq__Embedding
+{
+  ProtobufCMessage base;
+  /*
+   * end to end
+   */
+  size_t n_poolings;
+  Bertq__Pooling *poolings;
+  protobuf_c_boolean pools_prompt;
+  size_t n_modules;
+  Bertq__Module **modules;
+  /*
+   * so many are kept; absent: all
+   */
+  protobuf_c_boolean has_dimensions;
+  uint32_t dimensions;
+};
+#define BERTQ__EMBEDDING__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bertq__embedding__descriptor) \
+    , 0,NULL, 0, 0,NULL, 0, 0 }
+
+
+/*
+ * How each token's vector becomes one of many.
+ */
+struct  Bertq__MultiVector
+{
+  ProtobufCMessage base;
+  uint32_t dimensions;
+  /*
+   * empty: none
+   */
+  char *query_marker;
+  /*
+   * empty: none
+   */
+  char *document_marker;
+  protobuf_c_boolean has_query_length;
+  uint32_t query_length;
+  protobuf_c_boolean has_document_length;
+  uint32_t document_length;
+  /*
+   * up to query_length, with the mask token
+   */
+  protobuf_c_boolean fills_queries;
+  /*
+   * of documents
+   */
+  size_t n_skipped_tokens;
+  char **skipped_tokens;
+};
+#define BERTQ__MULTI_VECTOR__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bertq__multi_vector__descriptor) \
+    , 0, NULL, NULL, 0, 0, 0, 0, 0, 0,NULL }
+
+
+/*
+ * What stands on the encoder, and how its numbers are read.
+ */
+struct  Bertq__Head
+{
+  ProtobufCMessage base;
+  size_t n_labels;
+  char **labels;
+  char *problem_type;
+  /*
+   * of a single logit; absent: unsaid
+   */
+  protobuf_c_boolean has_score_activation;
+  Bertq__Activation score_activation;
+  /*
+   * what a classifier of texts reads; absent: POOLER
+   */
+  protobuf_c_boolean has_input;
+  Bertq__Pooling input;
+  /*
+   * present: head.classifier.dense comes first
+   */
+  protobuf_c_boolean has_dense_activation;
+  Bertq__Activation dense_activation;
+  /*
+   * of head.mlm.transform; absent: the encoder's
+   */
+  protobuf_c_boolean has_transform_activation;
+  Bertq__Activation transform_activation;
+  protobuf_c_boolean has_sparse_weight;
+  Bertq__SparseWeight sparse_weight;
+  /*
+   * over tokens; absent: their maximum
+   */
+  protobuf_c_boolean has_sums_sparse_weights;
+  protobuf_c_boolean sums_sparse_weights;
+  Bertq__MultiVector *multi_vector;
+};
+#define BERTQ__HEAD__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bertq__head__descriptor) \
+    , 0,NULL, NULL, 0, BERTQ__ACTIVATION__GELU, 0, BERTQ__POOLING__MEAN, 0, BERTQ__ACTIVATION__GELU, 0, BERTQ__ACTIVATION__GELU, 0, BERTQ__SPARSE_WEIGHT__LOG1P_RELU, 0, 0, NULL }
+
+
+struct  Bertq__Prompt
+{
+  ProtobufCMessage base;
+  char *name;
+  char *text;
+};
+#define BERTQ__PROMPT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bertq__prompt__descriptor) \
+    , NULL, NULL }
 
 
 struct  Bertq__Provenance
@@ -160,6 +579,27 @@ struct  Bertq__Setting
 #define BERTQ__SETTING__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bertq__setting__descriptor) \
     , NULL, NULL }
+
+
+/*
+ * How far the int8 path lies from the float32 one, on texts that no weight was fitted to.
+ */
+struct  Bertq__Drift
+{
+  ProtobufCMessage base;
+  char *texts_source;
+  uint32_t texts;
+  uint32_t tokens;
+  /*
+   * of the last hidden states
+   */
+  double sqnr_db;
+  double mean_cosine;
+  double worst_cosine;
+};
+#define BERTQ__DRIFT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&bertq__drift__descriptor) \
+    , NULL, 0, 0, 0, 0, 0 }
 
 
 struct  Bertq__Tensor
@@ -198,30 +638,39 @@ struct  Bertq__Header
    * absent: the model has no vocabulary
    */
   Bertq__Tokenizer *tokenizer;
-  Bertq__Pooling pooling;
-  protobuf_c_boolean pooling_is_published;
-  protobuf_c_boolean normalizes;
+  Bertq__Embedding *embedding;
+  protobuf_c_boolean embedding_is_published;
   Bertq__Task task;
-  size_t n_labels;
-  char **labels;
-  char *problem_type;
+  /*
+   * absent: the file holds no head
+   */
+  Bertq__Head *head;
+  size_t n_prompts;
+  Bertq__Prompt **prompts;
+  /*
+   * its name
+   */
+  char *default_prompt;
   Bertq__Provenance *provenance;
   size_t n_quantizer;
   Bertq__Setting **quantizer;
   /*
-   * 16 hexadecimal digits; absent: the file has no float32 path
+   * absent: not measured
    */
-  char *float_fingerprint;
+  Bertq__Drift *drift;
   /*
-   * likewise for int8
+   * 16 hexadecimal digits each; absent: the file does not hold what it is of.
    */
-  char *int8_fingerprint;
+  char *float_vectors;
+  char *int8_vectors;
+  char *float_answers;
+  char *int8_answers;
   size_t n_tensors;
   Bertq__Tensor **tensors;
 };
 #define BERTQ__HEADER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bertq__header__descriptor) \
-    , NULL, 0, 0,NULL, NULL, NULL, BERTQ__POOLING__MEAN, 0, 0, BERTQ__TASK__EMBEDDING, 0,NULL, NULL, NULL, 0,NULL, NULL, NULL, 0,NULL }
+    , NULL, 0, 0,NULL, NULL, NULL, NULL, 0, BERTQ__TASK__EMBEDDING, NULL, 0,NULL, NULL, NULL, 0,NULL, NULL, NULL, NULL, NULL, NULL, 0,NULL }
 
 
 /* Bertq__Configuration methods */
@@ -243,6 +692,101 @@ Bertq__Configuration *
 void   bertq__configuration__free_unpacked
                      (Bertq__Configuration *message,
                       ProtobufCAllocator *allocator);
+/* Bertq__TemplatePiece methods */
+void   bertq__template_piece__init
+                     (Bertq__TemplatePiece         *message);
+size_t bertq__template_piece__get_packed_size
+                     (const Bertq__TemplatePiece   *message);
+size_t bertq__template_piece__pack
+                     (const Bertq__TemplatePiece   *message,
+                      uint8_t             *out);
+size_t bertq__template_piece__pack_to_buffer
+                     (const Bertq__TemplatePiece   *message,
+                      ProtobufCBuffer     *buffer);
+Bertq__TemplatePiece *
+       bertq__template_piece__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bertq__template_piece__free_unpacked
+                     (Bertq__TemplatePiece *message,
+                      ProtobufCAllocator *allocator);
+/* Bertq__AddedToken methods */
+void   bertq__added_token__init
+                     (Bertq__AddedToken         *message);
+size_t bertq__added_token__get_packed_size
+                     (const Bertq__AddedToken   *message);
+size_t bertq__added_token__pack
+                     (const Bertq__AddedToken   *message,
+                      uint8_t             *out);
+size_t bertq__added_token__pack_to_buffer
+                     (const Bertq__AddedToken   *message,
+                      ProtobufCBuffer     *buffer);
+Bertq__AddedToken *
+       bertq__added_token__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bertq__added_token__free_unpacked
+                     (Bertq__AddedToken *message,
+                      ProtobufCAllocator *allocator);
+/* Bertq__WordPiece methods */
+void   bertq__word_piece__init
+                     (Bertq__WordPiece         *message);
+size_t bertq__word_piece__get_packed_size
+                     (const Bertq__WordPiece   *message);
+size_t bertq__word_piece__pack
+                     (const Bertq__WordPiece   *message,
+                      uint8_t             *out);
+size_t bertq__word_piece__pack_to_buffer
+                     (const Bertq__WordPiece   *message,
+                      ProtobufCBuffer     *buffer);
+Bertq__WordPiece *
+       bertq__word_piece__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bertq__word_piece__free_unpacked
+                     (Bertq__WordPiece *message,
+                      ProtobufCAllocator *allocator);
+/* Bertq__NormalizationStep methods */
+void   bertq__normalization_step__init
+                     (Bertq__NormalizationStep         *message);
+size_t bertq__normalization_step__get_packed_size
+                     (const Bertq__NormalizationStep   *message);
+size_t bertq__normalization_step__pack
+                     (const Bertq__NormalizationStep   *message,
+                      uint8_t             *out);
+size_t bertq__normalization_step__pack_to_buffer
+                     (const Bertq__NormalizationStep   *message,
+                      ProtobufCBuffer     *buffer);
+Bertq__NormalizationStep *
+       bertq__normalization_step__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bertq__normalization_step__free_unpacked
+                     (Bertq__NormalizationStep *message,
+                      ProtobufCAllocator *allocator);
+/* Bertq__SplittingStep methods */
+void   bertq__splitting_step__init
+                     (Bertq__SplittingStep         *message);
+size_t bertq__splitting_step__get_packed_size
+                     (const Bertq__SplittingStep   *message);
+size_t bertq__splitting_step__pack
+                     (const Bertq__SplittingStep   *message,
+                      uint8_t             *out);
+size_t bertq__splitting_step__pack_to_buffer
+                     (const Bertq__SplittingStep   *message,
+                      ProtobufCBuffer     *buffer);
+Bertq__SplittingStep *
+       bertq__splitting_step__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bertq__splitting_step__free_unpacked
+                     (Bertq__SplittingStep *message,
+                      ProtobufCAllocator *allocator);
 /* Bertq__Tokenizer methods */
 void   bertq__tokenizer__init
                      (Bertq__Tokenizer         *message);
@@ -261,6 +805,101 @@ Bertq__Tokenizer *
                       const uint8_t       *data);
 void   bertq__tokenizer__free_unpacked
                      (Bertq__Tokenizer *message,
+                      ProtobufCAllocator *allocator);
+/* Bertq__Module methods */
+void   bertq__module__init
+                     (Bertq__Module         *message);
+size_t bertq__module__get_packed_size
+                     (const Bertq__Module   *message);
+size_t bertq__module__pack
+                     (const Bertq__Module   *message,
+                      uint8_t             *out);
+size_t bertq__module__pack_to_buffer
+                     (const Bertq__Module   *message,
+                      ProtobufCBuffer     *buffer);
+Bertq__Module *
+       bertq__module__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bertq__module__free_unpacked
+                     (Bertq__Module *message,
+                      ProtobufCAllocator *allocator);
+/* Bertq__Embedding methods */
+void   bertq__embedding__init
+                     (Bertq__Embedding         *message);
+size_t bertq__embedding__get_packed_size
+                     (const Bertq__Embedding   *message);
+size_t bertq__embedding__pack
+                     (const Bertq__Embedding   *message,
+                      uint8_t             *out);
+size_t bertq__embedding__pack_to_buffer
+                     (const Bertq__Embedding   *message,
+                      ProtobufCBuffer     *buffer);
+Bertq__Embedding *
+       bertq__embedding__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bertq__embedding__free_unpacked
+                     (Bertq__Embedding *message,
+                      ProtobufCAllocator *allocator);
+/* Bertq__MultiVector methods */
+void   bertq__multi_vector__init
+                     (Bertq__MultiVector         *message);
+size_t bertq__multi_vector__get_packed_size
+                     (const Bertq__MultiVector   *message);
+size_t bertq__multi_vector__pack
+                     (const Bertq__MultiVector   *message,
+                      uint8_t             *out);
+size_t bertq__multi_vector__pack_to_buffer
+                     (const Bertq__MultiVector   *message,
+                      ProtobufCBuffer     *buffer);
+Bertq__MultiVector *
+       bertq__multi_vector__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bertq__multi_vector__free_unpacked
+                     (Bertq__MultiVector *message,
+                      ProtobufCAllocator *allocator);
+/* Bertq__Head methods */
+void   bertq__head__init
+                     (Bertq__Head         *message);
+size_t bertq__head__get_packed_size
+                     (const Bertq__Head   *message);
+size_t bertq__head__pack
+                     (const Bertq__Head   *message,
+                      uint8_t             *out);
+size_t bertq__head__pack_to_buffer
+                     (const Bertq__Head   *message,
+                      ProtobufCBuffer     *buffer);
+Bertq__Head *
+       bertq__head__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bertq__head__free_unpacked
+                     (Bertq__Head *message,
+                      ProtobufCAllocator *allocator);
+/* Bertq__Prompt methods */
+void   bertq__prompt__init
+                     (Bertq__Prompt         *message);
+size_t bertq__prompt__get_packed_size
+                     (const Bertq__Prompt   *message);
+size_t bertq__prompt__pack
+                     (const Bertq__Prompt   *message,
+                      uint8_t             *out);
+size_t bertq__prompt__pack_to_buffer
+                     (const Bertq__Prompt   *message,
+                      ProtobufCBuffer     *buffer);
+Bertq__Prompt *
+       bertq__prompt__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bertq__prompt__free_unpacked
+                     (Bertq__Prompt *message,
                       ProtobufCAllocator *allocator);
 /* Bertq__Provenance methods */
 void   bertq__provenance__init
@@ -299,6 +938,25 @@ Bertq__Setting *
                       const uint8_t       *data);
 void   bertq__setting__free_unpacked
                      (Bertq__Setting *message,
+                      ProtobufCAllocator *allocator);
+/* Bertq__Drift methods */
+void   bertq__drift__init
+                     (Bertq__Drift         *message);
+size_t bertq__drift__get_packed_size
+                     (const Bertq__Drift   *message);
+size_t bertq__drift__pack
+                     (const Bertq__Drift   *message,
+                      uint8_t             *out);
+size_t bertq__drift__pack_to_buffer
+                     (const Bertq__Drift   *message,
+                      ProtobufCBuffer     *buffer);
+Bertq__Drift *
+       bertq__drift__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   bertq__drift__free_unpacked
+                     (Bertq__Drift *message,
                       ProtobufCAllocator *allocator);
 /* Bertq__Tensor methods */
 void   bertq__tensor__init
@@ -343,14 +1001,47 @@ void   bertq__header__free_unpacked
 typedef void (*Bertq__Configuration_Closure)
                  (const Bertq__Configuration *message,
                   void *closure_data);
+typedef void (*Bertq__TemplatePiece_Closure)
+                 (const Bertq__TemplatePiece *message,
+                  void *closure_data);
+typedef void (*Bertq__AddedToken_Closure)
+                 (const Bertq__AddedToken *message,
+                  void *closure_data);
+typedef void (*Bertq__WordPiece_Closure)
+                 (const Bertq__WordPiece *message,
+                  void *closure_data);
+typedef void (*Bertq__NormalizationStep_Closure)
+                 (const Bertq__NormalizationStep *message,
+                  void *closure_data);
+typedef void (*Bertq__SplittingStep_Closure)
+                 (const Bertq__SplittingStep *message,
+                  void *closure_data);
 typedef void (*Bertq__Tokenizer_Closure)
                  (const Bertq__Tokenizer *message,
+                  void *closure_data);
+typedef void (*Bertq__Module_Closure)
+                 (const Bertq__Module *message,
+                  void *closure_data);
+typedef void (*Bertq__Embedding_Closure)
+                 (const Bertq__Embedding *message,
+                  void *closure_data);
+typedef void (*Bertq__MultiVector_Closure)
+                 (const Bertq__MultiVector *message,
+                  void *closure_data);
+typedef void (*Bertq__Head_Closure)
+                 (const Bertq__Head *message,
+                  void *closure_data);
+typedef void (*Bertq__Prompt_Closure)
+                 (const Bertq__Prompt *message,
                   void *closure_data);
 typedef void (*Bertq__Provenance_Closure)
                  (const Bertq__Provenance *message,
                   void *closure_data);
 typedef void (*Bertq__Setting_Closure)
                  (const Bertq__Setting *message,
+                  void *closure_data);
+typedef void (*Bertq__Drift_Closure)
+                 (const Bertq__Drift *message,
                   void *closure_data);
 typedef void (*Bertq__Tensor_Closure)
                  (const Bertq__Tensor *message,
@@ -366,13 +1057,30 @@ typedef void (*Bertq__Header_Closure)
 
 extern const ProtobufCEnumDescriptor    bertq__activation__descriptor;
 extern const ProtobufCEnumDescriptor    bertq__pooling__descriptor;
+extern const ProtobufCEnumDescriptor    bertq__module_kind__descriptor;
 extern const ProtobufCEnumDescriptor    bertq__task__descriptor;
 extern const ProtobufCEnumDescriptor    bertq__element_type__descriptor;
 extern const ProtobufCEnumDescriptor    bertq__layout__descriptor;
+extern const ProtobufCEnumDescriptor    bertq__tokenizer_kind__descriptor;
+extern const ProtobufCEnumDescriptor    bertq__template_part__descriptor;
+extern const ProtobufCEnumDescriptor    bertq__normalization__descriptor;
+extern const ProtobufCEnumDescriptor    bertq__splitting__descriptor;
+extern const ProtobufCEnumDescriptor    bertq__sparse_weight__descriptor;
 extern const ProtobufCMessageDescriptor bertq__configuration__descriptor;
+extern const ProtobufCMessageDescriptor bertq__template_piece__descriptor;
+extern const ProtobufCMessageDescriptor bertq__added_token__descriptor;
+extern const ProtobufCMessageDescriptor bertq__word_piece__descriptor;
+extern const ProtobufCMessageDescriptor bertq__normalization_step__descriptor;
+extern const ProtobufCMessageDescriptor bertq__splitting_step__descriptor;
 extern const ProtobufCMessageDescriptor bertq__tokenizer__descriptor;
+extern const ProtobufCMessageDescriptor bertq__module__descriptor;
+extern const ProtobufCMessageDescriptor bertq__embedding__descriptor;
+extern const ProtobufCMessageDescriptor bertq__multi_vector__descriptor;
+extern const ProtobufCMessageDescriptor bertq__head__descriptor;
+extern const ProtobufCMessageDescriptor bertq__prompt__descriptor;
 extern const ProtobufCMessageDescriptor bertq__provenance__descriptor;
 extern const ProtobufCMessageDescriptor bertq__setting__descriptor;
+extern const ProtobufCMessageDescriptor bertq__drift__descriptor;
 extern const ProtobufCMessageDescriptor bertq__tensor__descriptor;
 extern const ProtobufCMessageDescriptor bertq__header__descriptor;
 

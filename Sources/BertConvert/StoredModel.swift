@@ -1,0 +1,90 @@
+import BertErrors
+import BertImport
+import BertKernels
+import BertModel
+import BertRuntime
+import BertTokenize
+import BertqFile
+
+extension ImportedModel {
+  /// The model of a `.bertq` file that holds float32 weights, as a checkpoint: to bring it to the
+  /// newest quantiser.
+  ///
+  /// - Throws: `unsupported` when the file has int8 weights alone, or a tokenizer that is not
+  ///   WordPiece; `malformed` when it is damaged.
+  package convenience init(stored file: ModelFile) throws(BertError) {
+    do throws(BertError) {
+      let tensors = try Self.floatTensors(file)
+      var report = ImportReport()
+      report.source = file.model.provenance.source
+      report.files = [file.path]
+      if file.find(CanonicalName.wordEmbeddings)?.elementType != .float32 {
+        report.notices.append("the word embeddings are those that the file holds, rounded already")
+      }
+      self.init(
+        description: file.model, vocabulary: try Self.vocabulary(file), tensors: tensors,
+        report: report
+      ) { (name) throws(BertError) in try file.readFloat32(name) }
+    } catch {
+      throw error.inFile(file.path)
+    }
+  }
+
+  /// The float32 tensors of the file, which must be a whole model.
+  private static func floatTensors(_ file: ModelFile) throws(BertError) -> [TensorRequirement] {
+    let c = file.model.configuration
+    if let missing = c.floatLinearTensors.first(where: { file.find($0.name) == nil }) {
+      throw BertError(
+        .unsupported,
+        "holds int8 weights alone, which cannot be quantised anew; convert the checkpoint itself",
+        tensor: missing.name)
+    }
+    return file.tensors.compactMap { view in
+      let isTable = view.elementType == .uint8 || view.name == CanonicalName.wordScales
+      if isTable || view.name.contains(QuantizedPart.prefix) { return nil }
+      return TensorRequirement(view.name, view.shape, view.layout)
+    }
+  }
+
+  private static func vocabulary(_ file: ModelFile) throws(BertError) -> [[UInt8]] {
+    guard let settings = file.model.tokenizer else { return [] }
+    guard case .wordPiece = settings.kind else {
+      throw BertError(
+        .unsupported,
+        "its tokenizer is \(settings.kind.name), which this version does not convert again")
+    }
+    guard let view = file.find(CanonicalName.vocabulary) else { return [] }
+    try file.verify(view, bytes: 0..<view.bytes.count)
+    let table = try VocabularyTable(bytes: view.bytes, owner: file)
+    return (0..<table.count).map { table.token($0) ?? [] }
+  }
+}
+
+extension ModelFile {
+  /// A float tensor's values as float32, row-major, verified.
+  fileprivate func readFloat32(_ name: String) throws(BertError) -> [Float] {
+    guard let view = find(name) else {
+      throw BertError(.notFound, "the model has no such tensor", tensor: name)
+    }
+    if name == CanonicalName.wordEmbeddings {
+      var values: [Float] = []
+      let count = view.shape.reduce(1, *)
+      try WordTable(self).withFloats(self) {
+        values = Array(UnsafeBufferPointer(start: $0, count: count))
+      }
+      return values
+    }
+    _ = try require(name, .float32, view.shape, view.layout)
+    let stored = view.bytes.bindMemory(to: Float.self)
+    guard view.layout == .floatPanels else { return Array(stored) }
+    let (outputs, inputs) = (view.shape[0], view.shape[1])
+    let width = TensorLayout.panelWidth
+    return [Float](unsafeUninitializedCapacity: outputs * inputs) { values, count in
+      for n in 0..<outputs {
+        let panel = n / width * inputs * width + n % width
+        for k in 0..<inputs { values[n * inputs + k] = stored[panel + k * width] }
+      }
+      count = outputs * inputs
+    }
+  }
+}

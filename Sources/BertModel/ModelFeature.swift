@@ -1,0 +1,105 @@
+import BertErrors
+
+/// What a file may hold beyond a plain BERT: a reader that does not know one refuses the file.
+package enum ModelFeature: String, CaseIterable, Sendable {
+  /// A tokenizer that merges bytes.
+  case bytePairTokenizer = "tokenizer.byte-pairs"
+  /// A tokenizer of Unigram pieces.
+  case unigramTokenizer = "tokenizer.unigram"
+  /// Frames other than `[CLS] A [SEP] B [SEP]`.
+  case tokenizerTemplate = "tokenizer.template"
+  /// Tokens found in the text, with rules of their own.
+  case addedTokens = "tokenizer.added-tokens"
+  /// Texts that lose their beginning.
+  case leftTruncation = "tokenizer.cuts-left"
+  /// Several poolings, or one beside mean, cls and pooler.
+  case poolings = "embedding.poolings"
+  /// Modules behind pooling other than one normalisation.
+  case modules = "embedding.modules"
+  /// Vectors cut to their first numbers.
+  case dimensions = "embedding.dimensions"
+  /// A prompt before every text.
+  case defaultPrompt = "embedding.default-prompt"
+  /// Prompts that pooling leaves out.
+  case unpooledPrompt = "embedding.unpooled-prompt"
+  /// Word embeddings in binary16.
+  case float16Words = "embeddings.f16"
+  /// Word embeddings in int8.
+  case int8Words = "embeddings.int8"
+  /// A classifier with a linear, perhaps a norm, in front, or that reads another vector than the
+  /// pooler's.
+  case classifierDense = "head.dense"
+  /// A masked-word head with an activation of its own.
+  case transformActivation = "head.transform-activation"
+  /// Sparse vectors.
+  case sparse = "head.sparse"
+  /// A vector a token.
+  case multiVector = "head.multi-vector"
+  /// A head with int8 weights.
+  case int8Head = "head.int8"
+
+  /// Whether this package's tokenizer, encoder and pooling compute it; heads are asked themselves.
+  var isComputed: Bool {
+    switch self {
+    case .bytePairTokenizer, .unigramTokenizer, .tokenizerTemplate, .addedTokens, .leftTruncation,
+      .unpooledPrompt:
+      false
+    default: true
+    }
+  }
+}
+
+extension ModelDescription {
+  /// The features that the description and these tensors make use of.
+  package func features(tensors: [(name: String, elementType: ElementType)]) -> Set<ModelFeature> {
+    var features: Set<ModelFeature> = []
+    func uses(_ feature: ModelFeature, _ condition: Bool) {
+      if condition { features.insert(feature) }
+    }
+    if let tokenizer {
+      switch tokenizer.kind {
+      case .wordPiece: break
+      case .bytePairs: features.insert(.bytePairTokenizer)
+      case .unigram: features.insert(.unigramTokenizer)
+      }
+      uses(.tokenizerTemplate, !tokenizer.single.isEmpty || !tokenizer.pair.isEmpty)
+      uses(.addedTokens, !tokenizer.addedTokens.isEmpty)
+      uses(.leftTruncation, tokenizer.cutsLeft)
+    }
+    let plain: [Pooling] = [.mean, .cls, .pooler]
+    uses(.poolings, embedding.poolings.count != 1 || !plain.contains(embedding.poolings[0]))
+    uses(.modules, embedding.modules != [] && embedding.modules != [.normalize])
+    uses(.dimensions, embedding.dimensions != nil)
+    uses(.unpooledPrompt, !embedding.poolsPrompt)
+    uses(.defaultPrompt, defaultPrompt != nil)
+    if let head {
+      uses(.classifierDense, head.denseActivation != nil || head.input != .pooler)
+      uses(.transformActivation, head.transformActivation != nil)
+      uses(.sparse, head.sparseWeight != nil)
+      uses(.multiVector, head.multiVector != nil)
+    }
+    for (name, elementType) in tensors {
+      if name == CanonicalName.wordEmbeddings {
+        uses(.float16Words, elementType == .float16)
+        uses(.int8Words, elementType == .int8)
+      }
+      if name.hasPrefix(CanonicalName.headPrefix) {
+        uses(.int8Head, name.hasSuffix(QuantizedPart.weight))
+      }
+    }
+    return features
+  }
+
+  /// Refuses what this package cannot compute of a model: a tokenizer, an encoder or a pooling.
+  ///
+  /// - Throws: `unsupported` with the feature's name.
+  package func requireComputable(_ source: any WeightSource) throws(BertError) {
+    let word = source.find(CanonicalName.wordEmbeddings)
+    let tensors = word.map { [(name: $0.name, elementType: $0.elementType)] } ?? []
+    let missing = features(tensors: tensors).filter { !$0.isComputed }
+    guard let name = missing.map(\.rawValue).min() else { return }
+    throw BertError(
+      .unsupported,
+      "needs '\(name)', which this version stores but does not compute; use a newer one")
+  }
+}

@@ -1,0 +1,93 @@
+import BertErrors
+import BertKernels
+import BertModel
+
+/// The word embeddings, in the form the file has them: float32, float16, or int8 with a scale for
+/// every 32 numbers of a row.
+///
+/// A row is decoded to float32, exactly or by one rounding: the same bits on every CPU.
+///
+/// Safety: the pointers go into a source that whoever holds this keeps alive.
+package struct WordTable: @unchecked Sendable {
+  /// Numbers of a row that share a scale.
+  static let block = 32
+
+  let view: TensorView
+  private let scales: TensorView?
+  private let width: Int
+
+  /// Finds the table; rows are verified when they are first looked up.
+  ///
+  /// - Throws: `malformed` when it is absent or of another kind.
+  package init(_ source: any WeightSource) throws(BertError) {
+    let c = source.model.configuration
+    let type = source.find(CanonicalName.wordEmbeddings)?.elementType ?? .float32
+    width = c.hiddenSize
+    guard [.float32, .float16, .int8].contains(type) else {
+      throw BertError(
+        .malformed, "is \(type.rawValue); expected F32, F16 or I8",
+        tensor: CanonicalName.wordEmbeddings)
+    }
+    view = try source.require(
+      CanonicalName.wordEmbeddings, type, [c.vocabularySize, c.hiddenSize], verifying: false)
+    scales =
+      type == .int8
+      ? try source.require(
+        CanonicalName.wordScales, .float32, [c.vocabularySize, Self.blocks(of: c.hiddenSize)],
+        verifying: false)
+      : nil
+  }
+
+  /// Scales of a row of so many numbers.
+  static func blocks(of width: Int) -> Int { (width + block - 1) / block }
+
+  /// The rows as float32 where they lie; nil where they must be decoded.
+  var floats: UnsafePointer<Float>? { view.elementType == .float32 ? view.floats : nil }
+
+  /// Checks the bytes of a row before it is used.
+  func verify(_ row: Int, in source: any WeightSource) throws(BertError) {
+    let bytes = width * view.elementType.size
+    try source.verify(view, bytes: row * bytes..<(row + 1) * bytes)
+    if let scales {
+      let bytes = Self.blocks(of: width) * 4
+      try source.verify(scales, bytes: row * bytes..<(row + 1) * bytes)
+    }
+  }
+
+  /// Writes a row as float32.
+  func decode(_ row: Int, into out: UnsafeMutablePointer<Float>) {
+    guard let base = view.bytes.baseAddress else { return }
+    switch view.elementType {
+    case .float16:
+      let bits = base.assumingMemoryBound(to: UInt16.self) + row * width
+      for k in 0..<width { out[k] = Float(half: bits[k]) }
+    case .int8:
+      guard let scales else { return }
+      let q = base.assumingMemoryBound(to: Int8.self) + row * width
+      let scale = scales.floats + row * Self.blocks(of: width)
+      for k in 0..<width { out[k] = Float(q[k]) * scale[k / Self.block] }
+    default:
+      out.update(from: base.assumingMemoryBound(to: Float.self) + row * width, count: width)
+    }
+  }
+
+  /// Checks all bytes before any row is used.
+  func verifyAll(in source: any WeightSource) throws(BertError) {
+    try source.verify(view, bytes: 0..<view.bytes.count)
+    if let scales { try source.verify(scales, bytes: 0..<scales.bytes.count) }
+  }
+
+  /// Lends all rows as float32, decoded in memory where that is needed, verified.
+  package func withFloats(
+    _ source: any WeightSource, _ body: (UnsafePointer<Float>) -> Void
+  ) throws(BertError) {
+    try verifyAll(in: source)
+    if let floats { return body(floats) }
+    let rows = view.shape[0]
+    let decoded = try AlignedBuffer(
+      checkedFloats: rows * width, for: "the word embeddings as float32",
+      advice: "leave the drift out")
+    for row in 0..<rows { decode(row, into: decoded.floats + row * width) }
+    body(UnsafePointer(decoded.floats))
+  }
+}

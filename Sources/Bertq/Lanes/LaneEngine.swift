@@ -1,0 +1,239 @@
+import BertErrors
+import BertKernels
+import BertRuntime
+import SystemLibrary
+
+/// The lanes of a model in one process: threads that compute what callers submit, as the policy orders it.
+///
+/// Any thread may submit and cancel. Threads hold the engine's state but no model, so that a model that
+/// nobody holds any more ends them.
+///
+/// Safety: `policy`, `waiting`, `cache`, `curve` and `isEnding` are used under the lock; `threads` by
+/// whoever makes and ends the engine.
+final class LaneEngine: @unchecked Sendable {
+  /// The process it works in: a forked child has none of its threads.
+  let generation = ForkGeneration.current
+
+  private let gangs: GangPool
+  private let lock = LaneLock()
+  private let work = LaneSignal()
+  private var policy: LanePolicy<TextJob>
+  /// Questions that wait, each once.
+  private var waiting: [Question: TextJob] = [:]
+  private var cache: AnswerCache
+  private var curve: CostCurve
+  private var isEnding = false
+  private var threads: [ThreadIdentity] = []
+  private let beginning = ContinuousClock.now
+
+  /// Starts the lanes; fewer when the system refuses threads.
+  ///
+  /// - Throws: `system` when it gives none.
+  init(
+    weights: SharedWeights, kernels: KernelSet, settings: LaneSettings, curve: CostCurve,
+    cacheBytes: Int
+  ) throws(BertError) {
+    gangs = GangPool(weights: weights, kernels: kernels)
+    policy = LanePolicy(settings)
+    cache = AnswerCache(capacity: cacheBytes)
+    self.curve = curve
+    for _ in 0..<settings.lanes {
+      guard let thread = startThread({ [self] in serve() }) else { break }
+      threads.append(ThreadIdentity(thread))
+    }
+    if threads.isEmpty {
+      throw BertError(.system, "the system gives the model no thread to compute with")
+    }
+    if threads.count < settings.lanes {
+      var settings = settings
+      settings.lanes = threads.count
+      lock.locked { policy = LanePolicy(settings) }
+    }
+  }
+
+  /// Ends the lanes, when they have computed what they are at, and waits for them.
+  func end() {
+    lock.locked {
+      isEnding = true
+      work.wakeAll()
+    }
+    for thread in threads { thread.join() }
+  }
+
+  /// Seconds since the engine was made.
+  private var now: Double { seconds(ContinuousClock.now) }
+
+  private func seconds(_ instant: ContinuousClock.Instant) -> Double {
+    (instant - beginning).seconds
+  }
+
+  /// What a thread does until the engine ends.
+  private func serve() {
+    let lane = Lane(gangs)
+    while let work = next() {
+      let start = ContinuousClock.now
+      lane.compute(work.jobs, lanes: work.lanes)
+      finish(work, seconds: (ContinuousClock.now - start).seconds)
+    }
+  }
+
+  /// Waits for something to compute; nil when the engine ends.
+  private func next() -> LanePolicy<TextJob>.Work? {
+    lock.locked {
+      while !isEnding {
+        let found = policy.next(now: now)
+        for job in policy.takeLate() {
+          forget(job)
+          job.fail(BertError(.deadline, "the text was still waiting when its deadline passed"))
+          job.deliver(&cache)
+        }
+        if let found {
+          for job in found.jobs { forget(job) }
+          return found
+        }
+        work.wait(lock)
+      }
+      return nil
+    }
+  }
+
+  private func forget(_ job: TextJob) {
+    job.ticket = nil
+    if waiting[job.question] === job { waiting[job.question] = nil }
+  }
+
+  private func finish(_ done: LanePolicy<TextJob>.Work, seconds: Double) {
+    lock.locked {
+      policy.finished(done)
+      if done.lanes > 1 {
+        // The other lanes of the gang sleep.
+        if policy.waiting > 0 { work.wakeAll() }
+      } else {
+        curve.learn(predicted: done.cost, seconds: seconds)
+      }
+      for job in done.jobs { job.deliver(&cache) }
+    }
+  }
+}
+
+// MARK: What callers do
+
+extension LaneEngine {
+  /// Submits a call's questions.
+  ///
+  /// - Parameter questions: each with the index of its answer.
+  func submit<Reader: AnswerReader>(
+    _ questions: [(index: Int, question: Question)], for call: Call<Reader.Answer>,
+    reader: Reader, _ request: RequestOptions
+  ) {
+    lock.locked {
+      if call.wasCancelled { return }
+      let now = now
+      let costs = questions.map { curve.cost(tokens: $0.question.ids.count) }
+      let total = costs.reduce(0, +)
+      let flow = request.flow(seconds: total)
+      let deadline = request.deadline.map(seconds)
+      let refusal = policy.refusal(
+        of: total, flow: flow, deadline: deadline, longestQueue: request.longestQueue?.seconds,
+        now: now)
+      if let error = refusal.map(BertError.init) {
+        for item in questions { call.deliver(.failure(error), at: item.index) }
+        return
+      }
+      var jobs: [AnswerJob<Reader>] = []
+      for ((index, question), cost) in zip(questions, costs) {
+        if let answer = cache.find(question) as? Reader.Answer {
+          call.deliver(.success(answer), at: index)
+          continue
+        }
+        // Whoever has a deadline of its own shares no computation that another's may end.
+        let shared = deadline == nil ? waiting[question] as? AnswerJob<Reader> : nil
+        let job = shared ?? AnswerJob(question, cost: cost, reader: reader)
+        job.join(call, at: index)
+        if shared == nil {
+          jobs.append(job)
+          if deadline == nil { waiting[question] = job }
+        }
+      }
+      let tickets = policy.submit(
+        jobs.map {
+          LanePolicy.Entry(
+            $0, tokens: $0.question.ids.count, cost: $0.cost, deadline: deadline)
+        }, flow: flow, now: now)
+      for (job, ticket) in zip(jobs, tickets) { job.ticket = ticket }
+      if jobs.count == 1 { work.wakeOne() } else if !jobs.isEmpty { work.wakeAll() }
+    }
+  }
+
+  /// Answers texts of a call that could not be asked.
+  func fail<Answer>(_ failures: [(index: Int, error: BertError)], of call: Call<Answer>) {
+    if failures.isEmpty { return }
+    lock.locked {
+      for failure in failures { call.deliver(.failure(failure.error), at: failure.index) }
+    }
+  }
+
+  /// Takes a call's waiting texts away and ends it.
+  func cancel<Answer>(_ call: Call<Answer>) {
+    lock.locked {
+      for job in call.jobs where job.leave(call) {
+        guard let ticket = job.ticket else { continue }
+        policy.cancel(ticket)
+        forget(job)
+      }
+      call.cancel()
+    }
+  }
+
+  /// Blocks until a call is answered.
+  func wait<Answer>(_ call: Call<Answer>) -> [Result<Answer, BertError>] {
+    lock.locked {
+      call.wait(lock)
+      return call.results
+    }
+  }
+
+  /// Suspends a task until a call is answered.
+  func wait<Answer>(_ call: Call<Answer>) async -> [Result<Answer, BertError>] {
+    await withCheckedContinuation { continuation in
+      lock.locked { call.whenDone(continuation) }
+    }
+  }
+}
+
+extension BertError {
+  fileprivate init(_ refusal: LanePolicy<TextJob>.Refusal) {
+    switch refusal {
+    case .overloaded(let seconds):
+      self.init(
+        .overloaded,
+        "work for \(DecimalText.fixed(seconds, 2)) seconds waits already; try again later")
+    case .late(let seconds):
+      self.init(
+        .deadline,
+        "the answer would take \(DecimalText.fixed(seconds, 2)) seconds, longer than the deadline "
+          + "allows")
+    }
+  }
+}
+
+extension Duration {
+  /// The duration in seconds.
+  var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}
+
+/// A thread that is to be waited for.
+private struct ThreadIdentity {
+  private let thread: pthread_t
+
+  init(_ thread: pthread_t) { self.thread = thread }
+
+  /// Waits until it ends; not for itself.
+  func join() {
+    if pthread_equal(thread, pthread_self()) != 0 {
+      pthread_detach(thread)
+    } else {
+      pthread_join(thread, nil)
+    }
+  }
+}

@@ -1,0 +1,45 @@
+import BertErrors
+import BertRuntime
+import BertTokenize
+
+extension Model {
+  /// A text's tokens, the special ones included.
+  ///
+  /// - Parameter truncates: cuts what is too long; nil does as the model's options say.
+  /// - Throws: `usage` for a text that is too long, with both counts, or ids outside the model;
+  ///   `unsupported` for text when the file has no vocabulary.
+  public func tokenize(
+    _ text: some ModelInput, truncates: Bool? = nil
+  ) throws(BertError) -> TokenizedInput {
+    var batch = TokenBatch()
+    let cut = try served.append(
+      text.textInput, to: &batch, truncates: truncates ?? self.truncates)
+    return TokenizedInput(ids: batch.ids, types: batch.types, cut: cut)
+  }
+
+  /// How many tokens a text has, the special ones included and nothing cut.
+  ///
+  /// - Throws: `unsupported` for text when the file has no vocabulary.
+  public func count(_ text: some ModelInput) throws(BertError) -> Int {
+    let input = text.textInput
+    if let ids = input.ids { return ids.count }
+    return try served.tokens(of: input, limit: nil).1.fullCount
+  }
+
+  /// The text that token ids stand for; ids outside the vocabulary are passed over.
+  ///
+  /// - Throws: `unsupported` when the file has no vocabulary.
+  public func decode(
+    _ ids: [Int32], skippingSpecials: Bool = true
+  ) throws(BertError) -> String {
+    guard let tokenizer = served.tokenizer else {
+      throw BertError(.unsupported, "the file holds no vocabulary", file: served.file.path)
+    }
+    return tokenizer.decode(ids, skippingSpecials: skippingSpecials)
+  }
+
+  /// The vocabulary's piece for a token id, such as `##ing`; nil when there is none.
+  public func token(_ id: Int32) -> String? {
+    served.tokenizer?.vocabulary.token(Int(id)).map { String(decoding: $0, as: UTF8.self) }
+  }
+}

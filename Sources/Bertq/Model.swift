@@ -1,0 +1,228 @@
+@_exported import BertErrors
+import BertKernels
+import BertModel
+import BertRuntime
+import Synchronization
+
+/// A BERT-like encoder from a `.bertq` file, for any number of callers at once.
+///
+/// The file is mapped and its weights are verified once; share one model between all threads and tasks.
+/// Callers that come together are computed together, and no bit of an answer shows it.
+///
+///     let model = try Model(path: "model.bertq")
+///     let vectors = try model.embed(["a text", "another"])       // blocks; throws at the first bad text
+///     let each = model.embedEach(["a text", "another"])          // a result for each text
+///     let later = try await model.embed(["a text"])              // from a task: suspends, does not block
+///
+/// Threads start with the first call. A model that was opened before `fork` works in the child too: it
+/// starts threads of its own there. Build with `-c release`: a debug build does not optimise the kernels.
+public final class Model: Sendable {
+  /// The opened file.
+  package let served: ServedModel
+  let kernels: KernelSet
+  private let weights: SharedWeights
+  private let options: ModelOptions
+  /// Made by the first call, and again by the first in a forked child, which leaves its parent's as it
+  /// lies: nil is 0.
+  private let engine = Atomic<UInt>(0)
+
+  /// Opens a file and verifies the weights that will be used.
+  ///
+  /// - Throws: `notFound`, `malformed` with file, tensor and offset, `unsupported` for a precision that the
+  ///   file does not hold or kernels that this CPU does not run, `usage` for options out of range.
+  public convenience init(
+    path: String, options: ModelOptions = ModelOptions()
+  ) throws(BertError) {
+    try self.init(ServedModel(path: path), options: options)
+  }
+
+  package init(_ served: ServedModel, options: ModelOptions) throws(BertError) {
+    if let threads = options.threads, !(1...CpuShare.limit).contains(threads) {
+      throw BertError(.usage, "\(threads) threads; expected 1 to \(CpuShare.limit)")
+    }
+    if let budget = options.tokenBudget, budget < 1 {
+      throw BertError(.usage, "a token budget of \(budget); expected at least 1")
+    }
+    self.served = served
+    self.options = options
+    kernels = try KernelSet.choose(options.kernels)
+    precision = options.precision ?? (served.holds(.int8) ? .int8 : .float32)
+    do throws(BertError) {
+      weights = try SharedWeights(source: served.file, precision: precision.ofRuntime)
+    } catch {
+      throw error.inFile(served.file.path)
+    }
+    ForkGeneration.watch()
+  }
+
+  deinit {
+    guard let last = engineOfThisProcess else { return }
+    last.takeUnretainedValue().end()
+    last.release()
+  }
+
+  /// The arithmetic that the model computes with.
+  public let precision: ModelOptions.Precision
+  /// What identifies the model's vectors: only vectors of equal fingerprints may be compared.
+  public var fingerprint: String { served.fingerprint(precision.ofRuntime) ?? "" }
+  /// The numbers of a vector.
+  public var dimensions: Int {
+    let description = served.description
+    return description.embedding.width(hiddenSize: description.configuration.hiddenSize)
+  }
+  /// The most tokens of a text, the special ones included.
+  public var tokenLimit: Int { served.tokenLimit }
+  /// Threads that compute.
+  public var threads: Int { options.threads ?? CpuShare.threads }
+
+  var truncates: Bool { options.truncates }
+}
+
+// MARK: Asking
+
+extension Model {
+  /// Tokenizes texts and submits what is right of them.
+  private func submit<Reader: AnswerReader>(
+    _ inputs: [some ModelInput], _ reader: Reader, _ request: RequestOptions,
+    _ call: Call<Reader.Answer>
+  ) -> LaneEngine? {
+    var questions: [(index: Int, question: Question)] = []
+    var failures: [(index: Int, error: BertError)] = []
+    for (index, input) in inputs.enumerated() {
+      do throws(BertError) {
+        let tokens = try tokenize(input)
+        questions.append(
+          (index, Question(task: reader.task, ids: tokens.ids, types: tokens.types)))
+      } catch {
+        failures.append((index, error))
+      }
+    }
+    do throws(BertError) {
+      let engine = try presentEngine()
+      engine.fail(failures, of: call)
+      engine.submit(questions, for: call, reader: reader, request)
+      return engine
+    } catch {
+      for index in inputs.indices { call.deliver(.failure(error), at: index) }
+      return nil
+    }
+  }
+
+  /// Answers for texts; blocks until all are there.
+  func answerEach<Reader: AnswerReader>(
+    _ inputs: [some ModelInput], _ reader: Reader, _ request: RequestOptions
+  ) -> [Result<Reader.Answer, BertError>] {
+    if inputs.isEmpty { return [] }
+    let call = Call<Reader.Answer>(count: inputs.count)
+    guard let engine = submit(inputs, reader, request, call) else { return call.results }
+    return engine.wait(call)
+  }
+
+  /// The same where the model may not have what reads the answers: then each text fails for that.
+  func answerEach<Reader: AnswerReader>(
+    _ inputs: [some ModelInput], _ reader: Result<Reader, BertError>, _ request: RequestOptions
+  ) -> [Result<Reader.Answer, BertError>] {
+    switch reader {
+    case .success(let reader): answerEach(inputs, reader, request)
+    case .failure(let error): inputs.map { _ in .failure(error) }
+    }
+  }
+
+  /// The same where the model may not have what reads the answers: then each text fails for that.
+  func answerEach<Reader: AnswerReader>(
+    _ inputs: [some ModelInput], _ reader: Result<Reader, BertError>, _ request: RequestOptions
+  ) async -> [Result<Reader.Answer, BertError>] {
+    switch reader {
+    case .success(let reader): await answerEach(inputs, reader, request)
+    case .failure(let error): inputs.map { _ in .failure(error) }
+    }
+  }
+
+  /// Answers for texts; a cancelled task takes those away that wait.
+  func answerEach<Reader: AnswerReader>(
+    _ inputs: [some ModelInput], _ reader: Reader, _ request: RequestOptions
+  ) async -> [Result<Reader.Answer, BertError>] {
+    if inputs.isEmpty { return [] }
+    let call = Call<Reader.Answer>(count: inputs.count)
+    let engine: LaneEngine
+    do throws(BertError) { engine = try presentEngine() } catch {
+      return inputs.map { _ in .failure(error) }
+    }
+    return await withTaskCancellationHandler {
+      _ = submit(inputs, reader, request, call)
+      return await engine.wait(call)
+    } onCancel: {
+      engine.cancel(call)
+    }
+  }
+}
+
+/// The answers, or the first text's error that has one.
+func firstError<Answer>(
+  _ results: [Result<Answer, BertError>]
+) throws(BertError) -> [Answer] {
+  var answers: [Answer] = []
+  answers.reserveCapacity(results.count)
+  for (index, result) in results.enumerated() {
+    do throws(BertError) {
+      answers.append(try result.get())
+    } catch {
+      var error = error
+      if results.count > 1 { error.message = "text \(index + 1): " + error.message }
+      throw error
+    }
+  }
+  return answers
+}
+
+// MARK: The engine of this process
+
+extension Model {
+  private var engineOfThisProcess: Unmanaged<LaneEngine>? {
+    let word = engine.load(ordering: .acquiring)
+    guard let pointer = UnsafeRawPointer(bitPattern: word) else { return nil }
+    let found = Unmanaged<LaneEngine>.fromOpaque(pointer)
+    return found._withUnsafeGuaranteedRef { $0.generation == ForkGeneration.current }
+      ? found : nil
+  }
+
+  /// The engine of this process, made if there is none.
+  ///
+  /// No lock: a thread that was about to make one may be missing in a forked child.
+  private func presentEngine() throws(BertError) -> LaneEngine {
+    while true {
+      if let found = engineOfThisProcess { return found.takeUnretainedValue() }
+      let before = engine.load(ordering: .acquiring)
+      let made = Unmanaged.passRetained(try makeEngine())
+      let word = UInt(bitPattern: made.toOpaque())
+      if engine.compareExchange(
+        expected: before, desired: word, ordering: .acquiringAndReleasing
+      ).exchanged {
+        return made.takeUnretainedValue()
+      }
+      made.takeUnretainedValue().end()
+      made.release()
+    }
+  }
+
+  private func makeEngine() throws(BertError) -> LaneEngine {
+    var settings = LaneSettings(lanes: threads)
+    let share = options.tokenBudget.map { max(1, $0 / threads) } ?? .max
+    settings.passTokens = min(weights.passTokens, share)
+    settings.shortPassTokens = min(Self.blockTokens, share)
+    settings.gangTokens = Self.gangTokens
+    return try LaneEngine(
+      weights: weights, kernels: kernels, settings: settings,
+      curve: CostCurve(weights.configuration, isInt8: precision == .int8),
+      cacheBytes: options.cacheBytes)
+  }
+
+  /// Tokens that fill a block of the kernels' rows.
+  private static let blockTokens = 48
+  /// Tokens of a text for each core that computes it with others: below, they wait more than they work.
+  private static let gangTokens = 16
+}
+
+extension ModelOptions.Precision {
+  package var ofRuntime: BertRuntime.Precision { self == .int8 ? .int8 : .float32 }
+}

@@ -1,0 +1,53 @@
+import BertModel
+
+/// What a text will cost: `a + b·n + c·n²` seconds of one lane for n tokens.
+///
+/// The curve's form is the model's multiply-adds. How fast this machine does them is learnt from the
+/// passes that it has measured.
+struct CostCurve: Sendable {
+  /// Seconds of every text.
+  private(set) var perText: Double
+  /// Seconds of every token.
+  private(set) var perToken: Double
+  /// Seconds of every pair of tokens.
+  private(set) var perPair: Double
+
+  /// What the first guess takes a core to do in a second.
+  private static let multiplyAdds = 1e11
+  private static let textOverhead = 2e-5
+  /// The weight of the newest measurement.
+  private static let weight = 0.05
+
+  init(perText: Double, perToken: Double, perPair: Double) {
+    self.perText = perText
+    self.perToken = perToken
+    self.perPair = perPair
+  }
+
+  /// A first guess from a model's sizes; float32 products take about four times as long as int8.
+  init(_ c: BertConfiguration, isInt8: Bool) {
+    let second = Self.multiplyAdds / (isInt8 ? 1 : 4)
+    let (hidden, layers) = (Double(c.hiddenSize), Double(c.layerCount))
+    let linear = 4 * hidden * hidden + 2 * hidden * Double(c.intermediateSize)
+    self.init(
+      perText: Self.textOverhead, perToken: layers * linear / second,
+      perPair: layers * 2 * hidden / second)
+  }
+
+  /// Predicted seconds of one lane.
+  func cost(tokens: Int) -> Double {
+    let n = Double(tokens)
+    return perText + perToken * n + perPair * n * n
+  }
+
+  /// Learns from a pass that took `seconds` of one lane and was predicted to take `predicted`.
+  mutating func learn(predicted: Double, seconds: Double) {
+    guard predicted > 0, seconds > 0 else { return }
+    // One pass that was interrupted by the system says little.
+    let ratio = min(max(seconds / predicted, 0.1), 10)
+    let factor = 1 + Self.weight * (ratio - 1)
+    perText *= factor
+    perToken *= factor
+    perPair *= factor
+  }
+}

@@ -1,0 +1,32 @@
+import BertErrors
+import BertKernels
+import BertRuntime
+
+/// One kind of answer: what it reads of a text's hidden states, and what it makes of them.
+///
+/// A new task is one file: a reader, the value it answers with, and the methods of `Model` that ask it.
+protocol AnswerReader: Sendable {
+  associatedtype Answer: Sendable
+
+  /// The task's name; two readers of one model with the same name answer the same.
+  var task: String { get }
+
+  /// The last hidden states of a text that the answer is made of; others are not computed.
+  func wanted(_ ids: [Int32]) -> WantedRows
+
+  /// The answer for one text.
+  ///
+  /// - Throws: `malformed` when a value is NaN or infinite: the weights overflow.
+  func answer(_ text: TextStates) throws(BertError) -> Answer
+
+  /// Bytes of memory that an answer takes, about.
+  func byteCount(_ answer: Answer) -> Int
+}
+
+/// The hidden states of one text, valid while it is read.
+struct TextStates {
+  let states: BertEncoder.HiddenStates
+  /// The text's tokens in the states.
+  let tokens: Range<Int>
+  let ids: [Int32]
+}
