@@ -62,7 +62,7 @@ public struct CheckpointConversion: Sendable {
   public var vocabulary: String?
   /// Which weights are written.
   public var weights = Weights.both
-  /// How word embeddings are stored. Both precisions compute with what is stored.
+  /// How word embeddings are stored; both precisions compute with what is stored.
   public var embeddings = WordEmbeddings.f32
   /// What int8 weights are fitted to.
   public var calibration = Calibration.builtIn
