@@ -31,10 +31,16 @@ package struct DriftGate: Sendable {
   private static let fields: [String: [String]] = [
     "hidden": vectorFields.filter { $0 != "cosine_p1" }, "embedding": vectorFields,
     "ranking": ["spearman", "top1_agreement", "top10_agreement"],
-    "head": ["flips", "max_probability_change", "top1_agreement", "top5_agreement"],
+    "head": [
+      "flips", "max_probability_change", "top1_agreement", "top5_agreement", "max_score_change",
+      "entities_changed", "spans_changed", "span_overlap",
+    ],
   ]
 
-  private static let lessIsBetter: Set = ["max_abs", "flips", "max_probability_change"]
+  private static let lessIsBetter: Set = [
+    "max_abs", "flips", "max_probability_change", "max_score_change", "entities_changed",
+    "spans_changed",
+  ]
 
   /// Every name that may be required.
   package static var names: [String] {

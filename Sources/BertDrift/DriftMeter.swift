@@ -9,8 +9,7 @@ package final class DriftMeter {
   private let other: BertEncoder
   private let pooler: Pooler
   private let attribution: SiteAttribution?
-  private let head: HeadLogits?
-  private var headDrift: HeadDrift?
+  private var head: HeadComparison?
   private var layers: [VectorDrift]
   private var embeddings = VectorDrift(keepsCosines: true)
   private var texts = 0
@@ -47,8 +46,7 @@ package final class DriftMeter {
     self.pooler = pooler
     attribution =
       attributes ? SiteAttribution(source: source, kernels: kernels, team: team) : nil
-    head = try HeadLogits(source: source, kernels: kernels)
-    headDrift = head.map { HeadDrift(head: $0.head) }
+    head = try HeadComparison(source, kernels: kernels, team: team)
     let c = reference.configuration
     layers = (0..<c.layerCount).map { _ in VectorDrift() }
     recorders = (
@@ -74,8 +72,8 @@ package final class DriftMeter {
         for (index, text) in a.texts.enumerated() {
           let places = (batch.range(text), part.range(index))
           try compareEmbeddings(a, b, places, text < labels.count ? labels[text] : nil)
-          try compareAnswers(a, b, places)
         }
+        try head?.add(a, of: batch, b, of: part)
       }
     }
     try addToSample(batch)
@@ -117,23 +115,6 @@ package final class DriftMeter {
     }
   }
 
-  /// Scores of a token are as many as the vocabulary has words, so that they are never kept: only an
-  /// answer's two of each token have to be seen together.
-  private func compareAnswers(
-    _ a: BertEncoder.HiddenStates, _ b: BertEncoder.HiddenStates, _ places: (Range<Int>, Range<Int>)
-  ) throws(BertError) {
-    guard let head else { return }
-    let step = head.scoresTokens && head.head != .answer ? 1 : places.0.count
-    for start in stride(from: 0, to: places.0.count, by: step) {
-      func part(_ range: Range<Int>) -> Range<Int> {
-        range.lowerBound + start..<range.lowerBound + start + step
-      }
-      headDrift?.add(
-        reference: try head.logits(a, tokens: part(places.0)),
-        other: try head.logits(b, tokens: part(places.1)), width: head.width)
-    }
-  }
-
   private func addToSample(_ batch: TokenBatch) throws(BertError) {
     guard attribution != nil else { return }
     for text in 0..<batch.count {
@@ -154,7 +135,7 @@ package final class DriftMeter {
     let sample = sample.count == 0 ? longText ?? sample : sample
     return DriftReport(
       texts: texts, tokens: tokens, hidden: layers.last ?? VectorDrift(), embedding: embeddings,
-      worstText: worstText, head: headDrift,
+      worstText: worstText, head: head?.drift,
       ranking: RankingDrift(reference: kept.reference, other: kept.other), layers: layers,
       linears: try attribution?.linears(sample) ?? [], sites: try attribution?.sites(sample) ?? [],
       settings: settings)

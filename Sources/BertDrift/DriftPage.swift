@@ -68,11 +68,9 @@ package struct DriftPage {
       ["", "ten nearest texts shared", percent(ranking.top10)],
     ]
     if let head = report.head {
-      rows += [
-        ["\(head.head.rawValue) head", "best answer changed", percent(head.flips)],
-        ["", "five best shared", percent(head.top5)],
-        ["", "largest probability change", DecimalText.fixed(head.largestProbabilityChange, 5)],
-      ]
+      rows += head.measures.enumerated().map { index, measure in
+        [index == 0 ? "\(head.head.rawValue) head" : "", measure.name, measure.value]
+      }
     }
     let quote =
       report.worstText.isEmpty

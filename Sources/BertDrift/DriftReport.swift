@@ -94,11 +94,19 @@ package struct DriftReport: Sendable {
 
   private var headJSON: JSON {
     guard let head else { return .null }
+    let entities = head.entities
+    func count(_ value: Int?) -> JSON { value.map { .integer($0) } ?? .null }
     return [
       "kind": .string(head.head.rawValue), "answers": .integer(head.answers),
-      "flips": .number(head.flips),
+      "flips": Self.number(head.flips),
       "max_probability_change": Self.number(head.largestProbabilityChange),
-      "top1_agreement": .number(head.top1), "top5_agreement": Self.number(head.top5),
+      "top1_agreement": Self.number(head.top1), "top5_agreement": Self.number(head.top5),
+      "max_score_change": Self.number(head.largestScoreChange),
+      "entities_changed": Self.number(entities?.changed), "entities_same": count(entities?.same),
+      "entities_added": count(entities?.added), "entities_lost": count(entities?.lost),
+      "entities_relabelled": count(entities?.relabelled),
+      "spans_changed": Self.number(head.spans?.changed),
+      "span_overlap": Self.number(head.spans?.overlap),
     ]
   }
 
@@ -138,10 +146,33 @@ package struct DriftReport: Sendable {
 
   private var headSummary: String {
     guard let head else { return "" }
-    return """
+    let parts = head.measures.map { "\($0.name) \($0.value)" }
+    return "\n  head            \(head.head.rawValue): " + parts.joined(separator: ", ")
+  }
+}
 
-        head            \(head.head.rawValue): best answer changed in \(DecimalText.fixed(head.flips * 100, 2)) %, \
-      largest probability change \(DecimalText.fixed(head.largestProbabilityChange, 5))
-      """
+extension HeadDrift {
+  /// What was measured, for people: only what the head has.
+  var measures: [(name: String, value: String)] {
+    func percent(_ share: Double) -> String { DecimalText.fixed(share * 100, 2) + " %" }
+    var list: [(name: String, value: String)] = []
+    if let flips { list.append(("answers changed", percent(flips))) }
+    if let top5 { list.append(("five best shared", percent(top5))) }
+    if let change = largestProbabilityChange {
+      list.append(("largest probability change", DecimalText.fixed(change, 5)))
+    }
+    if let change = largestScoreChange {
+      list.append(("largest score change", DecimalText.fixed(change, 5)))
+    }
+    if let entities {
+      list.append(
+        (
+          "entities",
+          "\(entities.same) the same, \(entities.added) added, \(entities.lost) lost, "
+            + "\(entities.relabelled) relabelled"
+        ))
+    }
+    if let spans { list.append(("answers' tokens shared", percent(spans.overlap))) }
+    return list
   }
 }

@@ -132,6 +132,13 @@ enum Ranking {
     return best.map(\.index)
   }
 
+  /// The place of the largest value; of equal ones the first.
+  static func best(_ row: ArraySlice<Float>) -> Int {
+    var best = row.startIndex
+    for index in row.indices where row[index] > row[best] { best = index }
+    return best - row.startIndex
+  }
+
   /// Ranks of values from 1, ties sharing their mean.
   static func ranks(_ values: [Double]) -> [Double] {
     let order = values.indices.sorted { values[$0] < values[$1] }

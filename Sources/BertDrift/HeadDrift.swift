@@ -1,69 +1,75 @@
 import BertModel
 import BertRuntime
-import SystemLibrary
 
-/// How a head's answers differ between the two paths.
+/// How a head's answers differ between the two paths, in the head's own terms.
 package struct HeadDrift: Sendable {
   /// What the head answers.
   package let head: HeadKind
-  /// Answers compared: texts, or tokens where the head scores tokens.
-  package private(set) var answers = 0
-  private var same = 0
-  private var sharedTop5 = 0
-  private var probabilities = VectorDifference()
-  /// The largest change of any probability.
-  package var largestProbabilityChange: Double { probabilities.largest }
+  private let reads: Reading
+  private var scores: ScoreDrift
+  /// Changes of a tagger's entities; nil for other heads.
+  package private(set) var entities: EntityDrift?
+  /// Changes of answers in a text; nil for other heads.
+  package private(set) var spans: SpanDrift?
 
-  init(head: HeadKind) { self.head = head }
+  /// What rows of scores are about.
+  enum Reading: Sendable {
+    /// Each row for itself: a text's labels, a token's words.
+    case rows
+    /// Rows of a text's tokens, whose labels make entities; the names of the labels.
+    case entities([String])
+    /// Rows of a text's tokens, each as start and end of an answer.
+    case spans
+  }
 
-  /// The share of answers whose best label changed; for a single score, whose sign did.
-  package var flips: Double { answers == 0 ? 0 : Double(answers - same) / Double(answers) }
-  /// The share of answers whose best label stayed.
-  package var top1: Double { 1 - flips }
+  /// Nothing compared yet.
+  init(head: HeadKind, reads: Reading, problem: LabelProblem = .oneOfSeveral) {
+    self.head = head
+    self.reads = reads
+    scores = ScoreDrift(problem)
+    switch reads {
+    case .rows: break
+    case .entities: entities = EntityDrift()
+    case .spans: spans = SpanDrift()
+    }
+  }
+
+  /// Answers compared: texts; tokens where the head labels tokens; labels where each is for itself.
+  package var answers: Int { spans?.texts ?? scores.answers }
+  /// The share of answers that changed: the best label, whether a label holds, the sign of a single
+  /// logit, a span; nil for a number in its own units.
+  package var flips: Double? { spans.map(\.changed) ?? scores.flips }
+  /// The share of best labels or spans that stayed; nil where there is none.
+  package var top1: Double? { spans.map { 1 - $0.changed } ?? scores.top1 }
   /// The mean share of the five best that stay among them; nil with fewer than six labels.
-  package private(set) var top5: Double?
+  package var top5: Double? { scores.top5 }
+  /// The largest change of any probability; nil for a number in its own units.
+  package var largestProbabilityChange: Double? { scores.largestProbabilityChange }
+  /// The largest change of a number in its own units; nil for other heads.
+  package var largestScoreChange: Double? { scores.largestScoreChange }
 
-  /// Adds rows of `width` scores; an answer head's two are those of every token as start and end.
-  mutating func add(reference: [Float], other: [Float], width: Int) {
-    if head == .answer {
-      for end in 0..<width {
-        add(column(end, of: reference, width)[...], column(end, of: other, width)[...])
+  /// Adds rows of `width` scores, of one text where rows of tokens belong together.
+  ///
+  /// - Parameter types: the token types of those tokens, which tell an answer's context.
+  mutating func add(reference: [Float], other: [Float], width: Int, types: [UInt8] = []) {
+    let rows = stride(from: 0, to: reference.count, by: width).map { $0..<($0 + width) }
+    switch reads {
+    case .spans:
+      spans?.add(reference: reference, other: other, types: types)
+      let context = AnswerSpan.context(types, tokens: rows.count)
+      for column in 0..<width {
+        func scores(_ all: [Float]) -> ArraySlice<Float> {
+          context.map { all[$0 * width + column] }[...]
+        }
+        self.scores.add(reference: scores(reference), other: scores(other))
       }
-      return
+    case .entities(let names):
+      entities?.add(
+        reference: rows.map { Ranking.best(reference[$0]) },
+        other: rows.map { Ranking.best(other[$0]) }, names: names)
+      for row in rows { scores.add(reference: reference[row], other: other[row]) }
+    case .rows:
+      for row in rows { scores.add(reference: reference[row], other: other[row]) }
     }
-    for start in stride(from: 0, to: reference.count, by: width) {
-      add(reference[start..<(start + width)], other[start..<(start + width)])
-    }
-  }
-
-  private func column(_ index: Int, of rows: [Float], _ width: Int) -> [Float] {
-    stride(from: index, to: rows.count, by: width).map { rows[$0] }
-  }
-
-  private mutating func add(_ reference: ArraySlice<Float>, _ other: ArraySlice<Float>) {
-    let (a, b) = (Self.probabilities(reference), Self.probabilities(other))
-    probabilities.add(VectorDifference(reference: a, other: b))
-    answers += 1
-    if a.count == 1 {
-      same += (a[0] > 0.5) == (b[0] > 0.5) ? 1 : 0
-      return
-    }
-    let (best, found) = (
-      Ranking.nearest(a[...], min(5, a.count), but: -1),
-      Ranking.nearest(b[...], min(5, b.count), but: -1)
-    )
-    same += best.first == found.first ? 1 : 0
-    guard a.count > 5 else { return }
-    sharedTop5 += Set(best).intersection(found).count
-    top5 = Double(sharedTop5) / Double(5 * answers)
-  }
-
-  /// Softmax; of a single score the sigmoid.
-  private static func probabilities(_ logits: ArraySlice<Float>) -> [Double] {
-    if logits.count == 1, let logit = logits.first { return [1 / (1 + exp(-Double(logit)))] }
-    let most = Double(logits.max() ?? 0)
-    let powers = logits.map { exp(Double($0) - most) }
-    let sum = powers.reduce(0, +)
-    return powers.map { $0 / sum }
   }
 }

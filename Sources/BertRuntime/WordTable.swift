@@ -71,14 +71,19 @@ package struct WordTable: @unchecked Sendable {
     }
   }
 
+  /// Checks all bytes before any row is used.
+  func verifyAll(in source: any WeightSource) throws(BertError) {
+    try source.verify(view, bytes: 0..<view.bytes.count)
+    if let scales { try source.verify(scales, bytes: 0..<scales.bytes.count) }
+  }
+
   /// Lends all rows as float32, decoded in memory where that is needed, verified.
   package func withFloats(
     _ source: any WeightSource, _ body: (UnsafePointer<Float>) -> Void
   ) throws(BertError) {
-    let rows = view.shape[0]
-    try source.verify(view, bytes: 0..<view.bytes.count)
-    if let scales { try source.verify(scales, bytes: 0..<scales.bytes.count) }
+    try verifyAll(in: source)
     if let floats { return body(floats) }
+    let rows = view.shape[0]
     let decoded = try AlignedBuffer(
       checkedFloats: rows * width, for: "the word embeddings as float32",
       advice: "leave the drift out")

@@ -127,31 +127,45 @@ struct DriftMeterTests {
     (.nextSentence, .nextSentence),
   ]
 
-  /// Scores are compared a token at a time; the numbers are those of all of them together.
+  /// The numbers are those of both paths' scores, text by text.
   @Test(arguments: heads.indices)
-  func answersAreComparedAsIfAllWereKept(_ index: Int) throws {
+  func answersAreComparedAsTheHeadsGiveThem(_ index: Int) throws {
     let (task, kind) = Self.heads[index]
     let store = try Self.model.store(task: task, head: kind, int8: Self.model.rounded)
     let batch = try batch(Self.lengths)
-    let head = try #require(try HeadLogits(source: store, kernels: .choose()))
-    func scores(_ precision: Precision) throws -> [[Float]] {
-      var all: [[Float]] = []
-      try encoder(store, precision).encode(batch) { (states) throws(BertError) in
-        for text in states.texts {
-          all.append(try head.logits(states, tokens: batch.range(text)))
-        }
+    func scores(_ precision: Precision) throws -> HeadScores {
+      let encoder = try encoder(store, precision)
+      let head = try #require(
+        try HeadSource(
+          store, precision: precision, kernels: encoder.kernels, team: encoder.team
+        ).headOfTask())
+      var scores = HeadScores(width: head.width)
+      try encoder.encode(batch) { (states) throws(BertError) in
+        try head.append(states, of: batch, to: &scores)
       }
-      return all
+      return scores
     }
-    var expected = HeadDrift(head: kind)
-    for (a, b) in zip(try scores(.float32), try scores(.int8)) {
-      expected.add(reference: a, other: b, width: head.width)
+    let (a, b) = (try scores(.float32), try scores(.int8))
+    let reads: HeadDrift.Reading =
+      switch task {
+      case .answer: .spans
+      case .tag: .entities([])
+      default: .rows
+      }
+    var expected = HeadDrift(head: kind, reads: reads)
+    for text in 0..<batch.count {
+      func rows(_ scores: HeadScores) -> [Float] { scores.rows(text).flatMap { scores[$0] } }
+      expected.add(
+        reference: rows(a), other: rows(b), width: a.width,
+        types: Array(batch.types[batch.range(text)]))
     }
     let found = try #require(try report(store, [batch]).head)
     #expect(found.answers == expected.answers && found.answers > 0)
     #expect(found.flips == expected.flips && found.top5 == expected.top5)
+    #expect(found.entities?.changed == expected.entities?.changed)
+    #expect(found.spans?.overlap == expected.spans?.overlap)
     #expect(found.largestProbabilityChange == expected.largestProbabilityChange)
-    #expect(found.largestProbabilityChange > 0)
+    #expect((found.largestProbabilityChange ?? 0) > 0)
   }
 
   /// Texts that are all longer than the attribution looks at still give it one: the shortest.

@@ -70,7 +70,7 @@ struct NaiveBert {
     }
   }
 
-  private func activate(_ x: Double) -> Double {
+  func activate(_ x: Double) -> Double {
     switch configuration.activation {
     case .gelu: x * 0.5 * erfc(-x / 2.0.squareRoot())
     case .geluTanh: 0.5 * x * (1 + tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))

@@ -37,16 +37,18 @@ package struct GeneratedModel: Sendable {
   /// - Parameters:
   ///   - task: what it answers.
   ///   - head: its head, of three labels where that has labels.
+  ///   - settings: how the head's numbers are read.
   ///   - embedding: how a text's vector is made; dense modules get weights.
   ///   - int8: the quantised form of a linear, nil to leave it out.
   package func store(
-    task: ModelTask = .embedding, head: HeadKind? = nil,
+    task: ModelTask = .embedding, head: HeadKind? = nil, settings: HeadSettings? = nil,
     embedding: EmbeddingRecipe = EmbeddingRecipe(),
     int8: (Int, LinearSite) -> QuantizedLinear? = { _, _ in nil }
   ) throws(BertError) -> TensorStore {
     let c = configuration
     var description = ModelDescription(configuration: c)
     description.task = task
+    description.head = settings
     description.embedding = embedding
     let store = TensorStore(model: description)
     var random = SeededGenerator(seed: seed ^ 77)

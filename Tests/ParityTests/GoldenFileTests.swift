@@ -89,9 +89,11 @@ struct GoldenFileTests {
     let width = model.description.configuration.hiddenSize
     let embedder = try Pooler(model.description.embedding, source: model.file, kernels: set)
     let pooler = try Pooler(.pooler, source: model.file, kernels: set)
-    let head = try #require(try HeadLogits(source: model.file, kernels: set))
     for precision in Precision.allCases {
-      let encoder = try model.encoder(precision, kernels: set, team: ThreadTeam(count: 2))
+      let team = ThreadTeam(count: 2)
+      let encoder = try model.encoder(precision, kernels: set, team: team)
+      let head = try #require(
+        try HeadSource(model.file, precision: precision, kernels: set, team: team).headOfTask())
       var batch = TokenBatch()
       for text in record.texts {
         try batch.append(ids: text.ids, types: text.types, for: model.description.configuration)
@@ -103,7 +105,9 @@ struct GoldenFileTests {
           let rows = tokens.flatMap { UnsafeBufferPointer(start: states.row($0), count: width) }
           let embedding = try embedder.vector(states, tokens: tokens)
           let pooled = try pooler.vector(states, tokens: tokens)
-          let logits = try head.logits(states, tokens: tokens)
+          var scores = HeadScores(width: head.width)
+          try head.append([HeadText(batch, text)], of: states, to: &scores)
+          let logits = scores.values
           #expect(digits(rows) == expected.states, "\(precision), text \(text)")
           #expect(digits(embedding) == expected.embedding, "\(precision), text \(text)")
           #expect(digits(pooled) == expected.pooled, "\(precision), text \(text)")

@@ -41,6 +41,26 @@ extension ServedModel {
   }
 }
 
+extension ServedModel {
+  /// The float32 scores of a head over texts, as one batch.
+  func floatScores(
+    _ inputs: [TextInput], _ make: (HeadSource) throws -> any Head
+  ) throws -> HeadScores {
+    let kernels = try KernelSet.choose()
+    let team = ThreadTeam(count: 2)
+    let encoder = try encoder(.float32, kernels: kernels, team: team)
+    let head = try make(
+      HeadSource(file, precision: .float32, kernels: kernels, team: team))
+    var batch = TokenBatch()
+    for input in inputs { try append(input, to: &batch, truncates: false) }
+    var scores = HeadScores(width: head.width)
+    try encoder.encode(batch) { states throws(BertError) in
+      try head.append(states, of: batch, to: &scores)
+    }
+    return scores
+  }
+}
+
 /// The cosine of two vectors.
 func cosine(_ a: [Float], _ b: [Float]) -> Double {
   VectorDifference(reference: b, other: a).cosine

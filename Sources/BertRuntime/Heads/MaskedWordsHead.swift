@@ -1,0 +1,81 @@
+import BertErrors
+import BertKernels
+import BertModel
+
+/// Logits of every word of the vocabulary for each token: a linear with the encoder's nonlinearity, a
+/// norm, and the decoder, whose weights are its own or the word embeddings.
+package final class MaskedWordsHead: Head {
+  package let subject = HeadSubject.token
+  package var width: Int { decoder.outputs }
+  private let source: HeadSource
+  private let transform: HeadLinear
+  private let activation: bk_activation
+  private let norm: NormWeights
+  private let decoder: HeadLinear
+
+  /// Prepares it; the weights it will use are verified now.
+  ///
+  /// - Throws: `malformed` for missing or damaged tensors, `unsupported` for an activation that is
+  ///   not computed here.
+  package init(_ source: HeadSource) throws(BertError) {
+    let c = source.configuration
+    self.source = source
+    activation = try Self.activation(source)
+    transform = try HeadLinear(
+      CanonicalName.maskedTransform, outputs: c.hiddenSize, inputs: c.hiddenSize, from: source)
+    norm = try source.norm(CanonicalName.maskedNorm)
+    decoder = try HeadLinear(
+      CanonicalName.maskedDecoder, outputs: c.vocabularySize, inputs: c.hiddenSize, from: source,
+      orWords: true)
+  }
+
+  private static func activation(_ source: HeadSource) throws(BertError) -> bk_activation {
+    guard let own = source.settings.transformActivation else {
+      return bk_activation(source.configuration.activation)
+    }
+    switch own {
+    case .identity: return BK_ACT_NONE
+    case .relu: return BK_ACT_RELU
+    case .gelu: return BK_ACT_GELU
+    case .geluTanh: return BK_ACT_GELU_TANH
+    case .tanh, .sigmoid, .silu:
+      throw BertError(
+        .unsupported,
+        "the model's masked-word head has the activation '\(own.rawValue)'; identity, relu, gelu "
+          + "and gelu_new are computed")
+    }
+  }
+
+  package func append(
+    _ texts: [HeadText], of states: BertEncoder.HiddenStates, to scores: inout HeadScores
+  ) throws(BertError) {
+    let width = self.width
+    try scores.append(rows: texts.map(\.wanted.count)) { out throws(BertError) in
+      try decode(texts.flatMap(\.wanted), of: states) { first, block in
+        for (index, row) in block.rows.enumerated() {
+          (out + (first + row) * width + block.columns.lowerBound).update(
+            from: block.values + index * block.stride, count: block.columns.count)
+        }
+      }
+    }
+  }
+
+  /// Hands out the logits of some tokens block by block, on the team's threads, without keeping them.
+  ///
+  /// A block's rows count from a place among the tokens, which comes with it. Blocks of the same words
+  /// come one after the other on one thread until the place changes.
+  func decode(
+    _ tokens: [Int], of states: BertEncoder.HiddenStates, _ sink: (Int, HeadBlock) -> Void
+  ) throws(BertError) {
+    let c = source.configuration
+    try source.eachBlock(of: tokens, states) { places, x throws(BertError) in
+      let (rows, base) = try source.transformed(x.count)
+      try transform.write(
+        x, activation: activation, to: base, stride: rows.stride)
+      source.kernels.calls.norm_rows(
+        base, rows.stride, rows.count, c.hiddenSize, norm.gain, norm.bias, c.layerNormEpsilon,
+        base, rows.stride)
+      try decoder.run(rows) { sink(places.lowerBound, $0) }
+    }
+  }
+}
