@@ -54,7 +54,7 @@ struct StoredFormTests {
     #expect(isSame, "the same weights, texts and quantiser give the same bytes")
     expectFailure(
       try Program.convert(shop.model, shop.output, "--config", shop.input + "/config.json"), .usage,
-      ["holds its configuration"])
+      ["configuration and vocabulary it holds"])
     expectFailure(try Program.convert(shop.model, shop.model), .usage, ["would be replaced"])
   }
 
