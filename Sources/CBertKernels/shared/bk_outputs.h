@@ -1,4 +1,4 @@
-// What follows a linear's products: dequantising, bias, activation, residual.
+// A tile's epilogue: what follows a linear's products, dequantising, bias, activation, residual.
 #ifndef BK_OUTPUTS_H
 #define BK_OUTPUTS_H
 
