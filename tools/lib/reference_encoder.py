@@ -290,7 +290,9 @@ class Encoder:
         if pooling == "lasttoken":
             return x[-1]
         if pooling == "pooler":
-            return arithmetic.tanh(FloatLinear(self.load, "pooler")(x[:1]))[0]
+            # tanh would turn an infinity into a plausible 1.
+            pooled = arithmetic.tanh(FloatLinear(self.load, "pooler")(x[:1]))[0]
+            return pooled if numpy.isfinite(x[0]).all() else numpy.full_like(pooled, NAN)
         x = x[skipped:]
         if pooling == "max":
             return most_of_rows(x)
