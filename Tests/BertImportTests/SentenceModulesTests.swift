@@ -1,6 +1,7 @@
 import BertErrors
 import BertImport
 import BertModel
+import Fixtures
 import JSONText
 import Testing
 

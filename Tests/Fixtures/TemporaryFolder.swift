@@ -44,6 +44,12 @@ package final class TemporaryFolder: Sendable {
     try write(name, Array(text.utf8))
   }
 
+  /// Makes a symbolic link.
+  package func link(_ name: String, to target: String) throws {
+    try FileManager.default.createSymbolicLink(
+      atPath: self / name, withDestinationPath: target)
+  }
+
   /// Copies all that is in another folder into this one.
   package func copy(filesOf other: String, except omitted: [String] = []) throws {
     for name in try FileManager.default.contentsOfDirectory(atPath: other)

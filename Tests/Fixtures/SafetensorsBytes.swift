@@ -1,7 +1,7 @@
 import JSONText
 
 /// The bytes of a safetensors file with these float32 tensors, in order.
-func safetensors(_ tensors: [(name: String, shape: [Int], values: [Float])]) -> [UInt8] {
+package func safetensors(_ tensors: [(name: String, shape: [Int], values: [Float])]) -> [UInt8] {
   var header = JSONObject()
   var data: [UInt8] = []
   for tensor in tensors {
