@@ -17,7 +17,8 @@ package struct EarlierRun {
       try JSON.parse(bytes)
     }
     guard let cells = json["cells"]?.arrayValue else {
-      throw BertError(.malformed, "has no \"cells\"; expected the JSON of an earlier run", file: path)
+      throw BertError(
+        .malformed, "has no \"cells\"; expected the JSON of an earlier run", file: path)
     }
     for cell in cells {
       guard let time = cell["ms_median"]?.numberValue, time > 0, time.isFinite else {
