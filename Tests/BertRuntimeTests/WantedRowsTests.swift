@@ -146,18 +146,18 @@ struct WantedRowsTests {
   enum Counting {
     static let base = KernelSet.available[0]
     /// Rows times panels of linears.
-    static let linear = Mutex(0)
+    static let linear = Atomic(0)
     /// Rows of attention.
-    static let attention = Mutex(0)
+    static let attention = Atomic(0)
 
     static func count(_ rows: Int, _ panels: UnsafePointer<bk_panels>?, _ ranges: Int) {
       let each = UnsafeBufferPointer(start: panels, count: ranges)
-      linear.withLock { $0 += rows * each.reduce(0) { $0 + $1.last - $1.first } }
+      linear.add(rows * each.reduce(0) { $0 + $1.last - $1.first }, ordering: .relaxed)
     }
 
     static func count(_ head: UnsafePointer<bk_head>?) {
       guard let head = head?.pointee else { return }
-      attention.withLock { $0 += head.wanted == nil ? head.length : head.wanted_rows }
+      attention.add(head.wanted == nil ? head.length : head.wanted_rows, ordering: .relaxed)
     }
 
     static let set: KernelSet = {
@@ -193,14 +193,14 @@ struct WantedRowsTests {
     let wanted: [WantedRows] = [.first, .rows([]), .rows([3, 4, 40])]
     let encoder = try model.encoder(
       model.bothPaths(), precision, kernels: Counting.set, threads: 2)
-    Counting.linear.withLock { $0 = 0 }
-    Counting.attention.withLock { $0 = 0 }
+    Counting.linear.store(0, ordering: .relaxed)
+    Counting.attention.store(0, ordering: .relaxed)
     _ = try encoder.hiddenStates(model.batch(texts, wanting: wanted))
     let (tokens, rows) = (69, 4)
     // In int8 the queries of a text have one scale, in float only those of wanted rows are computed.
     let last =
       precision == .int8 ? tokens * 6 + rows * 7 : tokens * 4 + rows * (2 + 7)
-    #expect(Counting.linear.withLock { $0 } == 2 * tokens * 13 + last)
-    #expect(Counting.attention.withLock { $0 } == 2 * (2 * tokens + rows))
+    #expect(Counting.linear.load(ordering: .relaxed) == 2 * tokens * 13 + last)
+    #expect(Counting.attention.load(ordering: .relaxed) == 2 * (2 * tokens + rows))
   }
 }
