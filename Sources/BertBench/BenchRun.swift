@@ -59,12 +59,12 @@ package struct BenchRun {
     return done
   }
 
-  private var threadCounts: [Int] {
+  var threadCounts: [Int] {
     if !threads.isEmpty { return threads }
     return CpuShare.threads > 1 ? [1, CpuShare.threads] : [1]
   }
 
-  private var heldPrecisions: [Precision] {
+  var heldPrecisions: [Precision] {
     precisions.isEmpty ? [.int8, .float32].filter { served.holds($0) } : precisions
   }
 

@@ -63,6 +63,12 @@ struct BertBenchCommand: ParsableCommand {
       "Measure another model of the same sizes in turn with this one.", valueName: "model"))
   var against: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Measure the library instead: so many callers with one text a call, and a query beside a bulk job.",
+      valueName: "number"))
+  var callers: Int?
+
   @Flag(help: "Check the results of every kernel set that this CPU runs.")
   var check = false
 
@@ -82,6 +88,9 @@ struct BertBenchCommand: ParsableCommand {
     if rounds < 1 { throw ValidationError("--rounds is \(rounds); it must be at least 1") }
     if !(seconds > 0 && seconds < 600) {
       throw ValidationError("--seconds is \(seconds); it must be above 0 and below 600")
+    }
+    if let callers, !(1...1024).contains(callers) {
+      throw ValidationError("--callers is \(callers); it must be from 1 to 1024")
     }
     for count in threads where !(1...CpuShare.limit).contains(count) {
       throw ValidationError("--threads is \(count); it must be from 1 to \(CpuShare.limit)")
@@ -118,6 +127,12 @@ struct BertBenchCommand: ParsableCommand {
     run.threads = threads
     run.rounds = rounds
     run.seconds = seconds
+    if let callers {
+      let load = CallerRun(run)
+      let report = CallerReport(
+        try load.throughput(callers: callers), try load.queryLatency())
+      return print(json ? report.json.text(pretty: true) : report.lines)
+    }
     let workloads = try run.workloads(cells, input: input) { Console.note("note: \($0)") }
     let report = BenchReport(
       served: served, kernels: kernels, earlier: earlier, showsStages: stages,
