@@ -8,6 +8,7 @@ import Bertq
 import CommandSupport
 
 extension Precision: ExpressibleByArgument {}
+extension BenchRows: ExpressibleByArgument {}
 
 /// `bert-bench MODEL.bertq`.
 @main
@@ -36,6 +37,12 @@ struct BertBenchCommand: ParsableCommand {
 
   @Option(parsing: .upToNextOption, help: "Cells as BATCHxLENGTH, or ragged.")
   var cells: [String] = ["1x16", "1x128", "1x512", "32x128", "ragged"]
+
+  @Option(
+    help: ArgumentHelp(
+      "Which last hidden states are wanted: all, or the first, as CLS pooling and classifiers do.",
+      valueName: "rows"))
+  var rows = BenchRows.all
 
   @Option(help: ArgumentHelp("Texts for the ragged cell, one a line.", valueName: "file"))
   var input: String?
@@ -127,6 +134,7 @@ struct BertBenchCommand: ParsableCommand {
     run.threads = threads
     run.rounds = rounds
     run.seconds = seconds
+    run.rows = rows
     if let callers {
       let load = CallerRun(run)
       let report = CallerReport(
