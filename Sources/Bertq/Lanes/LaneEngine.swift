@@ -214,6 +214,7 @@ extension BertError {
         "the answer would take \(DecimalText.fixed(seconds, 2)) seconds, longer than the deadline "
           + "allows")
     }
+    if case .overloaded(let seconds) = refusal { retryAfter = .seconds(seconds) }
   }
 }
 
