@@ -1,9 +1,10 @@
 """Asks a running bert-serve with the clients that people have, and compares bits with bert-run.
 
-    serve_clients.py BASE_URL EXPECTED.jsonl TEXTS [--only NAME,...]
+    serve_clients.py BASE_URL EXPECTED.jsonl TEXTS [--raw RAW.jsonl] [--only NAME,...]
 
-EXPECTED is what bert-run answers for TEXTS, a line each. Every client that is imported must return those
-vectors, bit for bit, or the error that docs/serving.md states.
+EXPECTED is what bert-run answers for TEXTS, a line each, with a model that scales vectors to length 1; RAW is what the
+same model gives without that. Every client must return those vectors, bit for bit, or the error that docs/serving.md
+states.
 """
 import argparse
 import asyncio
@@ -17,7 +18,7 @@ import urllib.error
 import urllib.request
 
 os.environ.update(
-    HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", HAYSTACK_TELEMETRY_ENABLED="False",
+    HF_HUB_DISABLE_TELEMETRY="1", HAYSTACK_TELEMETRY_ENABLED="False",
     ANONYMIZED_TELEMETRY="False", LITELLM_LOCAL_MODEL_COST_MAP="True", NO_PROXY="*",
     OPENAI_API_KEY="none", CO_API_KEY="none", LANGCHAIN_TRACING_V2="false")
 
@@ -29,9 +30,9 @@ def bits(vector):
 class Run:
     """What is asked, and what must come."""
 
-    def __init__(self, base, texts, vectors):
+    def __init__(self, base, texts, vectors, raw):
         self.base, self.v1 = base, base + "/v1"
-        self.texts, self.vectors = texts, vectors
+        self.texts, self.vectors, self.raw = texts, vectors, raw
 
     def same(self, vectors, texts=None):
         """All vectors, in order, have bert-run's bits."""
@@ -231,6 +232,7 @@ def haystack_tei(run):
     raw = HuggingFaceAPITextEmbedder(
         api_type="text_embeddings_inference", api_params={"url": run.base}, token=None)
     vector = raw.run(run.texts[0])["embedding"]
+    assert not run.raw or bits(vector) == bits(run.raw[0]), (vector[:3], run.raw[0][:3])
     for one, other in zip(unit(vector), unit(run.vectors[0])):
         assert abs(one - other) < 1e-6
 
@@ -320,16 +322,21 @@ def metrics(run):
     assert families["process_resident_memory_bytes"].samples[0].value > 1e6
 
 
+def read_vectors(path):
+    return [json.loads(line)["embedding"] for line in open(path, encoding="utf-8")]
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("base")
     parser.add_argument("expected")
     parser.add_argument("texts")
+    parser.add_argument("--raw")
     parser.add_argument("--only", default="")
     options = parser.parse_args()
     texts = open(options.texts, encoding="utf-8").read().splitlines()
-    vectors = [json.loads(line)["embedding"] for line in open(options.expected, encoding="utf-8")]
-    run = Run(options.base.rstrip("/"), texts, vectors)
+    run = Run(options.base.rstrip("/"), texts, read_vectors(options.expected),
+              read_vectors(options.raw) if options.raw else [])
     only = set(filter(None, options.only.split(",")))
     failed = []
     for function in CHECKS:

@@ -85,6 +85,7 @@ struct RequestOptionGroup: ParsableArguments {
       """)
   var requestTimeoutMS: Int?
   @Flag(
+    name: .customLong("accept-token-ids"),
     help: """
       Takes token ids of the model's own vocabulary instead of texts. \
       (BERTQ_ACCEPT_TOKEN_IDS)

@@ -71,7 +71,7 @@ import Testing
     var refused = 0
     for _ in 0..<20_000 {
       var bytes = Array(seed.utf8)
-      for _ in 0...Int.random(in: 0..<4, using: &generator) {
+      for _ in 0...Int.random(in: 0..<4, using: &generator) where bytes.count > 1 {
         let place = Int.random(in: 0..<bytes.count, using: &generator)
         switch Int.random(in: 0..<4, using: &generator) {
         case 0: bytes[place] = UInt8.random(in: 0...255, using: &generator)
