@@ -6,6 +6,7 @@
 """
 import json
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -204,6 +205,7 @@ def write(runs):
     if summary(runs):
         put_between_markers(os.path.join(ROOT, "README.md"), summary(runs))
     put_between_markers(os.path.join(ROOT, "docs", "performance.md"), performance(runs))
+    subprocess.run([os.path.join(ROOT, "tools", "make", "picture")], check=True)
 
 
 def main():
