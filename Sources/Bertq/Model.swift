@@ -93,9 +93,16 @@ extension Model {
     var failures: [(index: Int, error: BertError)] = []
     for (index, input) in inputs.enumerated() {
       do throws(BertError) {
-        let tokens = try tokenize(input)
+        var text = input.textInput
+        if !reader.hasDefaultPrompt, text.prompt == nil { text.prompt = .text("") }
+        let tokens = try tokenize(text)
         questions.append(
-          (index, Question(task: reader.task, ids: tokens.ids, types: tokens.types)))
+          (
+            index,
+            Question(
+              task: reader.task, ids: tokens.ids, types: tokens.types,
+              promptTokens: tokens.promptTokens)
+          ))
       } catch {
         failures.append((index, error))
       }
