@@ -19,7 +19,7 @@ import Synchronization
 public final class Model: Sendable {
   /// The opened file.
   package let served: ServedModel
-  let kernels: KernelSet
+  package let kernels: KernelSet
   private let weights: SharedWeights
   private let options: ModelOptions
   /// Made by the first call, and again by the first in a forked child, which leaves its parent's as it
@@ -115,7 +115,8 @@ extension Model {
     if inputs.isEmpty { return [] }
     let call = Call<Reader.Answer>(count: inputs.count)
     guard let engine = submit(inputs, reader, request, call) else { return call.results }
-    return engine.wait(call)
+    guard let cancellation = request.cancellation else { return engine.wait(call) }
+    return cancellation.during(end: { engine.cancel(call) }) { engine.wait(call) }
   }
 
   /// The same where the model may not have what reads the answers: then each text fails for that.
