@@ -26,6 +26,9 @@ public final class Cancellation: @unchecked Sendable {
     for end in running { end() }
   }
 
+  /// Whether it was.
+  var wasCancelled: Bool { lock.locked { isCancelled } }
+
   /// Runs `wait`, which `end` makes return early.
   func during<Value>(end: @escaping @Sendable () -> Void, _ wait: () -> Value) -> Value {
     let ticket: Int? = lock.locked {

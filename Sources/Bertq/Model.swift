@@ -117,6 +117,7 @@ extension Model {
   ) -> [Result<Reader.Answer, BertError>] {
     if inputs.isEmpty { return [] }
     let call = Call<Reader.Answer>(count: inputs.count)
+    if request.cancellation?.wasCancelled == true { return call.results }
     guard let engine = submit(inputs, reader, request, call) else { return call.results }
     guard let cancellation = request.cancellation else { return engine.wait(call) }
     return cancellation.during(end: { engine.cancel(call) }) { engine.wait(call) }
