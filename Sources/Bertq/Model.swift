@@ -50,6 +50,11 @@ public final class Model: Sendable {
     self.options = options
     kernels = try KernelSet.choose(options.kernels)
     precision = options.precision ?? (served.holds(.int8) ? .int8 : .float32)
+    guard served.holds(precision.ofRuntime) else {
+      throw BertError(
+        .unsupported, "the file holds no \(precision.rawValue) weights", file: served.file.path,
+        remedy: .storeBothPrecisions)
+    }
     do throws(BertError) {
       weights = try SharedWeights(source: served.file, precision: precision.ofRuntime)
     } catch {
