@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from mteb.models import ModelMeta
 from mteb.models.abs_encoder import AbsEncoder
+from mteb.models.model_meta import ScoringFunction
 
 from .model import Model
 
@@ -26,7 +27,7 @@ class BertqEncoder(AbsEncoder):  # type: ignore[misc]
         # Results of another file or precision go elsewhere.
         meta = ModelMeta.create_empty(overwrites={
             "name": f"bertq/{name}", "revision": self.model.fingerprint, "embed_dim": self.model.dimension,
-            "max_tokens": self.model.max_tokens, "languages": None, "framework": [], "similarity_fn_name": "cosine"})
+            "max_tokens": self.model.max_tokens, "languages": None, "framework": [], "similarity_fn_name": ScoringFunction.COSINE})
         self.mteb_model_meta = meta
 
     def encode(self, inputs: Any, **_: Any) -> np.ndarray:
