@@ -28,6 +28,12 @@ package struct EmbeddingRequest: Sendable {
 
   package init(_ texts: TextList) { self.texts = texts }
 
+  /// The texts behind the prompt that was asked for.
+  package var promptedTexts: TextList {
+    guard let prompt else { return texts }
+    return texts.behind(.named(prompt))
+  }
+
   /// OpenAI's `/v1/embeddings`.
   package static func openAI(
     _ body: JSONBody, _ limits: TextList.Limits
@@ -123,6 +129,13 @@ package struct EmbeddingRequest: Sendable {
 }
 
 extension TextList {
+  /// The same texts behind a prompt.
+  package func behind(_ prompt: TextPrompt) -> TextList {
+    var list = self
+    for index in list.inputs.indices { list.inputs[index].prompt = prompt }
+    return list
+  }
+
   /// Texts of a list that is not empty, none of them empty.
   package init(strings: [String], key: String) throws(ServeError) {
     if strings.isEmpty {

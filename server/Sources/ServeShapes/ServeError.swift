@@ -65,7 +65,10 @@ package struct ServeError: Error, Sendable {
 
 extension ServeError {
   /// What a model's error means to a client.
-  package init(_ error: BertError, place: String?) {
+  ///
+  /// - Parameter isOfRequest: whether it arose while the request was read: then what is malformed is the
+  ///   request, not the model.
+  package init(_ error: BertError, place: String?, isOfRequest: Bool = false) {
     // What the error says of files is for the log.
     let message = error.message
     switch error.code {
@@ -74,8 +77,9 @@ extension ServeError {
     case .deadline: self.init(.deadline, message)
     case .cancelled: self.init(.closed, message)
     case .unsupported: self = ServeError(.unsupportedTask, message).final
-    case .usage where error.remedy == .truncate: self.init(.tooLong, message, place: place)
-    case .usage: self.init(.invalidRequest, message, place: place)
+    case .tooLong: self.init(.tooLong, message, place: place)
+    case .usage, .notUTF8: self.init(.invalidRequest, message, place: place)
+    case .malformed where isOfRequest: self.init(.invalidRequest, message, place: place)
     default: self = ServeError(.model, message, place: place).final
     }
   }

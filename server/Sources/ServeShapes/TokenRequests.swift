@@ -11,12 +11,8 @@ package struct TokenizeRequest: Sendable {
     limits.takesIDs = false
     texts = try TextList(body, "inputs", limits, allowsEmpty: true)
     hasSpecials = try body.bool("add_special_tokens") ?? true
-    if let name = try body.string("prompt_name") {
-      throw ServeError(
-        .invalidRequest,
-        "prompt_name '\(name.prefix(40))' is not supported here; send the whole text",
-        place: "prompt_name")
-    }
+    let prompt = try body.string("prompt_name").map(TextPrompt.named)
+    texts = texts.behind(prompt ?? .text(""))
   }
 }
 

@@ -46,6 +46,16 @@ import Testing
   }
 
   @Test(arguments: [
+    (BertError.Code.tooLong, true, 400), (.malformed, true, 400), (.malformed, false, 500),
+    (.notFinite, false, 500), (.notUTF8, true, 400), (.unsupported, false, 400),
+    (.overloaded, false, 429), (.deadline, false, 504), (.system, false, 500),
+  ])
+  func givesEachErrorAStatus(code: BertError.Code, isOfRequest: Bool, status: Int) {
+    let error = ServeError(BertError(code, "why"), place: "input", isOfRequest: isOfRequest)
+    #expect(error.code.status == status)
+  }
+
+  @Test(arguments: [
     (Duration.milliseconds(1), "1", "1"), (.milliseconds(999), "1", "999"),
     (.milliseconds(1001), "2", "1001"), (.zero, "1", "1"),
   ])

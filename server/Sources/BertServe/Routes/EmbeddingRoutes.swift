@@ -55,13 +55,8 @@ enum EmbeddingRoutes {
         .invalidRequest, "tokens' vectors have \(served.model.info.hiddenSize) dimensions",
         place: "dimensions")
     }
-    if let prompt = request.prompt {
-      throw ServeError(
-        .invalidRequest, "the model '\(served.name)' has no prompt '\(prompt.prefix(80))'",
-        place: "prompt_name")
-    }
     let tokens = try await call.tokenize(
-      request.texts, for: served.model, truncates: request.truncates,
+      request.promptedTexts, for: served.model, truncates: request.truncates,
       cutsBeginning: request.cutsBeginning)
     let results = await served.model.tokensEach(
       tokens.inputs, request: try call.requestOptions())

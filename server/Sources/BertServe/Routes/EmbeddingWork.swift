@@ -56,7 +56,7 @@ extension Call {
     _ failures: [(index: Int, error: BertError)], _ texts: TextList
   ) -> ServeError {
     let places = failures.map { texts.place($0.index) }
-    var error = ServeError(failures[0].error, place: places[0])
+    var error = ServeError(failures[0].error, place: places[0], isOfRequest: true)
     error.indices = failures.map(\.index)
     error.message = "\(places[0]): \(error.message)"
     if failures.count > 1 {
@@ -76,13 +76,9 @@ extension Call {
     let model = served.model
     try requireEmbedder(served)
     let dimensions = try dimensions(request.dimensions, of: served)
-    if let prompt = request.prompt {
-      throw ServeError(
-        .invalidRequest,
-        "the model '\(served.name)' has no prompt '\(prompt.prefix(80))'", place: "prompt_name")
-    }
     let tokens = try await tokenize(
-      request.texts, for: model, truncates: request.truncates, cutsBeginning: request.cutsBeginning)
+      request.promptedTexts, for: model, truncates: request.truncates,
+      cutsBeginning: request.cutsBeginning)
     let options = try requestOptions()
     let begin = ContinuousClock.now
     let results = await model.embedEach(

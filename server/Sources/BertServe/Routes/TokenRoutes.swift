@@ -13,7 +13,7 @@ enum TokenRoutes {
     let model = try call.model(try call.body.string("model")).model
     let tokens = try await call.tokenize(request.texts, for: model, truncates: false)
     // What the frame adds is what a text without words has.
-    let frame = try? model.tokenize("")
+    let frame = try? model.tokenize(TextInput("", prompt: .text("")))
     let specials = Set(frame?.ids ?? [])
     var text = AnswerText()
     text.list(tokens.inputs) { text, input in
