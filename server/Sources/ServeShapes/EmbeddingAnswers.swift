@@ -39,6 +39,8 @@ package struct AnswerText: Sendable {
   package mutating func vector(_ vector: [Float], _ encoding: EmbeddingRequest.Encoding = .float) {
     VectorText.write(vector, encoding, into: &bytes)
   }
+  /// Appends a number: the shortest decimal that reads back as the same.
+  package mutating func number(_ number: Float) { JSON.write(number, into: &bytes) }
   /// Appends items with commas between them, in brackets.
   package mutating func list<Items: Sequence>(
     _ items: Items, _ write: (inout AnswerText, Items.Element) -> Void

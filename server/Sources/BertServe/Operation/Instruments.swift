@@ -1,3 +1,4 @@
+import Bertq
 import Metrics
 import ServeMetrics
 
@@ -20,6 +21,14 @@ struct Instruments: Sendable {
     registry.describe("bertq_text_tokens", "Tokens of a text.", buckets: lengths)
     registry.describe("bertq_refused_total", "Requests that were not answered, by reason.")
     registry.describe("bertq_truncated_texts_total", "Texts that were cut, as their clients asked.")
+    registry.describe("bertq_waiting_texts", "Texts that wait for a thread.")
+    registry.describe(
+      "bertq_queue_cost_seconds", "Predicted seconds of one thread for what waits, by flow.")
+    registry.describe("bertq_lanes_busy", "Threads that compute.")
+    registry.describe("bertq_cache_bytes", "Bytes of answers kept.")
+    registry.describe("bertq_cache_hits_total", "Texts whose answer was kept.")
+    registry.describe("bertq_cache_misses_total", "Texts that were looked for in vain.")
+    registry.describe("bertq_cache_evictions_total", "Answers that were forgotten for others.")
     registry.describe("bertq_connections", "Open connections.")
     registry.describe("bertq_held_bytes", "Bytes that requests and answers take.")
     registry.describe("bertq_model_info", "The models that are served.")
@@ -70,14 +79,27 @@ struct Instruments: Sendable {
     }
   }
 
+  /// Notes what a model has to do now.
+  func note(_ load: ModelLoad, of name: String) {
+    let label = ("model", name)
+    gauge("bertq_waiting_texts", Double(load.waitingTexts), [label])
+    gauge("bertq_queue_cost_seconds", load.interactiveSeconds, [label, ("flow", "interactive")])
+    gauge("bertq_queue_cost_seconds", load.bulkSeconds, [label, ("flow", "bulk")])
+    gauge("bertq_lanes_busy", Double(load.busyThreads), [label])
+    gauge("bertq_cache_bytes", Double(load.cacheBytes), [label])
+    total("bertq_cache_hits_total", Double(load.cacheHits), [label])
+    total("bertq_cache_misses_total", Double(load.cacheMisses), [label])
+    total("bertq_cache_evictions_total", Double(load.cacheEvictions), [label])
+  }
+
   /// Notes a value of this moment.
   func gauge(_ name: String, _ value: Double, _ labels: [(String, String)] = []) {
     Gauge(label: name, dimensions: labels, factory: registry).record(value)
   }
 
   /// Notes a count that somebody else keeps.
-  func total(_ name: String, _ value: Double) {
-    let counter = FloatingPointCounter(label: name, factory: registry)
+  func total(_ name: String, _ value: Double, _ labels: [(String, String)] = []) {
+    let counter = FloatingPointCounter(label: name, dimensions: labels, factory: registry)
     counter.reset()
     counter.increment(by: value)
   }

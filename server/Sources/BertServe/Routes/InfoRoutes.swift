@@ -121,6 +121,7 @@ enum InfoRoutes {
     instruments.gauge("process_resident_memory_bytes", Double(facts.residentBytes))
     instruments.gauge("process_start_time_seconds", Double(ProcessFacts.startSeconds))
     instruments.total("process_cpu_seconds_total", facts.cpuSeconds)
+    for served in server.models.all { instruments.note(served.model.load, of: served.name) }
     return Reply(
       Array(server.metrics.text().utf8), type: "text/plain; version=0.0.4; charset=utf-8")
   }
