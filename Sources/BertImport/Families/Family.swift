@@ -124,8 +124,8 @@ extension Family {
       if let family = all.first(where: { $0.type == type }) { return family }
       throw BertError(
         .unsupported,
-        "model_type is '\(type.prefix(80))'; supported are " + all.map(\.type).joined(separator: ", ")
-      )
+        "model_type is '\(type.prefix(80))'; supported are "
+          + all.map(\.type).joined(separator: ", "))
     }
     guard let name = json["architectures"]?.arrayValue?.first?.stringValue else { return bert }
     // The longest prefix: XLMRoberta's classes are not Roberta's, and a class behind which no known word stands
