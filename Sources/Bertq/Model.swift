@@ -22,6 +22,8 @@ public final class Model: Sendable {
   let kernels: KernelSet
   private let weights: SharedWeights
   private let options: ModelOptions
+  /// How an embedding is made.
+  package let recipe: EmbeddingRecipe
   /// Made by the first call, and again by the first in a forked child, which leaves its parent's as it
   /// lies: nil is 0.
   private let engine = Atomic<UInt>(0)
@@ -45,6 +47,7 @@ public final class Model: Sendable {
     }
     self.served = served
     self.options = options
+    recipe = try served.recipe(dimensions: options.dimensions)
     kernels = try KernelSet.choose(options.kernels)
     precision = options.precision ?? (served.holds(.int8) ? .int8 : .float32)
     do throws(BertError) {
@@ -67,8 +70,7 @@ public final class Model: Sendable {
   public var fingerprint: String { served.fingerprint(precision.ofRuntime) ?? "" }
   /// The numbers of a vector.
   public var dimensions: Int {
-    let description = served.description
-    return description.embedding.width(hiddenSize: description.configuration.hiddenSize)
+    recipe.width(hiddenSize: served.description.configuration.hiddenSize)
   }
   /// The most tokens of a text, the special ones included.
   public var tokenLimit: Int { served.tokenLimit }
