@@ -22,8 +22,9 @@ public struct ModelOptions: Sendable {
   public var kernels: String?
   /// The most tokens computed at once by all threads, which bounds memory; a longer text is computed alone.
   public var tokenBudget: Int?
-  /// Numbers of an embedding, the first of the whole vector as they are, whatever the file keeps; nil for what the
-  /// file says. They are not scaled to length 1 again.
+  /// Numbers of an embedding; nil for what the file says.
+  ///
+  /// They are the first of the whole vector, as they are: not scaled to length 1 again.
   public var dimensions: Int?
   /// Cuts texts that are too long; otherwise they are errors.
   public var truncates = false
