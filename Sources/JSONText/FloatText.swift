@@ -63,7 +63,8 @@ enum FloatText {
       var place = significant
       while place > whole {
         start.storeBytes(
-          of: digits.load(fromByteOffset: place - 1, as: UInt8.self), toByteOffset: digits - start + place,
+          of: digits.load(fromByteOffset: place - 1, as: UInt8.self),
+          toByteOffset: digits - start + place,
           as: UInt8.self)
         place -= 1
       }

@@ -15,7 +15,9 @@ struct FloatTextTests {
   }
 
   @Test func theBoundsOfAllMethodsAreRight() {
-    var numbers: [Float] = [0, -0.0, .nan, .infinity, -.infinity, 1e-4, 9.9999e-5, 16_777_216, 16_777_215]
+    var numbers: [Float] = [
+      0, -0.0, .nan, .infinity, -.infinity, 1e-4, 9.9999e-5, 16_777_216, 16_777_215,
+    ]
     for exponent in UInt32(0)..<256 {
       for step in [-2, -1, 0, 1, 2] {
         let bits = UInt32(truncatingIfNeeded: Int(exponent << 23) + step)
