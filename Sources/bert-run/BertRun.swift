@@ -176,6 +176,9 @@ struct BertRun: ParsableCommand {
     settings.policy = onError
     settings.batchTokens = batchTokens
     settings.isQuiet = quiet
+    if texts.isEmpty, source.input == nil, isatty(0) != 0, !quiet {
+      Console.note("Type a text and Enter; Ctrl-D ends.")
+    }
     var run = try TextRun(task, input: source.settings(texts: texts), settings)
     guard drift.isMeasured else {
       try run.perform()
