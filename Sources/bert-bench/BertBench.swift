@@ -150,6 +150,9 @@ struct BertBenchCommand: ParsableCommand {
     }
     if !json { Console.printNow(report.header) }
     let done = try run.perform(workloads) { if !json { Console.printNow(report.row($0)) } }
+    if let disturbed = done.min(by: { $0.share < $1.share })?.disturbance {
+      Console.note("note: \(disturbed)")
+    }
     if json { print(report.json(done, digests: digests).text(pretty: true)) }
   }
 }
