@@ -28,7 +28,7 @@ extension ParsableCommand {
   private static func fail(_ message: String) -> Never {
     Console.note(
       "\(_commandName): error: \(message)\n\n\(usageString())\nSee '\(_commandName) --help'.")
-    exit(ExitCode.validationFailure.rawValue)
+    SystemLibrary.exit(ExitCode.validationFailure.rawValue)
   }
 
   /// What to say instead of the parser's own message; nil where that is right.

@@ -207,7 +207,7 @@ package struct TextRun<Task: RecordTask>: ~Copyable {
   ///
   /// The last of them is answered again: where that gives other bytes, the earlier output is of something else.
   private static func goOn(
-    behind earlier: EarlierOutput, _ task: Task, _ source: inout TextSource,
+    behind earlier: EarlierResults, _ task: Task, _ source: inout TextSource,
     _ settings: RunSettings, _ progress: inout RunProgress
   ) throws(BertError) -> WritableFile {
     for number in 0..<earlier.lines {
