@@ -12,7 +12,10 @@ import Synchronization
 ///     let model = try Model(path: "model.bertq")
 ///     let vectors = try model.embed(["a text", "another"])       // blocks; throws at the first bad text
 ///     let each = model.embedEach(["a text", "another"])          // a result for each text
-///     let later = try await model.embed(["a text"])              // from a task: suspends, does not block
+///
+/// In an asynchronous function the same names mean the twins that suspend:
+///
+///     let later = try await model.embed(["a text"])
 ///
 /// Threads start with the first call. A model that was opened before `fork` works in the child too: it
 /// starts threads of its own there. Build with `-c release`: a debug build does not optimise the kernels.
@@ -22,6 +25,8 @@ public final class Model: Sendable {
   let kernels: KernelSet
   private let weights: SharedWeights
   private let options: ModelOptions
+  /// How an embedding is made.
+  package let recipe: EmbeddingRecipe
   /// Made by the first call, and again by the first in a forked child, which leaves its parent's as it
   /// lies: nil is 0.
   private let engine = Atomic<UInt>(0)
@@ -45,6 +50,7 @@ public final class Model: Sendable {
     }
     self.served = served
     self.options = options
+    recipe = try served.recipe(dimensions: options.dimensions)
     kernels = try KernelSet.choose(options.kernels)
     precision = options.precision ?? (served.holds(.int8) ? .int8 : .float32)
     do throws(BertError) {
@@ -67,8 +73,7 @@ public final class Model: Sendable {
   public var fingerprint: String { served.fingerprint(precision.ofRuntime) ?? "" }
   /// The numbers of a vector.
   public var dimensions: Int {
-    let description = served.description
-    return description.embedding.width(hiddenSize: description.configuration.hiddenSize)
+    recipe.width(hiddenSize: served.description.configuration.hiddenSize)
   }
   /// The most tokens of a text, the special ones included.
   public var tokenLimit: Int { served.tokenLimit }

@@ -73,7 +73,7 @@ final class HeadLinear {
     let own = tensors.find(name)
     let rows: HeadWeightRows
     if own == nil, orWords {
-      rows = try HeadWeightRows(wordsOf: tensors)
+      rows = try HeadWeightRows(wordsOf: tensors, source.precision)
     } else {
       let layout = own?.layout == .rowMajor ? TensorLayout.rowMajor : .floatPanels
       let view = try tensors.require(name, .float32, [outputs, inputs], layout)
@@ -101,7 +101,7 @@ final class HeadLinear {
   /// Computes all outputs of up to `HeadScratch.mostRows` rows and hands them to `sink`, block by
   /// block, on the team's threads: blocks of the same outputs one after the other on one thread.
   ///
-  /// - Throws: `malformed` when an output is NaN or infinite.
+  /// - Throws: `notFinite` when an output is NaN or infinite.
   func run(
     _ x: HeadRows, activation: bk_activation = BK_ACT_NONE, _ sink: (HeadBlock) -> Void
   ) throws(BertError) {

@@ -44,7 +44,7 @@ package final class SparseHead {
 
   /// Appends the vectors of some texts of a round, made of their wanted tokens.
   ///
-  /// - Throws: `malformed` when a logit is NaN or infinite.
+  /// - Throws: `notFinite` when a logit is NaN or infinite.
   package func append(
     _ texts: [HeadText], of states: BertEncoder.HiddenStates, to vectors: inout [SparseVector]
   ) throws(BertError) {

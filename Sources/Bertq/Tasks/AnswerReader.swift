@@ -20,7 +20,7 @@ protocol AnswerReader: Sendable {
 
   /// The answer for one text.
   ///
-  /// - Throws: `malformed` when a value is NaN or infinite: the weights overflow.
+  /// - Throws: `notFinite` when a value is NaN or infinite: the weights overflow.
   func answer(_ text: TextStates) throws(BertError) -> Answer
 
   /// Bytes of memory that an answer takes, about.

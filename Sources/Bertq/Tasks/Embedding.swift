@@ -23,7 +23,7 @@ extension Model {
   private func embedding() throws(BertError) -> VectorReader {
     VectorReader(
       task: "embedding",
-      pooler: try Pooler(served.description.embedding, source: served.file, kernels: kernels),
+      pooler: try Pooler(recipe, source: served.file, kernels: kernels),
       hasDefaultPrompt: true)
   }
 

@@ -18,6 +18,9 @@ package protocol RecordTask {
   /// - Throws: why it cannot be answered; its place is filled in by the caller.
   func question(_ record: InputRecord) throws(BertError) -> Question
 
+  /// The texts that it is made of, which drift is measured on.
+  func texts(_ question: Question) -> [TextQuestion]
+
   /// About how many tokens are computed for a question.
   func tokens(_ question: Question) -> Int
 
@@ -29,6 +32,9 @@ package protocol RecordTask {
 
   /// Appends the answer's members behind `index` and `id`, each with a comma before it.
   func write(_ answer: Answer, into line: inout [UInt8])
+
+  /// The answer in lines that a person reads.
+  func shortForm(_ answer: Answer) -> [String]
 
   /// Numbers of a row, where answers are rows of an array; nil where they are not.
   var rowWidth: Int? { get }
@@ -43,6 +49,12 @@ package protocol RecordTask {
 extension RecordTask {
   /// Nothing is cut.
   package func cut(_ question: Question) -> Int { 0 }
+  /// What is written elsewhere.
+  package func shortForm(_ answer: Answer) -> [String] {
+    var line: [UInt8] = []
+    write(answer, into: &line)
+    return [String(decoding: line.dropFirst(), as: UTF8.self)]
+  }
   /// No array.
   package var rowWidth: Int? { nil }
   /// One row each.

@@ -26,6 +26,7 @@ package struct VectorTask: RecordTask {
     try TextQuestion(record, model, prompt: prompt)
   }
 
+  package func texts(_ question: TextQuestion) -> [TextQuestion] { [question] }
   package func tokens(_ question: TextQuestion) -> Int { question.tokens.ids.count }
   package func cut(_ question: TextQuestion) -> Int { question.tokens.cut }
 
@@ -62,6 +63,7 @@ package struct TokensTask: RecordTask {
     try TextQuestion(record, model, prompt: prompt)
   }
 
+  package func texts(_ question: TextQuestion) -> [TextQuestion] { [question] }
   package func tokens(_ question: TextQuestion) -> Int { question.tokens.ids.count }
   package func cut(_ question: TextQuestion) -> Int { question.tokens.cut }
 
@@ -85,6 +87,13 @@ package struct TokensTask: RecordTask {
       JSON.write(answer[token], into: &line)
     }
     line.append(UInt8(ascii: "]"))
+  }
+
+  package func shortForm(_ answer: TokenVectors) -> [String] {
+    answer.ids.enumerated().map { place, id in
+      let numbers = answer[place].prefix(4).map { DecimalText.fixed(Double($0), 4) }
+      return "\(model.token(id) ?? String(id)): \(numbers.joined(separator: " ")) …"
+    }
   }
 
   package var rowWidth: Int? { model.info.hiddenSize }
