@@ -22,7 +22,7 @@ import Synchronization
 public final class Model: Sendable {
   /// The opened file.
   package let served: ServedModel
-  let kernels: KernelSet
+  package let kernels: KernelSet
   private let weights: SharedWeights
   private let options: ModelOptions
   /// How an embedding is made.
@@ -53,6 +53,11 @@ public final class Model: Sendable {
     recipe = try served.recipe(dimensions: options.dimensions)
     kernels = try KernelSet.choose(options.kernels)
     precision = options.precision ?? (served.holds(.int8) ? .int8 : .float32)
+    guard served.holds(precision.ofRuntime) else {
+      throw BertError(
+        .unsupported, "the file holds no \(precision.rawValue) weights", file: served.file.path,
+        remedy: .storeBothPrecisions)
+    }
     do throws(BertError) {
       weights = try SharedWeights(source: served.file, precision: precision.ofRuntime)
     } catch {
@@ -126,8 +131,10 @@ extension Model {
   ) -> [Result<Reader.Answer, BertError>] {
     if inputs.isEmpty { return [] }
     let call = Call<Reader.Answer>(count: inputs.count)
+    if request.cancellation?.wasCancelled == true { return call.results }
     guard let engine = submit(inputs, reader, request, call) else { return call.results }
-    return engine.wait(call)
+    guard let cancellation = request.cancellation else { return engine.wait(call) }
+    return cancellation.during(end: { engine.cancel(call) }) { engine.wait(call) }
   }
 
   /// The same where the model may not have what reads the answers: then each text fails for that.
