@@ -3,7 +3,8 @@ import BertRuntime
 import BertTokenize
 
 extension Model {
-  /// A text's tokens, the special ones included, behind its prompt or the file's default one.
+  /// A text's tokens, the special ones included, behind its prompt if it names one; the file's default prompt is
+  /// not put before it.
   ///
   /// - Parameters:
   ///   - text: a `String`, or a `TextInput`.

@@ -82,6 +82,10 @@ public final class Model: Sendable {
   }
   /// The most tokens of a text, the special ones included.
   public var tokenLimit: Int { served.tokenLimit }
+  /// What stands before every text whose embedding is asked for, unless that says otherwise.
+  package var defaultPrompt: TextPrompt? {
+    served.description.defaultPromptText.map { .text($0) }
+  }
   /// Threads that compute.
   public var threads: Int { options.threads ?? CpuShare.threads }
 
@@ -101,7 +105,7 @@ extension Model {
     for (index, input) in inputs.enumerated() {
       do throws(BertError) {
         var text = input.textInput
-        if !reader.hasDefaultPrompt, text.prompt == nil { text.prompt = .text("") }
+        if reader.hasDefaultPrompt, text.prompt == nil { text.prompt = defaultPrompt }
         let tokens = try tokenize(text)
         questions.append(
           (

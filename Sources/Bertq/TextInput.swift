@@ -16,7 +16,8 @@ public struct TextInput: Sendable, Hashable {
   public var ids: [Int32]?
   /// Token types of `ids`; all 0 when absent.
   public var types: [UInt8]?
-  /// What stands before the text; nil for the file's default prompt where the task has one.
+  /// What stands before the text; nil for the file's default prompt where embeddings or tokens' vectors are asked
+  /// for, and for nothing elsewhere.
   public var prompt: TextPrompt?
   /// How many of `ids` belong to a prompt, those of the frame before it included.
   var promptTokens = 0
@@ -104,7 +105,7 @@ extension ServedModel {
     return min(description.tokenizer?.maximumTokens ?? positions, positions)
   }
 
-  /// Tokenizes an input, behind its prompt or the file's default one, and adds it to a batch.
+  /// Tokenizes an input, behind its prompt if it has one, and adds it to a batch.
   ///
   /// - Parameters:
   ///   - truncates: cuts what is too long instead of refusing it.
@@ -139,7 +140,7 @@ extension ServedModel {
   /// - Throws: `malformed` for a name that none of the file's prompts has.
   func promptText(of input: TextInput) throws(BertError) -> String {
     switch input.prompt {
-    case nil: return description.defaultPromptText ?? ""
+    case nil: return ""
     case .text(let text): return text
     case .named(let name):
       if let prompt = description.prompts.first(where: { $0.name == name }) { return prompt.text }

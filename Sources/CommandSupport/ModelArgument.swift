@@ -17,7 +17,10 @@ package enum ModelArgument {
     }
   }
 
-  static func open(_ path: String) throws(BertError) -> ServedModel {
+  /// Opens a model's file.
+  ///
+  /// - Throws: as `ServedModel` does.
+  package static func open(_ path: String) throws(BertError) -> ServedModel {
     do throws(BertError) {
       return try ServedModel(path: path)
     } catch {
@@ -42,7 +45,9 @@ package enum ModelArgument {
       error.message +=
         "; if it is a checkpoint, make a model of it: bert-convert '\(path)' '\(name).bertq'"
     } else if error.code == .notFound, !Folder.isFile(path) {
-      if let model = texts.first(where: { $0.hasSuffix(".bertq") }) {
+      if path == "help" {
+        error.message += "; for help: --help"
+      } else if let model = texts.first(where: { $0.hasSuffix(".bertq") }) {
         error.message += "; the model comes before the texts: '\(model)' first"
       } else if isHubName(path) {
         error.message +=

@@ -101,6 +101,9 @@ struct BertRun: ParsableCommand {
     if source.input != nil && !texts.isEmpty {
       throw ValidationError("texts come from the arguments or from --input, not from both")
     }
+    if (source.csv || source.tsv) && !texts.isEmpty {
+      throw ValidationError("--csv and --tsv read a file or standard input, not arguments")
+    }
     if json && !info { throw ValidationError("--json goes with --info") }
     if resume != nil && format == .npy {
       throw ValidationError("--resume goes on with JSON Lines; a part of an array is none")

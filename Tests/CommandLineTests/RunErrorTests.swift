@@ -78,6 +78,17 @@ struct RunErrorTests {
     #expect(same.output == cut.output)
   }
 
+  /// A limit on the size of files is no reason to be killed by a signal.
+  @Test func anOutputThatMayNotGrowIsAnError() throws {
+    let shop = try Workshop.converted()
+    try writeBytes(
+      Array(String(repeating: "sun\n", count: 20_000).utf8), to: shop.folder / "texts")
+    let outcome = try shell(
+      "ulimit -f 100; '\(Program.run.path)' --quiet --input '\(shop.folder / "texts")' "
+        + "'\(shop.model)' > '\(shop.output)'")
+    expectFailure(outcome, .cannotWrite, ["standard output"])
+  }
+
   @Test func inputsThatAreNotThereAreNotFound() throws {
     let shop = try Workshop.converted()
     let missing = shop.folder / "absent.txt"

@@ -73,7 +73,7 @@ package struct TextQuestion: Sendable {
   /// Makes a record's text tokens.
   ///
   /// - Parameters:
-  ///   - prompt: what stands before texts that do not say it themselves; nil leaves that to the file.
+  ///   - prompt: what stands before texts that do not say it themselves; nil for nothing.
   ///   - Throws: why the text cannot be answered.
   package init(
     _ record: InputRecord, _ model: Model, prompt: TextPrompt? = nil

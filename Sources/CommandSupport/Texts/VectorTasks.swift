@@ -17,7 +17,7 @@ package struct VectorTask: RecordTask {
   package init(_ kind: Kind, _ model: Model, prompt: TextPrompt?) {
     self.model = model
     self.kind = kind
-    self.prompt = prompt ?? (kind == .pooled ? .text("") : nil)
+    self.prompt = prompt ?? (kind == .embedding ? model.defaultPrompt : nil)
   }
 
   package let members = RecordMembers.text
@@ -54,7 +54,7 @@ package struct TokensTask: RecordTask {
   /// - Parameter prompt: what stands before every text; nil for the file's default.
   package init(_ model: Model, prompt: TextPrompt?) {
     self.model = model
-    self.prompt = prompt
+    self.prompt = prompt ?? model.defaultPrompt
   }
 
   package let members = RecordMembers.text
