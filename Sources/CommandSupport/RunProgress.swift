@@ -20,6 +20,8 @@ struct RunProgress {
   private(set) var failures: [String: Int] = [:]
   /// Texts that an earlier run answered, from which this one goes on.
   var earlier = 0
+  /// Bytes of the input that were passed over for these.
+  var passedOver = 0
 
   /// - Parameter isRead: whether texts come from a file or standard input, not from the command line.
   init(isRead: Bool, isQuiet: Bool) {
@@ -51,8 +53,8 @@ struct RunProgress {
     guard manner != .nothing, now - said >= pause else { return }
     said = now
     var text = rates(now)
-    if total > 0, done > 0 {
-      let share = min(1, Double(done) / Double(total))
+    if done > passedOver, total > passedOver {
+      let share = min(1, Double(done - passedOver) / Double(total - passedOver))
       let left = seconds(now) * (1 - share) / share
       text += ", \(Int(share * 100)) %, \(Self.clock(left)) left"
     }

@@ -234,6 +234,7 @@ package struct TextRun<Task: RecordTask>: ~Copyable {
     }
     for (code, count) in earlier.failures { progress.note(code, count) }
     progress.earlier = earlier.lines - progress.failed
+    progress.passedOver = source.progress.done
     if !settings.isQuiet {
       Console.note("note: results go to \(earlier.path), behind the \(earlier.lines) that it holds")
     }
