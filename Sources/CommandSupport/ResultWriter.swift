@@ -10,8 +10,8 @@ package enum ResultTarget {
   case linesBehind(EarlierResults)
   /// One NumPy array on standard output; what its rows are is written beside it, where somebody names a file.
   case array(RowsWriter?)
-  /// For a person, on a terminal.
-  case terminal
+  /// For a person, on a terminal; who perhaps types the texts.
+  case terminal(isTyped: Bool)
 }
 
 /// Writes results.
@@ -33,7 +33,7 @@ struct ResultWriter<Task: RecordTask>: ~Copyable {
     switch target {
     case .lines, .linesBehind: form = .lines
     case .array(let rows): form = .array(ArrayWriter(width: task.rowWidth ?? 0), rows)
-    case .terminal: form = .terminal(TerminalWriter())
+    case .terminal(let isTyped): form = .terminal(TerminalWriter(isTyped: isTyped))
     }
   }
 

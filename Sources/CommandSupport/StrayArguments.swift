@@ -27,7 +27,7 @@ extension ParsableCommand {
   /// Ends with a usage error, in the words of all other errors.
   private static func fail(_ message: String) -> Never {
     Console.note(
-      "\(_commandName): error: \(message)\n\n\(usageString())\nSee '\(_commandName) --help'.")
+      "\(_commandName): error: \(message)\nUsage: \(usageString())\nSee '\(_commandName) --help'.")
     SystemLibrary.exit(ExitCode.validationFailure.rawValue)
   }
 
@@ -43,8 +43,9 @@ extension ParsableCommand {
       found = "Unknown option '\(stray)'" + nearest(stray)
     }
     if found.hasPrefix("Missing value for"), let number = options.last(where: isNegative) {
+      let option = options.last { $0.hasPrefix("--") } ?? "--option"
       return
-        "\(found): '\(number)' begins with a dash, as options do; write it as --option=\(number)"
+        "\(found): '\(number)' begins with a dash, as options do; write it as \(option)=\(number)"
     }
     guard found.hasPrefix("Unknown option") else { return nil }
     return found + """

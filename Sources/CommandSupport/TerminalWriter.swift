@@ -6,7 +6,7 @@ import SystemLibrary
 /// Of vectors it shows how alike the texts are, which numbers do not tell: all of them where they are few, each beside the nearest
 /// before it where somebody types them, and how each vector begins where they are many.
 final class TerminalWriter {
-  private let isTyped = isatty(0) != 0
+  private let isTyped: Bool
   private var kept: [(label: String, vector: [Float])] = []
   private var isLong = false
 
@@ -14,6 +14,9 @@ final class TerminalWriter {
   private static let compared = 12
   /// So many letters of a text are shown.
   private static let shown = 60
+
+  /// - Parameter isTyped: whether somebody types the texts.
+  init(isTyped: Bool) { self.isTyped = isTyped }
 
   func write<Task: RecordTask>(
     _ record: AnsweredRecord, _ result: Result<Task.Answer, BertError>, of task: Task

@@ -179,7 +179,7 @@ struct BertRun: ParsableCommand {
     settings.policy = onError
     settings.batchTokens = batchTokens
     settings.isQuiet = quiet
-    if texts.isEmpty, source.input == nil, isatty(0) != 0, !quiet {
+    if isTyped, !quiet {
       Console.note("Type a text and Enter; Ctrl-D ends.")
     }
     var run = try TextRun(task, input: source.settings(texts: texts), settings)
@@ -204,6 +204,11 @@ struct BertRun: ParsableCommand {
     try run.requireAllAnswered()
   }
 
+  /// Whether somebody types the texts.
+  private var isTyped: Bool {
+    texts.isEmpty && (source.input ?? "-") == "-" && isatty(0) != 0
+  }
+
   /// Where results go, and in which form.
   private func target() throws(BertError) -> ResultTarget {
     let read = [model, source.input, drift.requireFile].compactMap { $0 }
@@ -215,7 +220,7 @@ struct BertRun: ParsableCommand {
     if format == .npy {
       return .array(try ids.map { path throws(BertError) in try RowsWriter(path: path) })
     }
-    return format == nil && isatty(1) != 0 ? .terminal : .lines
+    return format == nil && isatty(1) != 0 ? .terminal(isTyped: isTyped) : .lines
   }
 
   private static func verify(_ path: String) throws(BertError) {
