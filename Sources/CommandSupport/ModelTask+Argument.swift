@@ -11,6 +11,60 @@ extension ModelTask: ExpressibleByArgument {
   public static var allValueStrings: [String] { answered.map(\.rawValue) }
 }
 
+/// What a run over texts came to.
+package struct RunSummary {
+  /// Texts answered.
+  package let answered: Int
+  /// What is wrong where some were not, though the run went on: `notAllAnswered`.
+  package let failure: BertError?
+
+  private init<Task: RecordTask>(
+    _ task: Task, _ input: InputSettings, _ settings: RunSettings, _ measure: Measure?
+  ) throws(BertError) {
+    var run = try TextRun(task, input: input, settings)
+    if let measure {
+      try run.perform { (questions) throws(BertError) in
+        try measure(questions.flatMap(task.texts))
+      }
+    } else {
+      try run.perform()
+    }
+    (answered, failure) = (run.texts, run.failure)
+  }
+
+  /// What is told of the texts of each batch whose results are written.
+  package typealias Measure = ([TextQuestion]) throws(BertError) -> Void
+
+  /// Answers a task about all texts of an input, or those up to the first that cannot be.
+  ///
+  /// Tasks are told apart here, in their own module, where a run is compiled for each of them.
+  ///
+  /// - Parameters:
+  ///   - task: nil for what the file is for.
+  ///   - prompt: what stands before every text; nil for the file's default where the task has one.
+  /// - Throws: `unsupported` for tasks that are not answered; what was wrong with the first bad text.
+  package init(
+    _ task: ModelTask?, of model: Model, prompt: TextPrompt?, input: InputSettings,
+    _ settings: RunSettings, measure: Measure? = nil
+  ) throws(BertError) {
+    switch task ?? model.served.description.task {
+    case .embedding:
+      try self.init(VectorTask(.embedding, model, prompt: prompt), input, settings, measure)
+    case .pooled:
+      try self.init(VectorTask(.pooled, model, prompt: prompt), input, settings, measure)
+    case .tokens:
+      try self.init(TokensTask(model, prompt: prompt), input, settings, measure)
+    case let task:
+      let answered = ModelTask.answered.map(\.rawValue)
+      throw BertError(
+        .unsupported,
+        "the task '\(task.rawValue)' is not supported; ask for --task "
+          + answered.dropLast().joined(separator: ", ") + " or \(answered.last ?? "")",
+        file: model.served.file.path)
+    }
+  }
+}
+
 /// How results are written.
 package enum OutputFormat: String, ExpressibleByArgument, CaseIterable, Sendable {
   /// One JSON object a line.

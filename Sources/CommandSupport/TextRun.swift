@@ -97,12 +97,10 @@ package struct TextRun<Task: RecordTask>: ~Copyable {
     if let failure { throw failure }
   }
 
-  /// Says how many texts were not answered, if any.
-  ///
-  /// - Throws: `notAllAnswered`.
-  package func requireAllAnswered() throws(BertError) {
-    if progress.failed == 0 { return }
-    throw BertError(
+  /// How many texts were not answered, if any.
+  package var failure: BertError? {
+    if progress.failed == 0 { return nil }
+    return BertError(
       .notAllAnswered,
       "\(progress.failed) of \(progress.all) texts were not answered: \(progress.reasons)")
   }

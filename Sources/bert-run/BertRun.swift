@@ -156,52 +156,31 @@ struct BertRun: ParsableCommand {
       ?? BertEncoder.defaultTokenBudget(model.served.description.configuration, threads: threads)
     if drift.isMeasured { batchTokens = min(batchTokens, DriftMeter.tokenBudget) }
     let prompt = try prompt.map { (given) throws(BertError) in try model.prompt(given) }
-    switch task ?? model.served.description.task {
-    case .embedding:
-      try run(VectorTask(.embedding, model, prompt: prompt), model, kernels, gate, batchTokens)
-    case .pooled:
-      try run(VectorTask(.pooled, model, prompt: prompt), model, kernels, gate, batchTokens)
-    case .tokens:
-      try run(TokensTask(model, prompt: prompt), model, kernels, gate, batchTokens)
-    case let task:
-      throw BertError(
-        .unsupported,
-        "the task '\(task.rawValue)' is not supported; ask for --task embedding, tokens or pooled",
-        file: path)
-    }
-  }
-
-  private func run<Task: RecordTask>(
-    _ task: Task, _ model: Model, _ kernels: KernelSet, _ gate: DriftGate?, _ batchTokens: Int
-  ) throws(BertError) {
     var settings = RunSettings()
     settings.target = try target()
     settings.policy = onError
     settings.batchTokens = batchTokens
     settings.isQuiet = quiet
-    if isTyped, !quiet {
-      Console.note("Type a text and Enter; Ctrl-D ends.")
-    }
-    var run = try TextRun(task, input: source.settings(texts: texts), settings)
+    if isTyped, !quiet { Console.note("Type a text and Enter; Ctrl-D ends.") }
+    let input = source.settings(texts: texts)
     guard drift.isMeasured else {
-      try run.perform()
-      return try run.requireAllAnswered()
+      let summary = try RunSummary(task, of: model, prompt: prompt, input: input, settings)
+      if let failure = summary.failure { throw failure }
+      return
     }
     let measured = try DriftRun(
-      model, task: self.task, kernels: kernels, threads: compute.threadCount,
-      attributes: !drift.reports.isEmpty)
-    try run.perform { (questions) throws(BertError) in
-      try measured.add(questions.flatMap(task.texts))
-    }
+      model, task: task, kernels: kernels, threads: threads, attributes: !drift.reports.isEmpty)
+    let summary = try RunSummary(
+      task, of: model, prompt: prompt, input: input, settings, measure: measured.add)
     // What was not measured must look neither good nor bad, and must not pass.
-    if run.texts == 0 {
+    if summary.answered == 0 {
       throw BertError(
         gate == nil ? .usage : .driftGate,
         "there are no texts to measure the drift on" + (gate == nil ? "" : ": the gate fails"),
         file: source.input == "-" ? nil : source.input)
     }
     try drift.conclude(measured.report(), gate)
-    try run.requireAllAnswered()
+    if let failure = summary.failure { throw failure }
   }
 
   /// Whether somebody types the texts.
