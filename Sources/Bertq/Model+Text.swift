@@ -23,6 +23,10 @@ extension Model {
   public func count(_ text: some ModelInput) throws(BertError) -> Int {
     let input = text.textInput
     if let ids = input.ids { return ids.count }
+    if input.words != nil {
+      let tokenizer = try served.requireTokenizer()
+      return try served.bareTokens(input).ids.count + tokenizer.frameTokens(pair: false)
+    }
     return try served.tokens(of: input, limit: nil).1.fullCount
   }
 

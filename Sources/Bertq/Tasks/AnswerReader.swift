@@ -11,6 +11,9 @@ protocol AnswerReader: Sendable {
   /// The task's name; two readers of one model with the same name answer the same.
   var task: String { get }
 
+  /// The head that is asked about the text; nil for none.
+  var head: HeadUse? { get }
+
   /// The last hidden states of a text that the answer is made of; others are not computed.
   func wanted(_ ids: [Int32]) -> WantedRows
 
@@ -23,10 +26,17 @@ protocol AnswerReader: Sendable {
   func byteCount(_ answer: Answer) -> Int
 }
 
+extension AnswerReader {
+  /// No head is asked.
+  var head: HeadUse? { nil }
+}
+
 /// The hidden states of one text, valid while it is read.
 struct TextStates {
   let states: BertEncoder.HiddenStates
   /// The text's tokens in the states.
   let tokens: Range<Int>
   let ids: [Int32]
+  /// What the head made of them.
+  let output: HeadOutput
 }
