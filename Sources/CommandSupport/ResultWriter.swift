@@ -10,6 +10,8 @@ enum TextResult {
   case vector([Float], name: String)
   /// A vector for each token.
   case tokens(TokenVectors)
+  /// What a head answered.
+  case answer(TaskAnswer)
 }
 
 /// Writes results to standard output, as JSON Lines or as one NumPy array.
@@ -25,8 +27,16 @@ struct ResultWriter: ~Copyable {
     array = format == .npy ? ArrayWriter(width: width) : nil
   }
 
-  mutating func write(_ item: NumberedText, _ result: TextResult) throws(BertError) {
+  mutating func write(_ item: NumberedText?, _ result: TextResult) throws(BertError) {
     switch result {
+    case .answer(let answer):
+      start(item)
+      for (name, value) in answer.members {
+        output.buffer += ",\"\(name)\":".utf8
+        value.write(into: &output.buffer)
+      }
+      output.buffer += "}\n".utf8
+      try output.flush(force: false)
     case .vector(let vector, let name):
       if array != nil { return try append(vector[...]) }
       start(item)
@@ -48,7 +58,7 @@ struct ResultWriter: ~Copyable {
     try row.withUnsafeBufferPointer { (row) throws(BertError) in try array?.append(row) }
   }
 
-  private mutating func writeTokens(_ item: NumberedText, _ text: TokenVectors) throws(BertError) {
+  private mutating func writeTokens(_ item: NumberedText?, _ text: TokenVectors) throws(BertError) {
     start(item)
     output.buffer += ",\"tokens\":[".utf8
     for (index, id) in text.ids.enumerated() {
@@ -68,9 +78,9 @@ struct ResultWriter: ~Copyable {
     output.buffer += "]}\n".utf8
   }
 
-  private mutating func start(_ item: NumberedText) {
-    output.buffer += "{\"index\":\(item.index)".utf8
-    if let id = item.id {
+  private mutating func start(_ item: NumberedText?) {
+    output.buffer += "{\"index\":\(item?.index ?? 0)".utf8
+    if let id = item?.id {
       output.buffer += ",\"id\":".utf8
       id.write(into: &output.buffer)
     }

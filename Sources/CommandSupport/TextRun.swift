@@ -3,11 +3,6 @@ import BertErrors
 import BertModel
 import Bertq
 
-extension ModelTask: ExpressibleByArgument {
-  /// What help and completion offer: others are known, to be refused by name.
-  public static var allValueStrings: [String] { TextRun.tasks.map(\.rawValue) }
-}
-
 /// How results are written.
 package enum OutputFormat: String, ExpressibleByArgument, CaseIterable, Sendable {
   /// One JSON object a line.
@@ -18,14 +13,12 @@ package enum OutputFormat: String, ExpressibleByArgument, CaseIterable, Sendable
 
 /// Texts in, results out, a batch at a time: memory does not grow with the number of texts.
 package struct TextRun: ~Copyable {
-  /// What can be answered: a head's scores are measured for drift only.
-  package static let tasks: [ModelTask] = [.embedding, .tokens, .pooled]
-
-  /// Texts that were answered together, and their tokens.
-  package typealias Batch = [(item: NumberedText, tokens: TokenizedInput)]
+  /// Texts that were answered together, and their tokens; nil where a text alone is no question.
+  package typealias Batch = [(item: NumberedText, tokens: TokenizedInput?)]
 
   private let model: Model
-  private let task: ModelTask
+  private let task: AnswerTask
+  private var questions: TaskQuestions
   private var source: TextSource
   private var writer: ResultWriter
   private let batchTokens: Int
@@ -38,20 +31,21 @@ package struct TextRun: ~Copyable {
   /// - Parameter batchTokens: so many tokens are read before they are computed.
   /// - Throws: `unsupported` for a task that the model, or this program, does not answer.
   package init(
-    model: Model, task: ModelTask?, source: TextSource, format: OutputFormat, batchTokens: Int
+    model: Model, task: AnswerTask?, options: TaskOptions, source: TextSource, format: OutputFormat,
+    batchTokens: Int
   ) throws(BertError) {
+    let task = task ?? AnswerTask(model.served.description.task)
+    let questions = try TaskQuestions(task, model, options, isJSON: source.isJSON)
+    if format == .npy, !TaskQuestions.ofVectors.contains(task) {
+      throw BertError(
+        .usage, "--format npy is for vectors; the answers of '\(task.rawValue)' are JSON Lines")
+    }
     self.model = model
-    self.task = task ?? model.served.description.task
+    self.task = task
+    self.questions = questions
     self.source = source
     self.batchTokens = batchTokens
-    let width = self.task == .embedding ? model.dimensions : model.info.hiddenSize
-    writer = ResultWriter(model: model, width: width, format: format)
-    guard Self.tasks.contains(self.task) else {
-      throw BertError(
-        .unsupported,
-        "the task '\(self.task.rawValue)' is not supported; ask for --task "
-          + "embedding, tokens or pooled", file: model.served.file.path)
-    }
+    writer = ResultWriter(model: model, width: model.width(of: task), format: format)
   }
 
   /// Answers all texts, up to the first that cannot be.
@@ -71,6 +65,7 @@ package struct TextRun: ~Copyable {
       failure = try write(batch, answered) ?? failure
       bar.update(source.progress.done, of: source.progress.total)
     }
+    if failure == nil, let ranking = questions.finish() { try writer.write(nil, .answer(ranking)) }
     try writer.finish()
     if cut > 0 { Console.note("note: --truncate cut \(cut) tokens") }
     if let failure { throw failure }
@@ -83,6 +78,11 @@ package struct TextRun: ~Copyable {
       do throws(BertError) {
         guard let item = try source.next() else { return nil }
         do throws(BertError) {
+          guard questions.takesTokens else {
+            batch.append((item, nil))
+            count += item.size
+            continue
+          }
           let tokens = try model.tokenize(item.input)
           batch.append((item, tokens))
           count += tokens.ids.count
@@ -101,9 +101,10 @@ package struct TextRun: ~Copyable {
   private mutating func write(
     _ batch: Batch, _ answered: (Batch) throws(BertError) -> Void
   ) throws(BertError) -> BertError? {
-    for (text, result) in zip(batch, results(batch.map(\.tokens))) {
+    for (text, result) in zip(batch, results(batch)) {
       switch result {
-      case .success(let result): try writer.write(text.item, result)
+      case .success(let result?): try writer.write(text.item, result)
+      case .success(nil): break
       case .failure(let error): return text.item.place.locate(error)
       }
       texts += 1
@@ -115,19 +116,38 @@ package struct TextRun: ~Copyable {
     return nil
   }
 
-  private func results(_ inputs: [TokenizedInput]) -> [Result<TextResult, BertError>] {
+  private mutating func results(_ batch: Batch) -> [Result<TextResult?, BertError>] {
     let request = RequestOptions(priority: .bulk)
+    let inputs = batch.map { $0.tokens?.textInput ?? $0.item.input }
     switch task {
     case .tokens:
       return model.tokensEach(inputs, request: request).map { $0.map(TextResult.tokens) }
+    case .multiVector:
+      return model.multiVectorEach(inputs, as: questions.role, request: request).map {
+        $0.map(TextResult.tokens)
+      }
     case .pooled:
       return model.pooledEach(inputs, request: request).map {
         $0.map { TextResult.vector($0, name: "pooled") }
       }
-    default:
+    case .embedding:
       return model.embedEach(inputs, request: request).map {
         $0.map { TextResult.vector($0, name: "embedding") }
       }
+    default:
+      return questions.answers(batch.map(\.item), inputs).map {
+        $0.map { $0.map(TextResult.answer) }
+      }
     }
+  }
+}
+
+extension NumberedText {
+  /// About as many tokens as it comes to.
+  fileprivate var size: Int {
+    let documents = (members.documents ?? []) + (members.choices ?? []) + (input.words ?? [])
+    return 8
+      + (input.text.count + (input.pair?.count ?? 0) + documents.reduce(0) { $0 + $1.utf8.count })
+      / 4
   }
 }

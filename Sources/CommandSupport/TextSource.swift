@@ -14,6 +14,8 @@ package struct NumberedText: Sendable {
   package let id: JSON?
   /// What is to be answered.
   package let input: TextInput
+  /// What some tasks need beside a text.
+  let members: TaskMembers
 }
 
 /// Where texts come from: arguments, a file, standard input, or the built-in ones.
@@ -21,7 +23,7 @@ package struct TextSource {
   private let fixed: [String]
   private let fixedName: String
   private let reader: LineReader?
-  private let isJSON: Bool
+  let isJSON: Bool
   private var index = 0
 
   /// Texts that show a model at work when none are given.
@@ -61,11 +63,12 @@ package struct TextSource {
     guard let (line, place) = try nextLine() else { return nil }
     defer { index += 1 }
     guard isJSON else {
-      return NumberedText(index: index, place: place, id: nil, input: TextInput(text: line))
+      return NumberedText(
+        index: index, place: place, id: nil, input: TextInput(text: line), members: TaskMembers())
     }
     do throws(BertError) {
-      let (id, input) = try Self.decode(line)
-      return NumberedText(index: index, place: place, id: id, input: input)
+      let (id, input, members) = try Self.decode(line)
+      return NumberedText(index: index, place: place, id: id, input: input, members: members)
     } catch {
       throw place.locate(error)
     }
@@ -81,7 +84,7 @@ package struct TextSource {
 
   private static func decode(
     _ line: [UInt8]
-  ) throws(BertError) -> (id: JSON?, input: TextInput) {
+  ) throws(BertError) -> (id: JSON?, input: TextInput, members: TaskMembers) {
     let json = try JSON.parse(line)
     guard let object = json.objectValue else {
       throw BertError(.malformed, "is \(json.kind); expected an object with \"text\" or \"ids\"")
@@ -103,8 +106,15 @@ package struct TextSource {
     }
     let text = try bytes("text")
     let ids = try integers("ids", Int32.self)
-    guard (text == nil) != (ids == nil) else {
-      throw BertError(.malformed, "needs exactly one of \"text\" and \"ids\"")
+    let words = try TaskMembers.strings(object, "words")
+    let members = try TaskMembers(object)
+    let given = [text != nil, ids != nil, words != nil, members.query != nil].count { $0 }
+    guard given == 1 else {
+      throw BertError(
+        .malformed,
+        given == 0 && words == nil
+          ? "needs exactly one of \"text\" and \"ids\""
+          : "needs exactly one of \"text\", \"words\", \"ids\" and \"query\"")
     }
     let pair = try bytes("pair")
     let types = try integers("types", UInt8.self)
@@ -121,6 +131,8 @@ package struct TextSource {
         .malformed,
         "\"id\" is a number that would not be given back as it is: write it as a string")
     }
-    return (object["id"], TextInput(text: text ?? [], pair: pair, ids: ids, types: types))
+    var input = TextInput(text: text ?? [], pair: pair, ids: ids, types: types)
+    input.words = words
+    return (object["id"], input, members)
   }
 }

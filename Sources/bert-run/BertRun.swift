@@ -44,10 +44,12 @@ struct BertRun: ParsableCommand {
   var jsonl = false
 
   @Option(help: "What to answer (default: what the file is for).")
-  var task: ModelTask?
+  var task: AnswerTask?
 
   @Option(help: "How results are written.")
   var format = OutputFormat.jsonl
+
+  @OptionGroup(title: "Options of single tasks") var tasks: TaskOptions
 
   @OptionGroup var compute: ComputeOptions
 
@@ -128,7 +130,8 @@ struct BertRun: ParsableCommand {
     if measuresDrift { batchTokens = min(batchTokens, DriftMeter.tokenBudget) }
     let source = try TextSource(texts: texts, input: input, isJSON: jsonl)
     var run = try TextRun(
-      model: model, task: task, source: source, format: format, batchTokens: batchTokens)
+      model: model, task: task, options: tasks, source: source, format: format,
+      batchTokens: batchTokens)
     guard measuresDrift else { return try run.perform() }
     let drift = try DriftRun(
       model, task: task, kernels: kernels, threads: threads, attributes: !driftReport.isEmpty)

@@ -27,12 +27,16 @@ extension ServedModel {
     [FloatPart.weight, QuantizedPart.weight].contains { file.find(stem + $0) != nil }
   }
 
-  /// Logits of the classifier; nil where there is none.
-  var classifierWidth: Int? {
-    guard has(CanonicalName.classifier) else { return nil }
-    let stems = [FloatPart.weight, QuantizedPart.weight].map { CanonicalName.classifier + $0 }
-    return stems.lazy.compactMap { self.file.find($0)?.shape.first }.first
+  /// Outputs of a linear; nil where there is none.
+  private func outputs(_ stem: String) -> Int? {
+    let names = [FloatPart.weight, QuantizedPart.weight].map { stem + $0 }
+    return names.lazy.compactMap { self.file.find($0)?.shape.first }.first
   }
+
+  /// Logits of the classifier; nil where there is none.
+  var classifierWidth: Int? { outputs(CanonicalName.classifier) }
+  /// Numbers of a token's short vector; nil where there is none.
+  var multiVectorWidth: Int? { outputs(CanonicalName.multiVector) }
 
   /// The place of the label that stands for entailment.
   var entailmentLabel: Int? {

@@ -75,6 +75,17 @@ extension Model {
   }
 }
 
+extension Model {
+  /// Numbers of a vector of a task that answers with vectors.
+  package func width(of task: AnswerTask) -> Int {
+    switch task {
+    case .embedding: dimensions
+    case .multiVector: served.multiVectorWidth ?? info.hiddenSize
+    default: info.hiddenSize
+    }
+  }
+}
+
 /// How a text is framed for its role: marker, length, filling.
 private struct MultiVectorFraming {
   /// Tokens that get no vector.

@@ -25,6 +25,12 @@ public struct RankedDocument: Sendable, Equatable {
   public let score: Float
   /// The number that the model itself gives.
   public let logit: Float
+
+  package init(document: Int, score: Float, logit: Float) {
+    self.document = document
+    self.score = score
+    self.logit = logit
+  }
 }
 
 extension Model {
