@@ -88,7 +88,11 @@ extension Model {
   ) -> LaneEngine? {
     submit(
       inputs.map { input in
-        Result { () throws(BertError) in try PreparedText(tokenize(input)) }
+        Result { () throws(BertError) in
+          var text = input.textInput
+          if !reader.hasDefaultPrompt, text.prompt == nil { text.prompt = .text("") }
+          return PreparedText(try tokenize(text))
+        }
       }, reader, request, call)
   }
 
@@ -105,7 +109,9 @@ extension Model {
         questions.append(
           (
             index,
-            Question(task: reader.task, ids: text.ids, types: text.types, rows: text.rows)
+            Question(
+              task: reader.task, ids: text.ids, types: text.types, rows: text.rows,
+              promptTokens: text.promptTokens)
           ))
       } catch {
         failures.append((index, error))

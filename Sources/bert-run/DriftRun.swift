@@ -34,21 +34,15 @@ struct DriftRun {
   }
 
   /// Measures a batch of texts too.
-  func add(_ texts: TextRun.Batch) throws(BertError) {
+  func add(_ texts: [TextQuestion]) throws(BertError) {
     var batch = TokenBatch()
     for text in texts {
-      let tokens: TokenizedInput
-      if let made = text.tokens {
-        tokens = made
-      } else {
-        tokens = try model.tokenize(text.item.input)
-      }
       try batch.append(
-        ids: tokens.ids, types: tokens.types,
+        ids: text.tokens.ids, types: text.tokens.types,
         for: model.served.description.configuration)
     }
     try meter.add(
-      batch, labels: texts.map { String(decoding: $0.item.input.text, as: UTF8.self) })
+      batch, labels: texts.map { String(decoding: $0.input.text, as: UTF8.self) })
   }
 
   /// What the drift was.

@@ -111,7 +111,8 @@ final class LaneHeads {
     _ output: HeadOutput
   ) -> TextStates {
     TextStates(
-      states: states, tokens: batch.range(text), ids: job.question.ids, output: output)
+      states: states, tokens: batch.range(text), ids: job.question.ids, output: output,
+      promptTokens: job.question.promptTokens)
   }
 
   private func outputs(

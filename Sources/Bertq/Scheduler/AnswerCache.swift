@@ -8,6 +8,8 @@ struct Question: Hashable, Sendable {
   let types: [UInt8]
   /// The hidden states that the answer is made of; nil where the task says.
   var rows: WantedRows?
+  /// How many of the ids are left out of pooling.
+  var promptTokens = 0
 
   /// Bytes of memory, about.
   var byteCount: Int { 96 + 5 * ids.count + 8 * (rows?.listed ?? 0) }

@@ -14,6 +14,10 @@ protocol AnswerReader: Sendable {
   /// The head that is asked about the text; nil for none.
   var head: HeadUse? { get }
 
+  /// Whether the file's default prompt stands before the texts that are asked about, as sentence-transformers
+  /// puts it before those that it encodes.
+  var hasDefaultPrompt: Bool { get }
+
   /// The last hidden states of a text that the answer is made of; others are not computed.
   func wanted(_ ids: [Int32]) -> WantedRows
 
@@ -29,6 +33,8 @@ protocol AnswerReader: Sendable {
 extension AnswerReader {
   /// No head is asked.
   var head: HeadUse? { nil }
+  /// A prompt is for vectors of texts.
+  var hasDefaultPrompt: Bool { false }
 }
 
 /// The hidden states of one text, valid while it is read.
@@ -39,4 +45,6 @@ struct TextStates {
   let ids: [Int32]
   /// What the head made of them.
   let output: HeadOutput
+  /// How many of the first tokens belong to a prompt that is left out of pooling.
+  let promptTokens: Int
 }

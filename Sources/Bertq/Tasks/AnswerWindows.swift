@@ -21,9 +21,9 @@ struct AnswerWindows: Sendable {
     allowsNone = options.allowsNone
     let tokenizer = try served.requireTokenizer()
     let asked = try served.bareTokens(question)
-    let read = try tokenizer.bare(context)
+    let read = try served.bareTokens(context)
     if read.ids.isEmpty {
-      throw BertError(.usage, "the context is empty: there is nothing to find an answer in")
+      throw BertError(.malformed, "the context is empty: there is nothing to find an answer in")
     }
     let most = min(options.window ?? Self.usualWindow, served.tokenLimit)
     let room = most - tokenizer.frameTokens(pair: true) - asked.ids.count
@@ -31,7 +31,7 @@ struct AnswerWindows: Sendable {
     let shared = min(options.stride, most / 2)
     if room < 1 || read.ids.count > room && room <= shared {
       throw BertError(
-        .usage,
+        .tooLong,
         "a question of \(asked.ids.count) tokens leaves a window of \(most) tokens no room for the "
           + "context; shorten it")
     }

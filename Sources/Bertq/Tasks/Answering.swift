@@ -60,7 +60,7 @@ extension Model {
     let served = served
     return TaskPlan(ScoresReader(use: .answer), questions) { question throws(BertError) in
       guard let context = question.pair else {
-        throw BertError(.usage, "a question without a context to answer it from")
+        throw BertError(.malformed, "a question without a context to answer it from")
       }
       let windows = try AnswerWindows(question, context, options, served)
       return .init(texts: windows.texts) { scores in windows.best(scores, options) }
@@ -69,7 +69,9 @@ extension Model {
 
   /// The parts of a context that answer a question, best first.
   ///
-  /// A context that is too long for the model is read in windows. Blocks.
+  /// A context that is too long for the model is read in windows.
+  ///
+  /// Blocks.
   ///
   /// - Throws: `unsupported` for a file without such a head; `usage` for an empty context, a question that
   ///   leaves it no room, or options without sense; `malformed` when a score is not finite.
@@ -92,7 +94,9 @@ extension Model {
     return try firstError(await answerEach(plan, request))[0]
   }
 
-  /// The answers, or an error, for each question: its text asks, its pair is the context. Blocks.
+  /// The answers, or an error, for each question: its text asks, its pair is the context.
+  ///
+  /// Blocks.
   public func answerEach(
     _ questions: [TextInput], options: AnswerOptions = AnswerOptions(),
     request: RequestOptions = RequestOptions()

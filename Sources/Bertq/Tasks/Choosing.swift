@@ -33,11 +33,11 @@ extension Model {
   ) throws(BertError) -> TaskPlan<ScoresReader, Choice> {
     try served.require(.choose)
     return TaskPlan(ScoresReader(use: .choice), inputs) { input throws(BertError) in
-      if input.choices.isEmpty { throw BertError(.usage, "there are no choices") }
+      if input.choices.isEmpty { throw BertError(.malformed, "there are no choices") }
       var texts: [PreparedText] = []
       for (index, choice) in input.choices.enumerated() {
         do throws(BertError) {
-          texts.append(PreparedText(try tokenize(TextInput(input.text, pair: choice))))
+          texts.append(PreparedText(try headTokens(TextInput(input.text, pair: choice))))
         } catch {
           var error = error
           error.message = "choice \(index): " + error.message
@@ -64,7 +64,9 @@ extension Model {
     try firstError(answerEach(try choosing(inputs), request))
   }
 
-  /// The best continuation, or an error, for each text. Blocks.
+  /// The best continuation, or an error, for each text.
+  ///
+  /// Blocks.
   public func chooseEach(
     _ inputs: [ChoiceInput], request: RequestOptions = RequestOptions()
   ) -> [Result<Choice, BertError>] {

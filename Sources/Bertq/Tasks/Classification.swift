@@ -57,7 +57,7 @@ extension Model {
   ) throws(BertError) -> TaskPlan<ScoresReader, Classification> {
     try served.require(.classify)
     return TaskPlan(ScoresReader(use: .textLabels), texts) { [served] text throws(BertError) in
-      .init(texts: [PreparedText(try tokenize(text))]) { rows throws(BertError) in
+      .init(texts: [PreparedText(try headTokens(text))]) { rows throws(BertError) in
         let logits = rows[0][0]
         let scores = try served.scores(logits)
         let labels = zip(logits, scores).enumerated().map { index, pair in
@@ -71,7 +71,9 @@ extension Model {
   /// The labels of each text, or pair, with their scores.
   ///
   /// Several labels: probabilities that sum up to 1, or one for each label where the model was trained so
-  /// (`multi_label_classification`). One label: a score by the publisher's activation. Blocks.
+  /// (`multi_label_classification`). One label: a score by the publisher's activation.
+  ///
+  /// Blocks.
   ///
   /// - Throws: `unsupported` for a file without such a head; the first bad text's error: `usage` when it
   ///   is too long, `malformed` when a score is not finite.
@@ -81,7 +83,9 @@ extension Model {
     try firstError(answerEach(try classifying(texts), request))
   }
 
-  /// The labels, or an error, for each text. Blocks.
+  /// The labels, or an error, for each text.
+  ///
+  /// Blocks.
   public func classifyEach(
     _ texts: [some ModelInput], request: RequestOptions = RequestOptions()
   ) -> [Result<Classification, BertError>] {

@@ -81,7 +81,7 @@ extension Model {
       let masks = texts.filter { framed.ids[$0] == mask }.sorted()
       if masks.isEmpty {
         throw BertError(
-          .usage, "the text has no '\(tokenizer.settings.maskToken)' to be filled")
+          .malformed, "the text has no '\(tokenizer.settings.maskToken)' to be filled")
       }
       return .init(texts: [PreparedText(framed, rows: .rows(masks))]) { found in
         let first = TextPlaces(
@@ -106,7 +106,9 @@ extension Model {
 
   /// The words that may stand at each mask of each text.
   ///
-  /// Masks are the vocabulary's mask token in the text, such as `[MASK]`. Blocks.
+  /// Masks are the vocabulary's mask token in the text, such as `[MASK]`.
+  ///
+  /// Blocks.
   ///
   /// - Parameters:
   ///   - top: the most words of a mask.
@@ -121,7 +123,9 @@ extension Model {
     try firstError(answerEach(try filling(texts, top, targets), request))
   }
 
-  /// The words at each mask, or an error, for each text. Blocks.
+  /// The words at each mask, or an error, for each text.
+  ///
+  /// Blocks.
   public func fillMaskEach(
     _ texts: [some ModelInput], top: Int = 5, targets: [String]? = nil,
     request: RequestOptions = RequestOptions()

@@ -35,7 +35,9 @@ extension Model {
   /// A short vector of length 1 for each token of each text (ColBERT).
   ///
   /// A text gets the marker of its role, and tokens that the publisher leaves out of documents have no
-  /// vector. Blocks.
+  /// vector.
+  ///
+  /// Blocks.
   ///
   /// - Throws: `unsupported` for a file without such a head; the first bad text's error: `usage` when it
   ///   is too long, `malformed` when a number is not finite.
@@ -46,7 +48,9 @@ extension Model {
     try firstError(answerEach(try narrowing(texts, role), request))
   }
 
-  /// The vectors of tokens, or an error, for each text. Blocks.
+  /// The vectors of tokens, or an error, for each text.
+  ///
+  /// Blocks.
   public func multiVectorEach(
     _ texts: [some ModelInput], as role: MultiVectorRole = .document,
     request: RequestOptions = RequestOptions()
@@ -133,7 +137,7 @@ private struct MultiVectorFraming {
       return (ids, input.types ?? [UInt8](repeating: 0, count: ids.count))
     }
     if input.pair != nil {
-      throw BertError(.usage, "a pair of texts; each is asked alone")
+      throw BertError(.malformed, "a pair of texts; each is asked alone")
     }
     let tokenizer = try served.requireTokenizer()
     var text = try served.bareTokens(input)
@@ -141,10 +145,12 @@ private struct MultiVectorFraming {
     text.typeIDs.insert(contentsOf: marker.map { _ in 0 }, at: 0)
     text.spans.insert(
       contentsOf: marker.map { _ in TokenSpan(start: 0, end: 0, word: -1) }, at: 0)
-    let framed = try tokenizer.framed(text, limit: truncates ? TokenLimit(limit) : nil)
+    let framed = try tokenizer.framed(
+      text, limit: input.truncates ?? truncates ? TokenLimit(limit) : nil)
     if framed.ids.count > limit {
       throw BertError(
-        .usage, "a text has \(framed.ids.count) tokens; the model takes \(limit)", remedy: .truncate
+        .tooLong, "a text has \(framed.ids.count) tokens; the model takes \(limit)",
+        remedy: .truncate
       )
     }
     let missing = filling == nil ? 0 : limit - framed.ids.count

@@ -9,9 +9,9 @@ extension Model {
     return TaskPlan(ScoresReader(use: .nextSentence), pairs) { pair throws(BertError) in
       let input = pair.textInput
       if input.ids == nil, input.pair == nil {
-        throw BertError(.usage, "one text; whether a sentence follows is asked of a pair")
+        throw BertError(.malformed, "one text; whether a sentence follows is asked of a pair")
       }
-      return .init(texts: [PreparedText(try tokenize(pair))]) { rows in
+      return .init(texts: [PreparedText(try headTokens(pair))]) { rows in
         Softmax.probabilities(rows[0][0])[NextSentenceHead.follows]
       }
     }
@@ -31,7 +31,9 @@ extension Model {
     try firstError(answerEach(try following(pairs), request))
   }
 
-  /// How likely the second text follows the first, or an error, for each pair. Blocks.
+  /// How likely the second text follows the first, or an error, for each pair.
+  ///
+  /// Blocks.
   public func nextSentenceEach(
     _ pairs: [some ModelInput], request: RequestOptions = RequestOptions()
   ) -> [Result<Float, BertError>] {

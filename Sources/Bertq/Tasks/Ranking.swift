@@ -43,12 +43,12 @@ extension Model {
     }
     return TaskPlan(ScoresReader(use: .textLabels), inputs) { [served] input throws(BertError) in
       if input.documents.isEmpty {
-        throw BertError(.usage, "there are no documents to rank for the query")
+        throw BertError(.malformed, "there are no documents to rank for the query")
       }
       var texts: [PreparedText] = []
       for (index, document) in input.documents.enumerated() {
         do throws(BertError) {
-          texts.append(PreparedText(try tokenize(TextInput(input.query, pair: document))))
+          texts.append(PreparedText(try headTokens(TextInput(input.query, pair: document))))
         } catch {
           var error = error
           error.message = "document \(index): " + error.message
@@ -68,12 +68,11 @@ extension Model {
   }
 
   private func scoring(
-    _ query: String, _ documents: [String]
+    _ pairs: [some ModelInput]
   ) throws(BertError) -> TaskPlan<ScoresReader, LabelScore> {
     try served.require(.rerank)
-    return TaskPlan(ScoresReader(use: .textLabels), documents) { [served] text throws(BertError) in
-      .init(texts: [PreparedText(try tokenize(TextInput(query, pair: text)))]) {
-        rows throws(BertError) in
+    return TaskPlan(ScoresReader(use: .textLabels), pairs) { [served] pair throws(BertError) in
+      .init(texts: [PreparedText(try headTokens(pair))]) { rows throws(BertError) in
         let logit = rows[0].values[0]
         return LabelScore(label: served.label(0), score: try served.score(logit), logit: logit)
       }
@@ -124,21 +123,20 @@ extension Model {
       Result { () throws(BertError) in try ranking(inputs, top) }, of: inputs.count, request)
   }
 
-  /// How well each document fits a query, in the order given, or an error. Blocks.
+  /// How well the second text of each pair, a document, fits the first, a query; or an error.
+  ///
+  /// Blocks.
   public func relevanceEach(
-    _ query: String, _ documents: [String], request: RequestOptions = RequestOptions()
+    _ pairs: [some ModelInput], request: RequestOptions = RequestOptions()
   ) -> [Result<LabelScore, BertError>] {
-    answerEach(
-      Result { () throws(BertError) in try scoring(query, documents) }, of: documents.count, request
-    )
+    answerEach(Result { () throws(BertError) in try scoring(pairs) }, of: pairs.count, request)
   }
 
-  /// How well each document fits a query, in the order given, or an error.
+  /// How well the second text of each pair, a document, fits the first, a query; or an error.
   public func relevanceEach(
-    _ query: String, _ documents: [String], request: RequestOptions = RequestOptions()
+    _ pairs: [some ModelInput], request: RequestOptions = RequestOptions()
   ) async -> [Result<LabelScore, BertError>] {
     await answerEach(
-      Result { () throws(BertError) in try scoring(query, documents) }, of: documents.count, request
-    )
+      Result { () throws(BertError) in try scoring(pairs) }, of: pairs.count, request)
   }
 }

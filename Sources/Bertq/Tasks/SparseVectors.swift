@@ -38,7 +38,9 @@ extension Model {
     try firstError(answerEach(try weighing(texts), request))
   }
 
-  /// The weights of words, or an error, for each text. Blocks.
+  /// The weights of words, or an error, for each text.
+  ///
+  /// Blocks.
   public func sparseEach(
     _ texts: [some ModelInput], request: RequestOptions = RequestOptions()
   ) -> [Result<SparseWeights, BertError>] {

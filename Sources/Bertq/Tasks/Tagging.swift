@@ -48,7 +48,7 @@ extension Model {
     return TaskPlan(ScoresReader(use: .tokenLabels), texts) { text throws(BertError) in
       let input = text.textInput
       if input.pair != nil {
-        throw BertError(.usage, "a pair of texts; tagging takes one at a time")
+        throw BertError(.malformed, "a pair of texts; tagging takes one at a time")
       }
       let framed = try served.framed(input, truncates: truncates)
       let bytes = input.words.map { Array($0.joined(separator: " ").utf8) } ?? input.text
@@ -70,7 +70,9 @@ extension Model {
 
   /// The entities of each text, as the model labels its tokens.
   ///
-  /// What has the label `O` is left out. Blocks.
+  /// What has the label `O` is left out.
+  ///
+  /// Blocks.
   ///
   /// - Throws: `unsupported` for a file without such a head; the first bad text's error: `usage` for one
   ///   that is too long, a pair or token ids, `malformed` when a score is not finite.
@@ -81,7 +83,9 @@ extension Model {
     try firstError(answerEach(try tagging(texts, aggregation), request))
   }
 
-  /// The entities, or an error, for each text. Blocks.
+  /// The entities, or an error, for each text.
+  ///
+  /// Blocks.
   public func tagEach(
     _ texts: [some ModelInput], aggregation: Aggregation = .simple,
     request: RequestOptions = RequestOptions()

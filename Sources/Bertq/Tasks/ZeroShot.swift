@@ -54,12 +54,12 @@ extension Model {
     return TaskPlan(ScoresReader(use: .textLabels), texts) { text throws(BertError) in
       var input = text.textInput
       if input.ids != nil || input.pair != nil {
-        throw BertError(.usage, "labels are judged of one text, not of a pair or of token ids")
+        throw BertError(.malformed, "labels are judged of one text, not of a pair or of token ids")
       }
       var texts: [PreparedText] = []
       for label in options.labels {
         input.pair = Array(options.asks(label).utf8)
-        texts.append(PreparedText(try tokenize(input)))
+        texts.append(PreparedText(try headTokens(input)))
       }
       return .init(texts: texts) { rows in
         let logits = rows.map { Array($0[0]) }
@@ -91,7 +91,9 @@ extension Model {
     try firstError(answerEach(try judging(texts, options), request))
   }
 
-  /// How well labels of your own fit, or an error, for each text. Blocks.
+  /// How well labels of your own fit, or an error, for each text.
+  ///
+  /// Blocks.
   public func zeroShotEach(
     _ texts: [some ModelInput], _ options: ZeroShotOptions,
     request: RequestOptions = RequestOptions()

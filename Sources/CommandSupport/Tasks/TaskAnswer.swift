@@ -43,6 +43,16 @@ package enum TaskAnswer: Sendable {
     }
   }
 
+  /// Appends the members, each with a comma before it.
+  func write(into line: inout [UInt8]) {
+    for (name, value) in members {
+      line.append(UInt8(ascii: ","))
+      JSON.write(name, into: &line)
+      line.append(UInt8(ascii: ":"))
+      value.write(into: &line)
+    }
+  }
+
   private static func json(_ label: LabelScore, withLogit: Bool) -> JSON {
     var members: [(String, JSON)] = [
       ("label", .string(label.label)), ("score", .float(label.score)),

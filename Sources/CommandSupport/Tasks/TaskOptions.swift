@@ -98,15 +98,16 @@ package struct TaskOptions: ParsableArguments {
 
   /// Refuses options of other tasks than the one that is asked: they would be passed over.
   ///
+  /// - Parameter isTable: whether records have members: JSON objects, or rows of a table.
   /// - Throws: `usage` with the option; also for a task without an option that it needs.
-  package func check(for task: AnswerTask, isJSON: Bool) throws(BertError) {
+  package func check(for task: AnswerTask, isTable: Bool) throws(BertError) {
     for option in given where option.isGiven && !option.tasks.contains(task) {
       throw BertError(
         .usage,
         "\(option.name) belongs to \(option.tasks.map(\.rawValue).joined(separator: ", ")); the task "
           + "is \(task.rawValue)")
     }
-    if task == .rerank, query == nil, !isJSON {
+    if task == .rerank, query == nil, !isTable {
       throw BertError(
         .usage,
         "rerank needs --query TEXT, or with --jsonl lines of {\"query\":...,\"documents\":[...]}")
@@ -114,7 +115,7 @@ package struct TaskOptions: ParsableArguments {
     if task == .zeroShot, labels == nil {
       throw BertError(.usage, "zero-shot needs --labels a,b,c")
     }
-    if task == .choose, !isJSON {
+    if task == .choose, !isTable {
       throw BertError(
         .usage, "choose needs --jsonl, with lines of {\"text\":...,\"choices\":[...]}")
     }
