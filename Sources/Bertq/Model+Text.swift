@@ -5,7 +5,9 @@ import BertTokenize
 extension Model {
   /// A text's tokens, the special ones included, behind its prompt or the file's default one.
   ///
-  /// - Parameter truncates: cuts what is too long; nil does as the model's options say.
+  /// - Parameters:
+  ///   - text: a `String`, or a `TextInput`.
+  ///   - truncates: cuts what is too long; nil does as the model's options say.
   /// - Throws: `tooLong` with both counts; `notUTF8`; `malformed` for ids outside the model;
   ///   `unsupported` for text when the file has no vocabulary.
   public func tokenize(

@@ -12,14 +12,17 @@ import Synchronization
 ///     let model = try Model(path: "model.bertq")
 ///     let vectors = try model.embed(["a text", "another"])       // blocks; throws at the first bad text
 ///     let each = model.embedEach(["a text", "another"])          // a result for each text
-///     let later = try await model.embed(["a text"])              // from a task: suspends, does not block
+///
+/// In an asynchronous function the same names mean the twins that suspend:
+///
+///     let later = try await model.embed(["a text"])
 ///
 /// Threads start with the first call. A model that was opened before `fork` works in the child too: it
 /// starts threads of its own there. Build with `-c release`: a debug build does not optimise the kernels.
 public final class Model: Sendable {
   /// The opened file.
   package let served: ServedModel
-  let kernels: KernelSet
+  package let kernels: KernelSet
   private let weights: SharedWeights
   private let options: ModelOptions
   /// Made by the first call, and again by the first in a forked child, which leaves its parent's as it
@@ -47,6 +50,11 @@ public final class Model: Sendable {
     self.options = options
     kernels = try KernelSet.choose(options.kernels)
     precision = options.precision ?? (served.holds(.int8) ? .int8 : .float32)
+    guard served.holds(precision.ofRuntime) else {
+      throw BertError(
+        .unsupported, "the file holds no \(precision.rawValue) weights", file: served.file.path,
+        remedy: .storeBothPrecisions)
+    }
     do throws(BertError) {
       weights = try SharedWeights(source: served.file, precision: precision.ofRuntime)
     } catch {
@@ -134,8 +142,10 @@ extension Model {
   ) -> [Result<Reader.Answer, BertError>] {
     if inputs.isEmpty { return [] }
     let call = Call<Reader.Answer>(count: inputs.count)
+    if request.cancellation?.wasCancelled == true { return call.results }
     guard let engine = submit(inputs, reader, request, call) else { return call.results }
-    return engine.wait(call)
+    guard let cancellation = request.cancellation else { return engine.wait(call) }
+    return cancellation.during(end: { engine.cancel(call) }) { engine.wait(call) }
   }
 
   /// The same where the model may not have what reads the answers: then each text fails for that.
