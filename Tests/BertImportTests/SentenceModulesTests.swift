@@ -158,7 +158,8 @@ struct SentenceModulesTests {
   }
 
   @Test func refusesWaysToWeighThatItDoesNotKnow() throws {
-    try sparse(["pooling_strategy": "mean"]).expectError(.unsupported, ["pooling_strategy", "mean"])
+    try sparse(["pooling_strategy": "mean"]).expectError(
+      .unsupported, ["pooling_strategy", "mean"])
     try sparse(["activation_function": "elu"]).expectError(.unsupported, ["elu"])
     let headless = try Self.model([
       Self.transformer, (type: "SpladePooling", path: "1_SpladePooling"),
