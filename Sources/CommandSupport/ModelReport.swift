@@ -16,13 +16,7 @@ package struct ModelReport {
   private var description: ModelDescription { served.description }
 
   /// The tasks that it can be asked.
-  private var tasks: [ModelTask] {
-    ModelTask.answered.filter { $0 != .pooled || hasPooler }
-  }
-
-  private var hasPooler: Bool {
-    served.file.find(CanonicalName.pooler + FloatPart.weight) != nil
-  }
+  private var tasks: [AnswerTask] { AnswerTask.allCases.filter(served.answers) }
 
   private var bytes: Int { served.file.tensors.reduce(0) { $0 + $1.bytes.count } }
 

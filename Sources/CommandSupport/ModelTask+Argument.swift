@@ -1,15 +1,6 @@
 import ArgumentParser
 import BertErrors
-import BertModel
 import Bertq
-
-extension ModelTask: ExpressibleByArgument {
-  /// What `bert-run` answers: a head's scores are measured for drift only.
-  package static let answered: [ModelTask] = [.embedding, .tokens, .pooled]
-
-  /// What help and completion offer: others are known, to be refused by name.
-  public static var allValueStrings: [String] { answered.map(\.rawValue) }
-}
 
 /// What a run over texts came to.
 package struct RunSummary {
@@ -24,7 +15,7 @@ package struct RunSummary {
     var run = try TextRun(task, input: input, settings)
     if let measure {
       try run.perform { (questions) throws(BertError) in
-        try measure(questions.flatMap(task.texts))
+        try measure(questions.flatMap(task.measured))
       }
     } else {
       try run.perform()
@@ -44,23 +35,25 @@ package struct RunSummary {
   ///   - prompt: what stands before every text; nil for the file's default where the task has one.
   /// - Throws: `unsupported` for tasks that are not answered; what was wrong with the first bad text.
   package init(
-    _ task: ModelTask?, of model: Model, prompt: TextPrompt?, input: InputSettings,
-    _ settings: RunSettings, measure: Measure? = nil
+    _ task: AnswerTask?, of model: Model, _ options: TaskOptions, prompt: TextPrompt?,
+    input: InputSettings, _ settings: RunSettings, measure: Measure? = nil
   ) throws(BertError) {
-    switch task ?? model.served.description.task {
-    case .embedding:
+    let task = task ?? AnswerTask(model.served.description.task)
+    try model.served.require(task)
+    try options.check(for: task, isTable: input.isTable)
+    switch (task, options.query) {
+    case (.embedding, _):
       try self.init(VectorTask(.embedding, model, prompt: prompt), input, settings, measure)
-    case .pooled:
+    case (.pooled, _):
       try self.init(VectorTask(.pooled, model, prompt: prompt), input, settings, measure)
-    case .tokens:
+    case (.tokens, _):
       try self.init(TokensTask(model, prompt: prompt), input, settings, measure)
-    case let task:
-      let answered = ModelTask.answered.map(\.rawValue)
-      throw BertError(
-        .unsupported,
-        "the task '\(task.rawValue)' is not supported; ask for --task "
-          + answered.dropLast().joined(separator: ", ") + " or \(answered.last ?? "")",
-        file: model.served.file.path)
+    case (.multiVector, _):
+      try self.init(MultiVectorTask(model, options), input, settings, measure)
+    case (.rerank, let query?):
+      try self.init(RankingTask(model, query: query, options), input, settings, measure)
+    default:
+      try self.init(HeadTask(task, model, options, prompt: prompt), input, settings, measure)
     }
   }
 }

@@ -39,14 +39,22 @@ struct ResultWriter<Task: RecordTask>: ~Copyable {
 
   /// Writes an answer, or why there is none: in an array, as a row that is NaN where each text has one.
   mutating func write(
-    _ record: AnsweredRecord, _ result: Result<Task.Answer, BertError>
+    _ record: AnsweredRecord, _ question: Task.Question?, _ result: Result<Task.Answer, BertError>
   ) throws(BertError) {
+    if task.answersTogether {
+      switch result {
+      case .success(let answer): task.collect(record.index, record.id, answer)
+      case .failure(let error):
+        task.collect(FailedRecord(index: record.index, id: record.id, error: error))
+      }
+      return
+    }
     switch form {
     case .lines:
       Self.line(task, record, result, into: &output.buffer)
       try output.flush(force: false)
     case .terminal(let writer):
-      writer.write(record, result, of: task)
+      writer.write(record, question, result, of: task)
     case .array(let array, let beside):
       switch result {
       case .success(let answer):
@@ -72,6 +80,20 @@ struct ResultWriter<Task: RecordTask>: ~Copyable {
     case .failure(let error): error.writeMember(into: &buffer)
     }
     buffer += "}\n".utf8
+  }
+
+  /// Writes the one answer of all records.
+  ///
+  /// - Throws: why there is none.
+  mutating func writeConclusion() throws(BertError) {
+    if case .terminal = form, let text = task.readableConclusion {
+      output.buffer += (text + "\n").utf8
+      return
+    }
+    var line: [UInt8] = []
+    try task.conclude(into: &line)
+    AnsweredRecord(index: 0, id: nil).begin(&output.buffer)
+    output.buffer += line + Array("}\n".utf8)
   }
 
   /// Hands what is complete to whoever reads standard output.

@@ -19,7 +19,8 @@ final class TerminalWriter {
   init(isTyped: Bool) { self.isTyped = isTyped }
 
   func write<Task: RecordTask>(
-    _ record: AnsweredRecord, _ result: Result<Task.Answer, BertError>, of task: Task
+    _ record: AnsweredRecord, _ question: Task.Question?,
+    _ result: Result<Task.Answer, BertError>, of task: Task
   ) {
     let label = Self.short(record.label.isEmpty ? "text \(record.index + 1)" : record.label)
     switch result {
@@ -28,9 +29,12 @@ final class TerminalWriter {
     case .success(let answer):
       if task.rowWidth != nil && !task.hasManyRows {
         show(label, task.rows(answer))
+      } else if let text = question.flatMap({ task.readable($0, answer) }) {
+        print(text)
       } else {
-        print(label)
-        for line in task.shortForm(answer) { print("  \(line)") }
+        var line: [UInt8] = []
+        task.write(answer, into: &line)
+        print("\(label)\n  \(String(decoding: line.dropFirst(), as: UTF8.self))")
       }
     }
     fflush(nil)

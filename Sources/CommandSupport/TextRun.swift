@@ -53,6 +53,9 @@ package struct TextRun<Task: RecordTask>: ~Copyable {
   ) throws(BertError) {
     var isTerminal = false
     if case .terminal = settings.target { isTerminal = true }
+    if case .linesBehind = settings.target, task.answersTogether {
+      throw BertError(.usage, "--resume goes on with a line a text; this task writes one for all")
+    }
     if case .array = settings.target, task.rowWidth == nil {
       throw BertError(.usage, "--format npy is for vectors; this task answers with JSON Lines")
     }
@@ -87,6 +90,9 @@ package struct TextRun<Task: RecordTask>: ~Copyable {
       (readFailure, isEnd) = read(&batch)
       failure = try write(batch, answered) ?? readFailure
       progress.update(done: source.progress.done, of: source.progress.total)
+    }
+    if failure == nil, task.answersTogether {
+      do throws(BertError) { try writer.writeConclusion() } catch { failure = error }
     }
     try writer.finish()
     progress.finish()
@@ -177,7 +183,7 @@ package struct TextRun<Task: RecordTask>: ~Copyable {
         }
         progress.note(error.code.name)
       }
-      try writer.write(item.record, result)
+      try writer.write(item.record, try? item.question.get(), result)
     }
     try writer.flush()
     if right.isEmpty { return nil }

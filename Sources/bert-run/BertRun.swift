@@ -37,7 +37,7 @@ struct BertRun: ParsableCommand {
   var onError = ErrorPolicy.stop
 
   @Option(help: "What to answer (default: what the file is for).")
-  var task: ModelTask?
+  var task: AnswerTask?
 
   @Option(help: "How results are written (default: jsonl; for a person on a terminal).")
   var format: OutputFormat?
@@ -47,6 +47,8 @@ struct BertRun: ParsableCommand {
       "Write results to a file, behind those that an earlier run wrote there.", valueName: "file"),
     completion: .file())
   var resume: String?
+
+  @OptionGroup(title: "Options of single tasks") var tasks: TaskOptions
 
   @Option(
     help: ArgumentHelp(
@@ -164,14 +166,15 @@ struct BertRun: ParsableCommand {
     if isTyped, !quiet { Console.note("Type a text and Enter; Ctrl-D ends.") }
     let input = source.settings(texts: texts)
     guard drift.isMeasured else {
-      let summary = try RunSummary(task, of: model, prompt: prompt, input: input, settings)
+      let summary = try RunSummary(
+        task, of: model, tasks, prompt: prompt, input: input, settings)
       if let failure = summary.failure { throw failure }
       return
     }
     let measured = try DriftRun(
       model, task: task, kernels: kernels, threads: threads, attributes: !drift.reports.isEmpty)
     let summary = try RunSummary(
-      task, of: model, prompt: prompt, input: input, settings, measure: measured.add)
+      task, of: model, tasks, prompt: prompt, input: input, settings, measure: measured.add)
     // What was not measured must look neither good nor bad, and must not pass.
     if summary.answered == 0 {
       throw BertError(

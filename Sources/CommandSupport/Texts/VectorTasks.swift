@@ -26,7 +26,6 @@ package struct VectorTask: RecordTask {
     try TextQuestion(record, model, prompt: prompt)
   }
 
-  package func texts(_ question: TextQuestion) -> [TextQuestion] { [question] }
   package func tokens(_ question: TextQuestion) -> Int { question.tokens.ids.count }
   package func cut(_ question: TextQuestion) -> Int { question.tokens.cut }
 
@@ -63,7 +62,6 @@ package struct TokensTask: RecordTask {
     try TextQuestion(record, model, prompt: prompt)
   }
 
-  package func texts(_ question: TextQuestion) -> [TextQuestion] { [question] }
   package func tokens(_ question: TextQuestion) -> Int { question.tokens.ids.count }
   package func cut(_ question: TextQuestion) -> Int { question.tokens.cut }
 
@@ -72,8 +70,27 @@ package struct TokensTask: RecordTask {
   }
 
   package func write(_ answer: TokenVectors, into line: inout [UInt8]) {
+    answer.write(of: model, into: &line)
+  }
+
+  package func readable(_ question: TextQuestion, _ answer: TokenVectors) -> String? {
+    let rows = answer.ids.enumerated().map { place, id in
+      let numbers = answer[place].prefix(4).map { DecimalText.fixed(Double($0), 4) }
+      return "\n  \(model.token(id) ?? String(id)): \(numbers.joined(separator: " ")) …"
+    }
+    return String(decoding: question.input.text.prefix(300), as: UTF8.self) + rows.joined()
+  }
+
+  package var rowWidth: Int? { model.info.hiddenSize }
+  package var hasManyRows: Bool { true }
+  package func rows(_ answer: TokenVectors) -> [Float] { answer.values }
+}
+
+extension TokenVectors {
+  /// Appends the members of a result line.
+  func write(of model: Model, into line: inout [UInt8]) {
     line += ",\"tokens\":[".utf8
-    for (index, id) in answer.ids.enumerated() {
+    for (index, id) in ids.enumerated() {
       if index > 0 { line.append(UInt8(ascii: ",")) }
       if let token = model.token(id) {
         JSON.write(token, into: &line)
@@ -82,21 +99,10 @@ package struct TokensTask: RecordTask {
       }
     }
     line += "],\"vectors\":[".utf8
-    for token in 0..<answer.count {
+    for token in 0..<count {
       if token > 0 { line.append(UInt8(ascii: ",")) }
-      JSON.write(answer[token], into: &line)
+      JSON.write(self[token], into: &line)
     }
     line.append(UInt8(ascii: "]"))
   }
-
-  package func shortForm(_ answer: TokenVectors) -> [String] {
-    answer.ids.enumerated().map { place, id in
-      let numbers = answer[place].prefix(4).map { DecimalText.fixed(Double($0), 4) }
-      return "\(model.token(id) ?? String(id)): \(numbers.joined(separator: " ")) …"
-    }
-  }
-
-  package var rowWidth: Int? { model.info.hiddenSize }
-  package var hasManyRows: Bool { true }
-  package func rows(_ answer: TokenVectors) -> [Float] { answer.values }
 }
