@@ -15,6 +15,8 @@ package struct Cell {
   package let milliseconds: [Double]
   /// The ceiling of one thread, in multiply-adds a second, beside each round.
   let ceilings: [Double]
+  /// How much of the time threads that had work had a core too.
+  package let share: Double
   let stages: [(stage: Stage, share: Double)]
   let multiplyAdds: Int
   /// The other model's times, each measured right after the one of the same round.
@@ -35,6 +37,17 @@ package struct Cell {
     rival.isEmpty ? nil : Self.median(zip(rival, milliseconds).map { $0 / $1 })
   }
 
+  /// What other programs took while this was measured; nil where that was little.
+  package var disturbance: String? {
+    if share >= Self.quiet { return nil }
+    return
+      "other programs took \(DecimalText.fixed((1 - share) * 100, 0)) % of the cores' time: the machine is "
+      + "too busy to measure, and these figures say little"
+  }
+
+  /// Below, medians move by more than what is usually looked for.
+  private static let quiet = 0.95
+
   /// The middle of some values, NaN of none.
   package static func median(_ values: [Double]) -> Double {
     let sorted = values.sorted()
@@ -54,6 +67,7 @@ package struct Cell {
       "gmac_s": .number(Double(multiplyAdds) / median / 1e6),
       "ceiling_gmac_s": .number(Self.median(ceilings) / 1e9),
       "ceiling_fraction": .number(ceilingFraction),
+      "core_share": .number(share),
       "against_ms_median": rival.isEmpty ? .null : .number(Self.median(rival)),
       "against_ratio": rivalRatio.map { .number($0) } ?? .null,
       "stages": .object(JSONObject(stages.map { ($0.stage.name, .number($0.share)) })),

@@ -2,6 +2,7 @@ import BertErrors
 import BertKernels
 import BertModel
 import BertRuntime
+import SystemLibrary
 
 /// Runs a workload again and again beside a register-only loop.
 struct Measurement {
@@ -18,7 +19,7 @@ struct Measurement {
     if let rival { try once(workload, rival) }
     let repeats = max(1, Int(seconds / max(1e-6, StageClock.now() - start)))
     var milliseconds: [Double] = []
-    var ceilings: [Double] = []
+    var ceilings: [Ceiling] = []
     var rivals: [Double] = []
     for _ in 0..<rounds {
       ceilings.append(Self.ceiling(encoder))
@@ -27,7 +28,8 @@ struct Measurement {
     }
     return Cell(
       workload: workload, precision: encoder.precision, threads: encoder.team.count,
-      milliseconds: milliseconds, ceilings: ceilings, stages: try profile(workload),
+      milliseconds: milliseconds, ceilings: ceilings.map(\.rate),
+      share: Cell.median(ceilings.map(\.share)), stages: try profile(workload),
       multiplyAdds: workload.multiplyAdds(encoder.configuration, encoder.precision), rival: rivals)
   }
 
@@ -44,22 +46,42 @@ struct Measurement {
     try encoder.encode(workload.tokens) { _ in }
   }
 
-  /// Multiply-adds a second of one thread while all are busy with nothing else.
-  static func ceiling(_ encoder: BertEncoder) -> Double {
+  /// What a loop in registers showed.
+  struct Ceiling {
+    /// Multiply-adds a second of one thread while all are busy with nothing else.
+    var rate: Double
+    /// How much of the time the threads had a core; the rest went to other programs.
+    var share: Double
+  }
+
+  /// Runs a loop in registers on all threads.
+  static func ceiling(_ encoder: BertEncoder) -> Ceiling {
     let calls = encoder.kernels.calls
     let team = encoder.team
-    let rates = AlignedBuffer(bytes: team.count * 64)
+    let found = AlignedBuffer(bytes: team.count * 64)
     team.run { worker in
-      let start = StageClock.now()
+      let (start, began) = (StageClock.now(), threadSeconds())
       let done =
         encoder.precision == .int8 ? calls.peak_s8(200_000) : calls.peak_f32(200_000)
-      rates.base.storeBytes(
-        of: Double(done) / (StageClock.now() - start), toByteOffset: worker * 64, as: Double.self)
+      let seconds = StageClock.now() - start
+      found.base.storeBytes(
+        of: Double(done) / seconds, toByteOffset: worker * 64, as: Double.self)
+      found.base.storeBytes(
+        of: (threadSeconds() - began) / seconds, toByteOffset: worker * 64 + 8, as: Double.self)
     }
-    let sum = (0..<team.count).reduce(0.0) {
-      $0 + rates.base.load(fromByteOffset: $1 * 64, as: Double.self)
+    func mean(_ offset: Int) -> Double {
+      (0..<team.count).reduce(0.0) {
+        $0 + found.base.load(fromByteOffset: $1 * 64 + offset, as: Double.self)
+      } / Double(team.count)
     }
-    return sum / Double(team.count)
+    return Ceiling(rate: mean(0), share: mean(8))
+  }
+
+  /// Seconds that the calling thread has been on a core.
+  private static func threadSeconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 
   /// Each stage's share of all workers' time, from runs of their own.

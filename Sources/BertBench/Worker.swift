@@ -87,7 +87,7 @@ package struct Worker {
   }
 
   private func run(_ batches: [TokenBatch], seconds: Double) throws(BertError) -> JSON {
-    let ceiling = Measurement.ceiling(encoder)
+    let ceiling = Measurement.ceiling(encoder).rate
     var times: [JSON] = []
     let start = StageClock.now()
     repeat {

@@ -57,7 +57,7 @@ package final class DriftMeter {
 
   /// Adds a batch; `labels` are the texts, to quote the one that drifts most.
   ///
-  /// - Throws: `malformed` when a path gives NaN or infinity.
+  /// - Throws: `notFinite` when a path gives NaN or infinity.
   package func add(_ batch: TokenBatch, labels: [String] = []) throws(BertError) {
     let longest = (0..<batch.count).map { batch.range($0).count }.max() ?? 0
     let tokens = max(longest, min(batch.tokenCount, Self.tokenBudget))

@@ -25,6 +25,8 @@ public final class Model: Sendable {
   package let kernels: KernelSet
   private let weights: SharedWeights
   private let options: ModelOptions
+  /// How an embedding is made.
+  package let recipe: EmbeddingRecipe
   /// Made by the first call, and again by the first in a forked child, which leaves its parent's as it
   /// lies: nil is 0.
   private let engine = Atomic<UInt>(0)
@@ -48,6 +50,7 @@ public final class Model: Sendable {
     }
     self.served = served
     self.options = options
+    recipe = try served.recipe(dimensions: options.dimensions)
     kernels = try KernelSet.choose(options.kernels)
     precision = options.precision ?? (served.holds(.int8) ? .int8 : .float32)
     guard served.holds(precision.ofRuntime) else {
@@ -75,11 +78,14 @@ public final class Model: Sendable {
   public var fingerprint: String { served.fingerprint(precision.ofRuntime) ?? "" }
   /// The numbers of a vector.
   public var dimensions: Int {
-    let description = served.description
-    return description.embedding.width(hiddenSize: description.configuration.hiddenSize)
+    recipe.width(hiddenSize: served.description.configuration.hiddenSize)
   }
   /// The most tokens of a text, the special ones included.
   public var tokenLimit: Int { served.tokenLimit }
+  /// What stands before every text whose embedding is asked for, unless that says otherwise.
+  package var defaultPrompt: TextPrompt? {
+    served.description.defaultPromptText.map { .text($0) }
+  }
   /// Threads that compute.
   public var threads: Int { options.threads ?? CpuShare.threads }
 
@@ -94,19 +100,32 @@ extension Model {
     _ inputs: [some ModelInput], _ reader: Reader, _ request: RequestOptions,
     _ call: Call<Reader.Answer>
   ) -> LaneEngine? {
+    submit(
+      inputs.map { input in
+        Result { () throws(BertError) in
+          var text = input.textInput
+          if reader.hasDefaultPrompt, text.prompt == nil { text.prompt = defaultPrompt }
+          return PreparedText(try tokenize(text))
+        }
+      }, reader, request, call)
+  }
+
+  /// Submits texts that are tokens, but for those that are not.
+  private func submit<Reader: AnswerReader>(
+    _ inputs: [Result<PreparedText, BertError>], _ reader: Reader, _ request: RequestOptions,
+    _ call: Call<Reader.Answer>
+  ) -> LaneEngine? {
     var questions: [(index: Int, question: Question)] = []
     var failures: [(index: Int, error: BertError)] = []
     for (index, input) in inputs.enumerated() {
       do throws(BertError) {
-        var text = input.textInput
-        if !reader.hasDefaultPrompt, text.prompt == nil { text.prompt = .text("") }
-        let tokens = try tokenize(text)
+        let text = try input.get()
         questions.append(
           (
             index,
             Question(
-              task: reader.task, ids: tokens.ids, types: tokens.types,
-              promptTokens: tokens.promptTokens)
+              task: reader.task, ids: text.ids, types: text.types, rows: text.rows,
+              promptTokens: text.promptTokens)
           ))
       } catch {
         failures.append((index, error))
@@ -190,6 +209,36 @@ func firstError<Answer>(
     }
   }
   return answers
+}
+
+extension Model {
+  /// Answers for texts that are tokens; blocks until all are there.
+  func answerEach<Reader: AnswerReader>(
+    prepared inputs: [Result<PreparedText, BertError>], _ reader: Reader, _ request: RequestOptions
+  ) -> [Result<Reader.Answer, BertError>] {
+    if inputs.isEmpty { return [] }
+    let call = Call<Reader.Answer>(count: inputs.count)
+    guard let engine = submit(inputs, reader, request, call) else { return call.results }
+    return engine.wait(call)
+  }
+
+  /// Answers for texts that are tokens; a cancelled task takes those away that wait.
+  func answerEach<Reader: AnswerReader>(
+    prepared inputs: [Result<PreparedText, BertError>], _ reader: Reader, _ request: RequestOptions
+  ) async -> [Result<Reader.Answer, BertError>] {
+    if inputs.isEmpty { return [] }
+    let call = Call<Reader.Answer>(count: inputs.count)
+    let engine: LaneEngine
+    do throws(BertError) { engine = try presentEngine() } catch {
+      return inputs.map { _ in .failure(error) }
+    }
+    return await withTaskCancellationHandler {
+      _ = submit(inputs, reader, request, call)
+      return await engine.wait(call)
+    } onCancel: {
+      engine.cancel(call)
+    }
+  }
 }
 
 // MARK: The engine of this process

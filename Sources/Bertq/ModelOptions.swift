@@ -22,6 +22,10 @@ public struct ModelOptions: Sendable {
   public var kernels: String?
   /// The most tokens computed at once by all threads, which bounds memory; a longer text is computed alone.
   public var tokenBudget: Int?
+  /// Numbers of an embedding; nil for what the file says.
+  ///
+  /// They are the first of the whole vector, as they are: not scaled to length 1 again.
+  public var dimensions: Int?
   /// Cuts texts that are too long; otherwise they are errors.
   public var truncates = false
   /// Bytes of answers kept for texts that come again; 0 keeps none.

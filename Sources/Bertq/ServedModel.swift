@@ -45,6 +45,21 @@ package final class ServedModel: Sendable {
     }
   }
 
+  /// How an embedding is made, of so many dimensions.
+  ///
+  /// - Throws: `usage` for more than the whole vector has.
+  func recipe(dimensions: Int?) throws(BertError) -> EmbeddingRecipe {
+    var recipe = description.embedding
+    guard let dimensions else { return recipe }
+    recipe.dimensions = nil
+    let whole = recipe.width(hiddenSize: description.configuration.hiddenSize)
+    guard (1...whole).contains(dimensions) else {
+      throw BertError(.usage, "\(dimensions) dimensions of vectors of \(whole)", file: file.path)
+    }
+    recipe.dimensions = dimensions
+    return recipe
+  }
+
   /// Whether the file holds weights of a precision.
   package func holds(_ precision: Precision) -> Bool {
     fingerprint(precision) != nil

@@ -16,7 +16,12 @@ public struct TextInput: Sendable, Hashable {
   public var ids: [Int32]?
   /// Token types of `ids`; all 0 when absent.
   public var types: [UInt8]?
-  /// What stands before the text; nil for the file's default prompt where the task has one.
+  /// Words that are split already, instead of the text: each is made tokens alone.
+  public var words: [String]?
+  /// Whether it is cut where it is too long; nil does as the model's options say.
+  public var truncates: Bool?
+  /// What stands before the text; nil for the file's default prompt where embeddings or tokens' vectors are asked
+  /// for, and for nothing elsewhere.
   public var prompt: TextPrompt?
   /// How many of `ids` belong to a prompt, those of the frame before it included.
   var promptTokens = 0
@@ -39,6 +44,9 @@ public struct TextInput: Sendable, Hashable {
     self.ids = ids
     self.types = types
   }
+
+  /// Words that are split already; answers count places in the words joined by a space each.
+  public init(words: [String]) { self.words = words }
 
   package init(
     text: [UInt8] = [], pair: [UInt8]? = nil, ids: [Int32]? = nil, types: [UInt8]? = nil
@@ -104,7 +112,7 @@ extension ServedModel {
     return min(description.tokenizer?.maximumTokens ?? positions, positions)
   }
 
-  /// Tokenizes an input, behind its prompt or the file's default one, and adds it to a batch.
+  /// Tokenizes an input, behind its prompt if it has one, and adds it to a batch.
   ///
   /// - Parameters:
   ///   - truncates: cuts what is too long instead of refusing it.
@@ -121,6 +129,12 @@ extension ServedModel {
       try batch.append(
         ids: ids, types: input.types, wanting: rows, for: description.configuration)
       return 0
+    }
+    if input.words != nil {
+      let framed = try framed(input, truncates: truncates)
+      try batch.append(
+        ids: framed.ids, types: framed.types, wanting: rows, for: description.configuration)
+      return framed.cut
     }
     let (encoding, made) = try tokens(
       of: input, limit: truncates ? TokenLimit(tokenLimit) : nil)
@@ -139,7 +153,7 @@ extension ServedModel {
   /// - Throws: `malformed` for a name that none of the file's prompts has.
   func promptText(of input: TextInput) throws(BertError) -> String {
     switch input.prompt {
-    case nil: return description.defaultPromptText ?? ""
+    case nil: return ""
     case .text(let text): return text
     case .named(let name):
       if let prompt = description.prompts.first(where: { $0.name == name }) { return prompt.text }

@@ -14,6 +14,8 @@ package final class LineReader {
   package private(set) var bytesRead = 0
   /// Lines handed out so far: the number of the last one, counted from 1.
   package private(set) var line = 0
+  /// Whether the last line had an end.
+  package private(set) var isWhole = false
   /// Bytes of the file, 0 when unknown.
   package let size: Int
 
@@ -60,6 +62,7 @@ package final class LineReader {
         let line = take(newline)
         start = newline + 1
         bytesRead += 1
+        isWhole = true
         return .line(line)
       }
       searched = end
@@ -67,6 +70,7 @@ package final class LineReader {
         guard start < end else { return .end }
         let line = take(end)
         start = end
+        isWhole = false
         return .line(line)
       }
       if !waits && wouldBlock { return .paused }

@@ -1,20 +1,24 @@
 import BertErrors
 import SystemLibrary
 
-/// Standard output, in pieces of a whole write.
+/// Standard output, or what takes its place, in pieces of a whole write.
 package struct StandardOutput: ~Copyable {
   /// Bytes that wait to be written.
   package var buffer: [UInt8] = []
+  private let file: WritableFile
 
   /// Nothing waits.
-  package init() { buffer.reserveCapacity(1 << 17) }
+  package init(_ file: WritableFile = .standardOutput) {
+    self.file = file
+    buffer.reserveCapacity(1 << 17)
+  }
 
   /// Writes what waits, when that is much or `force` says so.
   ///
   /// - Throws: `cannotWrite` with the system's reason.
   package mutating func flush(force: Bool = true) throws(BertError) {
     if !force && buffer.count < 1 << 16 { return }
-    try WritableFile.standardOutput.write(buffer)
+    try file.write(buffer)
     buffer.removeAll(keepingCapacity: true)
   }
 }
@@ -26,6 +30,9 @@ package final class WritableFile: Sendable {
 
   /// Standard output.
   package static let standardOutput = WritableFile(1, "standard output")
+
+  /// Takes over what is open, to close it.
+  convenience init(owning descriptor: Int32, _ name: String) { self.init(descriptor, name) }
 
   private init(_ descriptor: Int32, _ name: String) {
     self.descriptor = descriptor

@@ -6,7 +6,7 @@ import ByteFiles
 /// The header comes first, but holds the number of rows, which is known last. In a file its place is
 /// left zero until then, so that what a run leaves that was ended early does not pass for an array.
 /// Where nothing can be filled in later, as in a pipe, the rows wait in a temporary file.
-struct ArrayWriter: ~Copyable {
+final class ArrayWriter {
   private let width: Int
   private let output = WritableFile.standardOutput
   /// Where the header goes, if that can be written last.
@@ -27,13 +27,13 @@ struct ArrayWriter: ~Copyable {
   }
 
   /// Appends rows, end to end.
-  mutating func append(_ rows: UnsafeBufferPointer<Float>) throws(BertError) {
-    buffer += UnsafeRawBufferPointer(rows)
+  func append(_ rows: [Float]) throws(BertError) {
+    rows.withUnsafeBytes { buffer += $0 }
     self.rows += rows.count / max(1, width)
     if buffer.count >= Self.piece { try flush() }
   }
 
-  private mutating func flush() throws(BertError) {
+  private func flush() throws(BertError) {
     if start != nil {
       try output.write(buffer)
     } else {
@@ -43,7 +43,7 @@ struct ArrayWriter: ~Copyable {
     buffer.removeAll(keepingCapacity: true)
   }
 
-  mutating func finish() throws(BertError) {
+  func finish() throws(BertError) {
     if let start {
       try flush()
       try output.write(header, at: start)

@@ -14,7 +14,9 @@ package struct ComputeOptions: ParsableArguments {
       valueName: "tokens"))
   package var tokenBudget: Int?
 
-  @Option(help: "Force a kernel set; --cpu lists them.")
+  @Option(
+    help: "Force a kernel set; --cpu lists them.",
+    completion: .list(KernelSet.all.map(\.name)))
   package var kernels: String?
 
   /// The defaults.

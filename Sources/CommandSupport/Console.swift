@@ -12,6 +12,8 @@ package enum Console {
     self.name = name
     // A closed pipe ends the process by the signal's default, as users of `| head` expect.
     signal(SIGPIPE, SIG_DFL)
+    // A file that may not grow (ulimit -f) is then an error of the write, with a message.
+    signal(SIGXFSZ, SIG_IGN)
     atexit {
       guard let code = standardOutputFailure() else { return }
       let reason = code == 0 ? "not all could be written" : reason(code)

@@ -1,14 +1,61 @@
 import ArgumentParser
 import BertErrors
-import BertModel
 import Bertq
 
-extension ModelTask: ExpressibleByArgument {
-  /// What `bert-run` answers: a head's scores are measured for drift only.
-  package static let answered: [ModelTask] = [.embedding, .tokens, .pooled]
+/// What a run over texts came to.
+package struct RunSummary {
+  /// Texts answered.
+  package let answered: Int
+  /// What is wrong where some were not, though the run went on: `notAllAnswered`.
+  package let failure: BertError?
 
-  /// What help and completion offer: others are known, to be refused by name.
-  public static var allValueStrings: [String] { answered.map(\.rawValue) }
+  private init<Task: RecordTask>(
+    _ task: Task, _ input: InputSettings, _ settings: RunSettings, _ measure: Measure?
+  ) throws(BertError) {
+    var run = try TextRun(task, input: input, settings)
+    if let measure {
+      try run.perform { (questions) throws(BertError) in
+        try measure(questions.flatMap(task.measured))
+      }
+    } else {
+      try run.perform()
+    }
+    (answered, failure) = (run.texts, run.failure)
+  }
+
+  /// What is told of the texts of each batch whose results are written.
+  package typealias Measure = ([TextQuestion]) throws(BertError) -> Void
+
+  /// Answers a task about all texts of an input, or those up to the first that cannot be.
+  ///
+  /// Tasks are told apart here, in their own module, where a run is compiled for each of them.
+  ///
+  /// - Parameters:
+  ///   - task: nil for what the file is for.
+  ///   - prompt: what stands before every text; nil for the file's default where the task has one.
+  /// - Throws: `unsupported` for tasks that are not answered; what was wrong with the first bad text.
+  package init(
+    _ task: AnswerTask?, of model: Model, _ options: TaskOptions, prompt: TextPrompt?,
+    input: InputSettings, _ settings: RunSettings, measure: Measure? = nil
+  ) throws(BertError) {
+    let task = task ?? AnswerTask(model.served.description.task)
+    try model.served.require(task)
+    try options.check(for: task, isTable: input.isTable)
+    switch (task, options.query) {
+    case (.embedding, _):
+      try self.init(VectorTask(.embedding, model, prompt: prompt), input, settings, measure)
+    case (.pooled, _):
+      try self.init(VectorTask(.pooled, model, prompt: prompt), input, settings, measure)
+    case (.tokens, _):
+      try self.init(TokensTask(model, prompt: prompt), input, settings, measure)
+    case (.multiVector, _):
+      try self.init(MultiVectorTask(model, options), input, settings, measure)
+    case (.rerank, let query?):
+      try self.init(RankingTask(model, query: query, options), input, settings, measure)
+    default:
+      try self.init(HeadTask(task, model, options, prompt: prompt), input, settings, measure)
+    }
+  }
 }
 
 /// How results are written.

@@ -18,27 +18,14 @@ package final class RowsWriter {
     spool = try WritableFile.temporary()
   }
 
-  func write(_ index: Int, _ id: JSON?, rows: Int) throws(BertError) {
-    start(index, id, rows)
-    buffer += "}\n".utf8
-    try flush(force: false)
-  }
-
-  func write(_ failed: FailedRecord, rows: Int) throws(BertError) {
-    start(failed.index, failed.id, rows)
-    failed.error.writeMember(into: &buffer)
-    buffer += "}\n".utf8
-    try flush(force: false)
-  }
-
-  private func start(_ index: Int, _ id: JSON?, _ rows: Int) {
-    buffer += "{\"index\":\(index)".utf8
-    if let id {
-      buffer += ",\"id\":".utf8
-      id.write(into: &buffer)
-    }
+  /// Says which rows are a record's, and why there is no answer where there is none.
+  func write(_ record: AnsweredRecord, rows: Int, _ error: BertError?) throws(BertError) {
+    record.begin(&buffer)
     buffer += ",\"rows\":[\(row),\(row + rows)]".utf8
     row += rows
+    error?.writeMember(into: &buffer)
+    buffer += "}\n".utf8
+    try flush(force: false)
   }
 
   private func flush(force: Bool = true) throws(BertError) {

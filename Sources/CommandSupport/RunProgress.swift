@@ -18,15 +18,17 @@ struct RunProgress {
   private(set) var tokens = 0
   /// Texts that were not answered, by the name of the reason.
   private(set) var failures: [String: Int] = [:]
-  /// Texts of an earlier run that this one goes on from.
+  /// Texts that an earlier run answered, from which this one goes on.
   var earlier = 0
+  /// Bytes of the input that were passed over for these.
+  var passedOver = 0
 
   /// - Parameter isRead: whether texts come from a file or standard input, not from the command line.
-  init(isRead: Bool, isQuiet: Bool, isInteractive: Bool) {
+  init(isRead: Bool, isQuiet: Bool) {
     said = start
     let isTerminal = isatty(2) != 0
     // Results on the same terminal are progress enough.
-    let hidden = !isRead || isQuiet || isInteractive || isTerminal && isatty(1) != 0
+    let hidden = !isRead || isQuiet || isTerminal && isatty(1) != 0
     manner = hidden ? .nothing : isTerminal ? .line : .log
   }
 
@@ -38,7 +40,11 @@ struct RunProgress {
     tokens += text
   }
 
-  mutating func note(_ error: BertError) { failures[error.code.name, default: 0] += 1 }
+  /// Texts that were not answered for a reason.
+  mutating func note(_ reason: String, _ count: Int = 1) { failures[reason, default: 0] += count }
+
+  /// All texts, with those of an earlier run.
+  var all: Int { earlier + answered + failed }
 
   /// Says how far it is, if it is time to.
   mutating func update(done: Int, of total: Int) {
@@ -47,8 +53,8 @@ struct RunProgress {
     guard manner != .nothing, now - said >= pause else { return }
     said = now
     var text = rates(now)
-    if total > 0, done > 0 {
-      let share = min(1, Double(done) / Double(total))
+    if done > passedOver, total > passedOver {
+      let share = min(1, Double(done - passedOver) / Double(total - passedOver))
       let left = seconds(now) * (1 - share) / share
       text += ", \(Int(share * 100)) %, \(Self.clock(left)) left"
     }

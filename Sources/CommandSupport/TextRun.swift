@@ -13,10 +13,8 @@ package enum ErrorPolicy: String, Sendable, CaseIterable {
 
 /// How a run over texts is done.
 package struct RunSettings {
-  /// Whether results are one NumPy array; JSON Lines otherwise.
-  package var writesArray = false
-  /// Where the ids of an array's rows go.
-  package var ids: RowsWriter?
+  /// Where results go.
+  package var target = ResultTarget.lines
   /// What is done about a text that cannot be answered.
   package var policy = ErrorPolicy.stop
   /// So many tokens are read before they are computed.
@@ -33,38 +31,45 @@ package struct RunSettings {
 /// Whenever reading would wait for whoever writes the input, what has been read is computed and written.
 package struct TextRun<Task: RecordTask>: ~Copyable {
   private let task: Task
-  private let policy: ErrorPolicy
-  private let batchTokens: Int
-  private let isQuiet: Bool
+  private let settings: RunSettings
   private var source: TextSource
-  private var writer: ResultWriter
+  private var writer: ResultWriter<Task>
   private var progress: RunProgress
   private var cut = 0
 
-  /// A record of a batch.
-  private enum Item {
-    case question(Task.Question, index: Int, id: JSON?, place: InputPlace)
-    case failed(FailedRecord)
+  /// A record of a batch: what it asks, or why it asks nothing.
+  private struct Item {
+    let record: AnsweredRecord
+    let question: Result<Task.Question, BertError>
+    let place: InputPlace?
   }
 
-  /// Prepares to answer.
+  /// Prepares to answer; passes over what an earlier run answered.
   ///
-  /// - Throws: `usage` when an array is asked for and answers are no rows; `notFound` when there is no input.
+  /// - Throws: `usage` when an array is asked for and answers are no rows, or an earlier output is of something else; `notFound`
+  ///   when there is no input.
   package init(
     _ task: Task, input: InputSettings, _ settings: RunSettings
   ) throws(BertError) {
-    if settings.writesArray && task.rowWidth == nil {
+    var isTerminal = false
+    if case .terminal = settings.target { isTerminal = true }
+    if case .linesBehind = settings.target, task.answersTogether {
+      throw BertError(.usage, "--resume goes on with a line a text; this task writes one for all")
+    }
+    if case .array = settings.target, task.rowWidth == nil {
       throw BertError(.usage, "--format npy is for vectors; this task answers with JSON Lines")
     }
-    let source = try TextSource(input, members: task.members)
+    var source = try TextSource(input, members: task.members)
+    var progress = RunProgress(isRead: source.isRead, isQuiet: settings.isQuiet || isTerminal)
+    var file: WritableFile?
+    if case .linesBehind(let earlier) = settings.target {
+      file = try Self.goOn(behind: earlier, task, &source, settings, &progress)
+    }
     self.task = task
+    self.settings = settings
     self.source = source
-    policy = settings.policy
-    batchTokens = settings.batchTokens
-    isQuiet = settings.isQuiet
-    progress = RunProgress(isRead: source.isRead, isQuiet: isQuiet, isInteractive: false)
-    writer = ResultWriter(
-      arrayWidth: settings.writesArray ? task.rowWidth : nil, ids: settings.ids)
+    self.progress = progress
+    writer = ResultWriter(task, settings.target, file: file)
   }
 
   /// Texts answered so far.
@@ -78,59 +83,55 @@ package struct TextRun<Task: RecordTask>: ~Copyable {
     _ answered: ([Task.Question]) throws(BertError) -> Void = { _ in }
   ) throws(BertError) {
     var failure: BertError?
-    while failure == nil {
+    var isEnd = false
+    while failure == nil && !isEnd {
       var batch: [Item] = []
-      let (readFailure, isEnd) = read(&batch)
+      let readFailure: BertError?
+      (readFailure, isEnd) = read(&batch)
       failure = try write(batch, answered) ?? readFailure
       progress.update(done: source.progress.done, of: source.progress.total)
-      if isEnd { break }
+    }
+    if failure == nil, task.answersTogether {
+      do throws(BertError) { try writer.writeConclusion() } catch { failure = error }
     }
     try writer.finish()
     progress.finish()
-    if !isQuiet {
+    if !settings.isQuiet {
       for note in source.findings.notes { Console.note("note: \(note)") }
       if cut > 0 { Console.note("note: --truncate cut \(cut) tokens") }
     }
     if let failure { throw failure }
   }
 
-  /// Says how many texts were not answered, if any.
-  ///
-  /// - Throws: `notAllAnswered`.
-  package func requireAllAnswered() throws(BertError) {
-    if progress.failed == 0 { return }
-    throw BertError(
+  /// How many texts were not answered, if any.
+  package var failure: BertError? {
+    if progress.failed == 0 { return nil }
+    return BertError(
       .notAllAnswered,
-      "\(progress.failed) of \(progress.failed + progress.answered) texts were not answered: "
-        + "\(progress.reasons)")
+      "\(progress.failed) of \(progress.all) texts were not answered: \(progress.reasons)")
   }
+
+  // MARK: Reading
 
   /// Reads the next records until they are a batch, or the input pauses or ends; up to the first bad one where that ends the run.
   private mutating func read(_ batch: inout [Item]) -> (failure: BertError?, isEnd: Bool) {
     var count = 0
-    while count < batchTokens {
+    while count < settings.batchTokens {
       do throws(BertError) {
-        switch try source.next(waits: batch.isEmpty) {
-        case .end: return (nil, true)
-        case .paused: return (nil, false)
-        case .failed(let record):
-          if policy == .stop { return (record.error, true) }
-          batch.append(.failed(record))
-          count += 1
-        case .record(let record):
-          do throws(BertError) {
-            let question = try task.question(record)
-            count += max(1, task.tokens(question))
-            cut += task.cut(question)
-            batch.append(
-              .question(question, index: record.index, id: record.id, place: record.place))
-          } catch {
-            let located = record.place.locate(error)
-            if policy == .stop || !error.isOfOneText { return (located, true) }
-            batch.append(.failed(FailedRecord(index: record.index, id: record.id, error: located)))
-            count += 1
-          }
+        let next = try source.next(waits: batch.isEmpty)
+        guard let item = Self.item(next, task, isLabelled: settings.isLabelled) else {
+          if case .paused = next { return (nil, false) }
+          return (nil, true)
         }
+        switch item.question {
+        case .success(let question):
+          count += max(1, task.tokens(question))
+          cut += task.cut(question)
+        case .failure(let error):
+          if settings.policy == .stop || !error.isOfOneText { return (error, true) }
+          count += 1
+        }
+        batch.append(item)
       } catch {
         return (error, true)
       }
@@ -138,40 +139,51 @@ package struct TextRun<Task: RecordTask>: ~Copyable {
     return (nil, false)
   }
 
+  /// What a record asks; nil where there is none.
+  private static func item(_ next: TextSource.Next, _ task: Task, isLabelled: Bool) -> Item? {
+    switch next {
+    case .end, .paused: return nil
+    case .failed(let failed):
+      return Item(
+        record: AnsweredRecord(index: failed.index, id: failed.id),
+        question: .failure(failed.error), place: nil)
+    case .record(let record):
+      var answered = AnsweredRecord(index: record.index, id: record.id)
+      if isLabelled { answered.label = record.label }
+      do throws(BertError) {
+        return Item(
+          record: answered, question: .success(try task.question(record)), place: record.place)
+      } catch {
+        return Item(record: answered, question: .failure(record.place.locate(error)), place: nil)
+      }
+    }
+  }
+
+  // MARK: Writing
+
   /// Writes the results of a batch, up to the first text without one where that ends the run; gives what is wrong with that.
   private mutating func write(
     _ batch: [Item], _ answered: ([Task.Question]) throws(BertError) -> Void
   ) throws(BertError) -> BertError? {
     if batch.isEmpty { return nil }
-    let questions = batch.compactMap { item in
-      if case .question(let question, _, _, _) = item { question } else { nil }
-    }
-    var answers = (questions.isEmpty ? [] : task.answers(questions)).makeIterator()
     var right: [Task.Question] = []
     var places: [InputPlace] = []
-    for item in batch {
-      switch item {
-      case .failed(let record):
-        try writer.write(record, of: task)
-        progress.note(record.error)
-      case .question(let question, let index, let id, let place):
-        switch answers.next() {
-        case .success(let answer):
-          try writer.write(index, id, answer, of: task)
+    for (item, result) in zip(batch, Self.results(batch, task)) {
+      switch result {
+      case .success:
+        if case .success(let question) = item.question {
           progress.note(answered: task.tokens(question))
           right.append(question)
-          places.append(place)
-        case .failure(let error):
-          let located = place.locate(error)
-          if policy == .stop || !error.isOfOneText {
-            try writer.flush()
-            return located
-          }
-          try writer.write(FailedRecord(index: index, id: id, error: located), of: task)
-          progress.note(error)
-        case nil: return BertError(.system, "a text got no answer")
         }
+        if let place = item.place { places.append(place) }
+      case .failure(let error):
+        if settings.policy == .stop || !error.isOfOneText {
+          try writer.flush()
+          return error
+        }
+        progress.note(error.code.name)
       }
+      try writer.write(item.record, try? item.question.get(), result)
     }
     try writer.flush()
     if right.isEmpty { return nil }
@@ -181,11 +193,67 @@ package struct TextRun<Task: RecordTask>: ~Copyable {
     }
     return nil
   }
+
+  /// Answers the questions of a batch; errors have their places.
+  private static func results(_ batch: [Item], _ task: Task) -> [Result<Task.Answer, BertError>] {
+    let questions = batch.compactMap { try? $0.question.get() }
+    var answers = (questions.isEmpty ? [] : task.answers(questions)).makeIterator()
+    return batch.map { item in
+      if case .failure(let error) = item.question { return .failure(error) }
+      let answer = answers.next() ?? .failure(BertError(.system, "a text got no answer"))
+      return answer.mapError { item.place?.locate($0) ?? $0 }
+    }
+  }
+
+  // MARK: Going on
+
+  /// Passes over the records that an earlier run wrote results for; gives the file, open behind them.
+  ///
+  /// The last of them is answered again: where that gives other bytes, the earlier output is of something else.
+  private static func goOn(
+    behind earlier: EarlierResults, _ task: Task, _ source: inout TextSource,
+    _ settings: RunSettings, _ progress: inout RunProgress
+  ) throws(BertError) -> WritableFile {
+    for number in 0..<earlier.lines {
+      let next = try source.next()
+      if case .end = next {
+        throw BertError(
+          .usage,
+          "has \(earlier.lines) lines, and the input \(number) texts: it is of another input",
+          file: earlier.path)
+      }
+      guard number == earlier.lines - 1, let item = item(next, task, isLabelled: false) else {
+        continue
+      }
+      var line: [UInt8] = []
+      for result in results([item], task) {
+        ResultWriter<Task>.line(task, item.record, result, into: &line)
+      }
+      guard line.dropLast() == earlier.lastLine[...] else {
+        throw BertError(
+          .usage,
+          "line \(earlier.lines) is not what this model answers to this input with these options; name another "
+            + "file, or take it away to begin again", file: earlier.path)
+      }
+    }
+    for (code, count) in earlier.failures { progress.note(code, count) }
+    progress.earlier = earlier.lines - progress.failed
+    progress.passedOver = source.progress.done
+    if !settings.isQuiet {
+      Console.note("note: results go to \(earlier.path), behind the \(earlier.lines) that it holds")
+    }
+    return try earlier.file.goOn()
+  }
+}
+
+extension RunSettings {
+  /// Whether results name their texts.
+  fileprivate var isLabelled: Bool { if case .terminal = target { true } else { false } }
 }
 
 extension BertError {
   /// Whether the error is about one text, so that the next may be answered.
   var isOfOneText: Bool {
-    [.malformed, .tooLong, .notUTF8, .notFinite, .usage].contains(code) && file == nil
+    tensor == nil && [.malformed, .tooLong, .notUTF8, .notFinite, .usage].contains(code)
   }
 }

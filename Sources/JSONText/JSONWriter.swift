@@ -35,18 +35,20 @@ extension JSON {
   /// Appends numbers as an array, each the shortest decimal that reads back as the same `Float`.
   public static func write(_ numbers: some Sequence<Float>, into bytes: inout [UInt8]) {
     bytes.append(UInt8(ascii: "["))
-    var isFirst = true
-    for number in numbers {
-      if !isFirst { bytes.append(UInt8(ascii: ",")) }
-      isFirst = false
-      write(number, into: &bytes)
+    let isWritten: Void? = numbers.withContiguousStorageIfAvailable {
+      FloatText.write($0, into: &bytes)
+    }
+    if isWritten == nil {
+      Array(numbers).withUnsafeBufferPointer { FloatText.write($0, into: &bytes) }
     }
     bytes.append(UInt8(ascii: "]"))
   }
 
   /// Appends the shortest decimal that reads back as the same `Float`; `null` when not finite.
   public static func write(_ number: Float, into bytes: inout [UInt8]) {
-    bytes.append(contentsOf: (number.isFinite ? number.description : "null").utf8)
+    withUnsafePointer(to: number) {
+      FloatText.write(UnsafeBufferPointer(start: $0, count: 1), into: &bytes)
+    }
   }
 
   private func write(into bytes: inout [UInt8], indent: Int?) {

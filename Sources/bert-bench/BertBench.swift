@@ -21,12 +21,14 @@ struct BertBenchCommand: ParsableCommand {
       Each round is measured beside a loop of multiply-adds in registers; the fraction says how \
       much of that ceiling the encoder's own multiply-adds reach.
 
+      When other programs take the cores, it says so: such figures say little.
+
       With --check each kernel set first shows that it computes on this CPU what all others do; \
       no model is needed for that.
       """,
     version: Release.name)
 
-  @Argument(help: "The model.")
+  @Argument(help: "The model.", completion: .file(extensions: ["bertq"]))
   var model: String?
 
   @Option(parsing: .upToNextOption, help: "Precisions to measure (default: all the file holds).")
@@ -44,7 +46,9 @@ struct BertBenchCommand: ParsableCommand {
       valueName: "rows"))
   var rows = BenchRows.all
 
-  @Option(help: ArgumentHelp("Texts for the ragged cell, one a line.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("Texts for the ragged cell, one a line.", valueName: "file"),
+    completion: .file())
   var input: String?
 
   @Option(help: "Rounds of each cell.")
@@ -53,7 +57,7 @@ struct BertBenchCommand: ParsableCommand {
   @Option(help: "Seconds of each round.")
   var seconds = 0.3
 
-  @Option(help: "Force a kernel set.")
+  @Option(help: "Force a kernel set.", completion: .list(KernelSet.all.map(\.name)))
   var kernels: String?
 
   @Flag(help: "Write JSON instead of a table.")
@@ -62,12 +66,15 @@ struct BertBenchCommand: ParsableCommand {
   @Flag(help: "Show where the time goes.")
   var stages = false
 
-  @Option(help: ArgumentHelp("Show ratios to an earlier --json.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("Show ratios to an earlier --json.", valueName: "file"),
+    completion: .file())
   var compare: String?
 
   @Option(
     help: ArgumentHelp(
-      "Measure another model of the same sizes in turn with this one.", valueName: "model"))
+      "Measure another model of the same sizes in turn with this one.", valueName: "model"),
+    completion: .file(extensions: ["bertq"]))
   var against: String?
 
   @Option(
@@ -122,7 +129,7 @@ struct BertBenchCommand: ParsableCommand {
   private func measure(_ model: String, _ digests: [KernelDigest]) throws(BertError) {
     let earlier = try compare.map { path throws(BertError) in try EarlierRun(path: path) }
     let kernels = try KernelSet.choose(kernels)
-    let served = try ServedModel(path: model)
+    let served = try ModelArgument.open(model)
     if worker {
       var worker = try Worker(
         model: served, precision: precision[0], threads: threads[0], kernels: kernels)
@@ -150,6 +157,9 @@ struct BertBenchCommand: ParsableCommand {
     }
     if !json { Console.printNow(report.header) }
     let done = try run.perform(workloads) { if !json { Console.printNow(report.row($0)) } }
+    if let disturbed = done.min(by: { $0.share < $1.share })?.disturbance {
+      Console.note("note: \(disturbed)")
+    }
     if json { print(report.json(done, digests: digests).text(pretty: true)) }
   }
 }

@@ -16,13 +16,10 @@ struct BertRun: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bert-run",
     abstract: "Runs a .bertq model over texts and writes a result for each.",
-    discussion: """
-      Texts come from the arguments, --input, or standard input, one a line; results go to standard \
-      output in the same order, everything else to standard error.
-      """,
+    discussion: HelpText.run,
     version: Release.name)
 
-  @Argument(help: "The model.")
+  @Argument(help: "The model.", completion: .file(extensions: ["bertq"]))
   var model: String?
 
   @Argument(help: "Texts to encode.")
@@ -40,10 +37,18 @@ struct BertRun: ParsableCommand {
   var onError = ErrorPolicy.stop
 
   @Option(help: "What to answer (default: what the file is for).")
-  var task: ModelTask?
+  var task: AnswerTask?
 
-  @Option(help: "How results are written.")
-  var format = OutputFormat.jsonl
+  @Option(help: "How results are written (default: jsonl; for a person on a terminal).")
+  var format: OutputFormat?
+
+  @Option(
+    help: ArgumentHelp(
+      "Write results to a file, behind those that an earlier run wrote there.", valueName: "file"),
+    completion: .file())
+  var resume: String?
+
+  @OptionGroup(title: "Options of single tasks") var tasks: TaskOptions
 
   @Option(
     help: ArgumentHelp(
@@ -62,6 +67,9 @@ struct BertRun: ParsableCommand {
         + "(default: the file's default prompt).", valueName: "name|text"))
   var prompt: String?
 
+  @Option(help: "Numbers of an embedding: the first of the whole vector, not scaled again.")
+  var dimensions: Int?
+
   @Flag(help: "Say nothing but errors on standard error.")
   var quiet = false
 
@@ -71,20 +79,13 @@ struct BertRun: ParsableCommand {
   @Flag(help: "Check every byte of the file and end.")
   var verify = false
 
-  @Flag(help: "Run the other path too and report the drift.")
-  var drift = false
+  @Flag(help: "Say what is in the file and end.")
+  var info = false
 
-  @Option(
-    help: ArgumentHelp(
-      "Write the drift report, with what causes it, as .json or .html.", valueName: "file"))
-  var driftReport: [String] = []
+  @Flag(help: "With --info: as JSON.")
+  var json = false
 
-  @Option(help: "Fail with exit code 3 unless the drift keeps to NAME=NUMBER,...")
-  var require: String?
-
-  @Option(
-    help: ArgumentHelp("Read such thresholds from a .json or .toml file.", valueName: "file"))
-  var requireFile: String?
+  @OptionGroup var drift: DriftOptions
 
   static func main() {
     Console.begin("bert-run")
@@ -94,16 +95,23 @@ struct BertRun: ParsableCommand {
   func validate() throws {
     if model == nil && !cpu { throw ValidationError("Missing expected argument '<model>'") }
     if int8 && float { throw ValidationError("--int8 and --float exclude each other") }
-    for path in driftReport where !path.hasSuffix(".json") && !path.hasSuffix(".html") {
-      throw ValidationError("--drift-report takes file names that end in .json or .html")
-    }
-    if (verify || cpu) && (measuresDrift || source.input != nil || !texts.isEmpty) {
+    if (verify || cpu || info) && (drift.isMeasured || source.input != nil || !texts.isEmpty) {
       throw ValidationError(
-        "\(verify ? "--verify" : "--cpu") computes nothing: leave out the texts and what is measured "
+        "\(verify ? "--verify" : cpu ? "--cpu" : "--info") computes nothing: leave out the texts and what is measured "
           + "of them")
     }
     if source.input != nil && !texts.isEmpty {
       throw ValidationError("texts come from the arguments or from --input, not from both")
+    }
+    if (source.csv || source.tsv) && !texts.isEmpty {
+      throw ValidationError("--csv and --tsv read a file or standard input, not arguments")
+    }
+    if json && !info { throw ValidationError("--json goes with --info") }
+    if resume != nil && format == .npy {
+      throw ValidationError("--resume goes on with JSON Lines; a part of an array is none")
+    }
+    if resume != nil && drift.isMeasured {
+      throw ValidationError("--resume passes over texts that the drift is measured on")
     }
     if ids != nil && format != .npy {
       throw ValidationError("--ids goes with --format npy; JSON Lines hold the ids themselves")
@@ -119,9 +127,13 @@ struct BertRun: ParsableCommand {
       let kernels = try KernelSet.choose(compute.kernels)
       if cpu { return ComputeOptions.list(chosen: kernels) }
       guard let path = model else { return }
-      let gate = try gate()
+      let gate = try drift.gate()
       if verify { return try Self.verify(path) }
-      for report in driftReport { try OutputFile.check(report) }
+      if info {
+        let report = try ModelReport(path: path)
+        return print(json ? report.json.text(pretty: true) : report.text)
+      }
+      for report in drift.reports { try OutputFile.check(report) }
       if format == .npy, isatty(1) != 0 {
         throw BertError(
           .usage,
@@ -139,78 +151,58 @@ struct BertRun: ParsableCommand {
     options.kernels = kernels.name
     options.tokenBudget = compute.tokenBudget
     options.truncates = truncate
-    let model = try Model(path: path, options: options)
+    options.dimensions = dimensions
+    let model = try ModelArgument.open(path, options, texts: texts)
     var batchTokens =
       compute.tokenBudget
       ?? BertEncoder.defaultTokenBudget(model.served.description.configuration, threads: threads)
-    if measuresDrift { batchTokens = min(batchTokens, DriftMeter.tokenBudget) }
+    if drift.isMeasured { batchTokens = min(batchTokens, DriftMeter.tokenBudget) }
     let prompt = try prompt.map { (given) throws(BertError) in try model.prompt(given) }
-    switch task ?? model.served.description.task {
-    case .embedding:
-      try run(VectorTask(.embedding, model, prompt: prompt), model, kernels, gate, batchTokens)
-    case .pooled:
-      try run(VectorTask(.pooled, model, prompt: prompt), model, kernels, gate, batchTokens)
-    case .tokens:
-      try run(TokensTask(model, prompt: prompt), model, kernels, gate, batchTokens)
-    case let task:
-      throw BertError(
-        .unsupported,
-        "the task '\(task.rawValue)' is not supported; ask for --task embedding, tokens or pooled",
-        file: path)
-    }
-  }
-
-  private func run<Task: RecordTask>(
-    _ task: Task, _ model: Model, _ kernels: KernelSet, _ gate: DriftGate?, _ batchTokens: Int
-  ) throws(BertError) {
     var settings = RunSettings()
-    settings.writesArray = format == .npy
-    settings.ids = try ids.map { path throws(BertError) in try RowsWriter(path: path) }
+    settings.target = try target()
     settings.policy = onError
     settings.batchTokens = batchTokens
     settings.isQuiet = quiet
-    var run = try TextRun(task, input: source.settings(texts: texts), settings)
-    guard measuresDrift else {
-      try run.perform()
-      return try run.requireAllAnswered()
+    if isTyped, !quiet { Console.note("Type a text and Enter; Ctrl-D ends.") }
+    let input = source.settings(texts: texts)
+    guard drift.isMeasured else {
+      let summary = try RunSummary(
+        task, of: model, tasks, prompt: prompt, input: input, settings)
+      if let failure = summary.failure { throw failure }
+      return
     }
-    let drift = try DriftRun(
-      model, task: self.task, kernels: kernels, threads: compute.threadCount,
-      attributes: !driftReport.isEmpty)
-    try run.perform { (questions) throws(BertError) in
-      try drift.add(questions.compactMap { $0 as? TextQuestion })
-    }
+    let measured = try DriftRun(
+      model, task: task, kernels: kernels, threads: threads, attributes: !drift.reports.isEmpty)
+    let summary = try RunSummary(
+      task, of: model, tasks, prompt: prompt, input: input, settings, measure: measured.add)
     // What was not measured must look neither good nor bad, and must not pass.
-    if run.texts == 0 {
+    if summary.answered == 0 {
       throw BertError(
         gate == nil ? .usage : .driftGate,
         "there are no texts to measure the drift on" + (gate == nil ? "" : ": the gate fails"),
         file: source.input == "-" ? nil : source.input)
     }
-    try conclude(drift.report(), gate)
-    try run.requireAllAnswered()
+    try drift.conclude(measured.report(), gate)
+    if let failure = summary.failure { throw failure }
   }
 
-  private var measuresDrift: Bool {
-    drift || !driftReport.isEmpty || require != nil || requireFile != nil
+  /// Whether somebody types the texts.
+  private var isTyped: Bool {
+    texts.isEmpty && (source.input ?? "-") == "-" && isatty(0) != 0
   }
 
-  private func gate() throws(BertError) -> DriftGate? {
-    guard require != nil || requireFile != nil else { return nil }
-    var gate = DriftGate()
-    if let path = requireFile {
-      try WholeFile(path, limit: 1 << 20).parse { (bytes) throws(BertError) in
-        try gate.add(
-          path.hasSuffix(".json")
-            ? ThresholdText.read(json: bytes) : ThresholdText.read(toml: bytes))
-      }
+  /// Where results go, and in which form.
+  private func target() throws(BertError) -> ResultTarget {
+    let read = [model, source.input, drift.requireFile].compactMap { $0 }
+    for written in [ids, resume].compactMap({ $0 })
+    where read.contains(where: { OutputFile.isSame($0, as: written) }) {
+      throw BertError(.usage, "is read here: name another file to write", file: written)
     }
-    if let require { try gate.add(ThresholdText.read(list: require)) }
-    if gate.requirements.isEmpty {
-      throw BertError(
-        .usage, "asks for nothing; expected thresholds, such as cosine = 0.999", file: requireFile)
+    if let resume { return .linesBehind(try EarlierResults(resume)) }
+    if format == .npy {
+      return .array(try ids.map { path throws(BertError) in try RowsWriter(path: path) })
     }
-    return gate
+    return format == nil && isatty(1) != 0 ? .terminal(isTyped: isTyped) : .lines
   }
 
   private static func verify(_ path: String) throws(BertError) {
@@ -221,20 +213,5 @@ struct BertRun: ParsableCommand {
     // A file of an earlier numeric version is whole, but not served.
     if file.numericVersion == NumericContract.version { _ = try ServedModel(path: path) }
     Console.note("\(path): every byte is as it was written")
-  }
-
-  /// Shows and writes the drift and applies the gate.
-  private func conclude(_ report: DriftReport, _ gate: DriftGate?) throws(BertError) {
-    Console.note(report.summary)
-    let failures = gate?.failures(report)
-    for path in driftReport {
-      let text =
-        path.hasSuffix(".html")
-        ? DriftPage(report, failures: failures).html : report.json.text(pretty: true) + "\n"
-      try OutputFile.write(Array(text.utf8), to: path)
-    }
-    if let failures, !failures.isEmpty {
-      throw BertError(.driftGate, "the drift gate failed: " + failures.joined(separator: "; "))
-    }
   }
 }

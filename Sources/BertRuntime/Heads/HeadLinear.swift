@@ -101,7 +101,7 @@ final class HeadLinear {
   /// Computes all outputs of up to `HeadScratch.mostRows` rows and hands them to `sink`, block by
   /// block, on the team's threads: blocks of the same outputs one after the other on one thread.
   ///
-  /// - Throws: `malformed` when an output is NaN or infinite.
+  /// - Throws: `notFinite` when an output is NaN or infinite.
   func run(
     _ x: HeadRows, activation: bk_activation = BK_ACT_NONE, _ sink: (HeadBlock) -> Void
   ) throws(BertError) {

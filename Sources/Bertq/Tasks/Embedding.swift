@@ -21,7 +21,7 @@ private struct VectorReader: AnswerReader, @unchecked Sendable {
 
 extension Model {
   private func embedding(normalizes: Bool? = nil) throws(BertError) -> VectorReader {
-    var recipe = served.description.embedding
+    var recipe = recipe
     var task = "embedding"
     if let normalizes, normalizes != recipe.normalizes {
       if normalizes { recipe.modules.append(.normalize) } else { recipe.modules.removeLast() }

@@ -42,6 +42,15 @@ package struct InputRecord: Sendable {
     return value.isNull ? nil : value
   }
 
+  /// How its text begins, for people.
+  package var label: String {
+    if let plainText { return String(decoding: plainText.prefix(400), as: UTF8.self) }
+    for name in ["text", "query"] {
+      if let text = self[name]?.stringValue { return String(text.prefix(100)) }
+    }
+    return ""
+  }
+
   /// The names of the members that were read.
   package var names: [String] {
     if case .members(let members) = content { members.keys } else { [] }

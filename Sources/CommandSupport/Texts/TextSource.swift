@@ -27,6 +27,9 @@ package struct InputSettings: Sendable {
 
   /// Lines of standard input.
   package init() {}
+
+  /// Whether records have members: JSON objects, or rows of a table.
+  var isTable: Bool { if case .text = form { false } else { true } }
 }
 
 /// Records in the order of the input, from the command line, a file or standard input.

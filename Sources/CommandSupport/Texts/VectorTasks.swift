@@ -17,7 +17,7 @@ package struct VectorTask: RecordTask {
   package init(_ kind: Kind, _ model: Model, prompt: TextPrompt?) {
     self.model = model
     self.kind = kind
-    self.prompt = prompt ?? (kind == .pooled ? .text("") : nil)
+    self.prompt = prompt ?? (kind == .embedding ? model.defaultPrompt : nil)
   }
 
   package let members = RecordMembers.text
@@ -53,7 +53,7 @@ package struct TokensTask: RecordTask {
   /// - Parameter prompt: what stands before every text; nil for the file's default.
   package init(_ model: Model, prompt: TextPrompt?) {
     self.model = model
-    self.prompt = prompt
+    self.prompt = prompt ?? model.defaultPrompt
   }
 
   package let members = RecordMembers.text
@@ -70,8 +70,27 @@ package struct TokensTask: RecordTask {
   }
 
   package func write(_ answer: TokenVectors, into line: inout [UInt8]) {
+    answer.write(of: model, into: &line)
+  }
+
+  package func readable(_ question: TextQuestion, _ answer: TokenVectors) -> String? {
+    let rows = answer.ids.enumerated().map { place, id in
+      let numbers = answer[place].prefix(4).map { DecimalText.fixed(Double($0), 4) }
+      return "\n  \(model.token(id) ?? String(id)): \(numbers.joined(separator: " ")) …"
+    }
+    return String(decoding: question.input.text.prefix(300), as: UTF8.self) + rows.joined()
+  }
+
+  package var rowWidth: Int? { model.info.hiddenSize }
+  package var hasManyRows: Bool { true }
+  package func rows(_ answer: TokenVectors) -> [Float] { answer.values }
+}
+
+extension TokenVectors {
+  /// Appends the members of a result line.
+  func write(of model: Model, into line: inout [UInt8]) {
     line += ",\"tokens\":[".utf8
-    for (index, id) in answer.ids.enumerated() {
+    for (index, id) in ids.enumerated() {
       if index > 0 { line.append(UInt8(ascii: ",")) }
       if let token = model.token(id) {
         JSON.write(token, into: &line)
@@ -80,14 +99,10 @@ package struct TokensTask: RecordTask {
       }
     }
     line += "],\"vectors\":[".utf8
-    for token in 0..<answer.count {
+    for token in 0..<count {
       if token > 0 { line.append(UInt8(ascii: ",")) }
-      JSON.write(answer[token], into: &line)
+      JSON.write(self[token], into: &line)
     }
     line.append(UInt8(ascii: "]"))
   }
-
-  package var rowWidth: Int? { model.info.hiddenSize }
-  package var hasManyRows: Bool { true }
-  package func rows(_ answer: TokenVectors) -> [Float] { answer.values }
 }
