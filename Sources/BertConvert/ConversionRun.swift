@@ -63,8 +63,10 @@ struct ConversionRun {
       team: ThreadTeam(count: min(order.threads ?? CpuShare.threads, CpuShare.limit)), watch: watch)
     let fingerprints = try conversion.write(to: order.output, budget: budget)
     if order.weights != .float { record = conversion.record }
+    let purpose = ModelPurpose(model)
     return ConversionResult(
-      summary: conversion.summary, floatFingerprint: fingerprints.float,
+      summary: conversion.summary, purpose: purpose.sentence, labels: purpose.labels,
+      tasks: purpose.tasks.map(\.rawValue), floatFingerprint: fingerprints.float,
       int8Fingerprint: fingerprints.int8)
   }
 
@@ -88,17 +90,7 @@ struct ConversionRun {
 
   /// Checks before long work that what is written can be, and replaces nothing that is read.
   private func requireTargets(besides sources: [String]) throws(BertError) {
-    for target in [order.output, order.report].compactMap({ $0 }) {
-      try OutputFile.check(target)
-      if sources.contains(where: { OutputFile.isSame($0, as: target) }) {
-        throw BertError(
-          .usage, "is read by this conversion, and would be replaced: name another file to write",
-          file: target)
-      }
-    }
-    if let report = order.report, OutputFile.isSame(report, as: order.output) {
-      throw BertError(.usage, "cannot be both the model and the report", file: report)
-    }
+    try OutputFile.check([order.output, order.report].compactMap { $0 }, besides: sources)
   }
 
   /// The tokenizer that the file will have: what it refuses must not be written.

@@ -110,7 +110,7 @@ package struct Pooler {
     }
     let pooled =
       switch pooling {
-      case .cls, .pooler: tokens.prefix(1)
+      case .cls, .pooler: tokens.dropFirst(skipped).prefix(1)
       case .lastToken: tokens.suffix(1)
       case .mean, .max, .meanSqrtLength, .weightedMean: tokens.dropFirst(skipped)
       }

@@ -14,7 +14,8 @@ extension Pooling {
 extension EmbeddingRecipe {
   /// The rows of a text that its vector is made of.
   package var wanted: WantedRows {
-    poolings.allSatisfy { $0.wanted == .first } ? .first : .all
+    // Behind a prompt that is left out, the first row is another.
+    poolsPrompt && poolings.allSatisfy { $0.wanted == .first } ? .first : .all
   }
 }
 

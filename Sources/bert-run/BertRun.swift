@@ -65,7 +65,7 @@ struct BertRun: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Write the drift report, with what causes it, as .json or .html.", valueName: "file"))
+      "Write the drift report, with what causes it, as .json, .html or .md.", valueName: "file"))
   var driftReport: [String] = []
 
   @Option(help: "Fail with exit code 3 unless the drift keeps to NAME=NUMBER,...")
@@ -75,6 +75,12 @@ struct BertRun: ParsableCommand {
     help: ArgumentHelp("Read such thresholds from a .json or .toml file.", valueName: "file"))
   var requireFile: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Compare both paths with another program's vectors too: a .npy file, a row for each text.",
+      valueName: "file"))
+  var reference: String?
+
   static func main() {
     Console.begin("bert-run")
     start()
@@ -83,8 +89,8 @@ struct BertRun: ParsableCommand {
   func validate() throws {
     if model == nil && !cpu { throw ValidationError("Missing expected argument '<model>'") }
     if int8 && float { throw ValidationError("--int8 and --float exclude each other") }
-    for path in driftReport where !path.hasSuffix(".json") && !path.hasSuffix(".html") {
-      throw ValidationError("--drift-report takes file names that end in .json or .html")
+    for path in driftReport where !DriftRun.reportSuffixes.contains(where: path.hasSuffix) {
+      throw ValidationError("--drift-report takes file names that end in .json, .html or .md")
     }
     if (verify || cpu) && (measuresDrift || input != nil || !texts.isEmpty) {
       throw ValidationError(
@@ -103,7 +109,8 @@ struct BertRun: ParsableCommand {
       guard let path = model else { return }
       let gate = try gate()
       if verify { return try Self.verify(path) }
-      for report in driftReport { try OutputFile.check(report) }
+      try OutputFile.check(
+        driftReport, besides: [path, input, requireFile, reference].compactMap { $0 })
       if format == .npy, isatty(1) != 0 {
         throw BertError(
           .usage,
@@ -131,7 +138,8 @@ struct BertRun: ParsableCommand {
       model: model, task: task, source: source, format: format, batchTokens: batchTokens)
     guard measuresDrift else { return try run.perform() }
     let drift = try DriftRun(
-      model, task: task, kernels: kernels, threads: threads, attributes: !driftReport.isEmpty)
+      model, task: task, kernels: kernels, threads: threads, attributes: !driftReport.isEmpty,
+      reference: reference)
     try run.perform { (batch) throws(BertError) in try drift.add(batch) }
     // What was not measured must look neither good nor bad, and must not pass.
     if run.texts == 0 {
@@ -140,11 +148,11 @@ struct BertRun: ParsableCommand {
         "there are no texts to measure the drift on" + (gate == nil ? "" : ": the gate fails"),
         file: input == "-" ? nil : input)
     }
-    try conclude(drift.report(), gate)
+    try drift.conclude(gate, reports: driftReport)
   }
 
   private var measuresDrift: Bool {
-    drift || !driftReport.isEmpty || require != nil || requireFile != nil
+    drift || !driftReport.isEmpty || require != nil || requireFile != nil || reference != nil
   }
 
   private func gate() throws(BertError) -> DriftGate? {
@@ -173,20 +181,5 @@ struct BertRun: ParsableCommand {
     // A file of an earlier numeric version is whole, but not served.
     if file.numericVersion == NumericContract.version { _ = try ServedModel(path: path) }
     Console.note("\(path): every byte is as it was written")
-  }
-
-  /// Shows and writes the drift and applies the gate.
-  private func conclude(_ report: DriftReport, _ gate: DriftGate?) throws(BertError) {
-    Console.note(report.summary)
-    let failures = gate?.failures(report)
-    for path in driftReport {
-      let text =
-        path.hasSuffix(".html")
-        ? DriftPage(report, failures: failures).html : report.json.text(pretty: true) + "\n"
-      try OutputFile.write(Array(text.utf8), to: path)
-    }
-    if let failures, !failures.isEmpty {
-      throw BertError(.driftGate, "the drift gate failed: " + failures.joined(separator: "; "))
-    }
   }
 }

@@ -286,7 +286,7 @@ class Encoder:
     def pool(self, x, pooling, skipped=0):
         """One vector of a text's hidden states, less the first so many where the pooling reads all."""
         if pooling == "cls":
-            return x[0]
+            return x[skipped]
         if pooling == "lasttoken":
             return x[-1]
         if pooling == "pooler":
