@@ -99,7 +99,13 @@ struct FileConversion {
       }
     }
     let copy = TensorCopy(
-      model: model, tensors: canonicalTensors, embeddings: embeddings, writer: writer, watch: watch)
+      model: model, tensors: readTensors, writer: writer, stores: { [self] in stores($0) },
+      watch: watch
+    ) { [self] (name, values) throws(BertError) in
+      if writesOwnWords, name == CanonicalName.wordEmbeddings {
+        try writeOwn(words: values, writer)
+      }
+    }
     // What the quantiser does not read comes first: what is wrong with it is found before the long work.
     let c = configuration
     let quantised = Set((c.sharedTensors + c.floatLinearTensors).map(\.name))
@@ -152,11 +158,16 @@ struct FileConversion {
     }
   }
 
-  /// The model's tensors that go into the file as float32.
-  private var canonicalTensors: [TensorRequirement] {
+  /// The model's tensors that are read before the linears are quantised.
+  private var readTensors: [TensorRequirement] {
     guard weights == .int8 else { return model.tensors }
     let linears = Set(configuration.floatLinearTensors.map(\.name))
     return model.tensors.filter { !linears.contains($0.name) }
+  }
+
+  /// Whether one of them goes into the file as float32.
+  private func stores(_ tensor: TensorRequirement) -> Bool {
+    weights != .int8 || !writesOwnWords || tensor.name != CanonicalName.wordEmbeddings
   }
 
   private var plan: [BertqTensor] {
@@ -165,17 +176,38 @@ struct FileConversion {
       list.append(
         BertqTensor(CanonicalName.vocabulary, .uint8, .rowMajor, [vocabulary.count]))
     }
-    for tensor in canonicalTensors {
-      guard tensor.name == CanonicalName.wordEmbeddings else {
+    for tensor in readTensors {
+      if stores(tensor) {
         list.append(BertqTensor(tensor.name, .float32, tensor.layout, tensor.shape))
-        continue
       }
-      list += embeddings.tensors(rows: tensor.shape[0], width: tensor.shape[1]).map {
-        BertqTensor($0.name, $0.type, .rowMajor, $0.shape)
+      if writesOwnWords, tensor.name == CanonicalName.wordEmbeddings {
+        list += ownWords.map { BertqTensor($0.name, $0.type, .rowMajor, $0.shape) }
       }
     }
     if weights != .float { list += linears.flatMap { quantizedTensors($0) } }
     return list
+  }
+
+  /// The element types in which each tensor of the model is stored: its own, and that of its int8 form.
+  var storedTypes: [String: [String]] {
+    var types: [String: [String]] = [:]
+    let own = Set(ownWords.map(\.name))
+    for tensor in plan {
+      var name = tensor.name
+      if own.contains(name), writesOwnWords {
+        if tensor.elementType == .float32 { continue }  // Scales.
+        name = CanonicalName.wordEmbeddings
+      } else if name.hasSuffix(QuantizedPart.weight) {
+        name = name.dropLast(QuantizedPart.weight.count) + FloatPart.weight
+      }
+      types[name, default: []].append(tensor.elementType.rawValue)
+    }
+    return types
+  }
+
+  /// The tensors of the int8 path's own word embeddings.
+  private var ownWords: [(name: String, type: ElementType, shape: [Int])] {
+    embeddings.tensors(rows: configuration.vocabularySize, width: configuration.hiddenSize)
   }
 
   private func quantizedTensors(_ linear: LinearName) -> [BertqTensor] {
@@ -189,6 +221,18 @@ struct FileConversion {
 }
 
 extension FileConversion {
+  private var writesOwnWords: Bool { weights != .float && embeddings != .float32 }
+
+  /// Writes the int8 path's own word embeddings.
+  private func writeOwn(words values: [Float], _ writer: BertqWriter) throws(BertError) {
+    let parts = try values.withUnsafeBufferPointer { (values) throws(BertError) in
+      try embeddings.encode(values, width: configuration.hiddenSize)
+    }
+    for (tensor, bytes) in zip(ownWords, parts) {
+      try withBytes(bytes) { (bytes) throws(BertError) in try writer.append(tensor.name, bytes) }
+    }
+  }
+
   private func writeNearest(_ writer: BertqWriter, _ copy: TensorCopy) throws(BertError) {
     let quantizer = PlainQuantizer(
       configuration: configuration, recipe: recipe, kernels: kernels, team: team,

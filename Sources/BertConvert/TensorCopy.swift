@@ -2,7 +2,6 @@ import BertErrors
 import BertImport
 import BertKernels
 import BertModel
-import BertQuantize
 import BertqFile
 
 /// Reads a model's tensors, and writes each into the file when it is first read: whoever quantises it, no tensor is
@@ -10,22 +9,29 @@ import BertqFile
 final class TensorCopy {
   private let model: ImportedModel
   private let tensors: [TensorRequirement]
-  private let embeddings: WordEmbeddingForm
   private let writer: BertqWriter
+  private let stores: (TensorRequirement) -> Bool
   private let watch: ConversionWatch
+  private let also: (String, [Float]) throws(BertError) -> Void
   /// Those that are not written yet.
   private var left: [String: TensorRequirement]
 
-  /// Prepares to write these tensors; others may be read too.
+  /// Prepares to read these tensors; others may be read too.
+  ///
+  /// - Parameters:
+  ///   - stores: whether one of them goes into the file as float32.
+  ///   - also: what else is done with a tensor's values, when it is first read.
   init(
-    model: ImportedModel, tensors: [TensorRequirement], embeddings: WordEmbeddingForm,
-    writer: BertqWriter, watch: @escaping ConversionWatch
+    model: ImportedModel, tensors: [TensorRequirement], writer: BertqWriter,
+    stores: @escaping (TensorRequirement) -> Bool, watch: @escaping ConversionWatch,
+    also: @escaping (String, [Float]) throws(BertError) -> Void
   ) {
     self.model = model
     self.tensors = tensors
-    self.embeddings = embeddings
     self.writer = writer
+    self.stores = stores
     self.watch = watch
+    self.also = also
     left = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0) })
   }
 
@@ -37,14 +43,13 @@ final class TensorCopy {
     let values = try model.readTensor(name)
     guard let tensor = left[name] else { return values }
     if isPackedLater && tensor.layout == .floatPanels { return values }
-    if name == CanonicalName.wordEmbeddings {
-      try write(words: values, tensor.shape)
-    } else {
+    if stores(tensor) {
       try withStoredBytes(values, tensor) { (bytes) throws(BertError) in
         try writer.append(name, bytes)
       }
     }
-    note(name)
+    try also(name, values)
+    left[name] = nil
     return values
   }
 
@@ -52,7 +57,7 @@ final class TensorCopy {
   func write(_ name: String, packed bytes: UnsafeRawBufferPointer) throws(BertError) {
     guard left[name] != nil else { return }
     try writer.append(name, bytes)
-    note(name)
+    left[name] = nil
   }
 
   /// Reads and writes what is left and wanted, in the order of the file.
@@ -61,18 +66,6 @@ final class TensorCopy {
       _ = try read(tensor.name)
       watch(
         .progress(stage: .converting, done: tensors.count - left.count, of: tensors.count))
-    }
-  }
-
-  private func note(_ name: String) { left[name] = nil }
-
-  private func write(words values: [Float], _ shape: [Int]) throws(BertError) {
-    let tensors = embeddings.tensors(rows: shape[0], width: shape[1])
-    let parts = try values.withUnsafeBufferPointer { (values) throws(BertError) in
-      try embeddings.encode(values, width: shape[1])
-    }
-    for (tensor, bytes) in zip(tensors, parts) {
-      try withBytes(bytes) { (bytes) throws(BertError) in try writer.append(tensor.name, bytes) }
     }
   }
 
