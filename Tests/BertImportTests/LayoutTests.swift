@@ -56,6 +56,39 @@ struct LayoutTests {
     #expect(try model.read().heads == [.classifier])
   }
 
+  @Test(arguments: [".", "/"], ["", "params.bert."])
+  func namesOfFlaxAreRead(_ separator: String, _ prefix: String) throws {
+    var model = try SmallModel(prefix: prefix.isEmpty ? "" : "bert.")
+    model.addLinear((prefix.isEmpty ? "" : "bert.") + "pooler.dense", 4, 4)
+    model.addLinear("classifier", 2, 4)
+    model.config["architectures"] = ["BertForSequenceClassification"]
+    let expected = try model.read()
+    for place in model.tensors.indices {
+      var (name, shape, values) = model.tensors[place]
+      if name.hasSuffix("_embeddings.weight") {
+        name = name.dropLast(6) + "embedding"
+      } else if name.hasSuffix("LayerNorm.weight") {
+        name = name.dropLast(6) + "scale"
+      } else if name.hasSuffix(".weight") {
+        let (rows, columns) = (shape[0], shape[1])
+        name = name.dropLast(6) + "kernel"
+        let turned = values
+        values = (0..<(rows * columns)).map { turned[$0 % rows * columns + $0 / rows] }
+        shape.reverse()
+      }
+      if !prefix.isEmpty { name = "params." + name }
+      model.tensors[place] = (
+        name.split(separator: ".").joined(separator: separator), shape, values
+      )
+    }
+    let found = try model.read()
+    #expect(found.heads == [.classifier] && found.tensors == expected.tensors)
+    for tensor in expected.tensors {
+      #expect(
+        try found.readTensor(tensor.name) == expected.readTensor(tensor.name), "\(tensor.name)")
+    }
+  }
+
   @Test func labelsThatNothingUsesAreNoError() throws {
     var model = try SmallModel()
     model.config["id2label"] = ["0": "a", "2": "b"]
