@@ -26,6 +26,12 @@ struct LayoutTests {
     for word in words { #expect(error?.message.contains(word) == true, "\(error?.message ?? "")") }
   }
 
+  @Test func tensorsOfAnAdapterAreRecognised() throws {
+    var model = try SmallModel()
+    model.add("base_model.model.encoder.layer.0.attention.self.query.lora_A.weight", [2, 4])
+    try model.expectError(.unsupported, ["adapter", "merge"])
+  }
+
   @Test(arguments: ["vocab.txt", "config.json", "tokenizer_config.json", "modules.json"])
   func recognisesPointersInAnyFile(_ name: String) throws {
     let model = try SmallModel()
