@@ -13,6 +13,8 @@ let package = Package(
     .library(name: "Bertq", targets: ["Bertq"]),
     .library(name: "BertConvert", targets: ["BertConvert"]),
     .library(name: "JSONText", targets: ["JSONText"]),
+    // Its file is made by tools/build-library, which links Swift in.
+    .library(name: "BertqC", type: .dynamic, targets: ["BertqC"]),
     .executable(name: "bert-convert", targets: ["bert-convert"]),
     .executable(name: "bert-run", targets: ["bert-run"]),
     .executable(name: "bert-bench", targets: ["bert-bench"]),
@@ -75,6 +77,13 @@ let package = Package(
         "BertImport", "BertTokenize", "BertKernels", "BertRuntime", "BertQuantize", "BertqFile",
         "Bertq",
       ]),
+    .target(
+      name: "BertqC",
+      dependencies: [
+        "SystemLibrary", "JSONText", "BertModel", "BertKernels", "BertRuntime", "BertDrift",
+        "Bertq",
+        "BertConvert", "CBertq",
+      ], exclude: ["exports.map"]),
     .target(
       name: "BertBench",
       dependencies: [
@@ -189,6 +198,7 @@ let package = Package(
     // MARK: System libraries
     .systemLibrary(
       name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+    .systemLibrary(name: "CBertq", path: "include"),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
   ],
   swiftLanguageModes: [.v6],

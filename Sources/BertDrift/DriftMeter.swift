@@ -60,10 +60,13 @@ package final class DriftMeter {
     )
   }
 
-  /// Adds a batch; `labels` are the texts, to quote the one that drifts most.
+  /// Adds a batch; `labels` are the texts, to quote the one that drifts most, and `promptTokens` says how many
+  /// tokens of each belong to a prompt before it.
   ///
   /// - Throws: `malformed` when a path gives NaN or infinity, or a text has no vector of the reference.
-  package func add(_ batch: TokenBatch, labels: [String] = []) throws(BertError) {
+  package func add(
+    _ batch: TokenBatch, labels: [String] = [], promptTokens: [Int] = []
+  ) throws(BertError) {
     let longest = (0..<batch.count).map { batch.range($0).count }.max() ?? 0
     let tokens = max(longest, min(batch.tokenCount, Self.tokenBudget))
     try recorders.reference.reserve(tokens)
@@ -76,7 +79,9 @@ package final class DriftMeter {
         compareLayers(part.tokenCount)
         for (index, text) in a.texts.enumerated() {
           let places = (batch.range(text), part.range(index))
-          try compareEmbeddings(a, b, places, text < labels.count ? labels[text] : nil)
+          try compareEmbeddings(
+            a, b, places, text < promptTokens.count ? promptTokens[text] : 0,
+            text < labels.count ? labels[text] : nil)
         }
         try head?.add(a, of: batch, b, of: part)
       }
@@ -107,11 +112,10 @@ package final class DriftMeter {
 
   private func compareEmbeddings(
     _ a: BertEncoder.HiddenStates, _ b: BertEncoder.HiddenStates,
-    _ places: (Range<Int>, Range<Int>),
-    _ label: String?
+    _ places: (Range<Int>, Range<Int>), _ promptTokens: Int, _ label: String?
   ) throws(BertError) {
-    let x = try pooler.vector(a, tokens: places.0)
-    let y = try pooler.vector(b, tokens: places.1)
+    let x = try pooler.vector(a, tokens: places.0, promptTokens: promptTokens)
+    let y = try pooler.vector(b, tokens: places.1, promptTokens: promptTokens)
     embeddings.add(reference: x, other: y, width: x.count)
     if let vectors {
       parity?.add(

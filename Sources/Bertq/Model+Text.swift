@@ -3,12 +3,12 @@ import BertRuntime
 import BertTokenize
 
 extension Model {
-  /// A text's tokens, the special ones included.
+  /// A text's tokens, the special ones included, behind its prompt or the file's default one.
   ///
   /// - Parameters:
   ///   - text: a `String`, or a `TextInput`.
   ///   - truncates: cuts what is too long; nil does as the model's options say.
-  /// - Throws: `usage` for a text that is too long, with both counts, or ids outside the model;
+  /// - Throws: `tooLong` with both counts; `notUTF8`; `malformed` for ids outside the model;
   ///   `unsupported` for text when the file has no vocabulary.
   public func tokenize(
     _ text: some ModelInput, truncates: Bool? = nil
@@ -16,7 +16,9 @@ extension Model {
     var batch = TokenBatch()
     let cut = try served.append(
       text.textInput, to: &batch, truncates: truncates ?? self.truncates)
-    return TokenizedInput(ids: batch.ids, types: batch.types, cut: cut)
+    return TokenizedInput(
+      ids: batch.ids, types: batch.types, cut: cut,
+      promptTokens: try served.promptTokens(of: text.textInput))
   }
 
   /// How many tokens a text has, the special ones included and nothing cut.

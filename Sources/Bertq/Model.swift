@@ -22,7 +22,7 @@ import Synchronization
 public final class Model: Sendable {
   /// The opened file.
   package let served: ServedModel
-  let kernels: KernelSet
+  package let kernels: KernelSet
   private let weights: SharedWeights
   private let options: ModelOptions
   /// Made by the first call, and again by the first in a forked child, which leaves its parent's as it
@@ -50,6 +50,11 @@ public final class Model: Sendable {
     self.options = options
     kernels = try KernelSet.choose(options.kernels)
     precision = options.precision ?? (served.holds(.int8) ? .int8 : .float32)
+    guard served.holds(precision.ofRuntime) else {
+      throw BertError(
+        .unsupported, "the file holds no \(precision.rawValue) weights", file: served.file.path,
+        remedy: .storeBothPrecisions)
+    }
     do throws(BertError) {
       weights = try SharedWeights(source: served.file, precision: precision.ofRuntime)
     } catch {
@@ -93,9 +98,16 @@ extension Model {
     var failures: [(index: Int, error: BertError)] = []
     for (index, input) in inputs.enumerated() {
       do throws(BertError) {
-        let tokens = try tokenize(input)
+        var text = input.textInput
+        if !reader.hasDefaultPrompt, text.prompt == nil { text.prompt = .text("") }
+        let tokens = try tokenize(text)
         questions.append(
-          (index, Question(task: reader.task, ids: tokens.ids, types: tokens.types)))
+          (
+            index,
+            Question(
+              task: reader.task, ids: tokens.ids, types: tokens.types,
+              promptTokens: tokens.promptTokens)
+          ))
       } catch {
         failures.append((index, error))
       }
@@ -117,8 +129,10 @@ extension Model {
   ) -> [Result<Reader.Answer, BertError>] {
     if inputs.isEmpty { return [] }
     let call = Call<Reader.Answer>(count: inputs.count)
+    if request.cancellation?.wasCancelled == true { return call.results }
     guard let engine = submit(inputs, reader, request, call) else { return call.results }
-    return engine.wait(call)
+    guard let cancellation = request.cancellation else { return engine.wait(call) }
+    return cancellation.during(end: { engine.cancel(call) }) { engine.wait(call) }
   }
 
   /// The same where the model may not have what reads the answers: then each text fails for that.

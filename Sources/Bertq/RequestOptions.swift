@@ -26,15 +26,18 @@ public struct RequestOptions: Sendable {
   ///
   /// Nil takes every call.
   public var longestQueue: Duration?
+  /// What ends a blocking call from another thread; a task that awaits its answers is cancelled itself.
+  public var cancellation: Cancellation?
 
   /// Options for a call.
   public init(
     priority: Priority = .automatic, deadline: ContinuousClock.Instant? = nil,
-    longestQueue: Duration? = nil
+    longestQueue: Duration? = nil, cancellation: Cancellation? = nil
   ) {
     self.priority = priority
     self.deadline = deadline
     self.longestQueue = longestQueue
+    self.cancellation = cancellation
   }
 
   /// Up to so many predicted seconds of one core a call is interactive.

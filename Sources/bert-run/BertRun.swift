@@ -34,14 +34,10 @@ struct BertRun: ParsableCommand {
   @Flag(help: "Use the float32 weights.")
   var float = false
 
-  @Option(help: ArgumentHelp("Read texts from a file, one a line.", valueName: "file"))
-  var input: String?
+  @OptionGroup var source: InputOptions
 
-  @Flag(
-    help: """
-      Input lines are JSON objects: text and optionally pair, or ids and optionally types; and id.
-      """)
-  var jsonl = false
+  @Option(help: "A text that cannot be answered: stop there, or report it and go on.")
+  var onError = ErrorPolicy.stop
 
   @Option(help: "What to answer (default: what the file is for).")
   var task: ModelTask?
@@ -49,10 +45,25 @@ struct BertRun: ParsableCommand {
   @Option(help: "How results are written.")
   var format = OutputFormat.jsonl
 
+  @Option(
+    help: ArgumentHelp(
+      "Write beside an array, as JSON Lines, the ids and rows of each text.", valueName: "file"),
+    completion: .file())
+  var ids: String?
+
   @OptionGroup var compute: ComputeOptions
 
   @Flag(help: "Cut texts that are too long instead of refusing them.")
   var truncate = false
+
+  @Option(
+    help: ArgumentHelp(
+      "What stands before every text: the name of one of the file's prompts, or words "
+        + "(default: the file's default prompt).", valueName: "name|text"))
+  var prompt: String?
+
+  @Flag(help: "Say nothing but errors on standard error.")
+  var quiet = false
 
   @Flag(help: "List the kernel sets, mark the choice, and end.")
   var cpu = false
@@ -92,13 +103,24 @@ struct BertRun: ParsableCommand {
     for path in driftReport where !DriftRun.reportSuffixes.contains(where: path.hasSuffix) {
       throw ValidationError("--drift-report takes file names that end in .json, .html or .md")
     }
-    if (verify || cpu) && (measuresDrift || input != nil || !texts.isEmpty) {
+    if (verify || cpu) && (measuresDrift || source.input != nil || !texts.isEmpty) {
       throw ValidationError(
         "\(verify ? "--verify" : "--cpu") computes nothing: leave out the texts and what is measured "
           + "of them")
     }
-    if input != nil && !texts.isEmpty {
+    if source.input != nil && !texts.isEmpty {
       throw ValidationError("texts come from the arguments or from --input, not from both")
+    }
+    if reference != nil && onError == .report {
+      throw ValidationError(
+        "--reference has a row for each text, so each needs an answer: use --on-error stop")
+    }
+    if ids != nil && format != .npy {
+      throw ValidationError("--ids goes with --format npy; JSON Lines hold the ids themselves")
+    }
+    if onError == .report && format == .npy && ids == nil {
+      throw ValidationError(
+        "--on-error report with --format npy needs --ids FILE, where it is said what is wrong")
     }
   }
 
@@ -110,7 +132,7 @@ struct BertRun: ParsableCommand {
       let gate = try gate()
       if verify { return try Self.verify(path) }
       try OutputFile.check(
-        driftReport, besides: [path, input, requireFile, reference].compactMap { $0 })
+        driftReport, besides: [path, source.input, requireFile, reference].compactMap { $0 })
       if format == .npy, isatty(1) != 0 {
         throw BertError(
           .usage,
@@ -133,22 +155,51 @@ struct BertRun: ParsableCommand {
       compute.tokenBudget
       ?? BertEncoder.defaultTokenBudget(model.served.description.configuration, threads: threads)
     if measuresDrift { batchTokens = min(batchTokens, DriftMeter.tokenBudget) }
-    let source = try TextSource(texts: texts, input: input, isJSON: jsonl)
-    var run = try TextRun(
-      model: model, task: task, source: source, format: format, batchTokens: batchTokens)
-    guard measuresDrift else { return try run.perform() }
+    let prompt = try prompt.map { (given) throws(BertError) in try model.prompt(given) }
+    switch task ?? model.served.description.task {
+    case .embedding:
+      try run(VectorTask(.embedding, model, prompt: prompt), model, kernels, gate, batchTokens)
+    case .pooled:
+      try run(VectorTask(.pooled, model, prompt: prompt), model, kernels, gate, batchTokens)
+    case .tokens:
+      try run(TokensTask(model, prompt: prompt), model, kernels, gate, batchTokens)
+    case let task:
+      throw BertError(
+        .unsupported,
+        "the task '\(task.rawValue)' is not supported; ask for --task embedding, tokens or pooled",
+        file: path)
+    }
+  }
+
+  private func run<Task: RecordTask>(
+    _ task: Task, _ model: Model, _ kernels: KernelSet, _ gate: DriftGate?, _ batchTokens: Int
+  ) throws(BertError) {
+    var settings = RunSettings()
+    settings.writesArray = format == .npy
+    settings.ids = try ids.map { path throws(BertError) in try RowsWriter(path: path) }
+    settings.policy = onError
+    settings.batchTokens = batchTokens
+    settings.isQuiet = quiet
+    var run = try TextRun(task, input: source.settings(texts: texts), settings)
+    guard measuresDrift else {
+      try run.perform()
+      return try run.requireAllAnswered()
+    }
     let drift = try DriftRun(
-      model, task: task, kernels: kernels, threads: threads, attributes: !driftReport.isEmpty,
-      reference: reference)
-    try run.perform { (batch) throws(BertError) in try drift.add(batch) }
+      model, task: self.task, kernels: kernels, threads: compute.threadCount,
+      attributes: !driftReport.isEmpty, reference: reference)
+    try run.perform { (questions) throws(BertError) in
+      try drift.add(questions.compactMap { $0 as? TextQuestion })
+    }
     // What was not measured must look neither good nor bad, and must not pass.
     if run.texts == 0 {
       throw BertError(
         gate == nil ? .usage : .driftGate,
         "there are no texts to measure the drift on" + (gate == nil ? "" : ": the gate fails"),
-        file: input == "-" ? nil : input)
+        file: source.input == "-" ? nil : source.input)
     }
     try drift.conclude(gate, reports: driftReport)
+    try run.requireAllAnswered()
   }
 
   private var measuresDrift: Bool {

@@ -40,7 +40,7 @@ struct DriftRun {
   }
 
   /// Measures a batch of texts too.
-  func add(_ texts: TextRun.Batch) throws(BertError) {
+  func add(_ texts: [TextQuestion]) throws(BertError) {
     var batch = TokenBatch()
     for text in texts {
       try batch.append(
@@ -48,7 +48,8 @@ struct DriftRun {
         for: model.served.description.configuration)
     }
     try meter.add(
-      batch, labels: texts.map { String(decoding: $0.item.input.text, as: UTF8.self) })
+      batch, labels: texts.map { String(decoding: $0.input.text, as: UTF8.self) },
+      promptTokens: texts.map(\.tokens.promptTokens))
   }
 
   /// What the drift was.

@@ -33,7 +33,9 @@ final class Lane {
         for text in states.texts {
           let job = jobs[text]
           job.read(
-            TextStates(states: states, tokens: batch.range(text), ids: job.question.ids))
+            TextStates(
+              states: states, tokens: batch.range(text), ids: job.question.ids,
+              promptTokens: job.question.promptTokens))
         }
       }
     } catch {

@@ -4,6 +4,8 @@ struct Question: Hashable, Sendable {
   let task: String
   let ids: [Int32]
   let types: [UInt8]
+  /// How many of the ids are left out of pooling.
+  var promptTokens = 0
 
   /// Bytes of memory, about.
   var byteCount: Int { 96 + 5 * ids.count }

@@ -1,0 +1,64 @@
+import BertDrift
+import BertKernels
+import BertModel
+import BertRuntime
+import Bertq
+import CBertq
+import JSONText
+
+@_cdecl("bertq_drift")
+package func bertqDrift(
+  _ pointer: OpaquePointer?, _ input: UnsafePointer<bertq_input>?, _ truncates: Int32,
+  _ attributes: Int32, _ requirements: UnsafePointer<CChar>?,
+  _ json: UnsafeMutablePointer<OpaquePointer?>?, _ error: UnsafeMutablePointer<bertq_error>?
+) -> Int32 {
+  reporting(error) { () throws(BertError) in
+    json?.pointee = nil
+    var gate = DriftGate()
+    if let list = text(requirements) { try gate.add(ThresholdText.read(list: list)) }
+    let report = try drift(
+      try model(pointer), Inputs(input), truncates: truncates != 0, attributes: attributes != 0)
+    json?.pointee = OwnedText.give(report.json)
+    let failures = gate.failures(report)
+    if !failures.isEmpty {
+      throw BertError(.driftGate, "the drift gate failed: " + failures.joined(separator: "; "))
+    }
+  }
+}
+
+private func drift(
+  _ model: Model, _ inputs: Inputs, truncates: Bool, attributes: Bool
+) throws(BertError) -> DriftReport {
+  let (served, kernels) = (model.served, model.kernels)
+  for precision in [Precision.float32, .int8] where !served.holds(precision) {
+    throw BertError(
+      .unsupported,
+      "drift needs both paths, and the file holds no \(precision.rawValue) weights",
+      file: served.file.path, remedy: .storeBothPrecisions)
+  }
+  // What was not measured must look neither good nor bad.
+  if inputs.count == 0 { throw BertError(.usage, "there are no texts to measure the drift on") }
+  let meter = try DriftMeter(
+    source: served.file, kernels: kernels, team: ThreadTeam(count: model.threads),
+    pooler: Pooler(served.description.embedding, source: served.file, kernels: kernels),
+    attributes: attributes)
+  var (batch, labels) = (TokenBatch(), [String]())
+  for index in 0..<inputs.count {
+    do throws(BertError) {
+      try served.append(inputs[index], to: &batch, truncates: truncates)
+    } catch {
+      var error = error
+      error.message = "text \(index + 1): " + error.message
+      throw error
+    }
+    labels.append(inputs.label(index))
+    if batch.tokenCount >= DriftMeter.tokenBudget || index == inputs.count - 1 {
+      try meter.add(batch, labels: labels)
+      (batch, labels) = (TokenBatch(), [])
+    }
+  }
+  return try meter.report(
+    settings: DriftReport.Settings(
+      fingerprint: served.fingerprint(.int8) ?? "", model: served.file.path, kernels: kernels.name,
+      quantizer: served.file.quantizer.map { (key: $0.key, value: $0.value) }, date: ""))
+}

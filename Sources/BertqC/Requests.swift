@@ -1,0 +1,98 @@
+import Bertq
+import CBertq
+import JSONText
+
+/// What a call asks: its texts as tokens, and how they are to be answered.
+struct TokenizedCall {
+  /// What could be tokenized, and which text each is.
+  private(set) var inputs: [TokenizedInput] = []
+  private(set) var places: [Int] = []
+  /// What could not.
+  private(set) var failures: [(text: Int, error: BertError)] = []
+  private(set) var options = RequestOptions()
+  let count: Int
+
+  /// Tokenizes; writes into the request what that gave.
+  ///
+  /// - Parameter stopsAtFailure: leaves out what stands behind the first text that cannot be answered.
+  init(
+    _ model: Model, _ input: UnsafePointer<bertq_input>?,
+    _ request: UnsafeMutablePointer<bertq_request>?, stopsAtFailure: Bool
+  ) throws(BertError) {
+    let given = try read(request.map { UnsafePointer($0) }, bertq_request())
+    options.priority = try Self.priority(given.priority)
+    if given.seconds != 0 {
+      // No sooner than now, no later than 30 years: a duration of any number of seconds would overflow.
+      guard given.seconds > 0, given.seconds < 1e9 else {
+        throw BertError(.usage, "\(given.seconds) seconds; expected more than 0, below 1e9")
+      }
+      options.deadline = .now + .nanoseconds(Int64(given.seconds * 1e9))
+    }
+    options.cancellation = cancellation(given.cancellation)
+    let inputs = try Inputs(input)
+    count = inputs.count
+    var (tokens, cut): (UInt64, UInt64) = (0, 0)
+    self.inputs.reserveCapacity(count)
+    places.reserveCapacity(count)
+    for index in 0..<count {
+      do throws(BertError) {
+        let made = try model.tokenize(inputs[index], truncates: given.truncates != 0)
+        tokens += UInt64(made.ids.count)
+        if made.cut > 0 { cut += 1 }
+        self.inputs.append(made)
+        places.append(index)
+      } catch {
+        failures.append((index, error))
+        if stopsAtFailure { break }
+      }
+    }
+    Self.note(tokens, cut, in: request)
+  }
+
+  private static func priority(_ number: Int32) throws(BertError) -> RequestOptions.Priority {
+    switch number {
+    case 0: .automatic
+    case 1: .interactive
+    case 2: .bulk
+    default: throw BertError(.usage, "a priority of \(number); expected 0, 1 or 2")
+    }
+  }
+
+  /// Writes counts where the caller's struct has room for them.
+  private static func note(
+    _ tokens: UInt64, _ cut: UInt64, in request: UnsafeMutablePointer<bertq_request>?
+  ) {
+    guard let request, request.pointee.size >= MemoryLayout<bertq_request>.size else { return }
+    request.pointee.tokens = tokens
+    request.pointee.cut_texts = cut
+  }
+
+  /// Each answer goes to its text; those that there are not come with their errors, in order.
+  mutating func deliver<Answer>(
+    _ results: [Result<Answer, BertError>], _ body: (Int, Answer) -> Void
+  ) {
+    for (place, result) in zip(places, results) {
+      switch result {
+      case .success(let answer): body(place, answer)
+      case .failure(let error): failures.append((place, error))
+      }
+    }
+    failures.sort { $0.text < $1.text }
+  }
+}
+
+/// A JSON Lines object for each text without an answer.
+func failureLines(_ failures: [(text: Int, error: BertError)]) -> [UInt8] {
+  var bytes: [UInt8] = []
+  for failure in failures {
+    let line: JSON = [
+      "index": .integer(failure.text),
+      "error": [
+        "code": .string(failure.error.code.name), "message": .string(failure.error.description),
+      ],
+    ]
+    line.write(into: &bytes)
+    bytes.append(0x0A)
+  }
+  return bytes
+}

@@ -1,0 +1,43 @@
+"""`python -m bertq`: files of tables in, files of tables out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from . import BertqError, Model, __version__
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = argparse.ArgumentParser(prog="python -m bertq", description=__doc__)
+    options.add_argument("--version", action="version", version=f"bertq {__version__}")
+    commands = options.add_subparsers(dest="command", required=True)
+    embed = commands.add_parser("embed", help="adds a column of vectors to a Parquet file; goes on where an earlier run ended")
+    embed.add_argument("input", help="a Parquet file")
+    embed.add_argument("output", help="the Parquet file to write")
+    embed.add_argument("--model", required=True, help="a .bertq file")
+    embed.add_argument("--column", required=True, help="the column of texts")
+    embed.add_argument("--as", dest="name", default="embedding", help="the column of vectors (embedding)")
+    embed.add_argument("--precision", choices=["int8", "float"], help="int8 where the file has it")
+    embed.add_argument("--threads", type=int, help="threads (this process's share of the cores)")
+    embed.add_argument("--truncate", action="store_true", help="cut texts that are too long; otherwise they are errors")
+    embed.add_argument("--quiet", action="store_true", help="say nothing while it works")
+    given = options.parse_args(arguments)
+    try:
+        from . import parquet
+    except ImportError as error:
+        print(f"bertq: {error}: `pip install 'bertq[arrow]'`", file=sys.stderr)
+        return 69
+    try:
+        with Model(given.model, precision=given.precision, threads=given.threads) as model:
+            parquet.embed(
+                given.input, given.output, model=model, column=given.column, name=given.name, truncate=given.truncate,
+                progress=not given.quiet and sys.stderr.isatty())
+    except (BertqError, OSError, ValueError, TypeError, KeyError) as error:
+        print(f"bertq: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

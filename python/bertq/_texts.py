@@ -1,0 +1,147 @@
+"""Texts, pairs and token ids as the library takes them: end to end, with offsets."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any, Iterator, Sequence
+
+import numpy as np
+
+from . import _library
+from .errors import UsageError
+
+# A call takes about so many bytes of texts, or a quarter as many token ids: some 10^5 tokens, a second or so on a core. Python
+# acts on Ctrl-C between calls.
+CALL_BYTES = 400_000
+CALL_TEXTS = 16_384
+
+
+class Block:
+    """Some texts of a larger list, and the struct that the library reads them by."""
+
+    def __init__(self, first: int, count: int, fields: dict[str, int], offset_size: int, keep: Any) -> None:
+        self.first, self.count, self._keep = first, count, keep
+        self.struct = _library.Input(size=ctypes.sizeof(_library.Input), count=count, offset_size=offset_size, **fields)
+
+    @property
+    def pointer(self) -> Any:
+        return ctypes.byref(self.struct)
+
+
+class Batch:
+    """Texts that can be cut into blocks without copying them."""
+
+    def __init__(self, parts: list[tuple[str, str, np.ndarray, int, np.ndarray | None]], offset_size: int) -> None:
+        # Of each part: the names of its two fields, its offsets, the address of its values, and what keeps those alive.
+        self._parts, self._offset_size = parts, offset_size
+        self.count = len(parts[0][2]) - 1 if parts else 0
+
+    def blocks(self) -> Iterator[Block]:
+        if self.count == 0:
+            return
+        weight = np.zeros(self.count + 1, np.int64)
+        for values, _, starts, _, _ in self._parts:
+            if values != "types":
+                weight += starts * np.int64(4 if values == "ids" else 1)
+        first = 0
+        while first < self.count:
+            last = int(np.searchsorted(weight, weight[first] + CALL_BYTES, side="right")) - 1
+            last = max(first + 1, min(last, first + CALL_TEXTS, self.count))
+            yield self._block(first, last)
+            first = last
+
+    def whole(self) -> Block:
+        """All texts as one block."""
+        return self._block(0, self.count)
+
+    def _block(self, first: int, last: int) -> Block:
+        fields: dict[str, int] = {}
+        for values, offsets, starts, address, _ in self._parts:
+            fields[values] = address
+            if offsets:
+                fields[offsets] = starts.ctypes.data + first * self._offset_size
+        return Block(first, last - first, fields, self._offset_size, self._parts)
+
+
+def _ends(lengths: Any, count: int) -> np.ndarray:
+    offsets = np.zeros(count + 1, np.int64)
+    np.cumsum(np.fromiter(lengths, np.int64, count), out=offsets[1:])
+    return offsets
+
+
+def _joined(texts: Sequence[Any], what: str = "") -> tuple[bytes, np.ndarray]:
+    """Texts in UTF-8, end to end, and where each begins."""
+    try:
+        encoded = [str.encode(text) for text in texts]
+    except (TypeError, UnicodeEncodeError):
+        for index, text in enumerate(texts):
+            if not isinstance(text, str):
+                hint = ": decode it first" if isinstance(text, bytes) else ""
+                raise TypeError(f"text {index}{what} is {type(text).__name__}, expected str{hint}") from None
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                raise UsageError(
+                    f"{what.strip() or 'it'} holds half of a character (a lone surrogate, U+{ord(text[error.start]):04X}) at "
+                    f"{error.start}: read it as UTF-8, or replace that", "not-utf8", index) from None
+        raise
+    return b"".join(encoded), _ends(map(len, encoded), len(encoded))
+
+
+def _address(data: bytes) -> tuple[int, Any]:
+    kept = ctypes.c_char_p(data)
+    return ctypes.cast(kept, ctypes.c_void_p).value or 0, kept
+
+
+def listed(texts: Any) -> tuple[list[Any], bool]:
+    """Texts as a list, and whether it was one text alone."""
+    if isinstance(texts, str):
+        return [texts], True
+    if isinstance(texts, (bytes, bytearray)) or texts is None or not hasattr(texts, "__iter__"):
+        raise TypeError(f"texts are {type(texts).__name__}, expected str or a list of them")
+    return (texts.tolist() if isinstance(texts, np.ndarray) else list(texts)), False
+
+
+def batch(texts: list[Any]) -> Batch:
+    """Texts, or pairs of texts as tuples or lists of two."""
+    pairs = None
+    if texts and isinstance(texts[0], (tuple, list)):
+        for index, pair in enumerate(texts):
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                raise TypeError(f"text {index} is no pair of texts, as the first is")
+        texts, pairs = [pair[0] for pair in texts], [pair[1] for pair in texts]
+    parts = []
+    for values, offsets, some, what in [("bytes", "offsets", texts, ""), ("pair_bytes", "pair_offsets", pairs, "'s pair")]:
+        if some is None:
+            continue
+        data, starts = _joined(some, what)
+        address, kept = _address(data)
+        parts.append((values, offsets, starts, address, kept))
+    return Batch(parts, 8)
+
+
+def id_batch(ids: Any, types: Any = None) -> Batch:
+    """Token ids of texts, the special ones included, and perhaps their types."""
+    rows = [_integers(row, index, "token ids", np.int32) for index, row in enumerate(ids)]
+    starts = _ends(map(len, rows), len(rows))
+    flat = np.concatenate(rows) if rows else np.zeros(0, np.int32)
+    parts: list[Any] = [("ids", "id_offsets", starts, flat.ctypes.data, flat)]
+    if types is not None:
+        type_rows = [_integers(row, index, "token types", np.uint8) for index, row in enumerate(types)]
+        if [len(row) for row in type_rows] != [len(row) for row in rows]:
+            raise UsageError("token types are not as many as token ids", "usage")
+        kept = np.concatenate(type_rows) if type_rows else np.zeros(0, np.uint8)
+        parts.append(("types", "", starts, kept.ctypes.data, kept))
+    return Batch(parts, 8)
+
+
+def _integers(row: Any, index: int, what: str, kind: Any) -> np.ndarray:
+    array = np.asarray(row)
+    if array.size == 0:
+        return np.zeros(0, kind)
+    if array.dtype.kind not in "iu" or array.ndim != 1:
+        raise TypeError(f"{what} of text {index} are {array.dtype} of {array.ndim} dimensions, expected a list of integers")
+    limits = np.iinfo(kind)
+    if array.min() < limits.min or array.max() > limits.max:
+        raise UsageError(f"{what} from {array.min()} to {array.max()}, beyond {limits.min} to {limits.max}", "usage", index)
+    return np.ascontiguousarray(array, dtype=kind)

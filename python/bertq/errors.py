@@ -1,0 +1,100 @@
+"""What goes wrong, as Python's own kinds of error: each of these is a ValueError, FileNotFoundError and so on too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class BertqError(Exception):
+    """What went wrong.
+
+    `kind` is a stable name ("usage", "malformed", ...), `text` the text concerned, counted from 0, or None.
+    """
+
+    def __init__(self, message: str, kind: str = "", text: int | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.text = text
+
+    def __str__(self) -> str:
+        message = str(self.args[0]) if self.args else ""
+        return message if self.text is None else f"text {self.text}: {message}"
+
+
+class UsageError(BertqError, ValueError):
+    """An argument makes no sense, or a text is too long."""
+
+
+class MalformedError(BertqError, ValueError):
+    """A file is damaged, or a result is not finite."""
+
+
+class NotFoundError(BertqError, FileNotFoundError):
+    """A file is not there, or cannot be read."""
+
+
+class UnsupportedError(BertqError, NotImplementedError):
+    """Well formed, but not done here."""
+
+
+class SystemRefusalError(BertqError, OSError):
+    """The system refused memory or threads."""
+
+
+class CannotWriteError(BertqError, OSError):
+    """An output cannot be written."""
+
+
+class DriftGateError(BertqError, ValueError):
+    """The drift is larger than was asked for; `report` is what was measured, where there is a report."""
+
+    report: dict[str, Any] | None = None
+
+
+class CancelledError(BertqError, RuntimeError):
+    """The call was cancelled."""
+
+
+class DeadlineError(BertqError, TimeoutError):
+    """The deadline passed before the answer."""
+
+
+class OverloadedError(BertqError, RuntimeError):
+    """Too much work waits."""
+
+
+KINDS: dict[str, type[BertqError]] = {
+    "usage": UsageError,
+    "malformed": MalformedError,
+    "not-found": NotFoundError,
+    "unsupported": UnsupportedError,
+    "system": SystemRefusalError,
+    "cannot-write": CannotWriteError,
+    "drift-gate": DriftGateError,
+    "cancelled": CancelledError,
+    "deadline": DeadlineError,
+    "overloaded": OverloadedError,
+}
+
+# Codes of errors whose kind is newer than this file.
+CODES = {3: "drift-gate", 64: "usage", 65: "malformed", 66: "not-found", 69: "unsupported", 71: "system", 73: "cannot-write"}
+
+# What the library leaves open: which parameter helps.
+REMEDIES = {
+    "truncate": "shorten it, or pass truncate=True",
+    "compute-less-at-once": "lower token_budget or threads",
+    "name-configuration": "name one with config=",
+    "name-vocabulary": "name one with vocab=, or pass calibrate=False",
+    "convert-without-calibration": "calibrate=False or weights='float' converts it all the same",
+    "convert-for-ids": "ids_only=True does that",
+    "store-both-precisions": "convert(..., weights='both') stores both",
+    "allow-more-drift": "allow more, or convert with weights='float'",
+}
+
+
+def made(code: int, kind: str, remedy: str, message: str, text: int | None) -> BertqError:
+    """The error for what the library reported."""
+    found = KINDS.get(kind) or KINDS.get(CODES.get(code, ""), BertqError)
+    if remedy in REMEDIES:
+        message = f"{message}; {REMEDIES[remedy]}"
+    return found(message, kind, text)

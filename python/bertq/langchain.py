@@ -1,0 +1,28 @@
+"""bertq for LangChain.
+
+    from bertq.langchain import BertqEmbeddings
+    store = InMemoryVectorStore(BertqEmbeddings("minilm.bertq"))
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from langchain_core.embeddings import Embeddings
+
+from .model import Model
+
+
+class BertqEmbeddings(Embeddings):
+    """Texts that are too long are cut."""
+
+    def __init__(self, path: str | os.PathLike[str], **options: Any) -> None:
+        self.model = Model(path, **options)
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        vectors: list[list[float]] = self.model.encode(texts, truncate=True).tolist()
+        return vectors
+
+    def embed_query(self, text: str) -> list[float]:
+        return self.embed_documents([text])[0]

@@ -1,0 +1,332 @@
+"""A model that answers."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import weakref
+from types import MappingProxyType
+from typing import Any, Callable, Iterable, Mapping, Sequence, Union, overload
+
+import numpy as np
+
+from . import _library, _texts
+from ._library import call, library, take_json, take_lines
+from ._progress import Progress, Watch
+from .errors import UsageError
+
+Text = Union[str, "tuple[str, str]"]
+
+
+def default_threads() -> int:
+    """OMP_NUM_THREADS where it is set, as pools of processes do (Spark, Dask, joblib); 0 for the share of the cores."""
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(first) if first.isdigit() and 0 < int(first) <= 256 else 0
+
+
+class _Handle:
+    """An open model; closed when nothing uses it any more."""
+
+    def __init__(self, path: bytes, options: _library.Options) -> None:
+        pointer = ctypes.c_void_p()
+        call(library.bertq_open, path, ctypes.byref(options), ctypes.byref(pointer))
+        self.pointer = pointer
+        # Not at the interpreter's exit: a thread may still be in a call.
+        weakref.finalize(self, library.bertq_close, pointer).atexit = False
+
+
+class Model:
+    """A BERT-like encoder from a `.bertq` file: the same bits in any batch, thread, process and machine.
+
+    Safe to use from any number of threads, and in processes forked while it is open. Pickled as its path.
+
+        with bertq.Model("model.bertq") as model:
+            vectors = model.encode(["a text", "another"])   # float32, [2, model.dimension]
+
+    Args:
+        path: the file.
+        precision: "int8" or "float"; None for int8 where the file has it.
+        threads: that compute; None for OMP_NUM_THREADS where it is set, else this process's share of the cores.
+        kernels: a kernel set by name; None for the best that this CPU runs.
+        token_budget: the most tokens computed at once, which bounds memory.
+        cache_bytes: bytes of answers kept for texts that come again.
+
+    Raises:
+        NotFoundError, MalformedError, UnsupportedError for the file; UsageError for an option. They are FileNotFoundError,
+        ValueError, NotImplementedError and ValueError too.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, precision: str | None = None, threads: int | None = None,
+        kernels: str | None = None, token_budget: int | None = None, cache_bytes: int = 0,
+    ) -> None:
+        name = _library.path_bytes(path)
+        if threads is not None and not 1 <= threads <= 256:
+            raise UsageError(f"{threads} threads; expected 1 to 256", "usage")
+        if token_budget is not None and token_budget < 1 or cache_bytes < 0:
+            raise UsageError("token_budget is at least 1, cache_bytes at least 0", "usage")
+        self._arguments = {
+            "precision": precision, "threads": threads, "kernels": kernels, "token_budget": token_budget,
+            "cache_bytes": cache_bytes,
+        }
+        self.path = os.fsdecode(name)
+        options = _library.Options(
+            size=ctypes.sizeof(_library.Options), precision=precision and precision.encode(), kernels=kernels and kernels.encode(),
+            threads=threads or default_threads(), token_budget=token_budget or 0, cache_bytes=cache_bytes)
+        self._handle: _Handle | None = _Handle(name, options)
+        text = ctypes.c_void_p()
+        call(library.bertq_describe, self._handle.pointer, ctypes.byref(text))
+        self._info: Mapping[str, Any] = MappingProxyType(take_json(text))
+
+    # ---- What it is ----
+
+    @property
+    def info(self) -> Mapping[str, Any]:
+        """What is in the file, and how it is computed."""
+        return self._info
+
+    @property
+    def dimension(self) -> int:
+        """Numbers of an embedding."""
+        return int(self._info["dimensions"])
+
+    @property
+    def max_tokens(self) -> int:
+        """The most tokens of a text, the special ones included."""
+        return int(self._info["token_limit"])
+
+    @property
+    def fingerprint(self) -> str:
+        """What identifies the vectors: only those of equal fingerprints may be compared."""
+        return str(self._info["fingerprint"])
+
+    @property
+    def precision(self) -> str:
+        """The arithmetic: "int8" or "float"."""
+        return str(self._info["precision"])
+
+    @property
+    def kernels(self) -> str:
+        """The kernel set that computes; no bit depends on it."""
+        return str(self._info["kernels"])
+
+    @property
+    def threads(self) -> int:
+        """Threads that compute; no bit depends on it."""
+        return int(self._info["threads"])
+
+    @property
+    def task(self) -> str:
+        """What the file is for: "embedding", "classify" and so on."""
+        return str(self._info["task"])
+
+    @property
+    def labels(self) -> list[str]:
+        """Names of a head's labels, in the order of its scores."""
+        return list(self._info["labels"])
+
+    def __repr__(self) -> str:
+        return f"<bertq.Model {self.path!r} {self.precision} {self.dimension} numbers{'' if self._handle else ', closed'}>"
+
+    # ---- Opening and closing ----
+
+    def close(self) -> None:
+        """Ends the model, when calls of other threads are done with it. May be called twice."""
+        self._handle = None
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (self.path, self._arguments, self.fingerprint)
+
+    @property
+    def _open(self) -> _Handle:
+        handle = self._handle
+        if handle is None:
+            raise ValueError("the model is closed")
+        return handle
+
+    # ---- Vectors ----
+
+    @overload
+    def encode(self, texts: str, *, truncate: bool = ..., out: np.ndarray | None = ..., progress: Any = ...) -> np.ndarray: ...
+    @overload
+    def encode(
+        self, texts: Iterable[Text], *, truncate: bool = ..., out: np.ndarray | None = ..., progress: Any = ...
+    ) -> np.ndarray: ...
+
+    def encode(
+        self, texts: Any, *, truncate: bool = False, out: np.ndarray | None = None, progress: bool | Watch = False
+    ) -> np.ndarray:
+        """A vector for each text, float32 `[texts, dimension]`; for a single str `[dimension]`.
+
+        Args:
+            texts: a str, or any iterable of str, or of pairs of str.
+            truncate: cuts what is too long; otherwise that is an error, which says how long it is.
+            out: where the vectors go: float32, C-contiguous, of their shape.
+            progress: shows a bar where tqdm is installed; or a function of (texts done, texts).
+
+        Raises:
+            UsageError for a text that is too long, with its place; TypeError for what is no text.
+        """
+        some, alone = _texts.listed(texts)
+        result = self._vectors(library.bertq_embed, _texts.batch(some), self.dimension, truncate, out, progress)
+        return result[0] if alone else result
+
+    def encode_each(
+        self, texts: Iterable[Text], *, truncate: bool = False, progress: bool | Watch = False
+    ) -> tuple[np.ndarray, dict[int, str]]:
+        """Vectors, and why those texts have none that could not be answered: their rows are NaN.
+
+        One bad text costs no other its vector. A text is named by its place, counted from 0.
+        """
+        some, _ = _texts.listed(texts)
+        failures: dict[int, str] = {}
+        result = self._vectors(
+            library.bertq_embed, _texts.batch(some), self.dimension, truncate, None, progress, failures=failures)
+        return result, failures
+
+    def encode_ids(
+        self, ids: Iterable[Sequence[int]], types: Iterable[Sequence[int]] | None = None, *, out: np.ndarray | None = None,
+        progress: bool | Watch = False,
+    ) -> np.ndarray:
+        """A vector for each text that is token ids already, the special ones included."""
+        return self._vectors(library.bertq_embed, _texts.id_batch(ids, types), self.dimension, False, out, progress)
+
+    def encode_arrow(self, array: Any, *, fixed: bool = True, truncate: bool = False) -> Any:
+        """Vectors for a pyarrow array of strings, which are not copied: a FixedSizeListArray of float32, null for null.
+
+        `fixed=False` gives a list<float>, which Spark takes.
+        """
+        from . import arrow
+
+        return arrow.encode(self, array, fixed=fixed, truncate=truncate)
+
+    def pooled(self, texts: Iterable[Text], *, truncate: bool = False) -> np.ndarray:
+        """The pooler's output for each text, float32 `[texts, hidden size]`."""
+        some, _ = _texts.listed(texts)
+        return self._vectors(library.bertq_pooled, _texts.batch(some), int(self._info["hidden_size"]), truncate, None, False)
+
+    def _vectors(
+        self, function: Callable[..., int], batch: _texts.Batch, width: int, truncate: bool, out: np.ndarray | None,
+        progress: bool | Watch, failures: dict[int, str] | None = None, counts: dict[str, int] | None = None,
+    ) -> np.ndarray:
+        handle = self._open
+        result = _rows(out, batch.count, width)
+        with Progress(progress, batch.count) as bar:
+            for block in batch.blocks():
+                rows = result[block.first : block.first + block.count]
+                request = _request(truncate)
+                lines = ctypes.c_void_p()
+                with _placed(block.first):
+                    call(
+                        function, handle.pointer, block.pointer, ctypes.byref(request), rows.ctypes.data, rows.size,
+                        None if failures is None else ctypes.byref(lines))
+                if failures is not None:
+                    for line in take_lines(lines):
+                        failures[block.first + line["index"]] = line["error"]["message"]
+                if counts is not None:
+                    counts["tokens"] = counts.get("tokens", 0) + request.tokens
+                    counts["truncated"] = counts.get("truncated", 0) + request.cut_texts
+                bar.advance(block.count)
+        return result
+
+    def token_vectors(self, texts: Any, *, truncate: bool = False) -> Any:
+        """Every token's last hidden state: for each text float32 `[tokens, hidden size]`, as many rows as `tokenize` gives ids."""
+        some, alone = _texts.listed(texts)
+        handle, width = self._open, int(self._info["hidden_size"])
+        answers: list[np.ndarray] = []
+        for block in _texts.batch(some).blocks():
+            ids, starts = self._tokenized(block, truncate)
+            values = np.empty((len(ids), width), np.float32)
+            request = _request(truncate)
+            with _placed(block.first):
+                call(
+                    library.bertq_tokens, handle.pointer, block.pointer, ctypes.byref(request), values.ctypes.data, values.size)
+            answers += [values[starts[i] : starts[i + 1]] for i in range(block.count)]
+        return answers[0] if alone else answers
+
+    # ---- Tokens ----
+
+    def token_counts(self, texts: Iterable[Text]) -> np.ndarray:
+        """How many tokens each text has, int64, the special ones included and nothing cut."""
+        some, _ = _texts.listed(texts)
+        batch = _texts.batch(some)
+        counts = np.zeros(batch.count, np.int64)
+        handle = self._open
+        for block in batch.blocks():
+            with _placed(block.first):
+                call(library.bertq_count, handle.pointer, block.pointer, counts[block.first :].ctypes.data)
+        return counts
+
+    def tokenize(self, texts: Any, *, truncate: bool = False) -> Any:
+        """Token ids, int32, of a text or of each of several, the special ones included."""
+        some, alone = _texts.listed(texts)
+        found: list[np.ndarray] = []
+        for block in _texts.batch(some).blocks():
+            ids, starts = self._tokenized(block, truncate)
+            found += [ids[starts[i] : starts[i + 1]] for i in range(block.count)]
+        return found[0] if alone else found
+
+    def _tokenized(self, block: _texts.Block, truncate: bool) -> tuple[np.ndarray, np.ndarray]:
+        starts = np.zeros(block.count + 1, np.int64)
+        handle = self._open
+
+        def run(ids: int | None, room: int) -> None:
+            with _placed(block.first):
+                call(library.bertq_tokenize, handle.pointer, block.pointer, int(truncate), starts.ctypes.data, ids, None, room)
+
+        run(None, 0)
+        ids = np.empty(int(starts[-1]), np.int32)
+        run(ids.ctypes.data, len(ids))
+        return ids, starts
+
+    def decode(self, ids: Sequence[int], *, skip_special_tokens: bool = True) -> str:
+        """The text that token ids stand for."""
+        array = np.ascontiguousarray(ids, dtype=np.int32)
+        text, handle = ctypes.c_void_p(), self._open
+        call(
+            library.bertq_decode, handle.pointer, array.ctypes.data, array.size, int(skip_special_tokens), ctypes.byref(text))
+        return _library.take(text).decode()
+
+
+def _reopen(path: str, arguments: dict[str, Any], fingerprint: str) -> Model:
+    """A model in another process, if the file there is the same."""
+    model = Model(path, **arguments)
+    if model.fingerprint != fingerprint:
+        raise UsageError(
+            f"{path} has the fingerprint {model.fingerprint} here, and {fingerprint} where it was opened before: another file, "
+            "whose vectors cannot be compared", "usage")
+    return model
+
+
+def _request(truncate: bool) -> _library.Request:
+    return _library.Request(size=ctypes.sizeof(_library.Request), truncates=int(bool(truncate)), priority=0)
+
+
+def _rows(out: np.ndarray | None, count: int, width: int) -> np.ndarray:
+    if out is None:
+        return np.empty((count, width), np.float32)
+    if not isinstance(out, np.ndarray) or out.dtype != np.float32 or out.shape != (count, width) or not out.flags.c_contiguous:
+        raise UsageError(f"out must be a C-contiguous float32 array of shape ({count}, {width})", "usage")
+    if not out.flags.writeable:
+        raise UsageError("out is read-only", "usage")
+    return out
+
+
+class _placed:
+    """Counts the text that an error names from the first of all texts, not of a block."""
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: Any, __: object) -> None:
+        if getattr(error, "text", None) is not None:
+            error.text += self.first

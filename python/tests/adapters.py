@@ -1,0 +1,216 @@
+"""The adapters, each against the real package: run by hand, with the packages installed.
+
+    python -m pytest python/tests/adapters.py
+
+Named so that the ordinary tests do not collect it: the packages are gigabytes.
+"""
+
+import asyncio
+
+import numpy as np
+import pytest
+
+import bertq
+
+
+def same(found, expected):
+    found = np.asarray(found, np.float32)
+    return found.shape == expected.shape and found.tobytes() == np.ascontiguousarray(expected).tobytes()
+
+
+@pytest.fixture(scope="module")
+def ten(few):
+    return few[0][::50], few[1][::50]
+
+
+def test_sentence_transformers(model_path, few, tmp_path):
+    pytest.importorskip("sentence_transformers")
+    from bertq.sentence_transformers import load
+
+    texts, expected = few
+    model = load(model_path, prompts={"query": "query: "})
+    assert same(model.encode(texts), expected)
+    assert same(model.encode(texts, batch_size=7, convert_to_tensor=True), expected)
+    assert model.encode(texts[:3], truncate_dim=8).shape == (3, 8)
+    assert model.encode(texts[:3], precision="ubinary").dtype == np.uint8
+    one = bertq.Model(model_path)
+    assert same(model.encode(["a"], prompt_name="query")[0], one.encode("query: a"))
+    assert same(model.encode_query("a"), one.encode("query: a"))
+    assert model.similarity(model.encode(texts[:2]), model.encode(texts[:3])).shape == (2, 3)
+    assert model.get_embedding_dimension() == one.dimension and model.max_seq_length == one.max_tokens
+
+
+def test_sentence_transformers_evaluator(model_path):
+    pytest.importorskip("sentence_transformers")
+    from sentence_transformers.sentence_transformer.evaluation import EmbeddingSimilarityEvaluator
+
+    from bertq.sentence_transformers import load
+
+    found = EmbeddingSimilarityEvaluator(["a bird", "the sea"], ["birds", "a road"], [1.0, 0.2])(load(model_path))
+    assert all(np.isfinite(list(found.values())))
+
+
+def test_langchain(model_path, ten):
+    pytest.importorskip("langchain_core")
+    from langchain_core.vectorstores import InMemoryVectorStore
+
+    from bertq.langchain import BertqEmbeddings
+
+    texts, expected = ten
+    embeddings = BertqEmbeddings(model_path)
+    assert same(embeddings.embed_documents(texts), expected) and same(embeddings.embed_query(texts[1]), expected[1])
+    assert same(asyncio.run(embeddings.aembed_query(texts[1])), expected[1])
+    store = InMemoryVectorStore.from_texts([text for text in texts if text], embeddings)
+    assert store.similarity_search(texts[2], k=1)[0].page_content == texts[2]
+
+
+def test_llama_index(model_path, ten):
+    pytest.importorskip("llama_index.core")
+    from llama_index.core import Document, VectorStoreIndex
+
+    from bertq.llama_index import BertqEmbedding
+
+    texts, expected = ten
+    embedding = BertqEmbedding(model_path)
+    assert same(embedding.get_text_embedding_batch(texts), expected)
+    assert same(embedding.get_query_embedding(texts[1]), expected[1])
+    assert same(asyncio.run(embedding.aget_text_embedding(texts[1])), expected[1])
+    index = VectorStoreIndex.from_documents([Document(text=text) for text in texts if text], embed_model=embedding)
+    assert index.as_retriever(similarity_top_k=1).retrieve(texts[2])[0].text == texts[2]
+
+
+def test_haystack(model_path, ten):
+    pytest.importorskip("haystack")
+    from haystack import Document, Pipeline
+    from haystack.components.retrievers.in_memory import InMemoryEmbeddingRetriever
+    from haystack.document_stores.in_memory import InMemoryDocumentStore
+
+    from bertq.haystack import BertqDocumentEmbedder, BertqTextEmbedder
+
+    texts, expected = ten
+    documents = BertqDocumentEmbedder(model_path).run([Document(content=text) for text in texts])["documents"]
+    assert same([document.embedding for document in documents], expected)
+    store = InMemoryDocumentStore()
+    store.write_documents(documents)
+    pipeline = Pipeline()
+    pipeline.add_component("embedder", BertqTextEmbedder(model_path))
+    pipeline.add_component("retriever", InMemoryEmbeddingRetriever(store))
+    pipeline.connect("embedder.embedding", "retriever.query_embedding")
+    found = pipeline.run({"embedder": {"text": texts[2]}})["retriever"]["documents"]
+    assert found[0].content == texts[2]
+    data = BertqTextEmbedder(model_path).to_dict()
+    assert BertqTextEmbedder.from_dict(data).path == model_path
+
+
+def test_chroma(model_path, ten):
+    chromadb = pytest.importorskip("chromadb")
+    from bertq.chroma import BertqEmbeddingFunction
+
+    texts, expected = ten
+    function = BertqEmbeddingFunction(model_path)
+    collection = chromadb.EphemeralClient().create_collection("bertq-texts", embedding_function=function)
+    collection.add(ids=[str(i) for i in range(len(texts))], documents=texts)
+    stored = collection.get(ids=[str(i) for i in range(len(texts))], include=["embeddings"])
+    order = np.argsort([int(name) for name in stored["ids"]])
+    assert same(np.asarray(stored["embeddings"])[order], expected)
+    assert collection.query(query_texts=[texts[2]], n_results=1)["documents"][0][0] == texts[2]
+    assert BertqEmbeddingFunction.build_from_config(function.get_config()).name() == "bertq"
+    with pytest.raises(ValueError, match="fingerprint"):
+        BertqEmbeddingFunction.build_from_config({**function.get_config(), "fingerprint": "0"})
+
+
+def test_fastembed_has_the_same_methods(model_path, ten):
+    fastembed = pytest.importorskip("fastembed")
+    from bertq.fastembed import TextEmbedding
+
+    texts, expected = ten
+    ours = TextEmbedding(model_path)
+    assert same(np.array(list(ours.embed(texts, batch_size=3, parallel=2))), expected)
+    assert same(next(iter(ours.query_embed(texts[1]))), expected[1])
+    assert same(np.array(list(ours.passage_embed(iter(texts)))), expected)
+    assert ours.token_count(texts) == sum(len(ids) for ids in ours.model.tokenize(texts, truncate=True))
+    assert ours.embedding_size == expected.shape[1]
+    for method in ("embed", "query_embed", "passage_embed", "token_count", "embedding_size"):
+        assert hasattr(fastembed.TextEmbedding, method) and hasattr(ours, method)
+
+
+def test_scikit_learn(model_path, ten):
+    pytest.importorskip("sklearn")
+    import pickle
+
+    from sklearn.base import clone
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    from bertq.sklearn import BertqVectorizer
+
+    texts, expected = ten
+    step = BertqVectorizer(model_path)
+    assert same(step.fit_transform(texts), expected)
+    assert same(pickle.loads(pickle.dumps(step)).transform(texts), expected)
+    assert same(clone(step).fit(texts).transform(texts), expected)
+    labels = [i % 2 for i in range(len(texts))]
+    assert make_pipeline(step, LogisticRegression()).fit(texts, labels).predict(texts).shape == (len(texts),)
+    assert len(step.get_feature_names_out()) == expected.shape[1]
+
+
+def test_mteb_mock_tasks(model_path):
+    mteb = pytest.importorskip("mteb")
+    from bertq.mteb import load
+
+    found = mteb.mock_run(load(model_path)).task_results
+    # None is a task of images, sounds or films.
+    asked = {name: result for name, result in found.items() if result is not None}
+    failed = [name for name, result in asked.items() if type(result).__name__ != "TaskResult"]
+    assert len(asked) >= 28 and not failed, failed
+
+
+@pytest.mark.parametrize("precision, spearman", [("float", 0.9134), ("int8", 0.914)])
+def test_mteb_sts(precision, spearman):
+    """Through MTEB's own code, the figures of all-MiniLM-L6-v2 on STS-B's dev part that is at hand."""
+    mteb = pytest.importorskip("mteb")
+    import evaluation_texts
+    from datasets import Dataset, DatasetDict
+    from mteb.mocks.mock_tasks.sts import MockSTSTask
+
+    import test_docs
+    from bertq.mteb import load
+
+    data = evaluation_texts.folder()
+    if data is None or not test_docs.MODEL.exists():
+        pytest.skip("no shared data, or all-MiniLM-L6-v2 is not converted")
+    lines = (data / "eval/stsb/stsb-dev-ccbysa.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    rows = [line.split("\t") for line in lines]
+
+    class Pairs(MockSTSTask):
+        min_score, max_score = 0, 5
+
+        def load_data(self, num_proc=None, **_):
+            self.dataset = DatasetDict({"test": Dataset.from_dict({
+                "sentence1": [row[4] for row in rows], "sentence2": [row[5] for row in rows],
+                "score": [float(row[3]) for row in rows]})})
+            self.data_loaded = True
+
+    found = mteb.evaluate(load(test_docs.MODEL, precision=precision), Pairs(), cache=None)
+    assert abs(found[0].get_score() - spearman) < (5e-5 if precision == "float" else 1e-3), found[0].get_score()
+
+
+def test_duckdb(model_path, few):
+    duckdb = pytest.importorskip("duckdb")
+    texts, expected = few
+    model = bertq.Model(model_path)
+    connection = duckdb.connect()
+    connection.create_function(
+        "embed", lambda column: model.encode_arrow(column, truncate=True), ["VARCHAR"], f"FLOAT[{model.dimension}]", type="arrow")
+    connection.execute("create table t (id integer, text varchar)")
+    connection.executemany("insert into t values (?, ?)", list(enumerate(texts)))
+    found = connection.execute("select embed(text) from t order by id").fetchall()
+    assert same([row[0] for row in found], expected)
+
+
+def test_polars(model_path, few):
+    pl = pytest.importorskip("polars")
+    texts, expected = few
+    model = bertq.Model(model_path)
+    found = pl.from_arrow(model.encode_arrow(pl.Series(texts).to_arrow(), truncate=True))
+    assert same(found.to_numpy(), expected)

@@ -1,0 +1,70 @@
+"""Conversion and drift from Python give what the programs give."""
+
+import os
+import pathlib
+
+import pytest
+
+import bertq
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+TINY = ROOT / "Tests/Fixtures/tiny"
+
+
+def test_a_checkpoint_becomes_a_model(tmp_path):
+    told = []
+    made = bertq.convert(TINY, tmp_path / "a.bertq", watch=told.append)
+    model = bertq.Model(made.path)
+    assert model.fingerprint == made.int8_fingerprint and "layers" in made.summary
+    assert bertq.Model(made.path, precision="float").fingerprint == made.float_fingerprint
+    assert {"converting"} <= {event.get("stage") for event in told}
+
+
+def test_what_stores_less_holds_less(tmp_path):
+    made = bertq.convert(TINY, tmp_path / "a.bertq", weights="int8", embeddings="int8")
+    assert made.float_fingerprint is None
+    with pytest.raises(NotImplementedError):
+        bertq.Model(made.path, precision="float")
+    with pytest.raises(NotImplementedError, match="weights='both'"):
+        bertq.drift(made.path, ["a bird"])
+
+
+def test_an_id_of_the_hub_is_found_in_its_cache(tmp_path, monkeypatch):
+    folder = tmp_path / "hub" / "models--owner--name"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text("abc")
+    (folder / "snapshots").mkdir()
+    os.symlink(TINY, folder / "snapshots" / "abc")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    assert bertq.convert("owner/name", tmp_path / "a.bertq", calibrate=False).int8_fingerprint
+    with pytest.raises(FileNotFoundError, match="download"):
+        bertq.convert("owner/other", tmp_path / "b.bertq")
+
+
+@pytest.mark.parametrize("options, kind", [
+    ({"weights": "int4"}, ValueError), ({"embeddings": "f8"}, ValueError), ({"max_drift": {"flips": 1}}, ValueError),
+    ({"max_drift": {"cosine": 0.99}, "calibrate": False}, ValueError), ({"config": "/no/such"}, FileNotFoundError)])
+def test_settings_that_make_no_sense_are_refused(tmp_path, options, kind):
+    with pytest.raises(kind):
+        bertq.convert(TINY, tmp_path / "a.bertq", **options)
+    assert not (tmp_path / "a.bertq").exists()
+
+
+def test_an_exception_of_the_watcher_is_the_caller_s(tmp_path):
+    def watch(event):
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        bertq.convert(TINY, tmp_path / "a.bertq", watch=watch)
+
+
+def test_drift_says_what_int8_cost(model):
+    report = bertq.drift(model, ["a bird sings", "the old road"])
+    assert report["texts"] == 2 and report["hidden"]["sqnr_db"] > 10
+    assert report["fingerprint"] == model.fingerprint
+    bertq.drift(model, ["a bird sings"], require={"cosine": 0.5})
+    with pytest.raises(bertq.DriftGateError, match="sqnr") as caught:
+        bertq.drift(model, ["a bird sings"], require="cosine=0.1,sqnr=200")
+    assert caught.value.report["texts"] == 1
+    with pytest.raises(ValueError, match="no texts"):
+        bertq.drift(model, [])
