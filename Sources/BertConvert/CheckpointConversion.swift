@@ -150,8 +150,14 @@ public struct DriftLimit: Equatable, Sendable {
 
 /// What a conversion made.
 public struct ConversionResult: Sendable {
-  /// What was read: sizes and pooling, in a sentence.
+  /// What was read: the sizes, in a sentence.
   public let summary: String
+  /// What the model is for, in a few words.
+  public let purpose: String
+  /// The names of a classifier's labels, in the order of its logits; empty for other models.
+  public let labels: [String]
+  /// Tasks that the model answers, by the names that `bert-run --task` knows; first what it is for.
+  public let tasks: [String]
   /// What identifies float32 vectors of the file; nil without float32 weights.
   public let floatFingerprint: String?
   /// What identifies int8 vectors of the file; nil without int8 weights.

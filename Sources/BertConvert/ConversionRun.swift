@@ -13,6 +13,9 @@ struct ConversionRun {
   private let order: CheckpointConversion
   private var found: ImportReport?
   private var record: QuantizationRecord?
+  private var model: ImportedModel?
+  /// Element types of the tensors that are stored, by canonical name.
+  private var stored: [String: [String]] = [:]
 
   init(_ order: CheckpointConversion) { self.order = order }
 
@@ -43,6 +46,7 @@ struct ConversionRun {
         $0
       })
     let model = try readModel()
+    self.model = model
     try requireTargets(besides: Array(model.files))
     let budget = try order.driftLimit.map { limit throws(BertError) in
       try DriftBudget(cosine: limit.cosine, sqnr: limit.sqnr)
@@ -61,10 +65,13 @@ struct ConversionRun {
       model: model, vocabulary: vocabulary, weights: order.weights, recipe: recipe,
       calibration: input, embeddings: order.embeddings.form, kernels: try KernelSet.choose(),
       team: ThreadTeam(count: min(order.threads ?? CpuShare.threads, CpuShare.limit)), watch: watch)
+    stored = conversion.storedTypes
     let fingerprints = try conversion.write(to: order.output, budget: budget)
     if order.weights != .float { record = conversion.record }
+    let purpose = ModelPurpose(model)
     return ConversionResult(
-      summary: conversion.summary, floatFingerprint: fingerprints.float,
+      summary: conversion.summary, purpose: purpose.sentence, labels: purpose.labels,
+      tasks: purpose.tasks.map(\.rawValue), floatFingerprint: fingerprints.float,
       int8Fingerprint: fingerprints.int8)
   }
 
@@ -88,17 +95,7 @@ struct ConversionRun {
 
   /// Checks before long work that what is written can be, and replaces nothing that is read.
   private func requireTargets(besides sources: [String]) throws(BertError) {
-    for target in [order.output, order.report].compactMap({ $0 }) {
-      try OutputFile.check(target)
-      if sources.contains(where: { OutputFile.isSame($0, as: target) }) {
-        throw BertError(
-          .usage, "is read by this conversion, and would be replaced: name another file to write",
-          file: target)
-      }
-    }
-    if let report = order.report, OutputFile.isSame(report, as: order.output) {
-      throw BertError(.usage, "cannot be both the model and the report", file: report)
-    }
+    try OutputFile.check([order.output, order.report].compactMap { $0 }, besides: sources)
   }
 
   /// The tokenizer that the file will have: what it refuses must not be written.
@@ -140,11 +137,24 @@ struct ConversionRun {
 
   private func writeReport() throws(BertError) {
     guard let path = order.report, let found else { return }
-    var json = found.json
-    if let record, var object = json.objectValue {
-      object["quantizer"] = record.json
-      json = .object(object)
+    var object = found.json.objectValue ?? JSONObject()
+    object["type_changes"] = .array(typeChanges(found))
+    if let model {
+      object["statistics"] = .array(model.statistics.map(\.json))
+      object["settings"] = .array(try model.settings().map(\.json))
     }
-    try OutputFile.write(Array((json.text(pretty: true) + "\n").utf8), to: path)
+    if let record { object["quantizer"] = record.json }
+    try OutputFile.write(Array((JSON.object(object).text(pretty: true) + "\n").utf8), to: path)
+  }
+
+  /// Tensors that are stored as other numbers than they were published.
+  private func typeChanges(_ report: ImportReport) -> [JSON] {
+    report.mapped.compactMap { tensor in
+      guard let types = stored[tensor.canonical], types != tensor.elementTypes else { return nil }
+      return [
+        "name": .string(tensor.canonical), "from": .array(tensor.elementTypes.map { .string($0) }),
+        "to": .array(types.map { .string($0) }),
+      ]
+    }
   }
 }

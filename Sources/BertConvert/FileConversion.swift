@@ -5,7 +5,6 @@ import BertModel
 import BertQuantize
 import BertTokenize
 import BertqFile
-import SystemLibrary
 
 /// Writes an imported model as a `.bertq` file; of a large model no more than a layer is in memory.
 struct FileConversion {
@@ -47,11 +46,9 @@ struct FileConversion {
 
   var summary: String {
     let c = configuration
+    let limit = min(model.description.tokenizer?.maximumTokens ?? .max, c.maximumPositions)
     return "\(c.layerCount) layers, hidden size \(c.hiddenSize), \(c.headCount) heads, "
-      + "vocabulary \(c.vocabularySize); pooling "
-      + model.description.embedding.poolings.map(\.rawValue).joined(separator: " with ")
-      + (model.description.embeddingIsPublished ? "" : " (not published; the default)")
-      + (model.description.embedding.normalizes ? ", normalised" : "")
+      + "vocabulary \(c.vocabularySize); texts of up to \(limit) tokens"
   }
 
   /// Converts the model; with a budget, to int8 with as many linears in float as it takes.
@@ -96,18 +93,36 @@ struct FileConversion {
     let writer = try BertqWriter(
       path: path, description: model.description, tensors: plan, quantizer: settings, drift: drift,
       producer: Release.name)
-    try writeFloat(writer)
-    guard weights != .float else { return writer }
-    if let calibration {
-      try writeCalibrated(writer, calibration)
-      try writer.replaceQuantizer(settings)
-    } else {
-      try writeNearest(writer)
+    if !vocabulary.isEmpty {
+      try withBytes(vocabulary) { (bytes) throws(BertError) in
+        try writer.append(CanonicalName.vocabulary, bytes)
+      }
     }
-    let plain = PlainQuantizer(
-      configuration: configuration, recipe: recipe, kernels: kernels, team: team,
-      read: { [model] name throws(BertError) in try model.readTensor(name) })
-    try HeadConversion(model, plain)?.write(writer)
+    let copy = TensorCopy(
+      model: model, tensors: readTensors, writer: writer, stores: { [self] in stores($0) },
+      watch: watch
+    ) { [self] (name, values) throws(BertError) in
+      if writesOwnWords, name == CanonicalName.wordEmbeddings {
+        try writeOwn(words: values, writer)
+      }
+    }
+    // What the quantiser does not read comes first: what is wrong with it is found before the long work.
+    let c = configuration
+    let quantised = Set((c.sharedTensors + c.floatLinearTensors).map(\.name))
+    try copy.writeRest { !quantised.contains($0) }
+    if weights != .float {
+      if let calibration {
+        try writeCalibrated(writer, copy, calibration)
+        try writer.replaceQuantizer(settings)
+      } else {
+        try writeNearest(writer, copy)
+      }
+      let plain = PlainQuantizer(
+        configuration: configuration, recipe: recipe, kernels: kernels, team: team,
+        read: { [model] name throws(BertError) in try model.readTensor(name) })
+      try HeadConversion(model, plain)?.write(writer)
+    }
+    try copy.writeRest()
     return writer
   }
 
@@ -116,12 +131,12 @@ struct FileConversion {
     var whole = FileConversion(
       model: model, vocabulary: vocabulary, weights: .both, recipe: recipe,
       calibration: calibration, embeddings: embeddings, kernels: kernels, team: team, watch: watch)
-    let temporary = "\(path).\(getpid()).unmeasured"
-    _ = try whole.writeTensors(to: temporary).finish()
-    let opened = Result { () throws(BertError) in try ModelFile.open(temporary) }
-    unlink(temporary)
+    let writer = try whole.writeTensors(to: path)
+    let file = try writer.finishUnnamed { (temporary) throws(BertError) in
+      try ModelFile.open(temporary)
+    }
     record = whole.record
-    return try opened.get()
+    return file
   }
 
   /// What the file keeps of a measurement; nil makes room for one.
@@ -179,6 +194,23 @@ struct FileConversion {
     return list
   }
 
+  /// The element types in which each tensor of the model is stored: its own, and that of its int8 form.
+  var storedTypes: [String: [String]] {
+    var types: [String: [String]] = [:]
+    let own = Set(ownWords.map(\.name))
+    for tensor in plan {
+      var name = tensor.name
+      if own.contains(name), writesOwnWords {
+        if tensor.elementType == .float32 { continue }  // Scales.
+        name = CanonicalName.wordEmbeddings
+      } else if name.hasSuffix(QuantizedPart.weight) {
+        name = name.dropLast(QuantizedPart.weight.count) + FloatPart.weight
+      }
+      types[name, default: []].append(tensor.elementType.rawValue)
+    }
+    return types
+  }
+
   /// The tensors of the int8 path's own word embeddings.
   private var ownWords: [(name: String, type: ElementType, shape: [Int])] {
     embeddings.tensors(rows: configuration.vocabularySize, width: configuration.hiddenSize)
@@ -195,26 +227,6 @@ struct FileConversion {
 }
 
 extension FileConversion {
-  private func writeFloat(_ writer: BertqWriter) throws(BertError) {
-    if !vocabulary.isEmpty {
-      try withBytes(vocabulary) { (bytes) throws(BertError) in
-        try writer.append(CanonicalName.vocabulary, bytes)
-      }
-    }
-    for (index, tensor) in readTensors.enumerated() {
-      let values = try model.readTensor(tensor.name)
-      if stores(tensor) {
-        try withStoredBytes(values, tensor) { (bytes) throws(BertError) in
-          try writer.append(tensor.name, bytes)
-        }
-      }
-      if writesOwnWords, tensor.name == CanonicalName.wordEmbeddings {
-        try writeOwn(words: values, writer)
-      }
-      watch(.progress(stage: .converting, done: index + 1, of: readTensors.count))
-    }
-  }
-
   private var writesOwnWords: Bool { weights != .float && embeddings != .float32 }
 
   /// Writes the int8 path's own word embeddings.
@@ -227,10 +239,10 @@ extension FileConversion {
     }
   }
 
-  private func writeNearest(_ writer: BertqWriter) throws(BertError) {
+  private func writeNearest(_ writer: BertqWriter, _ copy: TensorCopy) throws(BertError) {
     let quantizer = PlainQuantizer(
       configuration: configuration, recipe: recipe, kernels: kernels, team: team,
-      read: { [model] name throws(BertError) in try model.readTensor(name) })
+      read: { name throws(BertError) in try copy.read(name) })
     for (index, linear) in linears.enumerated() {
       try append(try quantizer.quantize(linear), linear, to: writer)
       watch(.progress(stage: .quantising, done: index + 1, of: linears.count))
@@ -238,11 +250,12 @@ extension FileConversion {
   }
 
   private mutating func writeCalibrated(
-    _ writer: BertqWriter, _ calibration: CalibrationInput
+    _ writer: BertqWriter, _ copy: TensorCopy, _ calibration: CalibrationInput
   ) throws(BertError) {
     let quantizer = try CalibratedQuantizer(
       configuration: configuration, batch: calibration.batch, recipe: recipe, kernels: kernels,
-      team: team, read: { [model] name throws(BertError) in try model.readTensor(name) })
+      team: team, read: { name throws(BertError) in try copy.read(name, isPackedLater: true) },
+      packed: { name, bytes throws(BertError) in try copy.write(name, packed: bytes) })
     for layer in 0..<configuration.layerCount {
       let (done, all) = (layer * quantizer.stepsOfLayer, linears.count / 4 * quantizer.stepsOfLayer)
       var results: [(LinearSite, CalibratedQuantizer.Measured)] = []
@@ -266,31 +279,5 @@ extension FileConversion {
     for tensor in quantizedTensors(linear) {
       if let view = store.find(tensor.name) { try writer.append(tensor.name, view.bytes) }
     }
-  }
-
-  /// A tensor's values in the layout of the file.
-  private func withStoredBytes(
-    _ values: [Float], _ tensor: TensorRequirement,
-    _ body: (UnsafeRawBufferPointer) throws(BertError) -> Void
-  ) throws(BertError) {
-    guard tensor.layout == .floatPanels else {
-      return try withBytes(values, body)
-    }
-    let panels = try AlignedBuffer(
-      checkedFloats: roundUp(tensor.shape[0], to: TensorLayout.panelWidth) * tensor.shape[1],
-      for: "the rows of \(tensor.name)", advice: "close other programs")
-    values.withUnsafeBufferPointer {
-      bk_pack_f32($0.baseAddress, tensor.shape[0], tensor.shape[1], panels.floats)
-    }
-    try body(UnsafeRawBufferPointer(start: panels.base, count: panels.count))
-  }
-}
-
-/// An array's bytes; `withUnsafeBytes` does not yet pass typed errors on.
-private func withBytes<Element: BitwiseCopyable>(
-  _ elements: [Element], _ body: (UnsafeRawBufferPointer) throws(BertError) -> Void
-) throws(BertError) {
-  try elements.withUnsafeBufferPointer { (buffer) throws(BertError) in
-    try body(UnsafeRawBufferPointer(buffer))
   }
 }

@@ -23,13 +23,14 @@ package struct DriftGate: Sendable {
   private static let short = [
     "cosine": "embedding.cosine_worst", "sqnr": "hidden.sqnr_db", "spearman": "ranking.spearman",
     "top1": "ranking.top1_agreement", "top10": "ranking.top10_agreement",
-    "flips": "head.flips",
+    "flips": "head.flips", "parity": "parity_float.cosine_worst",
   ]
   private static let vectorFields = [
     "sqnr_db", "cosine_mean", "cosine_worst", "cosine_p1", "max_abs",
   ]
   private static let fields: [String: [String]] = [
     "hidden": vectorFields.filter { $0 != "cosine_p1" }, "embedding": vectorFields,
+    "parity_float": vectorFields, "parity_int8": vectorFields,
     "ranking": ["spearman", "top1_agreement", "top10_agreement"],
     "head": [
       "flips", "max_probability_change", "top1_agreement", "top5_agreement", "max_score_change",
@@ -77,19 +78,14 @@ package struct DriftGate: Sendable {
     for threshold in thresholds { try require(threshold.name, threshold.value) }
   }
 
-  /// What the report falls short of, a sentence each; empty when it passes.
-  package func failures(_ report: DriftReport) -> [String] {
-    if report.texts == 0, !requirements.isEmpty { return ["there were no texts to measure"] }
+  /// Holds a report to the thresholds.
+  package func verdict(_ report: DriftReport) -> DriftVerdict {
     let json = report.json
-    return requirements.compactMap { requirement in
-      guard let value = json[requirement.path[0]]?[requirement.path[1]]?.numberValue else {
-        return "\(requirement.name) could not be measured on these texts"
-      }
-      let passes =
-        requirement.isMinimum ? value >= requirement.threshold : value <= requirement.threshold
-      let word = requirement.isMinimum ? "at least" : "at most"
-      return passes
-        ? nil : "\(requirement.name) is \(value); required \(word) \(requirement.threshold)"
-    }
+    return DriftVerdict(
+      checks: requirements.map { requirement in
+        DriftVerdict.Check(
+          requirement: requirement,
+          value: json[requirement.path[0]]?[requirement.path[1]]?.numberValue)
+      }, texts: report.texts)
   }
 }

@@ -12,6 +12,8 @@ package final class DriftMeter {
   private var head: HeadComparison?
   private var layers: [VectorDrift]
   private var embeddings = VectorDrift(keepsCosines: true)
+  private let vectors: ReferenceVectors?
+  private var parity: ParityDrift?
   private var texts = 0
   private var tokens = 0
   private var worstText = ""
@@ -32,9 +34,10 @@ package final class DriftMeter {
   ///
   /// - Parameter attributes: also finds out which linears and places cause the drift, on the first
   ///   texts.
+  /// - Parameter vectors: what another program computed for the texts, to compare both paths with.
   package init(
     source: any WeightSource, kernels: KernelSet, team: ThreadTeam, pooler: Pooler,
-    attributes: Bool = false
+    attributes: Bool = false, vectors: ReferenceVectors? = nil
   ) throws(BertError) {
     func encoder(_ precision: Precision) throws(BertError) -> BertEncoder {
       try BertEncoder(
@@ -44,6 +47,8 @@ package final class DriftMeter {
     reference = try encoder(.float32)
     other = try encoder(.int8)
     self.pooler = pooler
+    self.vectors = vectors
+    parity = vectors.map { ParityDrift(source: $0.name) }
     attribution =
       attributes ? SiteAttribution(source: source, kernels: kernels, team: team) : nil
     head = try HeadComparison(source, kernels: kernels, team: team)
@@ -55,10 +60,14 @@ package final class DriftMeter {
     )
   }
 
-  /// Adds a batch; `labels` are the texts, to quote the one that drifts most.
+  /// Adds a batch; `labels` are the texts, to quote the one that drifts most, and `promptTokens` says how many
+  /// tokens of each belong to a prompt before it.
   ///
-  /// - Throws: `notFinite` when a path gives NaN or infinity.
-  package func add(_ batch: TokenBatch, labels: [String] = []) throws(BertError) {
+  /// - Throws: `notFinite` when a path gives NaN or infinity; `malformed` when a text has no vector of the
+  ///   reference.
+  package func add(
+    _ batch: TokenBatch, labels: [String] = [], promptTokens: [Int] = []
+  ) throws(BertError) {
     let longest = (0..<batch.count).map { batch.range($0).count }.max() ?? 0
     let tokens = max(longest, min(batch.tokenCount, Self.tokenBudget))
     try recorders.reference.reserve(tokens)
@@ -71,7 +80,9 @@ package final class DriftMeter {
         compareLayers(part.tokenCount)
         for (index, text) in a.texts.enumerated() {
           let places = (batch.range(text), part.range(index))
-          try compareEmbeddings(a, b, places, text < labels.count ? labels[text] : nil)
+          try compareEmbeddings(
+            a, b, places, text < promptTokens.count ? promptTokens[text] : 0,
+            text < labels.count ? labels[text] : nil)
         }
         try head?.add(a, of: batch, b, of: part)
       }
@@ -102,12 +113,15 @@ package final class DriftMeter {
 
   private func compareEmbeddings(
     _ a: BertEncoder.HiddenStates, _ b: BertEncoder.HiddenStates,
-    _ places: (Range<Int>, Range<Int>),
-    _ label: String?
+    _ places: (Range<Int>, Range<Int>), _ promptTokens: Int, _ label: String?
   ) throws(BertError) {
-    let x = try pooler.vector(a, tokens: places.0)
-    let y = try pooler.vector(b, tokens: places.1)
+    let x = try pooler.vector(a, tokens: places.0, promptTokens: promptTokens)
+    let y = try pooler.vector(b, tokens: places.1, promptTokens: promptTokens)
     embeddings.add(reference: x, other: y, width: x.count)
+    if let vectors {
+      parity?.add(
+        reference: try vectors.row(embeddings.count - 1, width: x.count), float: x, int8: y)
+    }
     if let label, embeddings.worstIndex == embeddings.count - 1 { worstText = label }
     if kept.reference.count < Self.mostRankedTexts {
       kept.reference.append(x)
@@ -130,13 +144,21 @@ package final class DriftMeter {
   }
 
   /// What was measured so far.
+  ///
+  /// - Throws: `malformed` when the reference has vectors of more texts.
   package func report(settings: DriftReport.Settings) throws(BertError) -> DriftReport {
+    if let vectors, vectors.count != texts {
+      throw BertError(
+        .malformed, "holds \(vectors.count) vectors; there were \(counted(texts, "text"))",
+        file: vectors.name)
+    }
     // Rather one text that is too long than none.
     let sample = sample.count == 0 ? longText ?? sample : sample
     return DriftReport(
       texts: texts, tokens: tokens, hidden: layers.last ?? VectorDrift(), embedding: embeddings,
       worstText: worstText, head: head?.drift,
-      ranking: RankingDrift(reference: kept.reference, other: kept.other), layers: layers,
+      ranking: RankingDrift(reference: kept.reference, other: kept.other), parity: parity,
+      layers: layers,
       linears: try attribution?.linears(sample) ?? [], sites: try attribution?.sites(sample) ?? [],
       settings: settings)
   }

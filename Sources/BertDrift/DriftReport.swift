@@ -43,6 +43,8 @@ package struct DriftReport: Sendable {
   package let head: HeadDrift?
   /// Whether similarities order the texts alike.
   package let ranking: RankingDrift
+  /// Both paths beside another program's vectors; nil when there were none.
+  package let parity: ParityDrift?
   /// Every layer's hidden states.
   package let layers: [VectorDrift]
   /// Every linear's own error; empty when it was not asked for.
@@ -53,7 +55,10 @@ package struct DriftReport: Sendable {
   package let settings: Settings
 
   /// The report as JSON, in the order that the format promises.
-  package var json: JSON {
+  package var json: JSON { json(verdict: nil) }
+
+  /// The same with what a gate says of it; null where there was none.
+  package func json(verdict: DriftVerdict?) -> JSON {
     var embedding = Self.members(embedding)
     embedding.append(("worst_text", .string(worstText)))
     return [
@@ -89,8 +94,16 @@ package struct DriftReport: Sendable {
       "kernels": .string(settings.kernels),
       "quantizer": .object(JSONObject(settings.quantizer.map { ($0.key, .string($0.value)) })),
       "date": .string(settings.date),
+      "parity_float": parity.map { Self.object($0.float) } ?? .null,
+      "parity_int8": parity.map { Self.object($0.int8) } ?? .null,
+      "reference": parity.map { .string($0.source) } ?? .null,
+      "verdict": verdict?.json ?? .null,
+      "report_version": .integer(Self.version),
     ]
   }
+
+  /// Raised when a member of the JSON changes its meaning.
+  private static let version = 1
 
   private var headJSON: JSON {
     guard let head else { return .null }
@@ -132,16 +145,39 @@ package struct DriftReport: Sendable {
   }
 
   /// A few lines for people.
-  package var summary: String {
+  package var summary: String { summary(verdict: nil) }
+
+  /// The same with what a gate says of it.
+  package func summary(verdict: DriftVerdict?) -> String {
     """
-    drift of int8 against float32 over \(texts) texts, \(tokens) tokens
+    drift of int8 against float32 over \(counted(texts, "text")), \(counted(tokens, "token"))
       hidden states   SQNR \(DecimalText.fixed(hidden.sqnr, 2)) dB   cosine mean \(DecimalText.fixed(hidden.cosineMean, 6)) \
     worst \(DecimalText.fixed(hidden.cosineWorst, 6))   largest difference \(DecimalText.fixed(hidden.largestDifference, 5))
       embeddings      cosine mean \(DecimalText.fixed(embedding.cosineMean, 6)) \
     worst \(DecimalText.fixed(embedding.cosineWorst, 6))
       ranking         Spearman of pairwise similarities \(DecimalText.fixed(ranking.spearman, 6))   \
-    nearest text kept \(DecimalText.fixed(ranking.top1.map { $0 * 100 }, 2)) %\(headSummary)
+    nearest text kept \(percent(ranking.top1))\(headSummary)\(paritySummary)\(gateSummary(verdict))
     """
+  }
+
+  private var paritySummary: String {
+    guard let parity else { return "" }
+    func line(_ path: String, _ drift: VectorDrift) -> String {
+      "\n  \(path) cosine mean \(DecimalText.fixed(drift.cosineMean, 6)) worst "
+        + "\(DecimalText.fixed(drift.cosineWorst, 6))   largest difference "
+        + "\(DecimalText.fixed(drift.largestDifference, 6)) beside \(parity.source)"
+    }
+    return line("float32        ", parity.float) + line("int8           ", parity.int8)
+  }
+
+  private func gateSummary(_ verdict: DriftVerdict?) -> String {
+    guard let verdict else { return "" }
+    let notes = DriftSections.explanation.map { "\n  " + $0 }.joined()
+    let lines = verdict.checks.map { check in
+      "\n  \(check.passes ? "kept  " : "MISSED") \(check.requirement.name) \(check.valueText), "
+        + "\(check.demand) required, margin \(check.marginText)"
+    }
+    return notes + "\n" + verdict.sentence + lines.joined()
   }
 
   private var headSummary: String {
@@ -154,7 +190,6 @@ package struct DriftReport: Sendable {
 extension HeadDrift {
   /// What was measured, for people: only what the head has.
   var measures: [(name: String, value: String)] {
-    func percent(_ share: Double) -> String { DecimalText.fixed(share * 100, 2) + " %" }
     var list: [(name: String, value: String)] = []
     if let flips { list.append(("answers changed", percent(flips))) }
     if let top5 { list.append(("five best shared", percent(top5))) }

@@ -82,15 +82,7 @@ enum CheckpointLayout {
       "an adapter alone, not a model: merge it into its base model (PEFT's merge_and_unload), save "
         + "that, and convert it",
       { names in names.contains { $0.contains(".lora_A.") || $0.contains(".lora_B.") } }
-    ),
-    (
-      "a Flax model (its tensors end in '.kernel' and '.scale'): load it with from_flax=True, save it, "
-        + "and convert that",
-      { names in
-        names.contains { $0.hasSuffix(".kernel") || $0.hasSuffix("/kernel") }
-          && names.contains { $0.hasSuffix("LayerNorm.scale") || $0.hasSuffix("LayerNorm/scale") }
-      }
-    ),
+    )
   ]
 
   /// Refuses a checkpoint whose tensors' names show that it is of another kind.

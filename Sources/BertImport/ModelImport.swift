@@ -23,13 +23,19 @@ package final class ImportedModel: Sendable {
   package var files: Set<String> { report.files }
 
   private let read: @Sendable (String) throws(BertError) -> [Float]
+  /// What it is read from; none for a model that lies elsewhere.
+  private let checkpoints: [Checkpoint]
+  private let sources: SettingSources?
 
   init(
     _ checkpoint: Checkpoint, _ plan: TensorPlan, _ description: ModelDescription,
     _ tokenizer: TokenizerFiles?, _ modules: SentenceModules?, dropsPooler: Bool,
-    report: ImportReport
+    report: ImportReport, sources: SettingSources
   ) {
     self.description = description
+    self.sources = sources
+    checkpoints =
+      [checkpoint] + (modules?.dense ?? [:]).sorted { $0.key < $1.key }.map(\.value.checkpoint)
     vocabulary = tokenizer?.vocabulary ?? []
     addedIDs = tokenizer?.addedIDs ?? []
     self.report = report
@@ -56,6 +62,8 @@ package final class ImportedModel: Sendable {
     self.tensors = tensors
     self.report = report
     self.read = read
+    checkpoints = []
+    sources = nil
     let names = Set(tensors.map(\.name))
     hasPooler = names.contains(CanonicalName.pooler + FloatPart.weight)
     heads = HeadKind.allCases.filter { names.contains($0.stem + FloatPart.bias) }
@@ -69,6 +77,20 @@ package final class ImportedModel: Sendable {
   /// - Throws: `malformed` with file, tensor and byte offset when bytes are damaged or a value is
   ///   NaN or infinite; `notFound` when the model has no tensor of that name.
   package func readTensor(_ name: String) throws(BertError) -> [Float] { try read(name) }
+
+  /// Every tensor of the published files with what its values are; reads those that were not.
+  package var statistics: [TensorListingEntry] {
+    checkpoints.flatMap { checkpoint in
+      checkpoint.tensors.map { TensorListingEntry($0, of: checkpoint) }
+    }
+  }
+
+  /// Every setting with the file that gave it.
+  ///
+  /// - Throws: as reading those files again does.
+  package func settings() throws(BertError) -> [SourcedSetting] {
+    try sources?.list(description) ?? []
+  }
 }
 
 /// The tensors of a checkpoint, by the canonical names that they are or become part of.
@@ -231,7 +253,10 @@ package enum ModelImport {
     onReport(report)
     if let error = ImportProblem.error(plan.problems, file: checkpoint.path) { throw error }
     return ImportedModel(
-      checkpoint, plan, description, tokenizer, modules, dropsPooler: dropsPooler, report: report)
+      checkpoint, plan, description, tokenizer, modules, dropsPooler: dropsPooler, report: report,
+      sources: SettingSources(
+        files: files, configuration: configFile.json, pooling: modules?.files.first,
+        hasTokenizer: tokenizer != nil))
   }
 
   /// The folder of the transformer, when `input` is a model that keeps it in one of its own.

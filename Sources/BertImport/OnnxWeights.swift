@@ -172,6 +172,7 @@ struct OnnxWeights {
         isStoredTurned: node.integers["transB"] ?? [0] == [0])
     case "MatMulInteger": try weighIntegers(node)
     case "Gather":
+      nameTiedTable(node)
       // A table of integers from which rows are taken before they are scaled.
       guard node.inputs.count == 2, let table = constants[node.inputs[0]], table.scale == nil,
         let output = node.outputs.first,
@@ -185,6 +186,19 @@ struct OnnxWeights {
       if let derivation = constants[name] { add(name, derivation) }
     default: break
     }
+  }
+
+  /// Of tied matrices some exporters keep the decoder's name alone: the table from which rows are taken by the ids of
+  /// tokens is the word embeddings.
+  private mutating func nameTiedTable(_ node: OnnxGraph.Node) {
+    let (words, positions) = ("word_embeddings.weight", "position_embeddings.weight")
+    guard node.inputs.count == 2, node.inputs[1] == "input_ids",
+      let table = constants[node.inputs[0]], table == TensorDerivation(source: table.source),
+      checkpoint[table.source]?.shape.count == 2, !table.source.hasSuffix(words),
+      !checkpoint.tensors.contains(where: { $0.name.hasSuffix(words) }),
+      let place = checkpoint.tensors.first(where: { $0.name.hasSuffix(positions) })?.name
+    else { return }
+    add(place.dropLast(positions.count) + words, table)
   }
 
   /// A product of integers: scaled by what follows it.

@@ -16,6 +16,8 @@ import BertRuntime
 package final class CalibratedQuantizer {
   /// Reads a canonical tensor, row-major.
   package typealias Read = (String) throws(BertError) -> [Float]
+  /// Takes the weight of a linear in the layout in which it is computed and stored.
+  package typealias TakePacked = (String, UnsafeRawBufferPointer) throws(BertError) -> Void
 
   /// What came of one linear.
   package struct Measured: Sendable {
@@ -36,6 +38,7 @@ package final class CalibratedQuantizer {
   private let quantizer: LinearQuantizer
   private let runner: LayerRunner
   private let read: Read
+  private let packed: TakePacked
   private let scratch: InputStatistics.Scratch
   private let workspace: AlignedBuffer
   private let product: FloatProduct
@@ -47,18 +50,20 @@ package final class CalibratedQuantizer {
   ///
   /// - Parameters:
   ///   - batch: the calibration texts; at least one.
-  ///   - read: gives the model's canonical tensors; called layer by layer.
+  ///   - read: gives the model's canonical tensors; called layer by layer, once for each tensor.
+  ///   - packed: is given each linear's weight in panels of float32, before it is quantised.
   /// - Throws: `usage` without texts, `malformed` when embeddings are not finite, `system` when
   ///   there is no memory, and what `read` throws.
   package init(
     configuration: BertConfiguration, batch: TokenBatch, recipe: Recipe, kernels: KernelSet,
-    team: ThreadTeam, read: @escaping Read
+    team: ThreadTeam, read: @escaping Read, packed: @escaping TakePacked = { _, _ in }
   ) throws(BertError) {
     guard batch.count > 0 else {
       throw BertError(.usage, "there is no text to calibrate with")
     }
     self.configuration = configuration
     self.read = read
+    self.packed = packed
     quantizer = LinearQuantizer(recipe: recipe, kernels: kernels, team: team)
     runner = try LayerRunner(
       batch: batch, configuration: configuration, kernels: kernels, team: team,
@@ -108,7 +113,9 @@ package final class CalibratedQuantizer {
       let linear = try LinearWeights(
         name, weight: try read(name + ".weight"), bias: try read(name + ".bias"),
         outputs: site.outputs(c), inputs: site.inputs(c))
-      try add(linear, to: store, named: CanonicalName.linear(0, site))
+      let place = CanonicalName.linear(0, site)
+      try add(linear, to: store, named: place)
+      if let view = store.find(place + ".weight") { try packed(name + ".weight", view.bytes) }
       weights.append(linear)
     }
     let statistics = try LinearSite.allCases.map { (site) throws(BertError) in

@@ -18,9 +18,9 @@ package func bertqDrift(
     if let list = text(requirements) { try gate.add(ThresholdText.read(list: list)) }
     let report = try drift(
       try model(pointer), Inputs(input), truncates: truncates != 0, attributes: attributes != 0)
-    json?.pointee = OwnedText.give(report.json)
-    let failures = gate.failures(report)
-    if !failures.isEmpty {
+    let verdict = gate.requirements.isEmpty ? nil : gate.verdict(report)
+    json?.pointee = OwnedText.give(report.json(verdict: verdict))
+    if let failures = verdict?.failures, !failures.isEmpty {
       throw BertError(.driftGate, "the drift gate failed: " + failures.joined(separator: "; "))
     }
   }

@@ -2,8 +2,8 @@ import BertErrors
 import BertModel
 import ByteFiles
 
-/// Writes a `.bertq` file, tensor after tensor, so that no more than one piece of one need be in
-/// memory.
+/// Writes a `.bertq` file, tensor after tensor in any order, so that no more than one piece of one need
+/// be in memory.
 ///
 ///     let writer = try BertqWriter(
 ///       path: "out.bertq", description: model, tensors: plan, producer: "bertq 1.0")
@@ -18,17 +18,17 @@ package final class BertqWriter {
   private let headerLength: Int
   private let fileLength: Int
   private var header: Header
-  /// The tensor being written, by its index in the plan.
-  private var current = 0
-  /// Bytes of it that are written.
-  private var done = 0
+  /// The tensors' places in the plan.
+  private let places: [String: Int]
+  /// Bytes of each tensor that are written.
+  private var done: [Int]
 
   /// Checks the plan, finds every offset and makes room on the disk.
   ///
   /// - Parameters:
   ///   - path: where the file shall appear.
   ///   - description: all of the model except its tensors.
-  ///   - tensors: the tensors in the order in which they will be appended.
+  ///   - tensors: the tensors in the order in which they will lie in the file.
   ///   - quantizer: what the quantiser was told and chose; empty without int8 weights.
   ///   - drift: makes room for it; its numbers may change until the file is finished.
   ///   - producer: the program and its version.
@@ -60,6 +60,11 @@ package final class BertqWriter {
       let dataStart = (BertqFormat.prologueSize + headerLength + 63) / 64 * 64
       for i in header.tensors.indices { header.tensors[i].offset += dataStart }
       fileLength = dataStart + dataSize
+      places = Dictionary(
+        uniqueKeysWithValues: header.tensors.enumerated().map {
+          ($0.element.tensor.name, $0.offset)
+        })
+      done = [Int](repeating: 0, count: header.tensors.count)
       self.header = header
     } catch {
       throw error.inFile(path)
@@ -70,35 +75,33 @@ package final class BertqWriter {
   /// The bytes the file will have.
   package var byteCount: Int { fileLength }
 
-  /// Appends bytes of the tensor that is next in the plan: all of it, or a piece that follows the
-  /// last one.
+  /// Appends bytes of a tensor: all of it, or a piece that follows its last one.
   ///
-  /// - Throws: `usage` when it is another tensor's turn or there are too many bytes, `cannotWrite`
+  /// - Throws: `usage` when the plan has no such tensor or there are too many bytes, `cannotWrite`
   ///   when the disk does not take them.
   package func append(_ name: String, _ bytes: UnsafeRawBufferPointer) throws(BertError) {
-    guard current < header.tensors.count, header.tensors[current].tensor.name == name else {
-      let expected = current < header.tensors.count ? header.tensors[current].tensor.name : "none"
-      throw BertError(
-        .usage, "was appended out of turn; the plan has \(expected) next", file: path, tensor: name)
+    guard let place = places[name] else {
+      throw BertError(.usage, "is not in the plan", file: path, tensor: name)
     }
-    let record = header.tensors[current]
-    guard bytes.count <= record.byteCount - done else {
+    let record = header.tensors[place]
+    guard bytes.count <= record.byteCount - done[place] else {
       throw BertError(
         .usage,
-        "was given \(done) + \(bytes.count) bytes; its shape and layout take \(record.byteCount)",
-        file: path, tensor: name)
+        "was given \(done[place]) + \(bytes.count) bytes; its shape and layout take "
+          + "\(record.byteCount)", file: path, tensor: name)
     }
-    do throws(BertError) { try output.put(bytes, at: record.offset + done) } catch {
+    do throws(BertError) { try output.put(bytes, at: record.offset + done[place]) } catch {
       discard()
       throw error
     }
-    addChecksums(bytes, record)
-    done += bytes.count
-    if done == record.byteCount { (current, done) = (current + 1, 0) }
+    addChecksums(bytes, record, from: done[place])
+    done[place] += bytes.count
   }
 
   /// Continues the checksums of the chunks that `bytes` belong to.
-  private func addChecksums(_ bytes: UnsafeRawBufferPointer, _ record: TensorRecord) {
+  private func addChecksums(
+    _ bytes: UnsafeRawBufferPointer, _ record: TensorRecord, from done: Int
+  ) {
     var position = 0
     while position < bytes.count {
       let inTensor = done + position
@@ -139,11 +142,7 @@ package final class BertqWriter {
     check: (String) throws(BertError) -> Void = { _ in },
     measure: ((String) throws(BertError) -> ConversionDrift)? = nil
   ) throws(BertError) -> BertqFingerprints {
-    guard current == header.tensors.count else {
-      throw BertError(
-        .usage, "was not appended, or not all of it", file: path,
-        tensor: header.tensors[current].tensor.name)
-    }
+    try requireAll()
     header.fingerprints = header.computeFingerprints()
     do throws(BertError) {
       try putHeader()
@@ -164,6 +163,30 @@ package final class BertqWriter {
       throw error
     }
     return header.fingerprints
+  }
+
+  /// Writes header and prologue, and gives the whole file to `body` by a path that is good for that long: it never
+  /// gets its name, and vanishes when nobody has it open.
+  ///
+  /// - Throws: as `finish` does.
+  package func finishUnnamed<Result>(
+    _ body: (String) throws(BertError) -> Result
+  ) throws(BertError) -> Result {
+    try requireAll()
+    header.fingerprints = header.computeFingerprints()
+    defer { discard() }
+    try putHeader()
+    return try body(output.temporaryPath)
+  }
+
+  private func requireAll() throws(BertError) {
+    if let missing = header.tensors.indices.first(where: {
+      done[$0] < header.tensors[$0].byteCount
+    }) {
+      throw BertError(
+        .usage, "was not appended, or not all of it", file: path,
+        tensor: header.tensors[missing].tensor.name)
+    }
   }
 
   private func putHeader() throws(BertError) {

@@ -19,6 +19,8 @@ package final class OutputFile {
   private var folder: CInt = -1
   private var file: CInt = -1
   private var temporary: String?
+  /// The permissions of the file that is replaced; nil where there is none.
+  private var mode: mode_t?
 
   /// Makes room for a file of `size` bytes, all zero so far.
   ///
@@ -35,10 +37,11 @@ package final class OutputFile {
     self.path = path
     self.size = size
     self.write = write
-    let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
-    name = slash.map { String(path[path.utf8.index(after: $0)...]) } ?? path
-    parent = slash.map { String(path[...$0]) } ?? "."
-    try checkTarget()
+    let target = try LinkTarget.of(path)
+    let slash = target.utf8.lastIndex(of: UInt8(ascii: "/"))
+    name = slash.map { String(target[target.utf8.index(after: $0)...]) } ?? target
+    parent = slash.map { String(target[...$0]) } ?? "."
+    mode = try checkTarget()
     folder = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard folder >= 0 else { throw failure("its folder cannot be opened", errno) }
     do throws(BertError) {
@@ -70,6 +73,23 @@ package final class OutputFile {
     try OutputFile(path: path, size: 0).discard()
   }
 
+  /// Finds out before long work that files can be written, and that none of them replaces a file that is read.
+  ///
+  /// - Throws: `cannotWrite`, as writing them now would; `usage` for one that is among the sources, or twice among
+  ///   the targets.
+  package static func check(_ targets: [String], besides sources: [String]) throws(BertError) {
+    for (place, target) in targets.enumerated() {
+      try check(target)
+      if sources.contains(where: { isSame($0, as: target) }) {
+        throw BertError(
+          .usage, "is read here, and would be replaced: name another file to write", file: target)
+      }
+      if targets[..<place].contains(where: { isSame($0, as: target) }) {
+        throw BertError(.usage, "is to be written twice: name another file", file: target)
+      }
+    }
+  }
+
   /// Whether two paths lead to one file that is there, or say the same.
   package static func isSame(_ path: String, as other: String) -> Bool {
     var (a, b) = (stat(), stat())
@@ -77,12 +97,13 @@ package final class OutputFile {
     return a.st_dev == b.st_dev && a.st_ino == b.st_ino
   }
 
-  private func checkTarget() throws(BertError) {
+  /// Refuses what cannot be replaced; gives the permissions of what can.
+  private func checkTarget() throws(BertError) -> mode_t? {
     if name.isEmpty || name == "." || name == ".." {
       throw BertError(.cannotWrite, "is not the name of a file", file: path)
     }
     var status = stat()
-    guard stat(path, &status) == 0 else { return }
+    guard stat(path, &status) == 0 else { return nil }
     if status.st_mode & S_IFMT == S_IFDIR {
       throw BertError(.cannotWrite, "is a folder; name a file", file: path)
     }
@@ -90,6 +111,16 @@ package final class OutputFile {
     if status.st_mode & S_IFMT != S_IFREG {
       throw BertError(.cannotWrite, "is not a regular file; name one to be replaced", file: path)
     }
+    // Links of /proc lead to files that may have no name any more, and say one all the same.
+    var found = stat()
+    guard lstat(parent + "/" + name, &found) == 0, found.st_dev == status.st_dev,
+      found.st_ino == status.st_ino
+    else {
+      throw BertError(
+        .cannotWrite, "leads to a file that has no name any more; name one to be replaced",
+        file: path)
+    }
+    return status.st_mode & 0o777
   }
 
   private func create(usesNamed: Bool) throws(BertError) {
@@ -142,10 +173,13 @@ package final class OutputFile {
   ///
   /// - Throws: `cannotWrite`; what had the name before is then still there.
   package func commit() throws(BertError) {
+    if let mode, fchmod(file, mode) != 0 {
+      throw failure("it cannot have the permissions of the file that it replaces", errno)
+    }
     guard fsync(file) == 0 else { throw failure("the disk did not take it", errno) }
     if temporary == nil {
       let link = "/proc/self/fd/\(file)"
-      if linkat(AT_FDCWD, link, folder, name, AT_SYMLINK_FOLLOW) == 0 { return finish() }
+      if linkat(AT_FDCWD, link, folder, name, AT_SYMLINK_FOLLOW) == 0 { return try finish() }
       // A link cannot replace a file: it gets a name of its own first, and that is renamed.
       let temporary = Self.randomName()
       guard linkat(AT_FDCWD, link, folder, temporary, AT_SYMLINK_FOLLOW) == 0 else {
@@ -157,14 +191,17 @@ package final class OutputFile {
       throw failure("it cannot be given its name", errno)
     }
     self.temporary = nil
-    finish()
+    try finish()
   }
 
-  private func finish() {
-    // The file is whole under its name whether or not this succeeds; some file systems refuse it
-    // for folders.
-    _ = fsync(folder)
+  private func finish() throws(BertError) {
+    // Some file systems refuse this for folders (EINVAL). What the disk says is passed on: the name may be gone
+    // after a power failure.
+    let code = fsync(folder) == 0 ? 0 : errno
     discard()
+    if [EIO, ENOSPC, EDQUOT].contains(code) {
+      throw failure("the disk did not take its name", code)
+    }
   }
 
   /// Closes everything and removes what has no final name; harmless when done twice.

@@ -16,6 +16,9 @@ package final class Checkpoint: Sendable {
   /// What a user may want to know about the choice of file.
   package let notices: [String]
 
+  /// What was seen of the tensors that were read.
+  package let statistics = StatisticsRecord()
+
   private let container: any TensorContainer
   private let positions: [[UInt8]: Int]
 
@@ -115,6 +118,7 @@ package final class Checkpoint: Sendable {
       if let strides = stream.strides {
         FloatConversion.rearrange(output, shape: tensor.shape, strides: strides)
       }
+      statistics.add(name, TensorStatistics(UnsafeBufferPointer(output)))
     } catch {
       var error = error.inFile(tensor.file)
       error.tensor = String(name.prefix(200))

@@ -150,14 +150,28 @@ struct BertConvertCommand: ParsableCommand {
         }
       }
       progress.finish()
-      Console.note("\(output): \(result.summary)")
-      let fingerprints = [
-        result.floatFingerprint.map { "float \($0)" }, result.int8Fingerprint.map { "int8 \($0)" },
-      ]
-      Console.note(
-        "fingerprints: " + fingerprints.compactMap { $0 }.joined(separator: ", "))
+      Self.announce(result, output)
     }
   }
+
+  /// Says what the file is for.
+  private static func announce(_ result: ConversionResult, _ output: String) {
+    Console.note("\(output): \(result.summary)")
+    Console.note("for: \(result.purpose)")
+    if !result.labels.isEmpty {
+      let shown = result.labels.prefix(mostLabels).map { String($0.prefix(80)) }
+      let rest = result.labels.count - shown.count
+      Console.note(
+        "labels: " + shown.joined(separator: ", ") + (rest > 0 ? " and \(rest) more" : ""))
+    }
+    Console.note("answers: " + result.tasks.joined(separator: ", "))
+    let fingerprints = [
+      result.floatFingerprint.map { "float \($0)" }, result.int8Fingerprint.map { "int8 \($0)" },
+    ]
+    Console.note("fingerprints: " + fingerprints.compactMap { $0 }.joined(separator: ", "))
+  }
+
+  private static let mostLabels = 20
 
   private static func driftLimit(_ text: String) throws(BertError) -> DriftLimit {
     var limit = DriftLimit()

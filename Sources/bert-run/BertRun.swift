@@ -113,6 +113,10 @@ struct BertRun: ParsableCommand {
     if resume != nil && drift.isMeasured {
       throw ValidationError("--resume passes over texts that the drift is measured on")
     }
+    if drift.reference != nil && onError == .report {
+      throw ValidationError(
+        "--reference has a row for each text, so each needs an answer: use --on-error stop")
+    }
     if ids != nil && format != .npy {
       throw ValidationError("--ids goes with --format npy; JSON Lines hold the ids themselves")
     }
@@ -133,7 +137,9 @@ struct BertRun: ParsableCommand {
         let report = try ModelReport(path: path)
         return print(json ? report.json.text(pretty: true) : report.text)
       }
-      for report in drift.reports { try OutputFile.check(report) }
+      try OutputFile.check(
+        drift.reports,
+        besides: [path, source.input, drift.requireFile, drift.reference].compactMap { $0 })
       if format == .npy, isatty(1) != 0 {
         throw BertError(
           .usage,
@@ -172,7 +178,8 @@ struct BertRun: ParsableCommand {
       return
     }
     let measured = try DriftRun(
-      model, task: task, kernels: kernels, threads: threads, attributes: !drift.reports.isEmpty)
+      model, task: task, kernels: kernels, threads: threads, attributes: !drift.reports.isEmpty,
+      reference: drift.reference)
     let summary = try RunSummary(
       task, of: model, tasks, prompt: prompt, input: input, settings, measure: measured.add)
     // What was not measured must look neither good nor bad, and must not pass.
@@ -182,7 +189,7 @@ struct BertRun: ParsableCommand {
         "there are no texts to measure the drift on" + (gate == nil ? "" : ": the gate fails"),
         file: source.input == "-" ? nil : source.input)
     }
-    try drift.conclude(measured.report(), gate)
+    try measured.conclude(gate, reports: drift.reports)
     if let failure = summary.failure { throw failure }
   }
 

@@ -12,7 +12,7 @@ struct DriftOptions: ParsableArguments {
   @Option(
     name: .customLong("drift-report"),
     help: ArgumentHelp(
-      "Write the drift report, with what causes it, as .json or .html.", valueName: "file"),
+      "Write the drift report, with what causes it, as .json, .html or .md.", valueName: "file"),
     completion: .file())
   var reports: [String] = []
 
@@ -24,14 +24,21 @@ struct DriftOptions: ParsableArguments {
     completion: .file(extensions: ["json", "toml"]))
   var requireFile: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Compare both paths with another program's vectors too: a .npy file, a row for each text.",
+      valueName: "file"), completion: .file(extensions: ["npy"]))
+  var reference: String?
+
   func validate() throws {
-    for path in reports where !path.hasSuffix(".json") && !path.hasSuffix(".html") {
-      throw ValidationError("--drift-report takes file names that end in .json or .html")
+    for path in reports where !DriftRun.reportSuffixes.contains(where: path.hasSuffix) {
+      throw ValidationError("--drift-report takes file names that end in .json, .html or .md")
     }
   }
 
   var isMeasured: Bool {
     drift || !reports.isEmpty || require != nil || requireFile != nil
+      || reference != nil
   }
 
   func gate() throws(BertError) -> DriftGate? {
@@ -50,20 +57,5 @@ struct DriftOptions: ParsableArguments {
         .usage, "asks for nothing; expected thresholds, such as cosine = 0.999", file: requireFile)
     }
     return gate
-  }
-
-  /// Shows and writes the drift and applies the gate.
-  func conclude(_ report: DriftReport, _ gate: DriftGate?) throws(BertError) {
-    Console.note(report.summary)
-    let failures = gate?.failures(report)
-    for path in reports {
-      let text =
-        path.hasSuffix(".html")
-        ? DriftPage(report, failures: failures).html : report.json.text(pretty: true) + "\n"
-      try OutputFile.write(Array(text.utf8), to: path)
-    }
-    if let failures, !failures.isEmpty {
-      throw BertError(.driftGate, "the drift gate failed: " + failures.joined(separator: "; "))
-    }
   }
 }

@@ -4,6 +4,7 @@ import BertKernels
 import BertModel
 import BertRuntime
 import Bertq
+import ByteFiles
 import CommandSupport
 
 /// Measures how far both paths of a model lie apart on the texts that it answers.
@@ -13,7 +14,8 @@ struct DriftRun {
   private let meter: DriftMeter
 
   init(
-    _ model: Model, task: AnswerTask?, kernels: KernelSet, threads: Int, attributes: Bool
+    _ model: Model, task: AnswerTask?, kernels: KernelSet, threads: Int, attributes: Bool,
+    reference: String?
   ) throws(BertError) {
     let served = model.served
     for precision in [Precision.float32, .int8] where !served.holds(precision) {
@@ -30,7 +32,11 @@ struct DriftRun {
       source: served.file, kernels: kernels, team: ThreadTeam(count: threads),
       pooler: Pooler(
         task == .pooled ? EmbeddingRecipe(.pooler) : description.embedding, source: served.file,
-        kernels: kernels), attributes: attributes)
+        kernels: kernels), attributes: attributes,
+      vectors: try reference.map { path throws(BertError) in
+        let file = try FileMapping(path: path)
+        return try ReferenceVectors(file.bytes, owner: file, name: path)
+      })
   }
 
   /// Measures a batch of texts too.
@@ -42,16 +48,41 @@ struct DriftRun {
         for: model.served.description.configuration)
     }
     try meter.add(
-      batch, labels: texts.map { String(decoding: $0.input.text, as: UTF8.self) })
+      batch, labels: texts.map { String(decoding: $0.input.text, as: UTF8.self) },
+      promptTokens: texts.map(\.tokens.promptTokens))
   }
 
   /// What the drift was.
-  func report() throws(BertError) -> DriftReport {
+  private func report() throws(BertError) -> DriftReport {
     try meter.report(
       settings: DriftReport.Settings(
         fingerprint: model.served.fingerprint(.int8) ?? "", model: model.served.file.path,
         kernels: kernels.name,
         quantizer: model.served.file.quantizer.map { (key: $0.key, value: $0.value) },
         date: Timestamp.now))
+  }
+
+  /// The kinds of report files, by the ends of their names.
+  static let reportSuffixes = [".json", ".html", ".md"]
+
+  /// Shows the drift, writes the reports, and fails where the gate does.
+  func conclude(_ gate: DriftGate?, reports: [String]) throws(BertError) {
+    let report = try report()
+    let verdict = gate?.verdict(report)
+    Console.note(report.summary(verdict: verdict))
+    for path in reports {
+      let text =
+        if path.hasSuffix(".html") {
+          DriftPage(report, verdict: verdict).html
+        } else if path.hasSuffix(".md") {
+          DriftMarkdown(report, verdict: verdict).text
+        } else {
+          report.json(verdict: verdict).text(pretty: true) + "\n"
+        }
+      try OutputFile.write(Array(text.utf8), to: path)
+    }
+    if let failures = verdict?.failures, !failures.isEmpty {
+      throw BertError(.driftGate, "the drift gate failed: " + failures.joined(separator: "; "))
+    }
   }
 }

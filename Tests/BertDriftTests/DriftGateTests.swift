@@ -128,7 +128,7 @@ struct DriftGateTests {
       other: spearman == 0.5 ? vectors(0, 20, 30) : vectors(0, 10, 30))
     return DriftReport(
       texts: texts, tokens: 9, hidden: drift, embedding: drift, worstText: "", head: nil,
-      ranking: ranking, layers: [drift], linears: [], sites: [], settings: noSettings)
+      ranking: ranking, parity: nil, layers: [drift], linears: [], sites: [], settings: noSettings)
   }
 
   static let gates: [(String, failures: Int)] = [
@@ -140,17 +140,17 @@ struct DriftGateTests {
   @Test(arguments: gates.indices)
   func failuresNameTheMetricItsValueAndTheThreshold(_ index: Int) throws {
     let (text, count) = Self.gates[index]
-    let failures = try parse(text).failures(report())
+    let failures = try parse(text).verdict(report()).failures
     #expect(failures.count == count, "\(failures)")
     for failure in failures { #expect(failure.contains("required at ")) }
   }
 
   /// What cannot be measured must not pass.
   @Test func whatIsMissingOrNotANumberFails() throws {
-    #expect(try parse("spearman=-1").failures(report(spearman: nil)).count == 1)
+    #expect(try parse("spearman=-1").verdict(report(spearman: nil)).failures.count == 1)
     let broken = report([.nan, 0])
     for name in ["cosine=-1", "sqnr=-1000", "hidden.max_abs=1e300", "hidden.cosine_mean=-1"] {
-      #expect(try parse(name).failures(broken).count == 1, "\(name)")
+      #expect(try parse(name).verdict(broken).failures.count == 1, "\(name)")
     }
   }
 
@@ -159,7 +159,7 @@ struct DriftGateTests {
     same.add(reference: [1, 2], other: [1, 2], width: 2)
     let report = makeReport(same)
     #expect(
-      try parse("sqnr=200,cosine=1,spearman=1,hidden.max_abs=0").failures(report) == [])
+      try parse("sqnr=200,cosine=1,spearman=1,hidden.max_abs=0").verdict(report).failures == [])
     #expect(report.summary.contains("∞"))
   }
 
@@ -170,7 +170,8 @@ struct DriftGateTests {
     #expect(
       json.objectValue?.keys == [
         "fingerprint", "texts", "tokens", "hidden", "embedding", "ranking", "head", "layers",
-        "linears", "sites", "model", "kernels", "quantizer", "date",
+        "linears", "sites", "model", "kernels", "quantizer", "date", "parity_float",
+        "parity_int8", "reference", "verdict", "report_version",
       ])
     for (group, first) in [
       ("hidden", ["sqnr_db", "cosine_mean", "cosine_worst", "max_abs"])
@@ -186,5 +187,54 @@ struct DriftGateTests {
         == true)
     #expect(json["quantizer"]?["rounding"]?.stringValue == "nearest")
     #expect(report(texts: 2, spearman: nil).json["ranking"]?["spearman"]?.isNull == true)
+  }
+
+  // MARK: What people are shown
+
+  /// Every form of a report says what was asked, what was measured, and how much room is left.
+  @Test(arguments: [("cosine=0.7,sqnr=7.7", false), ("cosine=0.7,sqnr=7.5", true)])
+  func everyFormShowsVerdictThresholdsAndMargins(_ text: String, _ passes: Bool) throws {
+    let report = report()
+    let verdict = try parse(text).verdict(report)
+    #expect(verdict.passes == passes)
+    let forms = [
+      DriftPage(report, verdict: verdict).html, DriftMarkdown(report, verdict: verdict).text,
+      report.summary(verdict: verdict),
+    ]
+    // The worst cosine is 0.7071068, SQNR 7.634 dB.
+    let words = ["0.707107", "at least 0.7", "+0.007107", "7.63", passes ? "+0.13" : "-0.07"]
+    for form in forms {
+      #expect(form.contains(verdict.sentence))
+      #expect(form.contains("SQNR is the signal's energy") || form.contains("SQNR is the signal"))
+      for word in words { #expect(form.contains(word), "'\(word)' in \(form)") }
+    }
+    let json = report.json(verdict: verdict)["verdict"]
+    #expect(json?["passes"]?.boolValue == passes)
+    let checks = json?["checks"]?.arrayValue ?? []
+    #expect(
+      checks.map { $0["metric"]?.stringValue } == ["embedding.cosine_worst", "hidden.sqnr_db"])
+    #expect(checks[0]["margin"]?.numberValue == 0.00710678)
+    #expect(report.json["verdict"]?.isNull == true)
+  }
+
+  /// A missed threshold must not look like the number that missed it.
+  @Test func roundingHidesNoMiss() throws {
+    let failures = try parse("cosine=0.70710679").verdict(report()).failures
+    #expect(failures.count == 1 && failures[0].contains("0.7071067"), "\(failures)")
+    #expect(!failures[0].hasPrefix("cosine is 0.707107;"))
+  }
+
+  @Test func quotedTextsMeanNothingToMarkdownOrHTML() throws {
+    var drift = VectorDrift()
+    drift.add(reference: [1, 2], other: [1, 2], width: 2)
+    let report = DriftReport(
+      texts: 1, tokens: 9, hidden: drift, embedding: drift,
+      worstText: "a | b\n# c <script> *d*", head: nil,
+      ranking: RankingDrift(reference: [], other: []), parity: nil, layers: [drift], linears: [],
+      sites: [], settings: noSettings)
+    let text = DriftMarkdown(report, verdict: nil).text
+    #expect(text.contains("> a \\| b \\# c &lt;script&gt; \\*d\\*"))
+    #expect(!DriftPage(report, verdict: nil).html.contains("<script>"))
+    #expect(text.contains("1 text, 9 tokens"))
   }
 }

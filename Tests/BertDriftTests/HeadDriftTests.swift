@@ -163,7 +163,8 @@ struct HeadDriftTests {
     func json(_ head: HeadDrift) -> JSON? {
       DriftReport(
         texts: 1, tokens: 1, hidden: VectorDrift(), embedding: VectorDrift(), worstText: "",
-        head: head, ranking: RankingDrift(reference: [], other: []), layers: [], linears: [],
+        head: head, ranking: RankingDrift(reference: [], other: []), parity: nil, layers: [],
+        linears: [],
         sites: [], settings: noSettings
       ).json["head"]
     }

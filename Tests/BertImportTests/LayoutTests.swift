@@ -26,6 +26,12 @@ struct LayoutTests {
     for word in words { #expect(error?.message.contains(word) == true, "\(error?.message ?? "")") }
   }
 
+  @Test func tensorsOfAnAdapterAreRecognised() throws {
+    var model = try SmallModel()
+    model.add("base_model.model.encoder.layer.0.attention.self.query.lora_A.weight", [2, 4])
+    try model.expectError(.unsupported, ["adapter", "merge"])
+  }
+
   @Test(arguments: ["vocab.txt", "config.json", "tokenizer_config.json", "modules.json"])
   func recognisesPointersInAnyFile(_ name: String) throws {
     let model = try SmallModel()
@@ -54,6 +60,39 @@ struct LayoutTests {
     model.addLinear("classifier", 2, 4)
     model.config["architectures"] = ["BertForSequenceClassification"]
     #expect(try model.read().heads == [.classifier])
+  }
+
+  @Test(arguments: [".", "/"], ["", "params.bert."])
+  func namesOfFlaxAreRead(_ separator: String, _ prefix: String) throws {
+    var model = try SmallModel(prefix: prefix.isEmpty ? "" : "bert.")
+    model.addLinear((prefix.isEmpty ? "" : "bert.") + "pooler.dense", 4, 4)
+    model.addLinear("classifier", 2, 4)
+    model.config["architectures"] = ["BertForSequenceClassification"]
+    let expected = try model.read()
+    for place in model.tensors.indices {
+      var (name, shape, values) = model.tensors[place]
+      if name.hasSuffix("_embeddings.weight") {
+        name = name.dropLast(6) + "embedding"
+      } else if name.hasSuffix("LayerNorm.weight") {
+        name = name.dropLast(6) + "scale"
+      } else if name.hasSuffix(".weight") {
+        let (rows, columns) = (shape[0], shape[1])
+        name = name.dropLast(6) + "kernel"
+        let turned = values
+        values = (0..<(rows * columns)).map { turned[$0 % rows * columns + $0 / rows] }
+        shape.reverse()
+      }
+      if !prefix.isEmpty { name = "params." + name }
+      model.tensors[place] = (
+        name.split(separator: ".").joined(separator: separator), shape, values
+      )
+    }
+    let found = try model.read()
+    #expect(found.heads == [.classifier] && found.tensors == expected.tensors)
+    for tensor in expected.tensors {
+      #expect(
+        try found.readTensor(tensor.name) == expected.readTensor(tensor.name), "\(tensor.name)")
+    }
   }
 
   @Test func labelsThatNothingUsesAreNoError() throws {

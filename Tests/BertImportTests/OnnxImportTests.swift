@@ -10,7 +10,7 @@ import Testing
   /// How a linear's weight lies in a graph.
   enum Form: String, CaseIterable {
     case namelessProduct, namelessProductBiasFirst, turnedInTheGraph, gemm, gemmTurned, external
-    case identity
+    case identity, constantNode
   }
 
   static func turned(_ tensor: SmallModel.Tensor) -> SmallModel.Tensor {
@@ -70,6 +70,12 @@ import Testing
         forge.node("Identity", [value], value + "_same")
         forge.node("MatMul", ["x", value + "_same"], product)
         forge.node("Add", [product, linear.bias.name], sum)
+      case .constantNode:
+        forge.constant(value, turned.shape, turned.values)
+        // Numbers that steps compute with are no tensors of the model.
+        forge.constant(value + "_half", [], [0.5])
+        forge.node("MatMul", ["x", value], product)
+        forge.node("Add", [product, linear.bias.name], sum)
       case .turnedInTheGraph:
         forge.floats(plain.name, plain.shape, plain.values)
         forge.node("Transpose", [plain.name], value, lists: ["perm": [1, 0]])
@@ -93,6 +99,30 @@ import Testing
     }
     try model.folder.write("onnx/weights", outside)
     try expectSame(path, model, form.rawValue)
+  }
+
+  /// Some exporters keep one of two tied matrices, by the decoder's name.
+  @Test(arguments: ["", "bert."])
+  func wordEmbeddingsMayHaveTheDecodersName(prefix: String) throws {
+    var model = try SmallModel(prefix: prefix)
+    model.addMaskedWords()
+    model.config["architectures"] = ["BertForMaskedLM"]
+    model.config["tie_word_embeddings"] = true
+    let words = model.tensors[model.position(prefix + "embeddings.word_embeddings.weight")]
+    let tied = "cls.predictions.decoder.weight"
+    var forge = OnnxForge()
+    for tensor in model.tensors where tensor.name != words.name {
+      forge.floats(tensor.name, tensor.shape, tensor.values)
+    }
+    forge.floats(tied, words.shape, words.values)
+    forge.node("Gather", [tied, "input_ids"], "embedded")
+    let turned = Self.turned(words)
+    forge.floats("val_1", turned.shape, turned.values)
+    forge.node("MatMul", ["x", "val_1"], "product")
+    forge.node("Add", ["product", "cls.predictions.bias"], "scores")
+    try model.write()
+    try model.folder.write("onnx/model.onnx", forge.file)
+    try expectSame(model.folder.path + "/onnx/model.onnx", model, "tied")
   }
 
   /// How int8 exports keep a weight: `[in, out]` integers, factors of each output or one for all.

@@ -84,6 +84,23 @@ struct SentenceModulesTests {
     #expect(imported.files.contains { $0.hasSuffix("3_Dense/model.safetensors") })
   }
 
+  @Test func readsDenseModulesOfPyTorch() throws {
+    let model = try Self.model([
+      Self.transformer, Self.pooling, (type: "Dense", path: "2_Dense"),
+    ])
+    let (weight, bias) = ((0..<12).map { Float($0) / 8 }, [1, 2, 3] as [Float])
+    let pickle = PickleAssembler().raw("}")
+      .text("linear.weight").tensor("0", count: 12, [3, 4], [4, 1]).raw("s")
+      .text("linear.bias").tensor("1", count: 3, [3], [1]).raw("s.")
+    try model.folder.write("2_Dense/config.json", "{\"in_features\":4,\"out_features\":3}")
+    try model.folder.write(
+      "2_Dense/pytorch_model.bin", torchArchive(pickle.bytes, [("0", weight), ("1", bias)]))
+    let imported = try model.read()
+    #expect(imported.description.embedding.modules == [.dense(outputs: 3, .tanh)])
+    #expect(try imported.readTensor("module.0.weight") == weight)
+    #expect(try imported.readTensor("module.0.bias") == bias)
+  }
+
   @Test func readsPromptsAndDimensions() throws {
     let model = try Self.model([Self.transformer, Self.pooling])
     let file: JSON = [

@@ -152,7 +152,32 @@ import Testing
     try ModelFile.open(folder / "a.bertq").verifyAll()
   }
 
-  @Test func refusesTensorsOutOfTurnOrSize() throws {
+  @Test func theOrderOfWritingDoesNotMatter() throws {
+    let folder = try TemporaryFolder()
+    let model = TinyModel()
+    for (name, tensors) in [("a", model.tensors), ("b", model.tensors.reversed())] {
+      let writer = try BertqWriter(
+        path: folder / name, description: model.description, tensors: model.tensors,
+        producer: "tests")
+      for tensor in tensors { try model.append(tensor, to: writer) }
+      _ = try writer.finish()
+    }
+    #expect(try contents(folder / "a") == contents(folder / "b"))
+  }
+
+  @Test func aFileThatIsFinishedUnnamedCanBeReadAndLeavesNothing() throws {
+    let folder = try TemporaryFolder()
+    let model = TinyModel()
+    let writer = try BertqWriter(
+      path: folder / "a.bertq", description: model.description, tensors: model.tensors,
+      producer: "tests")
+    for tensor in model.tensors { try model.append(tensor, to: writer) }
+    let file = try writer.finishUnnamed { (path) throws(BertError) in try ModelFile.open(path) }
+    #expect(folder.names.isEmpty)
+    try file.verifyAll()
+  }
+
+  @Test func refusesTensorsThatAreNotPlannedOrTooLong() throws {
     let folder = try TemporaryFolder()
     let model = TinyModel()
     let writer = try BertqWriter(
@@ -160,7 +185,7 @@ import Testing
       producer: "tests")
     let many = [UInt8](repeating: 0, count: 70 * 8 * 4 + 1)
     many.withUnsafeBytes { bytes in
-      #expect(throws: BertError(.usage, "")) { try writer.append("embeddings.word", bytes) }
+      #expect(throws: BertError(.usage, "")) { try writer.append("embeddings.nothing", bytes) }
       #expect(throws: BertError(.usage, "")) { try writer.append("embeddings.position", bytes) }
     }
   }

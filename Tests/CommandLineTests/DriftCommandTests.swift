@@ -74,6 +74,75 @@ struct DriftCommandTests {
     expectFailure(try run("absent.toml"), .notFound, ["absent.toml"])
   }
 
+  @Test func reportsReplaceNothingThatIsRead() throws {
+    let shop = try Workshop.converted()
+    let model = try readBytes(shop.model)
+    let files = [
+      ("in.json", "--input", "[\"a\"]"), ("gate.json", "--require-file", "{\"cosine\":0.1}"),
+      ("vectors.json", "--reference", "no array"),
+    ]
+    for (name, option, content) in files {
+      let path = try shop.folder.write(name, content)
+      let texts = option == "--input" ? [] : ["a"]
+      let outcome = try Program.run.run(
+        [option, path, "--drift-report", path, shop.model] + texts)
+      expectFailure(outcome, .usage, ["would be replaced", name])
+      #expect(try readBytes(path) == Array(content.utf8))
+    }
+    try shop.folder.link("model.json", to: "model.bertq")
+    expectFailure(
+      try Program.run("--drift-report", shop.folder / "model.json", shop.model, "a"), .usage,
+      ["would be replaced"])
+    #expect(try readBytes(shop.model) == model)
+  }
+
+  @Test func theVerdictIsInEveryReportAndOnStandardError() throws {
+    let shop = try Workshop.converted()
+    let names = ["d.json", "d.html", "d.md"].map { shop.folder / $0 }
+    let outcome = try Program.run.run(
+      names.flatMap { ["--drift-report", $0] } + ["--require", "cosine=0.9", shop.model]
+        + Self.texts)
+    #expect(outcome.code == 0, "\(outcome.errors)")
+    let texts = try names.map { String(decoding: try readBytes($0), as: UTF8.self) }
+    for text in texts.dropFirst() + [outcome.errors] {
+      #expect(text.contains("The gate passed: all 1 thresholds are kept."))
+      #expect(text.contains("at least 0.9"))
+    }
+    let verdict = try JSON.parse(Array(texts[0].utf8))["verdict"]
+    #expect(verdict?["passes"]?.boolValue == true)
+    #expect(verdict?["checks"]?.arrayValue?.first?["threshold"]?.numberValue == 0.9)
+  }
+
+  /// The model's own vectors stand in for another program's.
+  @Test func vectorsOfAnotherProgramAreComparedWithBothPaths() throws {
+    let shop = try Workshop.converted()
+    let (vectors, path) = (shop.folder / "v.npy", shop.folder / "d.json")
+    for precision in ["--float", "--int8"] {
+      let made = try Program.run.run([precision, "--format", "npy", shop.model] + Self.texts)
+      try writeBytes(made.output, to: vectors)
+      let outcome = try Program.run.run(
+        ["--reference", vectors, "--drift-report", path, shop.model] + Self.texts)
+      #expect(outcome.code == 0 && outcome.errors.contains("beside"), "\(outcome.errors)")
+      let json = try JSON.parse(readBytes(path))
+      let own = precision == "--float" ? "parity_float" : "parity_int8"
+      let other = precision == "--float" ? "parity_int8" : "parity_float"
+      #expect(json[own]?["max_abs"]?.numberValue == 0)
+      #expect((json[own]?["cosine_worst"]?.numberValue ?? 0) > 0.9999999)
+      // The other path is as far off as the drift says.
+      #expect(json[other]?["max_abs"] == json["embedding"]?["max_abs"])
+      #expect((json[other]?["max_abs"]?.numberValue ?? 0) > 0)
+    }
+    func gate(_ text: String, _ texts: [String]) throws -> Program.Outcome {
+      try Program.run.run(["--reference", vectors, "--require", text, shop.model] + texts)
+    }
+    #expect(try gate("parity_int8.max_abs=0", Self.texts).code == 0)
+    #expect(try gate("parity=1.1", Self.texts).code == 3)
+    #expect(try Program.run.run(["--require", "parity=0.1", shop.model] + Self.texts).code == 3)
+    expectFailure(try gate("parity=0", Self.texts + ["more"]), .malformed, ["v.npy", "5 vectors"])
+    expectFailure(
+      try gate("parity=0", Array(Self.texts.dropLast())), .malformed, ["v.npy", "5 vectors"])
+  }
+
   /// Scores of every word for every token of a text would be 240 MB here.
   @Test func scoresOfWordsAreNotKept() throws {
     let configuration = BertConfiguration(

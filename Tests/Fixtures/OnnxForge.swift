@@ -109,6 +109,22 @@ package struct OnnxForge {
     tensor(name, shape, 1, raw: floatBytes(values))
   }
 
+  /// A node whose output is a tensor of float32.
+  package mutating func constant(_ name: String, _ shape: [Int], _ values: [Float]) {
+    graph.message(1) { node in
+      node.text(2, name)
+      node.text(4, "Constant")
+      node.message(5) { attribute in
+        attribute.text(1, "value")
+        attribute.message(5) { tensor in
+          for size in shape { tensor.integer(1, size) }
+          tensor.integer(2, 1)
+          tensor.bytes(9, floatBytes(values))
+        }
+      }
+    }
+  }
+
   /// An initialiser in a file beside the graph's.
   package mutating func external(
     _ name: String, _ shape: [Int], _ entries: [String: String]

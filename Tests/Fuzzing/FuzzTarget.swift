@@ -4,12 +4,15 @@ import Glibc
 import JSONText
 
 @testable import BertImport
+@testable import BertqFile
 @testable import TensorFiles
 
 /// A parser that is given bytes from anybody; it may throw a `BertError` of a malformed file, and nothing else may happen.
 enum FuzzTarget: String, CaseIterable {
   case safetensors, npz, pickle, torch, tensorflow, table, onnx, protobuf, index, recogniser, json
   case config, tokenizer, vocabulary, tokenizerConfig = "tokenizer-config"
+  case specialTokens = "special-tokens", addedTokens = "added-tokens", modules, pooling, sentences
+  case bertq
 
   /// The folder where the bytes are put for parsers that read files.
   static let folder: String = {
@@ -30,6 +33,11 @@ enum FuzzTarget: String, CaseIterable {
     case .tokenizer: "tokenizer.json"
     case .vocabulary: "vocab.txt"
     case .tokenizerConfig: "tokenizer_config.json"
+    case .specialTokens: "special_tokens_map.json"
+    case .addedTokens: "added_tokens.json"
+    case .modules: "modules.json"
+    case .pooling: "1_Pooling/config.json"
+    case .sentences: "config_sentence_transformers.json"
     default: "m"
     }
   }
@@ -44,6 +52,9 @@ enum FuzzTarget: String, CaseIterable {
         _ = try TensorTree(PickleMachine.read(&reader))
       case .protobuf:
         try walk(ProtobufReader(ByteReader("the message", Array(bytes))), depth: 0)
+      case .bertq:
+        let path = repaired(bytes).withUnsafeBytes { write($0) }
+        try ModelFile.open(path).verifyAll()
       default: try run(file: write(bytes))
       }
     } catch {
@@ -54,7 +65,8 @@ enum FuzzTarget: String, CaseIterable {
   private func run(file: String) throws(BertError) {
     switch self {
     case .table: _ = try SortedTable.read(.init(file))
-    case .config, .tokenizer, .vocabulary, .tokenizerConfig:
+    case .config, .tokenizer, .vocabulary, .tokenizerConfig, .specialTokens, .addedTokens, .modules,
+      .pooling, .sentences:
       _ = try ModelImport.read(input: Self.folder)
     default:
       let checkpoint = try Checkpoint.open(file)
@@ -63,6 +75,18 @@ enum FuzzTarget: String, CaseIterable {
       }
       if checkpoint.graph != nil { _ = try OnnxWeights.named(checkpoint) }
     }
+  }
+
+  /// The file with a prologue that fits it, so that what lies behind the checksums is reached.
+  private func repaired(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
+    let start = BertqFormat.prologueSize
+    guard bytes.count > start else { return Array(bytes) }
+    let said = bytes.loadUnaligned(fromByteOffset: 16, as: UInt64.self)
+    let length = Int(said % UInt64(bytes.count - start + 1))
+    let header = UnsafeRawBufferPointer(rebasing: bytes[start..<(start + length)])
+    let prologue = Prologue(
+      headerChecksum: checksum(header), headerLength: length, fileLength: bytes.count)
+    return prologue.bytes + bytes[start...]
   }
 
   /// Takes every field for every type.

@@ -1,7 +1,7 @@
 /// A published tensor name, brought to the one spelling that the table of expected tensors uses.
 ///
 /// Hugging Face's spelling is that one, without the prefix of the encoder. Older checkpoints write
-/// `gamma` and `beta`; TensorFlow's separate with `/`, number layers `layer_0`, call weights
+/// `gamma` and `beta`; Flax's `kernel`, `embedding` and `scale`; TensorFlow's separate with `/`, number layers `layer_0`, call weights
 /// `kernel` and store those `[in, out]`.
 struct PublishedName {
   /// The name in Hugging Face's spelling, prefix included.
@@ -21,6 +21,7 @@ struct PublishedName {
     if name.contains("/") || Self.bareTensorFlowNames[name] != nil {
       translateTensorFlow(name)
     }
+    translateFlax()
     if dotted.hasSuffix("LayerNorm.gamma") {
       dotted = dotted.dropLast(5) + "weight"
     } else if dotted.hasSuffix("LayerNorm.beta") {
@@ -70,6 +71,18 @@ struct PublishedName {
       parts[parts.count - 1] = "weight"
     }
     dotted = parts.joined(separator: ".")
+  }
+
+  /// Flax calls weights `kernel`, stored `[in, out]`, `embedding` in tables, and `scale` in norms.
+  private mutating func translateFlax() {
+    for (suffix, isMatrix) in [
+      (".kernel", true), (".embedding", false), ("LayerNorm.scale", false),
+    ]
+    where dotted.hasSuffix(suffix) {
+      let last = dotted.split(separator: ".").last ?? ""
+      dotted = dotted.dropLast(last.count) + "weight"
+      isTransposed = isTransposed || isMatrix
+    }
   }
 
   /// Recognises what an optimiser leaves in a checkpoint.

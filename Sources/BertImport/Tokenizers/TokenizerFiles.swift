@@ -160,8 +160,9 @@ extension TokenizerFiles {
     } else if configuration["do_lower_case"] == nil {
       throw BertError(
         .unsupported,
-        "tokenizer.json has no normalizer, but BertTokenizer has one of its own: say do_lower_case in "
-          + "tokenizer_config.json, or name the class PreTrainedTokenizerFast")
+        "has no normalizer, but BertTokenizer has one of its own: say do_lower_case in "
+          + "tokenizer_config.json, or name the class PreTrainedTokenizerFast",
+        file: files.tokenizer)
     } else {
       notices.append("tokenizer.json has no normalizer; that of the class BertTokenizer is used")
     }
@@ -172,8 +173,8 @@ extension TokenizerFiles {
     if rulesOf == .bert, !rules.cleansText {
       throw BertError(
         .unsupported,
-        "tokenizer.json has clean_text false, but BertTokenizer cleans texts: name the class "
-          + "PreTrainedTokenizerFast")
+        "has clean_text false, but BertTokenizer cleans texts: name the class "
+          + "PreTrainedTokenizerFast", file: files.tokenizer)
     }
   }
 
@@ -417,8 +418,8 @@ extension TokenizerFiles {
         if !isPlain {
           throw BertError(
             .unsupported,
-            "tokenizer.json frames texts otherwise than BertTokenizer does, whose class is named: name the "
-              + "class PreTrainedTokenizerFast if tokenizer.json is right")
+            "frames texts otherwise than BertTokenizer does, whose class is named: name the class "
+              + "PreTrainedTokenizerFast if this is right", file: files.tokenizer)
         }
       } else {
         for (token, id) in templates.ids where added.id(of: token) != id {

@@ -43,7 +43,7 @@ final class OnnxFile: TensorContainer {
     guard let found else {
       throw BertError(.malformed, "is no ONNX model: it has no graph", byteOffset: 0)
     }
-    if found.tensors.isEmpty { throw BertError(.unsupported, "the graph has no initialiser") }
+    if found.tensors.isEmpty { throw BertError(.unsupported, "the graph holds no tensor") }
     return (found.graph, found.tensors, found.elements, found.ignored)
   }
 
@@ -86,17 +86,16 @@ private struct OnnxContents {
     var message = message
     while let (field, value) = try message.next() {
       switch field {
-      case 1: try graph.append(message.message(value, "node", as: "a node"))
+      case 1:
+        guard let constant = try graph.append(message.message(value, "node", as: "a node")) else {
+          continue
+        }
+        var tensor = try OnnxTensor(constant.tensor)
+        tensor.name = constant.name
+        if tensor.mayBeWeight { try append(tensor, file, at: message.position) }
       case 5:
         let tensor = try OnnxTensor(message.message(value, "initializer", as: "a tensor"))
-        do throws(BertError) {
-          try append(tensor, file)
-        } catch {
-          var error = error
-          error.tensor = String(tensor.name.prefix(200))
-          error.byteOffset = error.byteOffset ?? message.position
-          throw error
-        }
+        try append(tensor, file, at: message.position)
       case 15:
         throw BertError(
           .unsupported, "the graph has a sparse tensor; save it dense", byteOffset: message.position
@@ -107,6 +106,19 @@ private struct OnnxContents {
     let total = outside.values.reduce(0) { $0 + $1.size }
     if outsideBytes / FileLimits.storageSharing > total {
       throw message.damaged("its tensors are many times as large as the files that hold them")
+    }
+  }
+
+  private mutating func append(
+    _ tensor: OnnxTensor, _ file: InputFile, at position: Int
+  ) throws(BertError) {
+    do throws(BertError) {
+      try append(tensor, file)
+    } catch {
+      var error = error
+      error.tensor = String(tensor.name.prefix(200))
+      error.byteOffset = error.byteOffset ?? position
+      throw error
     }
   }
 

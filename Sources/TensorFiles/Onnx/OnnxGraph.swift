@@ -27,16 +27,23 @@ package struct OnnxGraph: Sendable {
   private var text = 0
 
   /// Adds the node that a message describes.
-  mutating func append(_ message: ProtobufReader) throws(BertError) {
+  ///
+  /// - Returns: the tensor that it is, where it is a constant: its value's name, and its message.
+  mutating func append(
+    _ message: ProtobufReader
+  ) throws(BertError) -> (name: String, tensor: ProtobufReader)? {
     var message = message
     var node = Node()
+    var constant: ProtobufReader?
     while let (field, value) = try message.next() {
       switch field {
       case 1: node.inputs.append(try name(message, value, "input"))
       case 2: node.outputs.append(try name(message, value, "output"))
       case 3: node.name = try name(message, value, "name")
       case 4: node.operation = try name(message, value, "op_type")
-      case 5: try attribute(message.message(value, "attribute", as: "an attribute"), &node)
+      case 5:
+        let part = try message.message(value, "attribute", as: "an attribute")
+        constant = try attribute(part, &node) ?? constant
       case 7: node.domain = try name(message, value, "domain")
       default: break
       }
@@ -46,6 +53,10 @@ package struct OnnxGraph: Sendable {
       throw message.damaged("the graph has more nodes than an encoder can need")
     }
     nodes.append(node)
+    guard node.operation == "Constant", node.domain.isEmpty, let output = node.outputs.first,
+      let constant
+    else { return nil }
+    return (output, constant)
   }
 
   private mutating func name(
@@ -59,21 +70,25 @@ package struct OnnxGraph: Sendable {
     return name
   }
 
+  /// Reads an attribute; gives the message of a tensor that is its value.
   private mutating func attribute(
     _ message: ProtobufReader, _ node: inout Node
-  ) throws(BertError) {
+  ) throws(BertError) -> ProtobufReader? {
     var message = message
     var name = ""
     var integers: [Int] = []
+    var tensor: ProtobufReader?
     while let (field, value) = try message.next() {
       switch field {
       case 1: name = try self.name(message, value, "name")
       case 2: node.reals[name] = Float(bitPattern: try message.fixed32(value, "f"))
       case 3: integers = [try message.integer(value, "i")]
+      case 5: tensor = try message.message(value, "t", as: "a tensor")
       case 8: try message.append(value, "ints", to: &integers, limit: FileLimits.rank)
       default: break
       }
     }
     if !integers.isEmpty { node.integers[name] = integers }
+    return name == "value" ? tensor : nil
   }
 }

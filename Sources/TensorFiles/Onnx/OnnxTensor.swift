@@ -58,6 +58,12 @@ struct OnnxTensor {
   /// What its elements are; nil for what is no plain number.
   var storedType: StoredType? { Self.types[type] }
 
+  /// Whether a constant in the graph may be a weight or the scales of one, not a number that steps compute with.
+  var mayBeWeight: Bool {
+    guard let type = storedType, !shape.isEmpty else { return false }
+    return type.isFloat || type == .int8 || type == .uint8
+  }
+
   /// Where its elements lie, checked against its shape.
   ///
   /// - Parameter open: gives the file of a name beside the graph's.
