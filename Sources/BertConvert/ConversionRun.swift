@@ -49,16 +49,17 @@ struct ConversionRun {
     }
     let recipe =
       try order.recipe.map { text throws(BertError) in try Recipe.parse(text) } ?? .standard
-    let vocabulary =
-      model.vocabulary.isEmpty
-      ? []
-      : try VocabularyTable.build(
-        model.vocabulary, unlisted: model.addedIDs)
-    let tokenizer = try Self.tokenizer(vocabulary, model.description)
+    let settings = model.description.tokenizer ?? TokenizerSettings()
+    let tables =
+      if let stored = model.storedTables { stored } else { try model.tokenizer.tables(settings) }
+    // What the tokenizer refuses must not be written.
+    let tokenizer =
+      tables.isEmpty
+      ? nil : try Tokenizer(tables: TokenizerTables(copying: tables), settings: settings)
     let input = try calibrationInput(
       model.description, tokenizer, watch)
     var conversion = FileConversion(
-      model: model, vocabulary: vocabulary, weights: order.weights, recipe: recipe,
+      model: model, tables: tables, weights: order.weights, recipe: recipe,
       calibration: input, embeddings: order.embeddings.form, kernels: try KernelSet.choose(),
       team: ThreadTeam(count: min(order.threads ?? CpuShare.threads, CpuShare.limit)), watch: watch)
     let fingerprints = try conversion.write(to: order.output, budget: budget)
@@ -99,16 +100,6 @@ struct ConversionRun {
     if let report = order.report, OutputFile.isSame(report, as: order.output) {
       throw BertError(.usage, "cannot be both the model and the report", file: report)
     }
-  }
-
-  /// The tokenizer that the file will have: what it refuses must not be written.
-  private static func tokenizer(
-    _ vocabulary: [UInt8], _ model: ModelDescription
-  ) throws(BertError) -> Tokenizer? {
-    if vocabulary.isEmpty { return nil }
-    return try Tokenizer(
-      vocabulary: try VocabularyTable(copying: vocabulary),
-      settings: model.tokenizer ?? TokenizerSettings())
   }
 
   private func calibrationInput(

@@ -43,7 +43,7 @@ package enum ModelFeature: String, CaseIterable, Sendable {
   /// Whether this package's tokenizer, encoder and pooling compute it; heads are asked themselves.
   var isComputed: Bool {
     switch self {
-    case .bytePairTokenizer, .unigramTokenizer, .unpooledPrompt: false
+    case .unpooledPrompt: false
     default: true
     }
   }
