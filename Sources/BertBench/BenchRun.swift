@@ -20,6 +20,8 @@ package struct BenchRun {
   package var rounds = 9
   /// Seconds of a round.
   package var seconds = 0.3
+  /// The last hidden states that are wanted of each text.
+  package var rows = BenchRows.all
 
   /// Measures a model, alone or in turn with a rival.
   ///
@@ -59,12 +61,12 @@ package struct BenchRun {
     return done
   }
 
-  private var threadCounts: [Int] {
+  var threadCounts: [Int] {
     if !threads.isEmpty { return threads }
     return CpuShare.threads > 1 ? [1, CpuShare.threads] : [1]
   }
 
-  private var heldPrecisions: [Precision] {
+  var heldPrecisions: [Precision] {
     precisions.isEmpty ? [.int8, .float32].filter { served.holds($0) } : precisions
   }
 
@@ -82,7 +84,9 @@ package struct BenchRun {
     for name in names {
       if name == "ragged" {
         let ragged =
-          if let input { try Workload.ragged(served, file: input) } else { try Workload.ragged(c) }
+          if let input { try Workload.ragged(served, file: input, rows) } else {
+            try Workload.ragged(c, rows)
+          }
         list.append(ragged)
         continue
       }
@@ -95,7 +99,7 @@ package struct BenchRun {
         note("\(name) left out: the model has \(c.maximumPositions) positions")
         continue
       }
-      list.append(try Workload.grid(batch: sizes[0], length: sizes[1], c))
+      list.append(try Workload.grid(batch: sizes[0], length: sizes[1], c, rows))
     }
     if list.isEmpty {
       throw BertError(

@@ -28,7 +28,7 @@ struct Measurement {
     return Cell(
       workload: workload, precision: encoder.precision, threads: encoder.team.count,
       milliseconds: milliseconds, ceilings: ceilings, stages: try profile(workload),
-      multiplyAdds: workload.multiplyAdds(encoder.configuration), rival: rivals)
+      multiplyAdds: workload.multiplyAdds(encoder.configuration, encoder.precision), rival: rivals)
   }
 
   /// Milliseconds of one of several runs.

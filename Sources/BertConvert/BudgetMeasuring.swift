@@ -56,6 +56,9 @@ struct BudgetMeasuring {
   ) throws(BertError) -> BertqFingerprints {
     let kept = Set(kept.map { $0.linear.description })
     var dropped: Set<String> = []
+    if weights == .int8, file.find(CanonicalName.int8Words) != nil {
+      dropped.insert(CanonicalName.wordEmbeddings)
+    }
     for name in linearNames {
       if kept.contains(name) {
         for tensor in file.tensors where tensor.name.hasPrefix(name + QuantizedPart.prefix) {

@@ -41,7 +41,7 @@ public struct CheckpointConversion: Sendable {
     case none
   }
 
-  /// How word embeddings are stored: most of a multilingual model's bytes.
+  /// How the int8 path's word embeddings are stored: most of a multilingual model's bytes.
   public enum WordEmbeddings: String, Sendable, CaseIterable {
     /// As published.
     case f32
@@ -64,9 +64,10 @@ public struct CheckpointConversion: Sendable {
   public var idsOnly = false
   /// Which weights are written.
   public var weights = Weights.both
-  /// How word embeddings are stored.
+  /// How the int8 path's word embeddings are stored.
   ///
-  /// Both precisions compute with what is stored.
+  /// The float32 path always has the published ones. As published is the default: int8 costs 0.1 dB of SQNR on
+  /// all-MiniLM-L6-v2, and of a mapped file only the rows of words that occur are ever read.
   public var embeddings = WordEmbeddings.f32
   /// What int8 weights are fitted to.
   public var calibration = Calibration.builtIn
@@ -107,6 +108,9 @@ public struct CheckpointConversion: Sendable {
     if weights == .float && (driftLimit != nil || recipe != nil || isCalibratedByFile) {
       throw BertError(
         .usage, "calibration texts, drift limit and recipe have no say in float32 weights alone")
+    }
+    if weights == .float && embeddings != .f32 {
+      throw BertError(.usage, "word embeddings are rounded for int8 weights, and there are none")
     }
     if let threads, !(1...CpuShare.limit).contains(threads) {
       throw BertError(.usage, "\(threads) threads: expected 1 to \(CpuShare.limit)")

@@ -144,11 +144,16 @@ struct FileConversion {
     }
   }
 
-  /// The model's tensors that go into the file as float32.
-  private var canonicalTensors: [TensorRequirement] {
+  /// The model's tensors that are read before the linears are quantised.
+  private var readTensors: [TensorRequirement] {
     guard weights == .int8 else { return model.tensors }
     let linears = Set(configuration.floatLinearTensors.map(\.name))
     return model.tensors.filter { !linears.contains($0.name) }
+  }
+
+  /// Whether one of them goes into the file as float32.
+  private func stores(_ tensor: TensorRequirement) -> Bool {
+    weights != .int8 || !writesOwnWords || tensor.name != CanonicalName.wordEmbeddings
   }
 
   private var plan: [BertqTensor] {
@@ -156,17 +161,21 @@ struct FileConversion {
     for table in tables {
       list.append(BertqTensor(table.name, .uint8, .rowMajor, [table.bytes.count]))
     }
-    for tensor in canonicalTensors {
-      guard tensor.name == CanonicalName.wordEmbeddings else {
+    for tensor in readTensors {
+      if stores(tensor) {
         list.append(BertqTensor(tensor.name, .float32, tensor.layout, tensor.shape))
-        continue
       }
-      list += embeddings.tensors(rows: tensor.shape[0], width: tensor.shape[1]).map {
-        BertqTensor($0.name, $0.type, .rowMajor, $0.shape)
+      if writesOwnWords, tensor.name == CanonicalName.wordEmbeddings {
+        list += ownWords.map { BertqTensor($0.name, $0.type, .rowMajor, $0.shape) }
       }
     }
     if weights != .float { list += linears.flatMap { quantizedTensors($0) } }
     return list
+  }
+
+  /// The tensors of the int8 path's own word embeddings.
+  private var ownWords: [(name: String, type: ElementType, shape: [Int])] {
+    embeddings.tensors(rows: configuration.vocabularySize, width: configuration.hiddenSize)
   }
 
   private func quantizedTensors(_ linear: LinearName) -> [BertqTensor] {
@@ -186,27 +195,28 @@ extension FileConversion {
         try writer.append(table.name, bytes)
       }
     }
-    for (index, tensor) in canonicalTensors.enumerated() {
+    for (index, tensor) in readTensors.enumerated() {
       let values = try model.readTensor(tensor.name)
-      if tensor.name == CanonicalName.wordEmbeddings {
-        try write(words: values, tensor.shape, writer)
-      } else {
+      if stores(tensor) {
         try withStoredBytes(values, tensor) { (bytes) throws(BertError) in
           try writer.append(tensor.name, bytes)
         }
       }
-      watch(.progress(stage: .converting, done: index + 1, of: canonicalTensors.count))
+      if writesOwnWords, tensor.name == CanonicalName.wordEmbeddings {
+        try writeOwn(words: values, writer)
+      }
+      watch(.progress(stage: .converting, done: index + 1, of: readTensors.count))
     }
   }
 
-  private func write(
-    words values: [Float], _ shape: [Int], _ writer: BertqWriter
-  ) throws(BertError) {
-    let tensors = embeddings.tensors(rows: shape[0], width: shape[1])
+  private var writesOwnWords: Bool { weights != .float && embeddings != .float32 }
+
+  /// Writes the int8 path's own word embeddings.
+  private func writeOwn(words values: [Float], _ writer: BertqWriter) throws(BertError) {
     let parts = try values.withUnsafeBufferPointer { (values) throws(BertError) in
-      try embeddings.encode(values, width: shape[1])
+      try embeddings.encode(values, width: configuration.hiddenSize)
     }
-    for (tensor, bytes) in zip(tensors, parts) {
+    for (tensor, bytes) in zip(ownWords, parts) {
       try withBytes(bytes) { (bytes) throws(BertError) in try writer.append(tensor.name, bytes) }
     }
   }

@@ -17,9 +17,6 @@ extension ImportedModel {
       var report = ImportReport()
       report.source = file.model.provenance.source
       report.files = [file.path]
-      if file.find(CanonicalName.wordEmbeddings)?.elementType != .float32 {
-        report.notices.append("the word embeddings are those that the file holds, rounded already")
-      }
       self.init(
         description: file.model, tables: try Self.tables(file), tensors: tensors, report: report
       ) { (name) throws(BertError) in try file.readFloat32(name) }
@@ -38,8 +35,7 @@ extension ImportedModel {
         tensor: missing.name)
     }
     return file.tensors.compactMap { view in
-      let isTable = view.elementType == .uint8 || view.name == CanonicalName.wordScales
-      if isTable || view.name.contains(QuantizedPart.prefix) { return nil }
+      if view.elementType == .uint8 || view.name.contains(QuantizedPart.prefix) { return nil }
       return TensorRequirement(view.name, view.shape, view.layout)
     }
   }
@@ -64,14 +60,6 @@ extension ModelFile {
   fileprivate func readFloat32(_ name: String) throws(BertError) -> [Float] {
     guard let view = find(name) else {
       throw BertError(.notFound, "the model has no such tensor", tensor: name)
-    }
-    if name == CanonicalName.wordEmbeddings {
-      var values: [Float] = []
-      let count = view.shape.reduce(1, *)
-      try WordTable(self).withFloats(self) {
-        values = Array(UnsafeBufferPointer(start: $0, count: count))
-      }
-      return values
     }
     _ = try require(name, .float32, view.shape, view.layout)
     let stored = view.bytes.bindMemory(to: Float.self)

@@ -44,11 +44,14 @@ package enum CanonicalName {
   package static let merges = "tokenizer.merges"
   /// The table of a tokenizer's precompiled normalisation: `[bytes]`.
   package static let normalizer = "tokenizer.normalizer"
-  /// `[vocabulary, hidden]`: float32, float16, or int8 with `wordScales`.
+  /// `[vocabulary, hidden]`, float32: the float path's, and the int8 path's where that has none of its
+  /// own.
   package static let wordEmbeddings = "embeddings.word"
+  /// `[vocabulary, hidden]`: the int8 path's own, float16, or int8 with `int8WordScales`.
+  package static let int8Words = "embeddings.int8.word"
   /// `[vocabulary, ⌈hidden / 32⌉]`: what one step of int8 word embeddings is worth, for every 32 of
   /// a row.
-  package static let wordScales = "embeddings.word.scale"
+  package static let int8WordScales = "embeddings.int8.word.scale"
   /// `[positions, hidden]`.
   package static let positionEmbeddings = "embeddings.position"
   /// `[token types, hidden]`.

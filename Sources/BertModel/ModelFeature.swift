@@ -80,7 +80,7 @@ extension ModelDescription {
       uses(.multiVector, head.multiVector != nil)
     }
     for (name, elementType) in tensors {
-      if name == CanonicalName.wordEmbeddings {
+      if name == CanonicalName.int8Words {
         uses(.float16Words, elementType == .float16)
         uses(.int8Words, elementType == .int8)
       }
@@ -95,7 +95,7 @@ extension ModelDescription {
   ///
   /// - Throws: `unsupported` with the feature's name.
   package func requireComputable(_ source: any WeightSource) throws(BertError) {
-    let word = source.find(CanonicalName.wordEmbeddings)
+    let word = source.find(CanonicalName.int8Words)
     let tensors = word.map { [(name: $0.name, elementType: $0.elementType)] } ?? []
     let missing = features(tensors: tensors).filter { !$0.isComputed }
     guard let name = missing.map(\.rawValue).min() else { return }

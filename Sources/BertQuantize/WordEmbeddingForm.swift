@@ -1,9 +1,9 @@
 import BertErrors
 import BertModel
 
-/// How a model's word embeddings are stored: they are most of a multilingual model's bytes.
+/// How the int8 path's word embeddings are stored: they are most of a multilingual model's bytes.
 package enum WordEmbeddingForm: String, CaseIterable, Sendable {
-  /// As published.
+  /// As published: the float path's own.
   case float32 = "f32"
   /// Rounded to IEEE binary16: half the bytes.
   case float16 = "f16"
@@ -13,18 +13,17 @@ package enum WordEmbeddingForm: String, CaseIterable, Sendable {
   /// Numbers of a row that share a scale.
   static let block = 32
 
-  /// The tensors that hold `[rows, width]` embeddings, in the order of `encode`'s results.
+  /// The int8 path's own tensors that hold `[rows, width]` embeddings, in the order of `encode`'s results;
+  /// none for float32.
   package func tensors(rows: Int, width: Int) -> [(name: String, type: ElementType, shape: [Int])] {
-    let words = (CanonicalName.wordEmbeddings, elementType, [rows, width])
-    guard self == .int8 else { return [words] }
-    return [words, (CanonicalName.wordScales, .float32, [rows, Self.blocks(of: width)])]
-  }
-
-  private var elementType: ElementType {
     switch self {
-    case .float32: .float32
-    case .float16: .float16
-    case .int8: .int8
+    case .float32: []
+    case .float16: [(CanonicalName.int8Words, .float16, [rows, width])]
+    case .int8:
+      [
+        (CanonicalName.int8Words, .int8, [rows, width]),
+        (CanonicalName.int8WordScales, .float32, [rows, Self.blocks(of: width)]),
+      ]
     }
   }
 
@@ -38,7 +37,7 @@ package enum WordEmbeddingForm: String, CaseIterable, Sendable {
     _ values: UnsafeBufferPointer<Float>, width: Int
   ) throws(BertError) -> [[UInt8]] {
     switch self {
-    case .float32: return [Array(UnsafeRawBufferPointer(values))]
+    case .float32: return []
     case .float16: return [try Self.halves(values, width: width)]
     case .int8:
       var (words, scales): ([UInt8], [UInt8]) = ([], [])

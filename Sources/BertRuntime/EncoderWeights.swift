@@ -80,7 +80,7 @@ final class EncoderWeights: @unchecked Sendable {
         bias: try source.require(name + ".bias", .float32, [c.hiddenSize]).floats)
     }
     // Rows of the word table are verified when they are first looked up.
-    word = try WordTable(source)
+    word = try WordTable(source, precision)
     position = try source.require(
       CanonicalName.positionEmbeddings, .float32, [c.maximumPositions, c.hiddenSize]
     ).floats

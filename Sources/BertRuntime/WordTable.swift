@@ -2,8 +2,8 @@ import BertErrors
 import BertKernels
 import BertModel
 
-/// The word embeddings, in the form the file has them: float32, float16, or int8 with a scale for
-/// every 32 numbers of a row.
+/// The word embeddings of a path, in the form the file has them: float32, float16, or int8 with a scale
+/// for every 32 numbers of a row.
 ///
 /// A row is decoded to float32, exactly or by one rounding: the same bits on every CPU.
 ///
@@ -19,21 +19,25 @@ package struct WordTable: @unchecked Sendable {
   /// Finds the table; rows are verified when they are first looked up.
   ///
   /// - Throws: `malformed` when it is absent or of another kind.
-  package init(_ source: any WeightSource) throws(BertError) {
+  package init(_ source: any WeightSource, _ precision: Precision) throws(BertError) {
     let c = source.model.configuration
-    let type = source.find(CanonicalName.wordEmbeddings)?.elementType ?? .float32
+    let shape = [c.vocabularySize, c.hiddenSize]
     width = c.hiddenSize
-    guard [.float32, .float16, .int8].contains(type) else {
-      throw BertError(
-        .malformed, "is \(type.rawValue); expected F32, F16 or I8",
-        tensor: CanonicalName.wordEmbeddings)
+    guard precision == .int8, let own = source.find(CanonicalName.int8Words) else {
+      view = try source.require(CanonicalName.wordEmbeddings, .float32, shape, verifying: false)
+      scales = nil
+      return
     }
-    view = try source.require(
-      CanonicalName.wordEmbeddings, type, [c.vocabularySize, c.hiddenSize], verifying: false)
+    guard own.elementType == .float16 || own.elementType == .int8 else {
+      throw BertError(
+        .malformed, "is \(own.elementType.rawValue); expected F16 or I8",
+        tensor: CanonicalName.int8Words)
+    }
+    view = try source.require(CanonicalName.int8Words, own.elementType, shape, verifying: false)
     scales =
-      type == .int8
+      own.elementType == .int8
       ? try source.require(
-        CanonicalName.wordScales, .float32, [c.vocabularySize, Self.blocks(of: c.hiddenSize)],
+        CanonicalName.int8WordScales, .float32, [c.vocabularySize, Self.blocks(of: c.hiddenSize)],
         verifying: false)
       : nil
   }
@@ -55,7 +59,7 @@ package struct WordTable: @unchecked Sendable {
   }
 
   /// Writes a row as float32.
-  func decode(_ row: Int, into out: UnsafeMutablePointer<Float>) {
+  package func decode(_ row: Int, into out: UnsafeMutablePointer<Float>) {
     guard let base = view.bytes.baseAddress else { return }
     switch view.elementType {
     case .float16:
@@ -75,19 +79,5 @@ package struct WordTable: @unchecked Sendable {
   func verifyAll(in source: any WeightSource) throws(BertError) {
     try source.verify(view, bytes: 0..<view.bytes.count)
     if let scales { try source.verify(scales, bytes: 0..<scales.bytes.count) }
-  }
-
-  /// Lends all rows as float32, decoded in memory where that is needed, verified.
-  package func withFloats(
-    _ source: any WeightSource, _ body: (UnsafePointer<Float>) -> Void
-  ) throws(BertError) {
-    try verifyAll(in: source)
-    if let floats { return body(floats) }
-    let rows = view.shape[0]
-    let decoded = try AlignedBuffer(
-      checkedFloats: rows * width, for: "the word embeddings as float32",
-      advice: "leave the drift out")
-    for row in 0..<rows { decode(row, into: decoded.floats + row * width) }
-    body(UnsafePointer(decoded.floats))
   }
 }

@@ -5,7 +5,9 @@ import BertTokenize
 extension Model {
   /// A text's tokens, the special ones included.
   ///
-  /// - Parameter truncates: cuts what is too long; nil does as the model's options say.
+  /// - Parameters:
+  ///   - text: a `String`, or a `TextInput`.
+  ///   - truncates: cuts what is too long; nil does as the model's options say.
   /// - Throws: `usage` for a text that is too long, with both counts, or ids outside the model;
   ///   `unsupported` for text when the file has no vocabulary.
   public func tokenize(

@@ -12,7 +12,10 @@ import Synchronization
 ///     let model = try Model(path: "model.bertq")
 ///     let vectors = try model.embed(["a text", "another"])       // blocks; throws at the first bad text
 ///     let each = model.embedEach(["a text", "another"])          // a result for each text
-///     let later = try await model.embed(["a text"])              // from a task: suspends, does not block
+///
+/// In an asynchronous function the same names mean the twins that suspend:
+///
+///     let later = try await model.embed(["a text"])
 ///
 /// Threads start with the first call. A model that was opened before `fork` works in the child too: it
 /// starts threads of its own there. Build with `-c release`: a debug build does not optimise the kernels.

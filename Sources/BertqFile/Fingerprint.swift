@@ -116,13 +116,15 @@ private struct FingerprintTensors {
   /// The tokenizer's tables, the embeddings, the norms, the linears of all layers, and the pooler
   /// where it is there; nil when the file does not hold the path.
   func encoder(_ path: Path) -> [TensorRecord]? {
-    let shared = configuration.sharedTensors.compactMap { byName[$0.name] }
-    guard shared.count == configuration.sharedTensors.count, let linears = linears(path) else {
-      return nil
+    // The int8 path's own word embeddings are among what `linears` finds.
+    let ownWords = path == .int8 && byName[CanonicalName.int8Words] != nil
+    let names = configuration.sharedTensors.map(\.name).filter {
+      !(ownWords && $0 == CanonicalName.wordEmbeddings)
     }
-    let optional = [CanonicalName.wordScales] + configuration.poolerTensors.map(\.name)
+    let shared = names.compactMap { byName[$0] }
+    guard shared.count == names.count, let linears = linears(path) else { return nil }
     let tables = all.filter { $0.tensor.name.hasPrefix("tokenizer.") }
-    return shared + linears + tables + optional.compactMap { byName[$0] }
+    return shared + linears + tables + configuration.poolerTensors.compactMap { byName[$0.name] }
   }
 
   /// What vectors are made with behind the encoder.
@@ -147,7 +149,7 @@ private struct FingerprintTensors {
       let found = float.compactMap { byName[$0.name] }
       return found.count == float.count ? found : nil
     }
-    // All int8 tensors of the layers, and the float ones of linears without int8 weights.
+    // All int8 tensors of embeddings and layers, and the float ones of linears without int8 weights.
     var list = all.filter {
       $0.tensor.name.isInt8Part && !$0.tensor.name.hasPrefix(CanonicalName.headPrefix)
     }

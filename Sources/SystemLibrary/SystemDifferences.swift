@@ -14,6 +14,19 @@ package func fileSizeLimit() -> UInt64? {
   return UInt64(limit.rlim_cur)
 }
 
+/// Processor time that all threads of this process have used, in seconds.
+package func processorSeconds() -> Double {
+  var usage = rusage()
+  #if canImport(Glibc)
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+  #else
+    getrusage(RUSAGE_SELF, &usage)
+  #endif
+  return [usage.ru_utime, usage.ru_stime].reduce(0) {
+    $0 + Double($1.tv_sec) + Double($1.tv_usec) * 1e-6
+  }
+}
+
 /// Takes room for a file's bytes; gives the system's error number, 0 when it is done.
 package func reserveRoom(_ file: CInt, bytes: Int) -> CInt {
   #if canImport(Darwin)

@@ -8,6 +8,7 @@ import Bertq
 import CommandSupport
 
 extension Precision: ExpressibleByArgument {}
+extension BenchRows: ExpressibleByArgument {}
 
 /// `bert-bench MODEL.bertq`.
 @main
@@ -37,6 +38,12 @@ struct BertBenchCommand: ParsableCommand {
   @Option(parsing: .upToNextOption, help: "Cells as BATCHxLENGTH, or ragged.")
   var cells: [String] = ["1x16", "1x128", "1x512", "32x128", "ragged"]
 
+  @Option(
+    help: ArgumentHelp(
+      "Which last hidden states are wanted: all, or the first, as CLS pooling and classifiers do.",
+      valueName: "rows"))
+  var rows = BenchRows.all
+
   @Option(help: ArgumentHelp("Texts for the ragged cell, one a line.", valueName: "file"))
   var input: String?
 
@@ -63,6 +70,12 @@ struct BertBenchCommand: ParsableCommand {
       "Measure another model of the same sizes in turn with this one.", valueName: "model"))
   var against: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Measure the library instead: so many callers with one text a call, and a query beside a bulk job.",
+      valueName: "number"))
+  var callers: Int?
+
   @Flag(help: "Check the results of every kernel set that this CPU runs.")
   var check = false
 
@@ -82,6 +95,9 @@ struct BertBenchCommand: ParsableCommand {
     if rounds < 1 { throw ValidationError("--rounds is \(rounds); it must be at least 1") }
     if !(seconds > 0 && seconds < 600) {
       throw ValidationError("--seconds is \(seconds); it must be above 0 and below 600")
+    }
+    if let callers, !(1...1024).contains(callers) {
+      throw ValidationError("--callers is \(callers); it must be from 1 to 1024")
     }
     for count in threads where !(1...CpuShare.limit).contains(count) {
       throw ValidationError("--threads is \(count); it must be from 1 to \(CpuShare.limit)")
@@ -118,6 +134,13 @@ struct BertBenchCommand: ParsableCommand {
     run.threads = threads
     run.rounds = rounds
     run.seconds = seconds
+    run.rows = rows
+    if let callers {
+      let load = CallerRun(run)
+      let report = CallerReport(
+        try load.throughput(callers: callers), try load.queryLatency())
+      return print(json ? report.json.text(pretty: true) : report.lines)
+    }
     let workloads = try run.workloads(cells, input: input) { Console.note("note: \($0)") }
     let report = BenchReport(
       served: served, kernels: kernels, earlier: earlier, showsStages: stages,

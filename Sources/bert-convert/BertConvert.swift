@@ -50,7 +50,9 @@ struct BertConvertCommand: ParsableCommand {
   var weights = CheckpointConversion.Weights.both
 
   @Option(
-    help: "How word embeddings are stored; f16 and int8 make small files of multilingual models.")
+    help: """
+      How int8's word embeddings are stored; f16 and int8 make small files of multilingual models.
+      """)
   var embeddings = CheckpointConversion.WordEmbeddings.f32
 
   @Option(

@@ -49,7 +49,8 @@ struct WordEmbeddingFormTests {
 
   @Test func piecesFollowEachOther() throws {
     let values = (0..<90).map { Float($0) * 0.37 - 11 }
-    for form in WordEmbeddingForm.allCases {
+    #expect(try encode(.float32, values, width: 45).isEmpty, "they are the float path's")
+    for form in [WordEmbeddingForm.float16, .int8] {
       let whole = try encode(form, values, width: 45)
       let (a, b) = try (
         encode(form, Array(values[..<45]), width: 45), encode(form, Array(values[45...]), width: 45)

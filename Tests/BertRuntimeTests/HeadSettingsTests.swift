@@ -16,9 +16,9 @@ struct HeadSettingsTests {
     return model
   }
 
-  private func source(_ store: TensorStore) -> HeadSource {
+  private func source(_ store: TensorStore, _ precision: Precision = .float32) -> HeadSource {
     HeadSource(
-      store, precision: .float32, kernels: KernelSet.available[0], team: ThreadTeam(count: 1))
+      store, precision: precision, kernels: KernelSet.available[0], team: ThreadTeam(count: 1))
   }
 
   private func settings(_ set: (inout HeadSettings) -> Void) -> HeadSettings {
@@ -30,12 +30,13 @@ struct HeadSettingsTests {
   /// The scores of a head of `store` over the hidden states that `states` gives.
   private func scores<Answer>(
     _ model: HeadModel, _ store: TensorStore, states: TensorStore,
+    precision: Precision = .float32,
     _ answer: (HeadSource, [HeadText], BertEncoder.HiddenStates) throws(BertError) -> Answer
   ) throws -> Answer {
     let batch = try model.base.batch(model.base.texts([3, 17]))
     var found: Answer?
     try model.base.encoder(states, .float32).encode(batch) { states throws(BertError) in
-      found = try answer(source(store), states.texts.map { HeadText(batch, $0) }, states)
+      found = try answer(source(store, precision), states.texts.map { HeadText(batch, $0) }, states)
     }
     return try #require(found)
   }
@@ -181,15 +182,17 @@ struct HeadSettingsTests {
       try stored.add(tensor.name, tensor.type, tensor.shape, bytes)
     }
     let decoded = try model.store()
-    let table = try WordTable(stored)
+    let table = try WordTable(stored, .int8)
     var values = [Float](repeating: 0, count: words * 70)
-    try table.withFloats(stored) { rows in
-      values = Array(UnsafeBufferPointer(start: rows, count: values.count))
+    try values.withUnsafeMutableBufferPointer {
+      let base = try #require($0.baseAddress)
+      for row in 0..<words { table.decode(row, into: base + row * 70) }
     }
     #expect(values != published)
     try decoded.add(CanonicalName.wordEmbeddings, .float32, [words, 70], values)
     func scores(_ store: TensorStore) throws -> [Float] {
-      try self.scores(model, store, states: decoded) { (source, texts, states) throws(BertError) in
+      try self.scores(model, store, states: decoded, precision: .int8) {
+        (source, texts, states) throws(BertError) in
         let head = try MaskedWordsHead(source)
         var scores = HeadScores(width: head.width)
         try head.append(texts, of: states, to: &scores)

@@ -108,9 +108,9 @@ struct TinyModel {
       BertqTensor("head.classifier.weight", .float32, .floatPanels, [4, 8]),
       BertqTensor("head.classifier.bias", .float32, .rowMajor, [4]),
       BertqTensor("head.classifier.int8.weight", .int8, .int8Panels, [4, 8]),
-      BertqTensor("embeddings.word.scale", .float32, .rowMajor, [70, 1]),
+      BertqTensor("embeddings.int8.word", .int8, .rowMajor, [70, 8]),
+      BertqTensor("embeddings.int8.word.scale", .float32, .rowMajor, [70, 1]),
     ]
-    model.tensors[0] = BertqTensor("embeddings.word", .int8, .rowMajor, [70, 8])
     return model
   }
 

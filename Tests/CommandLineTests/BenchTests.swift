@@ -70,6 +70,17 @@ struct BenchTests {
     #expect(old.code == 0 && old.errors.contains("does not say"), "\(old.errors)")
   }
 
+  @Test func callersAndQueriesAreAllAnswered() throws {
+    let shop = try Workshop.converted()
+    let outcome = try bench(shop.model, ["--callers", "5", "--json"])
+    #expect(outcome.code == 0, "\(outcome.errors)")
+    let report = try JSON.parse(outcome.output)
+    #expect(report["callers"]?.integerValue == 5 && report["threads"]?.integerValue == 1)
+    for name in ["encoder_tokens_per_s", "library_tokens_per_s", "p99_ratio", "bulk_ratio"] {
+      #expect((report[name]?.numberValue ?? 0) > 0, "\(name)")
+    }
+  }
+
   @Test func everyKernelSetHasTheKnownDigest() throws {
     let listed = try Program.bench("--check")
     #expect(listed.code == 0, "\(listed.errors)")

@@ -36,11 +36,19 @@ struct StoredFormTests {
   func wordEmbeddingsAreStoredAsAsked(_ form: String, _ type: ElementType) throws {
     let shop = try Workshop.converted("--embeddings", form)
     let file = try ModelFile.open(shop.model)
-    #expect(file.find(CanonicalName.wordEmbeddings)?.elementType == type)
-    #expect((file.find(CanonicalName.wordScales) != nil) == (type == .int8))
-    let plain = try Workshop.converted()
-    let isPlain = try ModelFile.open(plain.model).fingerprints == file.fingerprints
-    #expect(isPlain == (type == .float32))
+    #expect(file.find(CanonicalName.wordEmbeddings)?.elementType == .float32)
+    #expect(file.find(CanonicalName.int8Words)?.elementType == (type == .float32 ? nil : type))
+    #expect((file.find(CanonicalName.int8WordScales) != nil) == (type == .int8))
+    let published = try Workshop.converted()
+    let plain = try ModelFile.open(published.model)
+    #expect(plain.fingerprints.float == file.fingerprints.float)
+    #expect((plain.fingerprints.int8 == file.fingerprints.int8) == (type == .float32))
+    // Alone, the int8 path is the same, and needs no other table.
+    let alone = try Workshop.converted("--embeddings", form, "--weights", "int8")
+    let small = try ModelFile.open(alone.model)
+    #expect(small.fingerprints.int8 == file.fingerprints.int8 && small.fingerprints.float == nil)
+    #expect((small.find(CanonicalName.wordEmbeddings) != nil) == (type == .float32))
+    #expect(small.drift == file.drift, "what rounding words costs is measured too")
     for path in ["--int8", "--float"] {
       let outcome = try Program.run(path, shop.model, "The moon is bright")
       #expect(outcome.code == 0, "\(outcome.errors)")

@@ -299,8 +299,8 @@ class File:
             "embedding.dimensions": embedding["dimensions"] is not None,
             "embedding.default-prompt": header["default_prompt"] is not None,
             "embedding.unpooled-prompt": not embedding["pools_prompt"],
-            "embeddings.f16": types.get("embeddings.word") == "F16",
-            "embeddings.int8": types.get("embeddings.word") == "I8",
+            "embeddings.f16": types.get("embeddings.int8.word") == "F16",
+            "embeddings.int8": types.get("embeddings.int8.word") == "I8",
             "head.dense": head.get("dense_activation") is not None or (head.get("input") or "pooler") != "pooler",
             "head.transform-activation": head.get("transform_activation") is not None,
             "head.sparse": head.get("sparse_weight") is not None,
@@ -376,15 +376,16 @@ class File:
             norms += ["layer.%d.attention.norm" % i, "layer.%d.feed_forward.norm" % i]
             linears += ["layer.%d.%s" % (i, site) for site in
                         ("attention.qkv", "attention.output", "feed_forward.up", "feed_forward.down")]
-        shared = ["embeddings.word", "embeddings.position", "embeddings.token_type"]
+        shared = ["embeddings.position", "embeddings.token_type"]
         shared += [norm + end for norm in norms for end in both]
         if not all(name in by_name for name in shared):
             return None, None, None, None
-        shared += [name for name in by_name if name.startswith("tokenizer.") or name in (
-            "embeddings.word.scale", "pooler.weight", "pooler.bias")]
+        shared += [name for name in by_name if name.startswith("tokenizer.") or name in ("pooler.weight", "pooler.bias")]
+        words = ["embeddings.word"]
         encoder = {
-            "float": [linear + end for linear in linears for end in both],
-            "int8": [linear + end for linear in linears if linear + ".int8.weight" not in by_name for end in both],
+            "float": words + [linear + end for linear in linears for end in both],
+            "int8": words * ("embeddings.int8.word" not in by_name)
+            + [linear + end for linear in linears if linear + ".int8.weight" not in by_name for end in both],
         }
         holds = {path: all(name in by_name for name in names) for path, names in encoder.items()}
         quantized = [name for name in by_name if ".int8." in name and not name.startswith("head.")]

@@ -242,10 +242,11 @@ class Encoder:
         return self.file.array(tensor)
 
     def words(self):
-        """The word embeddings as float32, in whatever form they are stored."""
-        words = self.load("embeddings.word")
+        """The path's word embeddings as float32, in whatever form they are stored."""
+        own = self.path == "int8" and "embeddings.int8.word" in self.tensors
+        words = self.load("embeddings.int8.word" if own else "embeddings.word")
         if words.dtype == numpy.int8:
-            scale = numpy.repeat(self.load("embeddings.word.scale"), 32, axis=1)[:, :words.shape[1]]
+            scale = numpy.repeat(self.load("embeddings.int8.word.scale"), 32, axis=1)[:, :words.shape[1]]
             return words.astype(F32) * scale
         return words.astype(F32)
 

@@ -16,10 +16,11 @@ import footprint  # noqa: E402
 import report  # noqa: E402
 import store  # noqa: E402
 from convert import CONVERTERS  # noqa: E402
+from limits import LIMITS  # noqa: E402
 from measures import cosines, processor_flags, processor_name, signal_to_noise, statistics  # noqa: E402
 from model import Model  # noqa: E402
 from verdict import verdict  # noqa: E402
-from workers import AVX2_SWITCHES, WorkerFailed, start_worker  # noqa: E402
+from workers import WorkerFailed, lacking, start_worker  # noqa: E402
 from workloads import CELLS, Stream, batches_of, multiply_adds  # noqa: E402
 
 # The least SQNR in dB of a result that counts: far under what each precision gives, far over what a mistake gives.
@@ -64,8 +65,11 @@ class Comparison:
             if unknown:
                 sys.exit(f"error: no runtime here is called {', '.join(sorted(unknown))}; there are {', '.join(runtimes)}")
             runtimes = [name for name in runtimes if name in arguments.runtimes]
-        if arguments.avx2:
-            runtimes = [name for name in runtimes if name.split("-")[0] in AVX2_SWITCHES and "bf16" not in name]
+        if arguments.limit:
+            missing = lacking(arguments.limit)
+            if missing:
+                sys.exit(f"error: --limit {arguments.limit} needs a CPU with {', '.join(missing)}")
+            runtimes = [name for name in runtimes if name.split("-")[0] in LIMITS[arguments.limit] and "bf16" not in name]
         self.runtimes = runtimes
 
     def run(self):
@@ -84,7 +88,7 @@ class Comparison:
     def measure_model(self, model):
         """Everything of one model, into an entry of `runs`."""
         self.results = {
-            "model": model.name, "date": datetime.date.today().isoformat(), "avx2": self.arguments.avx2,
+            "model": model.name, "date": datetime.date.today().isoformat(), "limit": self.arguments.limit,
             "cpu": processor_name(), "rounds": self.arguments.rounds, "versions": {}, "cells": [], "drift": [], "memory": [],
             "start": []}
         self.runs.append(self.results)
@@ -95,9 +99,9 @@ class Comparison:
         if not self.arguments.no_drift:
             self.measure_drift(model)
         # Neither depends on the width of the kernels.
-        if not self.arguments.no_memory and not self.arguments.avx2:
+        if not self.arguments.no_memory and not self.arguments.limit:
             self.results["memory"] = footprint.memory(self.runtimes, self.worker, model, self.stream(), self.fail)
-        if not self.arguments.no_start and not self.arguments.avx2 and model.name == "minilm":
+        if not self.arguments.no_start and not self.arguments.limit and model.name == "minilm":
             self.measure_start(model)
         self.results["verdict"] = verdict(self.results)
         self.save()
@@ -146,7 +150,7 @@ class Comparison:
             path = model.bertq(self.arguments.programs)
         else:
             path = model.converted(runtime, self.calibration)
-        worker = start_worker(runtime, path, threads, self.arguments.programs, self.arguments.avx2)
+        worker = start_worker(runtime, path, threads, self.arguments.programs, self.arguments.limit)
         self.results["versions"][runtime.split("-")[0]] = worker.version
         return worker
 

@@ -6,9 +6,11 @@
 """
 import json
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from limits import LIMIT_NAMES  # noqa: E402
 from verdict import NEARLY, median  # noqa: E402
 from workloads import CELLS, TITLES  # noqa: E402
 
@@ -46,7 +48,7 @@ def threads_text(threads):
 
 
 def title(run):
-    return MODELS[run["model"]] + (", every runtime limited to AVX2" if run["avx2"] else "")
+    return MODELS[run["model"]] + (f", every runtime limited to {LIMIT_NAMES[run['limit']]}" if run["limit"] else "")
 
 
 def cell_text(cell):
@@ -174,7 +176,7 @@ def short_cells(run, runtime):
 
 def summary(runs):
     """The table of README.md, int8 on one thread, of the published model; empty when it was not measured."""
-    run = next((run for run in runs if run["model"] == "minilm" and not run["avx2"]), None)
+    run = next((run for run in runs if run["model"] == "minilm" and not run["limit"]), None)
     if run is None:
         return ""
     drift = {d["runtime"]: f"{d['sqnr_db']:.1f}" for d in run["drift"]}
@@ -204,6 +206,7 @@ def write(runs):
     if summary(runs):
         put_between_markers(os.path.join(ROOT, "README.md"), summary(runs))
     put_between_markers(os.path.join(ROOT, "docs", "performance.md"), performance(runs))
+    subprocess.run([os.path.join(ROOT, "tools", "make", "picture")], check=True)
 
 
 def main():

@@ -2,14 +2,16 @@
 import json
 import os
 
+from limits import LIMITS
+
 
 def folder_of(cache):
     return os.path.join(cache, "results")
 
 
 def name_of(run):
-    """A run limited to AVX2 is kept beside the run at full width, not in its place."""
-    return run["model"] + ("-avx2" if run["avx2"] else "")
+    """A limited run is kept beside the run at full width, not in its place."""
+    return run["model"] + (f"-{run['limit']}" if run["limit"] else "")
 
 
 def write_json(path, value):
@@ -26,11 +28,11 @@ def keep(cache, run):
 
 
 def kept(cache, models):
-    """The kept runs, in the order of `models`, those limited to AVX2 last."""
+    """The kept runs, in the order of `models`, limited ones last."""
     runs = []
-    for suffix in ("", "-avx2"):
+    for limit in (None, *LIMITS):
         for model in models:
-            path = os.path.join(folder_of(cache), model + suffix + ".json")
+            path = os.path.join(folder_of(cache), name_of({"model": model, "limit": limit}) + ".json")
             if os.path.exists(path):
                 with open(path, encoding="utf-8") as file:
                     runs.append(json.load(file))

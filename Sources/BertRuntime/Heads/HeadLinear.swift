@@ -73,7 +73,7 @@ final class HeadLinear {
     let own = tensors.find(name)
     let rows: HeadWeightRows
     if own == nil, orWords {
-      rows = try HeadWeightRows(wordsOf: tensors)
+      rows = try HeadWeightRows(wordsOf: tensors, source.precision)
     } else {
       let layout = own?.layout == .rowMajor ? TensorLayout.rowMajor : .floatPanels
       let view = try tensors.require(name, .float32, [outputs, inputs], layout)

@@ -9,9 +9,9 @@ enum HeadWeightRows {
   /// The word embeddings, which are decoded to float32 when they are laid out.
   case words(WordTable)
 
-  /// All of the word embeddings, verified.
-  init(wordsOf source: any WeightSource) throws(BertError) {
-    let table = try WordTable(source)
+  /// All of a path's word embeddings, verified.
+  init(wordsOf source: any WeightSource, _ precision: Precision) throws(BertError) {
+    let table = try WordTable(source, precision)
     try table.verifyAll(in: source)
     self = table.floats.map { .floats($0) } ?? .words(table)
   }

@@ -8,7 +8,7 @@
 #ifndef BK_AMX_H
 #define BK_AMX_H
 
-#include "../shared/bk_outputs.h"
+#include "../shared/bk_epilogue.h"
 
 // What LDTILECFG reads.
 typedef struct {

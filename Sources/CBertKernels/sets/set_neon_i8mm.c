@@ -13,7 +13,7 @@
 #define BK_OUTPUTS_TILES 1
 
 #include "bk_neon.h"
-#include "../shared/bk_outputs.h"
+#include "../shared/bk_epilogue.h"
 
 // MARK: Rows, in pairs
 

@@ -133,7 +133,7 @@ static uint64_t bk_peak_s8(uint64_t rounds);
 
 // MARK: 5. Functions that a choice asks for
 
-typedef struct bk_tile_outputs bk_tile_outputs;  // bk_outputs.h
+typedef struct bk_tile_outputs bk_tile_outputs;  // bk_epilogue.h
 typedef struct bk_head_scratch bk_head_scratch;  // bk_head.h
 
 #if BK_MASKS

@@ -6,7 +6,7 @@
 #ifndef BK_LINEAR_H
 #define BK_LINEAR_H
 
-#include "bk_outputs.h"
+#include "bk_epilogue.h"
 #include "bk_rows.h"
 
 // How many rows attention computes.

@@ -1,6 +1,6 @@
 // A tile's epilogue: what follows a linear's products, dequantising, bias, activation, residual.
-#ifndef BK_OUTPUTS_H
-#define BK_OUTPUTS_H
+#ifndef BK_EPILOGUE_H
+#define BK_EPILOGUE_H
 
 #include "bk_contract.h"
 #include "bk_math.h"
