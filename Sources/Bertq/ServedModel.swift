@@ -41,7 +41,7 @@ package final class ServedModel: Sendable {
         tables[name] = view.bytes
       }
       tokenizer =
-        tables.isEmpty
+        tables.isEmpty && settings.wordPiece != nil
         ? nil
         : try Tokenizer(
           tables: TokenizerTables(tables, owner: file), settings: settings,
