@@ -128,7 +128,9 @@ let package = Package(
       dependencies: ["BertErrors", "JSONText", "BertModel", "BertImport", "Fixtures"]),
     .testTarget(
       name: "BertTokenizeTests",
-      dependencies: ["BertErrors", "JSONText", "BertModel", "BertTokenize", "Fixtures"]),
+      dependencies: [
+        "BertErrors", "JSONText", "BertModel", "BertImport", "BertTokenize", "Fixtures",
+      ]),
     .testTarget(
       name: "KernelTests", dependencies: ["BertErrors", "SystemLibrary", "BertKernels", "Fixtures"]),
     .testTarget(

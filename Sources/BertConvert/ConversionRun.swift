@@ -53,16 +53,17 @@ struct ConversionRun {
     }
     let recipe =
       try order.recipe.map { text throws(BertError) in try Recipe.parse(text) } ?? .standard
-    let vocabulary =
-      model.vocabulary.isEmpty
-      ? []
-      : try VocabularyTable.build(
-        model.vocabulary, unlisted: model.addedIDs)
-    let tokenizer = try Self.tokenizer(vocabulary, model.description)
+    let settings = model.description.tokenizer ?? TokenizerSettings()
+    let tables =
+      if let stored = model.storedTables { stored } else { try model.tokenizer.tables(settings) }
+    // What the tokenizer refuses must not be written.
+    let tokenizer =
+      tables.isEmpty
+      ? nil : try Tokenizer(tables: TokenizerTables(copying: tables), settings: settings)
     let input = try calibrationInput(
       model.description, tokenizer, watch)
     var conversion = FileConversion(
-      model: model, vocabulary: vocabulary, weights: order.weights, recipe: recipe,
+      model: model, tables: tables, weights: order.weights, recipe: recipe,
       calibration: input, embeddings: order.embeddings.form, kernels: try KernelSet.choose(),
       team: ThreadTeam(count: min(order.threads ?? CpuShare.threads, CpuShare.limit)), watch: watch)
     stored = conversion.storedTypes
@@ -96,16 +97,6 @@ struct ConversionRun {
   /// Checks before long work that what is written can be, and replaces nothing that is read.
   private func requireTargets(besides sources: [String]) throws(BertError) {
     try OutputFile.check([order.output, order.report].compactMap { $0 }, besides: sources)
-  }
-
-  /// The tokenizer that the file will have: what it refuses must not be written.
-  private static func tokenizer(
-    _ vocabulary: [UInt8], _ model: ModelDescription
-  ) throws(BertError) -> Tokenizer? {
-    if vocabulary.isEmpty { return nil }
-    return try Tokenizer(
-      vocabulary: try VocabularyTable(copying: vocabulary),
-      settings: model.tokenizer ?? TokenizerSettings())
   }
 
   private func calibrationInput(

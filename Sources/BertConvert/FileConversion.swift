@@ -14,8 +14,8 @@ struct FileConversion {
   let kernels: KernelSet
   let team: ThreadTeam
   let watch: ConversionWatch
-  /// The model's vocabulary as a table; empty when it has none.
-  let vocabulary: [UInt8]
+  /// The tokenizer's tables; none when the model has no vocabulary.
+  let tables: [(name: String, bytes: [UInt8])]
   /// What int8 weights are fitted to; nil for the weights alone.
   let calibration: CalibrationInput?
   /// How word embeddings are stored.
@@ -26,13 +26,14 @@ struct FileConversion {
   private var configuration: BertConfiguration { model.description.configuration }
 
   init(
-    model: ImportedModel, vocabulary: [UInt8], weights: CheckpointConversion.Weights,
+    model: ImportedModel, tables: [(name: String, bytes: [UInt8])],
+    weights: CheckpointConversion.Weights,
     recipe: Recipe,
     calibration: CalibrationInput?, embeddings: WordEmbeddingForm, kernels: KernelSet,
     team: ThreadTeam, watch: @escaping ConversionWatch
   ) {
     self.model = model
-    self.vocabulary = vocabulary
+    self.tables = tables
     self.weights = weights
     self.recipe = recipe
     self.calibration = calibration
@@ -93,9 +94,9 @@ struct FileConversion {
     let writer = try BertqWriter(
       path: path, description: model.description, tensors: plan, quantizer: settings, drift: drift,
       producer: Release.name)
-    if !vocabulary.isEmpty {
-      try withBytes(vocabulary) { (bytes) throws(BertError) in
-        try writer.append(CanonicalName.vocabulary, bytes)
+    for table in tables {
+      try withBytes(table.bytes) { (bytes) throws(BertError) in
+        try writer.append(table.name, bytes)
       }
     }
     let copy = TensorCopy(
@@ -129,7 +130,7 @@ struct FileConversion {
   /// Both precisions, in a file that vanishes when it is not used any more.
   private mutating func writeWhole(beside path: String) throws(BertError) -> ModelFile {
     var whole = FileConversion(
-      model: model, vocabulary: vocabulary, weights: .both, recipe: recipe,
+      model: model, tables: tables, weights: .both, recipe: recipe,
       calibration: calibration, embeddings: embeddings, kernels: kernels, team: team, watch: watch)
     let writer = try whole.writeTensors(to: path)
     let file = try writer.finishUnnamed { (temporary) throws(BertError) in
@@ -176,9 +177,8 @@ struct FileConversion {
 
   private var plan: [BertqTensor] {
     var list: [BertqTensor] = []
-    if !vocabulary.isEmpty {
-      list.append(
-        BertqTensor(CanonicalName.vocabulary, .uint8, .rowMajor, [vocabulary.count]))
+    for table in tables {
+      list.append(BertqTensor(table.name, .uint8, .rowMajor, [table.bytes.count]))
     }
     for tensor in readTensors {
       if stores(tensor) {

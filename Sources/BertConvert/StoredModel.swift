@@ -10,18 +10,15 @@ extension ImportedModel {
   /// The model of a `.bertq` file that holds float32 weights, as a checkpoint: to bring it to the
   /// newest quantiser.
   ///
-  /// - Throws: `unsupported` when the file has int8 weights alone, or a tokenizer that is not
-  ///   WordPiece; `malformed` when it is damaged.
+  /// - Throws: `unsupported` when the file has int8 weights alone; `malformed` when it is damaged.
   package convenience init(stored file: ModelFile) throws(BertError) {
     do throws(BertError) {
       let tensors = try Self.floatTensors(file)
       var report = ImportReport()
       report.source = file.model.provenance.source
       report.files = [file.path]
-      let vocabulary = try Self.vocabulary(file)
       self.init(
-        description: file.model, vocabulary: vocabulary.tokens, addedIDs: vocabulary.added,
-        tensors: tensors, report: report
+        description: file.model, tables: try Self.tables(file), tensors: tensors, report: report
       ) { (name) throws(BertError) in try file.readFloat32(name) }
     } catch {
       throw error.inFile(file.path)
@@ -43,21 +40,18 @@ extension ImportedModel {
     }
   }
 
-  /// The tokens, and the ids of those that are no words or pieces.
-  private static func vocabulary(
+  /// The tokenizer's tables as they are.
+  private static func tables(
     _ file: ModelFile
-  ) throws(BertError) -> (tokens: [[UInt8]], added: Set<Int>) {
-    guard let settings = file.model.tokenizer else { return ([], []) }
-    guard case .wordPiece = settings.kind else {
-      throw BertError(
-        .unsupported,
-        "its tokenizer is \(settings.kind.name), which this version does not convert again")
+  ) throws(BertError) -> [(name: String, bytes: [UInt8])] {
+    guard let settings = file.model.tokenizer else { return [] }
+    var tables: [(name: String, bytes: [UInt8])] = []
+    for name in TokenizerTables.names(settings) {
+      guard let view = file.find(name) else { continue }
+      try file.verify(view, bytes: 0..<view.bytes.count)
+      tables.append((name, Array(view.bytes)))
     }
-    guard let view = file.find(CanonicalName.vocabulary) else { return ([], []) }
-    try file.verify(view, bytes: 0..<view.bytes.count)
-    let table = try VocabularyTable(bytes: view.bytes, owner: file)
-    let added = settings.addedTokens.filter { Int(table.id(of: $0.text) ?? -1) != $0.id }
-    return ((0..<table.count).map { table.token($0) ?? [] }, Set(added.map(\.id)))
+    return tables
   }
 }
 

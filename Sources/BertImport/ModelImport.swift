@@ -7,10 +7,14 @@ import TensorFiles
 package final class ImportedModel: Sendable {
   /// All of the model except its tensors.
   package let description: ModelDescription
+  /// What the tokenizer's tables are made of; no tokens when the model has none.
+  package let tokenizer: TokenizerVocabulary
+  /// The tokenizer's tables, where the model has them already.
+  package let storedTables: [(name: String, bytes: [UInt8])]?
   /// The tokens, by id; empty when the model has no vocabulary.
-  package let vocabulary: [[UInt8]]
+  package var vocabulary: [[UInt8]] { tokenizer.tokens }
   /// Ids of tokens that were added to the model's own: found as they stand, and no words or pieces.
-  package let addedIDs: Set<Int>
+  package var addedIDs: Set<Int> { tokenizer.addedIDs }
   /// The canonical tensors that the model has, in canonical order.
   package let tensors: [TensorRequirement]
   /// Heads that the model has.
@@ -36,8 +40,8 @@ package final class ImportedModel: Sendable {
     self.sources = sources
     checkpoints =
       [checkpoint] + (modules?.dense ?? [:]).sorted { $0.key < $1.key }.map(\.value.checkpoint)
-    vocabulary = tokenizer?.vocabulary ?? []
-    addedIDs = tokenizer?.addedIDs ?? []
+    self.tokenizer = tokenizer?.published ?? TokenizerVocabulary()
+    storedTables = nil
     self.report = report
     let pooler = Set(description.configuration.poolerTensors.map(\.name))
     tensors =
@@ -51,14 +55,14 @@ package final class ImportedModel: Sendable {
 
   /// A model that lies elsewhere: `read` gives a tensor's values as `readTensor` does.
   package init(
-    description: ModelDescription, vocabulary: [[UInt8]], addedIDs: Set<Int>,
+    description: ModelDescription, tables: [(name: String, bytes: [UInt8])],
     tensors: [TensorRequirement],
     report: ImportReport,
     read: @escaping @Sendable (String) throws(BertError) -> [Float]
   ) {
     self.description = description
-    self.vocabulary = vocabulary
-    self.addedIDs = addedIDs
+    tokenizer = TokenizerVocabulary()
+    storedTables = tables
     self.tensors = tensors
     self.report = report
     self.read = read

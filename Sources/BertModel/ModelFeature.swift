@@ -39,14 +39,6 @@ package enum ModelFeature: String, CaseIterable, Sendable {
   case multiVector = "head.multi-vector"
   /// A head with int8 weights.
   case int8Head = "head.int8"
-
-  /// Whether this package's tokenizer, encoder and pooling compute it; heads are asked themselves.
-  var isComputed: Bool {
-    switch self {
-    case .bytePairTokenizer, .unigramTokenizer: false
-    default: true
-    }
-  }
 }
 
 extension ModelDescription {
@@ -89,18 +81,5 @@ extension ModelDescription {
       }
     }
     return features
-  }
-
-  /// Refuses what this package cannot compute of a model: a tokenizer, an encoder or a pooling.
-  ///
-  /// - Throws: `unsupported` with the feature's name.
-  package func requireComputable(_ source: any WeightSource) throws(BertError) {
-    let word = source.find(CanonicalName.int8Words)
-    let tensors = word.map { [(name: $0.name, elementType: $0.elementType)] } ?? []
-    let missing = features(tensors: tensors).filter { !$0.isComputed }
-    guard let name = missing.map(\.rawValue).min() else { return }
-    throw BertError(
-      .unsupported,
-      "needs '\(name)', which this version stores but does not compute; use a newer one")
   }
 }

@@ -36,8 +36,7 @@ struct Frame: Sendable {
   ///
   /// - Throws: `malformed` when the vocabulary lacks one.
   init(
-    _ template: [TemplatePiece], _ vocabulary: VocabularyTable,
-    id: (String) -> Int32?
+    _ template: [TemplatePiece], tokens: Int, id: (String) -> Int32?
   ) throws(BertError) {
     var steps: [Step] = []
     for piece in template {
@@ -49,7 +48,7 @@ struct Frame: Sendable {
         guard let id = id(text) else {
           throw BertError(
             .malformed,
-            "the vocabulary of \(vocabulary.count) tokens has no '\(text.prefix(80))', which frames "
+            "the vocabulary of \(tokens) tokens has no '\(text.prefix(80))', which frames "
               + "every input")
         }
         part = .token(id)

@@ -1,4 +1,5 @@
 import BertErrors
+import BertModel
 
 extension Tokenizer {
   /// Encodes one text, or a pair, from strings; see the method on bytes.
@@ -33,13 +34,20 @@ extension Tokenizer {
   ///
   /// A word longer than the maximum length is cut to it.
   package func words(_ text: String) -> [String] {
-    var encoding = TokenizedText()
     var words: [String] = []
     var text = text
     text.withUTF8 { text in
-      withScanner(&encoding, spans: false, words: true) { scanner in
-        scan(text, with: &scanner)
-        words = scanner.words.map { String(decoding: $0, as: UTF8.self) }
+      switch engine {
+      case .wordPiece(let pieces):
+        var encoding = TokenizedText()
+        pieces.withScanner(&encoding, spans: false, words: true) { scanner in
+          pieces.scan(text, with: &scanner)
+          words = scanner.words.map { String(decoding: $0, as: UTF8.self) }
+        }
+      case .text(let tokenizer):
+        var run = TextRun(tracksSpans: false, collectsWords: true)
+        tokenizer.scan(text, &run)
+        words = run.words.map { String(decoding: $0, as: UTF8.self) }
       }
     }
     return words
@@ -48,25 +56,63 @@ extension Tokenizer {
   /// The text that ids stand for: pieces joined to words, words to a text.
   ///
   /// Ids that are not in the vocabulary are passed over. Cleaning up takes away the space before marks
-  /// like full stops and before the endings of contractions, where they are whole tokens.
+  /// like full stops and before the endings of contractions, where they are whole tokens of WordPiece.
   package func decode(
     _ ids: some Sequence<Int32>, skippingSpecials: Bool = true, cleaningUp: Bool = true
   ) -> String {
+    let tokens = ids.lazy.filter { !(skippingSpecials && self.isSpecial($0)) }
+      .compactMap { self.vocabulary.token(Int($0)) }
+    switch (engine, settings.kind) {
+    case (.wordPiece(let pieces), _):
+      return Self.decode(tokens, prefix: pieces.prefix, cleaningUp: cleaningUp)
+    case (.text, .bytePairs): return Self.decodeBytes(tokens)
+    case (.text, _): return decodeMetaspace(tokens)
+    }
+  }
+
+  private static func decode(
+    _ tokens: some Sequence<[UInt8]>, prefix: [UInt8], cleaningUp: Bool
+  ) -> String {
     var text: [UInt8] = []
     var isFirst = true
-    for id in ids {
-      guard let token = vocabulary.token(Int(id)), !(skippingSpecials && isSpecial(id)) else {
-        continue
-      }
+    for token in tokens {
       var piece = token
       if !isFirst {
         let continues = token.starts(with: prefix)
         piece = continues ? Array(token.dropFirst(prefix.count)) : [0x20] + token
       }
       isFirst = false
-      text += cleaningUp ? Self.cleanedUp(piece) : piece
+      text += cleaningUp ? cleanedUp(piece) : piece
     }
     return String(decoding: text, as: UTF8.self)
+  }
+
+  /// Bytes of which not all are a token's characters are the token's own.
+  private static func decodeBytes(_ tokens: some Sequence<[UInt8]>) -> String {
+    var text: [UInt8] = []
+    for token in tokens { text += ByteAlphabet.bytes(of: token) ?? token }
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  /// U+2581 is a space, and nothing in the first token where a text begins with one that was added.
+  private func decodeMetaspace(_ tokens: some Sequence<[UInt8]>) -> String {
+    var prefixes = false
+    if case .unigram(let rules) = settings.kind,
+      case .metaspace(let first, let always, _)? = rules.splitting.last
+    {
+      prefixes = first || always
+    }
+    var text = String.UnicodeScalarView()
+    for (index, token) in tokens.enumerated() {
+      for scalar in String(decoding: token, as: UTF8.self).unicodeScalars {
+        if scalar != "\u{2581}" {
+          text.append(scalar)
+        } else if index > 0 || !prefixes {
+          text.append(" ")
+        }
+      }
+    }
+    return String(text)
   }
 
   /// The replacements of the reference, in its order, in one piece at a time.

@@ -1,12 +1,12 @@
 import BertErrors
 import BertModel
 
-/// WordPiece, exactly as published BERT models expect it: as Hugging Face's fast tokenizer does it.
+/// Text to token ids and back, exactly as published models expect it: as Hugging Face's fast tokenizers do it.
 ///
 /// Making one takes microseconds and is O(1) in the vocabulary. It may be used by any number of threads.
 package final class Tokenizer: Sendable {
-  /// The vocabulary.
-  package let vocabulary: VocabularyTable
+  /// The tokens.
+  package let vocabulary: TokenNames
   /// The settings.
   package let settings: TokenizerSettings
   /// The id of words without pieces; nil when the vocabulary has none.
@@ -16,82 +16,94 @@ package final class Tokenizer: Sendable {
   /// The id of a word to be filled in; nil when the vocabulary has none.
   package let maskID: Int32?
 
-  let rules: WordScanner.Rules
-  let prefix: [UInt8]
+  /// What makes tokens of a text.
+  enum Engine: Sendable {
+    case wordPiece(WordPieceTokenizer)
+    case text(TextTokenizer)
+  }
+
+  let engine: Engine
   let single: Frame
   let pair: Frame
-  /// Nil where the scanner itself finds all added tokens.
-  private let segments: TextSegments?
   /// Ids that decoding leaves out.
   private let specialIDs: Set<Int32>
   private let embeddingRows: Int
-  private let actions: [UInt16]
-  private let asciiWords: [Int32]
 
-  /// Checks the settings against the vocabulary.
+  /// Opens a tokenizer's tables and checks the settings against them.
   ///
   /// The vocabulary may hold tokens beyond `embeddingRows`: a text that has one is refused.
-  /// Throws `malformed` when the vocabulary lacks the tokens that frame every input, and `unsupported`
-  /// when a setting is out of its limits.
-  package init(
+  /// Throws `malformed` for a damaged table, or when the vocabulary lacks the tokens that frame every input, and
+  /// `unsupported` when a setting is out of its limits or not computed.
+  package convenience init(
+    tables: TokenizerTables, settings: TokenizerSettings, embeddingRows: Int = .max
+  ) throws(BertError) {
+    switch settings.kind {
+    case .wordPiece:
+      try self.init(
+        vocabulary: tables.vocabulary(), settings: settings, embeddingRows: embeddingRows)
+    case .bytePairs(let rules):
+      let vocabulary = try tables.vocabulary()
+      let merges = try tables.merges()
+      let model = BytePairModel(merges.reader, words: vocabulary.reader)
+      try self.init(
+        TokenNames(vocabulary), settings, embeddingRows
+      ) { (added, _) throws(BertError) in
+        .text(try TextTokenizer(.bytePairs(model), rules, tables, added: added))
+      }
+    case .unigram(let rules):
+      let pieces = try tables.pieces()
+      try self.init(
+        TokenNames(pieces), settings, embeddingRows
+      ) { (added, _) throws(BertError) in
+        .text(
+          try TextTokenizer(.unigram(UnigramModel(pieces.reader)), rules, tables, added: added))
+      }
+    }
+  }
+
+  /// A WordPiece tokenizer; see `init(tables:settings:embeddingRows:)`.
+  package convenience init(
     vocabulary: VocabularyTable, settings: TokenizerSettings = TokenizerSettings(),
     embeddingRows: Int = .max
   ) throws(BertError) {
     guard case .wordPiece(let words) = settings.kind else {
       throw BertError(
-        .unsupported, "the tokenizer is \(settings.kind.name); only WordPiece is computed")
+        .unsupported, "the tokenizer is \(settings.kind.name), which needs further tables")
     }
-    guard 1...1024 ~= words.maximumWordLength else {
-      throw BertError(
-        .unsupported, "a maximum word length of \(words.maximumWordLength), expected 1 to 1024")
+    try self.init(TokenNames(vocabulary), settings, embeddingRows) {
+      (added, unknownID) throws(BertError) in
+      .wordPiece(
+        try WordPieceTokenizer(words, vocabulary, added: added, unknownID: unknownID))
     }
-    let prefix = Array(words.continuationPrefix.utf8)
-    guard prefix.count <= 64 else {
-      throw BertError(
-        .unsupported, "a continuation prefix of \(prefix.count) bytes, expected at most 64")
-    }
-    self.vocabulary = vocabulary
+  }
+
+  private init(
+    _ names: TokenNames, _ settings: TokenizerSettings, _ embeddingRows: Int,
+    _ engine: ([AddedToken], Int32?) throws(BertError) -> Engine
+  ) throws(BertError) {
+    vocabulary = names
     self.settings = settings
     self.embeddingRows = embeddingRows
-    self.prefix = prefix
-    let added = try Self.addedTokens(settings, vocabulary)
+    let added = try Self.addedTokens(settings, names)
     // By bytes: strings are equal where Unicode thinks them equivalent.
     let addedIDs = Dictionary(
       added.map { (Array($0.text.utf8), Int32(truncatingIfNeeded: $0.id)) },
       uniquingKeysWith: { $1 })
-    func id(_ token: String) -> Int32? { addedIDs[Array(token.utf8)] ?? vocabulary.id(of: token) }
-    single = try Frame(settings.singleTemplate, vocabulary, id: id)
-    pair = try Frame(settings.pairTemplate, vocabulary, id: id)
-    unknownID = vocabulary.id(of: settings.unknownToken)
+    func id(_ token: String) -> Int32? { addedIDs[Array(token.utf8)] ?? names.id(of: token) }
+    unknownID =
+      settings.wordPiece == nil ? id(settings.unknownToken) : names.id(of: settings.unknownToken)
+    // What a word becomes is asked first: without it there may be no token at all.
+    self.engine = try engine(added, unknownID)
+    single = try Frame(settings.singleTemplate, tokens: names.count, id: id)
+    pair = try Frame(settings.pairTemplate, tokens: names.count, id: id)
     padID = id(settings.padToken)
     maskID = id(settings.maskToken)
     specialIDs = Set(added.lazy.filter(\.isSpecial).map { Int32(truncatingIfNeeded: $0.id) })
-    let isPlain = added.count <= Self.mostScanned && added.allSatisfy(\.isPlain)
-    let specials = isPlain ? Self.specials(added) : []
-    var rules = WordScanner.Rules(
-      vocabulary: vocabulary.reader, specials: specials,
-      prefixHash: VocabularyHash.extend(vocabulary.reader.seed, prefix),
-      unknownID: unknownID ?? -1, maximumWordLength: words.maximumWordLength,
-      lowercase: words.lowercase, stripAccents: words.stripsAccents,
-      spaceChinese: words.spaceChinese, cleansText: words.cleansText)
-    segments = isPlain ? nil : Self.segments(added, rules)
-    if segments?.normalized.isEmpty == false {
-      // What the scanner is given is normalised already.
-      (rules.lowercase, rules.stripAccents, rules.spaceChinese) = (false, false, false)
-    }
-    self.rules = rules
-    actions = ByteActions.table(
-      lowercase: rules.lowercase, cleansText: rules.cleansText, specials: specials)
-    let unknown = unknownID ?? -1
-    asciiWords = (UInt8(0)..<0x80).map { vocabulary.id(of: [$0]) ?? unknown }
   }
-
-  /// The most added tokens that the scanner itself compares at a byte that may begin one.
-  private static let mostScanned = 16
 
   /// The tokens to be found in texts, said or not.
   private static func addedTokens(
-    _ settings: TokenizerSettings, _ vocabulary: VocabularyTable
+    _ settings: TokenizerSettings, _ vocabulary: TokenNames
   ) throws(BertError) -> [AddedToken] {
     if settings.addedTokens.isEmpty {
       let texts = [
@@ -109,33 +121,6 @@ package final class Tokenizer: Sendable {
           + "\(vocabulary.count) tokens")
     }
     return settings.addedTokens
-  }
-
-  /// Tokens that the scanner finds in the raw text, the longest first where several match.
-  private static func specials(_ added: [AddedToken]) -> [SpecialToken] {
-    let tokens = added.map {
-      SpecialToken(bytes: Array($0.text.utf8), id: Int32(truncatingIfNeeded: $0.id))
-    }
-    return tokens.sorted { $0.bytes.count > $1.bytes.count }
-  }
-
-  private static func segments(_ added: [AddedToken], _ rules: WordScanner.Rules) -> TextSegments {
-    func entry(_ token: AddedToken) -> AddedTokens.Entry {
-      var bytes = Array(token.text.utf8)
-      if token.isNormalized {
-        var place = SourceSpan()
-        bytes = bytes.withUnsafeBufferPointer {
-          NormalizedText($0, from: &place, rules: rules).bytes
-        }
-      }
-      return AddedTokens.Entry(
-        bytes: bytes, id: Int32(truncatingIfNeeded: token.id),
-        takesSpaceBefore: token.takesSpaceBefore, takesSpaceBehind: token.takesSpaceBehind,
-        isSingleWord: token.isSingleWord)
-    }
-    return TextSegments(
-      plain: AddedTokens(added.filter { !$0.isNormalized }.map(entry)),
-      normalized: AddedTokens(added.filter(\.isNormalized).map(entry)), rules: rules)
   }
 
   /// Whether an id is that of a special token.
@@ -206,21 +191,42 @@ package final class Tokenizer: Sendable {
     _ spans: Bool, _ encoding: inout TokenizedText
   ) throws(BertError) -> Lengths {
     var lengths = Lengths(0, 0)
-    var isComplete = false
-    withScanner(&encoding, spans: spans) { scanner in
+    var isComplete = true
+    switch engine {
+    case .wordPiece(let words):
+      words.withScanner(&encoding, spans: spans) { scanner in
+        for step in frame.steps {
+          let start = scanner.ids.count
+          switch step.part {
+          case .token(let id): scanner.add(id)
+          case .firstText:
+            words.scan(text, with: &scanner)
+            lengths.first = scanner.ids.count - start
+          case .secondText:
+            if let second { words.scan(second, with: &scanner) }
+            lengths.second = scanner.ids.count - start
+          }
+        }
+        isComplete = !scanner.lacksUnknown
+      }
+    case .text(let tokenizer):
+      var run = TextRun(tracksSpans: spans)
+      swap(&run.ids, &encoding.ids)
+      swap(&run.spans, &encoding.spans)
       for step in frame.steps {
-        let start = scanner.ids.count
+        let start = run.ids.count
         switch step.part {
-        case .token(let id): scanner.add(id)
+        case .token(let id): run.add(id)
         case .firstText:
-          scan(text, with: &scanner)
-          lengths.first = scanner.ids.count - start
+          tokenizer.scan(text, &run)
+          lengths.first = run.ids.count - start
         case .secondText:
-          if let second { scan(second, with: &scanner) }
-          lengths.second = scanner.ids.count - start
+          if let second { tokenizer.scan(second, &run) }
+          lengths.second = run.ids.count - start
         }
       }
-      isComplete = !scanner.lacksUnknown
+      swap(&run.ids, &encoding.ids)
+      swap(&run.spans, &encoding.spans)
     }
     guard isComplete else {
       throw BertError(
@@ -229,15 +235,6 @@ package final class Tokenizer: Sendable {
       )
     }
     return lengths
-  }
-
-  /// Scans one text.
-  func scan(_ text: UnsafeBufferPointer<UInt8>, with scanner: inout WordScanner) {
-    if let segments {
-      segments.scan(text, with: &scanner)
-    } else {
-      scanner.scan(text)
-    }
   }
 
   /// Removes what is over the limit from the input that ends the encoding.
@@ -277,41 +274,5 @@ package final class Tokenizer: Sendable {
       run.count += count
     }
     encoding.typeIDs.append(contentsOf: repeatElement(run.type, count: run.count))
-  }
-
-  /// Lends a scanner the tables, the encoding's arrays and scratch memory: nothing is allocated per text.
-  func withScanner(
-    _ encoding: inout TokenizedText, spans: Bool, words: Bool = false,
-    _ body: (inout WordScanner) -> Void
-  ) {
-    let bytes = 4 * rules.maximumWordLength
-    var rules = rules
-    rules.tracksSpans = spans
-    rules.collectsWords = words
-    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: bytes + bytes / 4) { scratch in
-      actions.withUnsafeBufferPointer { actions in
-        asciiWords.withUnsafeBufferPointer { asciiWords in
-          prefix.withUnsafeBufferPointer { prefix in
-            guard let hashes = scratch.baseAddress else { return }
-            let word = UnsafeMutableRawPointer(hashes + bytes).assumingMemoryBound(to: UInt8.self)
-            var scanner = WordScanner(
-              rules: rules, actions: actions, asciiWords: asciiWords, prefix: prefix, word: word,
-              hashes: hashes, ids: [], spans: [], hash: rules.vocabulary.seed)
-            swap(&scanner.ids, &encoding.ids)
-            swap(&scanner.spans, &encoding.spans)
-            body(&scanner)
-            swap(&scanner.ids, &encoding.ids)
-            swap(&scanner.spans, &encoding.spans)
-          }
-        }
-      }
-    }
-  }
-}
-
-extension AddedToken {
-  /// Whether it is found wherever it stands in the raw text, and takes nothing with it.
-  fileprivate var isPlain: Bool {
-    !takesSpaceBefore && !takesSpaceBehind && !isSingleWord && !isNormalized
   }
 }

@@ -26,20 +26,23 @@ package final class ServedModel: Sendable {
         "was made for version \(file.numericVersion) of the numeric contract; this program computes "
           + "version \(NumericContract.version): convert the checkpoint again", file: path)
     }
-    do throws(BertError) { try file.model.requireComputable(file) } catch {
-      throw error.inFile(path)
-    }
-    guard let settings = file.model.tokenizer, let view = file.find(CanonicalName.vocabulary)
-    else {
+    guard let settings = file.model.tokenizer else {
       tokenizer = nil
       return
     }
     do throws(BertError) {
-      try file.verify(view, bytes: 0..<view.bytes.count)
-      let table = try VocabularyTable(bytes: view.bytes, owner: file)
-      tokenizer = try Tokenizer(
-        vocabulary: table, settings: settings,
-        embeddingRows: file.model.configuration.vocabularySize)
+      var tables: [String: UnsafeRawBufferPointer] = [:]
+      for name in TokenizerTables.names(settings) {
+        guard let view = file.find(name) else { continue }
+        try file.verify(view, bytes: 0..<view.bytes.count)
+        tables[name] = view.bytes
+      }
+      tokenizer =
+        tables.isEmpty && settings.wordPiece != nil
+        ? nil
+        : try Tokenizer(
+          tables: TokenizerTables(tables, owner: file), settings: settings,
+          embeddingRows: file.model.configuration.vocabularySize)
     } catch {
       throw error.inFile(path)
     }

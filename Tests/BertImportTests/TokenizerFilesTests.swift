@@ -98,8 +98,29 @@ import Testing
   }
 
   static let foreign: [(String, JSON, String)] = [
-    ("tokenizer_config.json", ["tokenizer_class": "RobertaTokenizer"], "RobertaTokenizer"),
-    ("tokenizer.json", ["model": ["type": "BPE"]], "BPE"),
+    ("tokenizer_config.json", ["tokenizer_class": "BertweetTokenizer"], "BertweetTokenizer"),
+    ("tokenizer.json", ["model": ["type": "WordLevel"]], "WordLevel"),
+    ("tokenizer.json", unigram("normalizer", ["type": "NFKD"]), "NFKD"),
+    ("tokenizer.json", unigram("pre_tokenizer", ["type": "Digits"]), "Digits"),
+    (
+      "tokenizer.json",
+      unigram(
+        "pre_tokenizer", ["type": "Metaspace", "replacement": "_", "prepend_scheme": "always"]),
+      "Metaspace"
+    ),
+    (
+      "tokenizer.json",
+      unigram(
+        "normalizer",
+        ["type": "Replace", "pattern": ["Regex": "a+"], "content": "a"]), "replaces"
+    ),
+    ("tokenizer.json", unigram("model", ["byte_fallback": true]), "byte_fallback"),
+    ("tokenizer.json", unigram("model", ["unk_id": nil]), "unk_id"),
+    ("tokenizer.json", unigram("model", ["ignore": 1]), "ignore"),
+    ("tokenizer.json", bytePairs(["dropout": 0.1]), "dropout"),
+    ("tokenizer.json", bytePairs(["ignore_merges": true]), "ignore_merges"),
+    ("tokenizer.json", bytePairs(["end_of_word_suffix": "</w>"]), "end_of_word_suffix"),
+    ("tokenizer.json", bytePairs([:]), "byte 0"),
     ("tokenizer.json", with("normalizer", ["type": "NFC"]), "NFC"),
     ("tokenizer.json", with("normalizer", nil), "normalizer"),
     ("tokenizer.json", with("pre_tokenizer", ["type": "ByteLevel"]), "ByteLevel"),
@@ -111,6 +132,32 @@ import Testing
     ("tokenizer_config.json", ["split_special_tokens": true], "split_special_tokens"),
   ]
 
+  /// A pipeline of Unigram; a member takes the place of one, or for the model is added to its own.
+  static func unigram(_ key: String, _ value: JSON) -> JSON {
+    var model: JSONObject = [
+      "type": "Unigram", "unk_id": 1, "vocab": [["[CLS]", 0], ["[UNK]", 0], ["[SEP]", 0.0]],
+    ]
+    var object: JSONObject = [
+      "normalizer": nil, "pre_tokenizer": ["type": "Metaspace", "replacement": "\u{2581}"],
+    ]
+    if key == "model" {
+      for (key, value) in value.objectValue ?? [:] { model[key] = value }
+    } else {
+      object[key] = value
+    }
+    object["model"] = .object(model)
+    return .object(object)
+  }
+
+  /// A pipeline of byte pairs with further members of its model.
+  static func bytePairs(_ members: JSONObject) -> JSON {
+    var model: JSONObject = ["type": "BPE", "vocab": ["a": 0, "b": 1], "merges": []]
+    for (key, value) in members { model[key] = value }
+    return [
+      "model": .object(model), "pre_tokenizer": ["type": "ByteLevel", "add_prefix_space": false],
+    ]
+  }
+
   /// The pipeline with another member.
   static func with(_ key: String, _ value: JSON) -> JSON {
     var object = pipeline.objectValue ?? [:]
@@ -119,7 +166,7 @@ import Testing
   }
 
   @Test(arguments: foreign)
-  func refusesTokenizersThatAreNotWordPiece(name: String, file: JSON, word: String) throws {
+  func refusesTokenizersThatAreNotKnown(name: String, file: JSON, word: String) throws {
     let model = try SmallModel()
     try model.folder.write(name, file.text())
     try model.expectError(.unsupported, [word, name])

@@ -10,7 +10,7 @@ import JSONText
 /// A parser that is given bytes from anybody; it may throw a `BertError` of a malformed file, and nothing else may happen.
 enum FuzzTarget: String, CaseIterable {
   case safetensors, npz, pickle, torch, tensorflow, table, onnx, protobuf, index, recogniser, json
-  case config, tokenizer, vocabulary, tokenizerConfig = "tokenizer-config"
+  case config, tokenizer, vocabulary, pieces, merges, charsmap, tokenizerConfig = "tokenizer-config"
   case specialTokens = "special-tokens", addedTokens = "added-tokens", modules, pooling, sentences
   case bertq
 
@@ -47,6 +47,7 @@ enum FuzzTarget: String, CaseIterable {
     do throws(BertError) {
       switch self {
       case .json: _ = try JSON.parse(Array(bytes))
+      case .pieces, .merges, .charsmap: try PieceFuzzing.run(self, Array(bytes))
       case .pickle:
         var reader = ByteReader("the pickle", Array(bytes))
         _ = try TensorTree(PickleMachine.read(&reader))

@@ -7,7 +7,9 @@ import JSONText
 ///   the flags that `tokenizer_config.json` names override it. The published library makes the rest by itself
 ///   (`[CLS] A [SEP]`, cleaning, splitting at punctuation): a `tokenizer.json` that says otherwise contradicts
 ///   it, and is refused.
-/// - For the class of any pipeline, `tokenizer.json` alone counts.
+/// - For the class of any pipeline, and for every model that is not WordPiece, `tokenizer.json` alone counts. (Some
+///   versions of the published library build the pipeline of a named class anew and may split white space otherwise
+///   than the file says; what the file says is what `tokenizers` computes, and what is computed here.)
 enum TokenizerClass {
   case bert
   case pipeline
@@ -42,7 +44,8 @@ enum TokenizerClass {
       } else {
         throw BertError(
           .unsupported,
-          "tokenizer_class is '\(name.prefix(80))'; BertTokenizer and its like are supported",
+          "tokenizer_class is '\(name.prefix(80))'; BertTokenizer, RobertaTokenizer, XLMRobertaTokenizer and "
+            + "their like are supported",
           file: file.path)
       }
       return
@@ -56,7 +59,13 @@ enum TokenizerClass {
     "DPRQuestionEncoderTokenizer", "DPRQuestionEncoderTokenizerFast", "DPRContextEncoderTokenizer",
     "DPRContextEncoderTokenizerFast",
   ]
-  private static let pipelineNames: Set<String> = ["PreTrainedTokenizerFast", "TokenizersBackend"]
+  private static let pipelineNames: Set<String> = [
+    "PreTrainedTokenizerFast", "TokenizersBackend", "RobertaTokenizer", "RobertaTokenizerFast",
+    "XLMRobertaTokenizer", "XLMRobertaTokenizerFast", "CamembertTokenizer",
+    "CamembertTokenizerFast", "MPNetTokenizer", "MPNetTokenizerFast", "GPT2Tokenizer",
+    "GPT2TokenizerFast", "BartTokenizer", "BartTokenizerFast", "LongformerTokenizer",
+    "LongformerTokenizerFast",
+  ]
 
   /// Members with which tokenizers of other languages say that words or pieces are found another way, and the
   /// values that mean BERT's.

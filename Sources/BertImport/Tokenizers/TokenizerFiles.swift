@@ -21,7 +21,7 @@ struct TokenizerFiles {
   /// The model knows one token type, which all tokens then have.
   private let hasOneTokenType: Bool
   private let files: ModelFiles
-  private let rulesOf: TokenizerClass
+  private var rulesOf: TokenizerClass
   private let pipeline: TokenizerPipeline?
   /// `tokenizer_config.json`; empty where there is none.
   private let configuration: JSON
@@ -34,7 +34,7 @@ struct TokenizerFiles {
   ///   - model: the model's own configuration, as it was published.
   ///   - sizes: the model's: its word embeddings, positions and token types.
   ///   - unnamed: the class that is meant where neither file names one.
-  /// - Throws: `unsupported` for tokenizers that are not WordPiece, `malformed`.
+  /// - Throws: `unsupported` for tokenizers that are not known, `malformed`.
   init?(
     _ files: ModelFiles, model: JSON, sizes: BertConfiguration, unnamed: Family.DefaultTokenizer
   ) throws(BertError) {
@@ -61,10 +61,15 @@ struct TokenizerFiles {
     specialTokens = isNew ? [:] : try Self.object(files.specialTokens)
     do throws(BertError) {
       pipeline = try files.tokenizer.map { path throws(BertError) in
-        try TokenizerPipeline(ModelFiles.readJSON(path, limit: VocabularyFile.longestFile))
+        try TokenizerPipeline(
+          ModelFiles.readJSON(path, limit: VocabularyFile.longestFile), rows: rows)
       }
-      if let pipeline {
-        vocabulary = try VocabularyFile.tokens(of: pipeline, rows: rows)
+      if let pieces = pipeline?.pieces {
+        vocabulary = pieces.tokens
+        // No class makes such a pipeline by itself from what other files say.
+        rulesOf = .pipeline
+      } else if let pipeline {
+        vocabulary = try VocabularyFile.tokens(of: pipeline.vocabulary, rows: rows)
       } else {
         vocabulary = try VocabularyFile.readText(source, rows: rows)
       }
@@ -86,7 +91,20 @@ struct TokenizerFiles {
     }
     try checkRows(rows, source)
     try readLength(sizes.maximumPositions)
-    settings.kind = .wordPiece(rules)
+    settings.kind =
+      if let pipeline, pipeline.pieces != nil { pipeline.kind } else { .wordPiece(rules) }
+  }
+
+  /// What the file's tables are made of.
+  var published: TokenizerVocabulary {
+    var all = TokenizerVocabulary()
+    (all.tokens, all.addedIDs) = (vocabulary, addedIDs)
+    if let pipeline, let pieces = pipeline.pieces {
+      (all.scores, all.unknownID) = (pieces.scores, pieces.unknownID)
+      (all.merges, all.byteTokens) = (pieces.merges, pieces.byteTokens)
+      all.charsmap = pipeline.charsmap
+    }
+    return all
   }
 
   private static func object(_ path: String?) throws(BertError) -> JSON {
@@ -170,12 +188,23 @@ extension TokenizerFiles {
     rules.maximumWordLength = pipeline.maximumWordLength ?? rules.maximumWordLength
     settings.unknownToken = pipeline.unknownToken ?? settings.unknownToken
     settings.cutsLeft = pipeline.cutsLeft
+    if pipeline.pieces != nil { return try comparePrefix(pipeline) }
     if rulesOf == .bert, !rules.cleansText {
       throw BertError(
         .unsupported,
         "has clean_text false, but BertTokenizer cleans texts: name the class "
           + "PreTrainedTokenizerFast", file: files.tokenizer)
     }
+  }
+
+  /// Says where `tokenizer_config.json` has another opinion of the space before a text.
+  private mutating func comparePrefix(_ pipeline: TokenizerPipeline) throws(BertError) {
+    guard case .bytePairs(let rules) = pipeline.kind,
+      case .byteLevel(let prefixes, _)? = rules.splitting.last,
+      let said = try configuration.flag("add_prefix_space"), said != prefixes
+    else { return }
+    notices.append(
+      "add_prefix_space of tokenizer_config.json is not tokenizer.json's, which alone counts")
   }
 
   private static let flags = ["do_lower_case", "strip_accents", "tokenize_chinese_chars"]
@@ -374,9 +403,24 @@ extension TokenizerFiles {
     if rulesOf == .pipeline, pipeline != nil {
       settings.unknownToken = pipeline?.unknownToken ?? settings.unknownToken
     }
+    if pipeline?.pieces != nil { nameUsualTokens(names, added) }
     try place(added)
     try readTemplates(added)
     try keepAdded(added)
+  }
+
+  /// Special tokens that no file names, where the vocabulary has those that such models usually have.
+  private mutating func nameUsualTokens(
+    _ names: [String: PublishedToken], _ added: AddedVocabulary
+  ) {
+    func usual(_ key: String, _ text: String, _ path: WritableKeyPath<TokenizerSettings, String>) {
+      if names[key] == nil, added.id(of: text) != nil { settings[keyPath: path] = text }
+    }
+    usual("cls_token", "<s>", \.classToken)
+    usual("sep_token", "</s>", \.separatorToken)
+    usual("pad_token", "<pad>", \.padToken)
+    usual("mask_token", "<mask>", \.maskToken)
+    if pipeline?.unknownToken == nil { usual("unk_token", "<unk>", \.unknownToken) }
   }
 
   /// The tokens with ids that a class takes, in its order.
@@ -455,7 +499,7 @@ extension TokenizerFiles {
     }
     let found = Set(added.tokens.map { Array($0.text.utf8) })
     let own = five.filter { token in vocabulary.contains(token) }
-    if isUsual && added.newIDs.isEmpty && own.isSubset(of: found) { return }
+    if pipeline?.pieces == nil, isUsual, added.newIDs.isEmpty, own.isSubset(of: found) { return }
     if added.tokens.isEmpty {
       throw BertError(
         .unsupported,
@@ -512,6 +556,10 @@ extension TokenizerFiles {
     }
     do throws(BertError) {
       if try json.flag("do_lower_case") == true && !rules.lowercase {
+        if pipeline?.pieces != nil {
+          throw BertError(
+            .unsupported, "do_lower_case is true; with this tokenizer only false is supported")
+        }
         // Lower-cased before tokenising: that strips no accents.
         rules.stripAccents = rules.stripAccents ?? false
         rules.lowercase = true

@@ -2,8 +2,7 @@ import BertErrors
 import BertModel
 import JSONText
 
-/// A `tokenizer.json` whose model is WordPiece: every member of it is read, is known to change no token, or is
-/// refused by name.
+/// A `tokenizer.json`: every member of it is read, is known to change no token, or is refused by name.
 struct TokenizerPipeline {
   /// BertNormalizer's flags.
   struct Normalizer {
@@ -30,31 +29,49 @@ struct TokenizerPipeline {
   private(set) var cutsLeft = false
   private(set) var addedTokens: [PublishedToken] = []
   private(set) var notices: [String] = []
-  /// The model's tokens and their ids.
+  /// The tokens and their ids of a model that has a map of them.
   let vocabulary: JSONObject
+  /// The kind of its model; WordPiece's rules are said above.
+  private(set) var kind = TokenizerSettings.Kind.wordPiece(WordPieceRules())
+  /// The model, where it is not WordPiece.
+  private(set) var pieces: PieceModel?
+  /// The precompiled normalisation, where there is one.
+  private(set) var charsmap: [UInt8] = []
 
   /// Reads a `tokenizer.json`.
   ///
-  /// - Throws: `unsupported` with the step that BERT does not have, `malformed`.
-  init(_ json: JSON) throws(BertError) {
+  /// - Parameter rows: the model's word embeddings.
+  /// - Throws: `unsupported` with the step that is not known, `malformed`.
+  init(_ json: JSON, rows: Int) throws(BertError) {
     guard json.objectValue != nil else {
       throw BertError(.malformed, "is \(json.kind); expected an object")
     }
     let model = json["model"] ?? .null
-    let type =
-      model["type"]?.stringValue ?? (Self.isOldWordPiece(model) ? "WordPiece" : "of no type")
-    if type != "WordPiece" {
+    let type = model["type"]?.stringValue ?? Self.unnamedType(model)
+    guard ["WordPiece", "BPE", "Unigram"].contains(type) else {
       throw BertError(
-        .unsupported, "its model is \(type.prefix(80)); only WordPiece is supported")
+        .unsupported,
+        "its model is \(type.prefix(80)); WordPiece, byte-level BPE and Unigram are supported")
     }
-    guard let map = model["vocab"]?.objectValue, !map.isEmpty else {
+    vocabulary = model["vocab"]?.objectValue ?? [:]
+    if vocabulary.isEmpty && type != "Unigram" {
       throw BertError(.malformed, "its model has no vocabulary")
     }
-    vocabulary = map
     templates = Self.bare
-    try readModel(model)
-    try readNormalizer(json)
-    try readPreTokenizer(json)
+    if type == "WordPiece" {
+      try readModel(model)
+      try readNormalizer(json)
+      try readPreTokenizer(json)
+    } else {
+      let steps = try TextSteps(json)
+      charsmap = steps.charsmap
+      kind = type == "BPE" ? .bytePairs(steps.rules) : .unigram(steps.rules)
+      pieces =
+        type == "BPE"
+        ? try PieceModel(bytePairs: model, vocabulary, rows: rows)
+        : try PieceModel(unigram: model, rows: rows)
+      unknownToken = pieces?.unknownToken
+    }
     try readPostProcessor(json)
     for entry in try Self.list(json, "added_tokens") {
       addedTokens.append(try PublishedToken(entry))
@@ -73,8 +90,10 @@ struct TokenizerPipeline {
   }
 
   /// Files of the first versions do not name their model.
-  private static func isOldWordPiece(_ model: JSON) -> Bool {
-    model["type"] == nil && model["merges"] == nil && model["max_input_chars_per_word"] != nil
+  private static func unnamedType(_ model: JSON) -> String {
+    if model["merges"] != nil { return "BPE" }
+    if model["vocab"]?.arrayValue != nil { return "Unigram" }
+    return model["max_input_chars_per_word"] != nil ? "WordPiece" : "of no type"
   }
 
   static func side(_ value: JSON, _ what: String) throws(BertError) -> String {

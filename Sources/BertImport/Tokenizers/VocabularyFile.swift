@@ -9,7 +9,7 @@ enum VocabularyFile {
   static let longestFile = 32 << 20
 
   /// More lines than a model has embeddings that are read, so that a notice can say how many there are.
-  private static let mostSpareLines = 1 << 16
+  static let mostSpareLines = 1 << 16
 
   /// The tokens of a `vocab.txt`: one a line, ended by LF, CR LF or CR; an empty line is a token, unless it is
   /// the last and the model has no row for it.
@@ -57,8 +57,7 @@ enum VocabularyFile {
   /// The tokens of a `tokenizer.json`'s model; where no token has an id, there is an empty one.
   ///
   /// - Throws: `malformed` for what is no id, `unsupported` when two tokens have one id.
-  static func tokens(of pipeline: TokenizerPipeline, rows: Int) throws(BertError) -> [[UInt8]] {
-    let map = pipeline.vocabulary
+  static func tokens(of map: JSONObject, rows: Int) throws(BertError) -> [[UInt8]] {
     let most = map.count + rows + mostSpareLines
     var tokens = [[UInt8]](repeating: [], count: map.count)
     var isTaken = [Bool](repeating: false, count: map.count)

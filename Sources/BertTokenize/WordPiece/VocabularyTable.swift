@@ -204,7 +204,7 @@ struct VocabularyReader: @unchecked Sendable {
 }
 
 /// Bytes that live as long as this object; never written after it is made.
-private final class OwnedBytes: @unchecked Sendable {
+final class OwnedBytes: @unchecked Sendable {
   let bytes: UnsafeRawBufferPointer
 
   init(_ source: [UInt8]) {

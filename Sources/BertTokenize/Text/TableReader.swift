@@ -1,0 +1,49 @@
+import BertErrors
+
+/// Bytes of a table that lies in a file: numbers in them are unsigned, 32-bit, little-endian, at any address.
+///
+/// Sendable because the memory is never written while a table is in use.
+struct TableReader: @unchecked Sendable {
+  let base: UnsafeRawPointer
+  let count: Int
+  private let name: String
+
+  /// - Throws: `malformed` for less than a header, or another magic.
+  init(
+    _ bytes: UnsafeRawBufferPointer, _ name: String, magic: UInt32, headerBytes: Int
+  ) throws(BertError) {
+    guard let base = bytes.baseAddress, bytes.count >= headerBytes else {
+      throw BertError(
+        .malformed,
+        "the table of \(name) is \(bytes.count) bytes, its header alone is \(headerBytes); convert the "
+          + "model again")
+    }
+    (self.base, count, self.name) = (base, bytes.count, name)
+    guard field(0) == magic else { throw malformed("does not begin as one", 0) }
+  }
+
+  @inline(__always)
+  func word(_ offset: Int) -> UInt32 {
+    UInt32(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+  }
+
+  @inline(__always)
+  func double(_ offset: Int) -> Double {
+    Double(
+      bitPattern: UInt64(
+        littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt64.self)))
+  }
+
+  /// A number of the header.
+  func field(_ index: Int) -> Int { Int(word(4 * index)) }
+
+  func malformed(_ what: String, _ offset: Int) -> BertError {
+    BertError(
+      .malformed, "the table of \(name) \(what); convert the model again", byteOffset: offset)
+  }
+}
+
+/// Appends a number to a table.
+func append(_ value: some FixedWidthInteger, to table: inout [UInt8]) {
+  withUnsafeBytes(of: value.littleEndian) { table.append(contentsOf: $0) }
+}

@@ -1,0 +1,140 @@
+import BertErrors
+import BertModel
+import BertTokenize
+import Fixtures
+import Testing
+
+/// Small vocabularies of byte pairs and Unigram, whose answers can be worked out by hand.
+@Suite struct PieceTests {
+  static func unigram(
+    _ pieces: [(String, Double)], _ change: (inout TextRules) -> Void = { _ in }
+  ) throws -> Tokenizer {
+    var rules = TextRules()
+    rules.splitting = [.metaspace(prefixesFirst: true, prefixesAlways: true, splits: true)]
+    change(&rules)
+    var settings = TokenizerSettings()
+    settings.kind = .unigram(rules)
+    (settings.classToken, settings.separatorToken, settings.unknownToken) = ("<s>", "</s>", "<unk>")
+    settings.addedTokens = [AddedToken("<s>", id: 0), AddedToken("</s>", id: 1)]
+    var mask = AddedToken("<mask>", id: 3)
+    mask.takesSpaceBefore = true
+    settings.addedTokens.append(mask)
+    var vocabulary = TokenizerVocabulary()
+    let all = [("<s>", 0.0), ("</s>", 0), ("<unk>", 0), ("<mask>", 0)] + pieces
+    vocabulary.tokens = all.map { Array($0.0.utf8) }
+    vocabulary.scores = all.map(\.1)
+    vocabulary.unknownID = 2
+    let tables = try vocabulary.tables(settings)
+    return try Tokenizer(tables: TokenizerTables(copying: tables), settings: settings)
+  }
+
+  static let cases: [(String, [Int32])] = [
+    ("", []), ("ab", [4]), ("a", [5, 6]), ("ab ab", [4, 4]), ("  ab", [5, 4]),
+    // The way of the highest sum: ▁ab + c beats ▁ + abc.
+    ("abc", [4, 8]),
+    // Unknown scalars in a row are one token.
+    ("xy", [5, 2]), ("axyb", [5, 6, 2, 7]), ("ab<mask>ab", [4, 3, 4]), ("ab <mask> ab", [4, 3, 4]),
+    ("\u{2581}ab", [4]),
+  ]
+
+  @Test(arguments: cases)
+  func aUnigramTakesTheWayOfTheHighestSum(text: String, ids: [Int32]) throws {
+    let tokenizer = try Self.unigram([
+      ("▁ab", -1), ("▁", -2), ("a", -2), ("b", -2), ("c", -2), ("abc", -2),
+    ])
+    #expect(try tokenizer.encode(text).ids == [0] + ids + [1])
+  }
+
+  @Test func spansAreThoseOfTheText() throws {
+    let tokenizer = try Self.unigram([("▁ab", -1), ("▁", -2), ("é", -2)])
+    let made = try tokenizer.encode("ab é <mask>", spans: true)
+    #expect(made.ids == [0, 4, 5, 6, 3, 1])
+    #expect(made.spans.map(\.start) == [0, 0, 2, 3, 4, 0])
+    #expect(made.spans.map(\.end) == [0, 2, 3, 4, 11, 0])
+    #expect(made.spans.map(\.word) == [-1, 0, 1, 1, 2, -1])
+    #expect(tokenizer.decode(made.ids, skippingSpecials: true) == "ab é")
+  }
+
+  @Test func stepsThatAreNotComputedAreRefused() {
+    for change: @Sendable (inout TextRules) -> Void in [
+      { $0.normalization = [.nfkc] }, { $0.normalization = [.precompiled] },
+      { $0.splitting = [] }, { $0.splitting = [.byteLevel(prefixesFirst: false, splits: true)] },
+      { $0.splitting.append(.whitespace) }, { $0.fallsBackToBytes = true },
+    ] {
+      #expect(throws: BertError.self) { try Self.unigram([("a", -1)], change) }
+    }
+  }
+
+  static func bytePairs(_ merges: [(String, String)]) throws -> Tokenizer {
+    var settings = TokenizerSettings()
+    var rules = TextRules()
+    rules.splitting = [.byteLevel(prefixesFirst: false, splits: true)]
+    settings.kind = .bytePairs(rules)
+    (settings.classToken, settings.separatorToken) = ("<s>", "</s>")
+    settings.addedTokens = [AddedToken("<s>", id: 0), AddedToken("</s>", id: 1)]
+    var vocabulary = TokenizerVocabulary()
+    var tokens =
+      ["<s>", "</s>"]
+      + ByteAlphabet.scalars.compactMap { Unicode.Scalar($0).map { String(Character($0)) } }
+    for (left, right) in merges where !tokens.contains(left + right) { tokens.append(left + right) }
+    func id(_ token: String) -> UInt32 { UInt32(tokens.firstIndex(of: token) ?? 0) }
+    vocabulary.tokens = tokens.map { Array($0.utf8) }
+    vocabulary.byteTokens = (2..<258).map { UInt32($0) }
+    vocabulary.merges = merges.map { (id($0), id($1), id($0 + $1)) }
+    let tables = try vocabulary.tables(settings)
+    return try Tokenizer(tables: TokenizerTables(copying: tables), settings: settings)
+  }
+
+  static let words: [(String, [String])] = [
+    ("abc", ["ab", "c"]), ("bc", ["bc"]), ("aabc", ["a", "ab", "c"]), (" abc", ["Ġ", "ab", "c"]),
+    ("ab's", ["ab", "'", "s"]), ("é", ["Ã", "©"]), ("a  b", ["a", "Ġ", "Ġ", "b"]),
+    ("abab", ["abab"]),
+  ]
+
+  @Test(arguments: words)
+  func theLowestRankIsMergedFirst(text: String, tokens: [String]) throws {
+    let tokenizer = try Self.bytePairs([("a", "b"), ("b", "c"), ("ab", "ab")])
+    let ids = try tokenizer.encode(text).ids.dropFirst().dropLast()
+    #expect(
+      ids.map { tokenizer.vocabulary.token(Int($0)).map { String(decoding: $0, as: UTF8.self) } }
+        == tokens)
+    #expect(tokenizer.decode(ids) == text)
+  }
+
+  @Test func aLongWordTakesTimeInProportion() throws {
+    let tokenizer = try Self.bytePairs([("a", "b"), ("b", "c"), ("ab", "ab")])
+    let text = String(repeating: "ab", count: 200_000)
+    #expect(try tokenizer.encode(text).ids.count == 100_002)
+    let unigram = try Self.unigram([("a", -1), ("b", -1)])
+    #expect(try unigram.encode(text).ids.count == 400_003)
+  }
+
+  /// A damaged table may give wrong answers; no read leaves it.
+  @Test func damagedTablesNeverTrap() throws {
+    var random = SeededGenerator(seed: 17)
+    var settings = TokenizerSettings()
+    var rules = TextRules()
+    rules.splitting = [.metaspace(prefixesFirst: true, prefixesAlways: true, splits: true)]
+    settings.kind = .unigram(rules)
+    settings.addedTokens = [AddedToken("[CLS]", id: 0), AddedToken("[SEP]", id: 1)]
+    let pieces = try PieceTable.build(
+      ["[CLS]", "[SEP]", "<unk>", "▁ab", "b", "é"].map { Array($0.utf8) },
+      scores: [0, 0, 0, -1, -2, -3], unknownID: 2)
+    var (opened, refused) = (0, 0)
+    for _ in 0..<4_000 {
+      var bytes = pieces
+      for _ in 0...Int(random.next() % 3) {
+        bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next())
+      }
+      let tables = TokenizerTables(copying: [(CanonicalName.pieces, bytes)])
+      guard let tokenizer = try? Tokenizer(tables: tables, settings: settings) else {
+        refused += 1
+        continue
+      }
+      opened += 1
+      _ = try? tokenizer.encode("ab é xé bb", spans: true)
+      _ = tokenizer.decode([0, 1, 2, 3, 4, 5, 6, -1])
+    }
+    #expect(opened > 0 && refused > 0)
+  }
+}
