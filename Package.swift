@@ -163,8 +163,9 @@ let package = Package(
     .testTarget(
       name: "BertqTests",
       dependencies: [
-        "BertErrors", "SystemLibrary", "JSONText", "BertModel", "BertKernels", "BertRuntime",
-        "BertQuantize", "Bertq", "Fixtures", "LibraryProbe", "bert-run", "bert-convert",
+        "BertErrors", "SystemLibrary", "JSONText", "BertModel", "BertTokenize", "BertKernels",
+        "BertRuntime", "BertQuantize", "Bertq", "Fixtures", "LibraryProbe", "bert-run",
+        "bert-convert",
       ]),
     // What tests start as a process of its own, to fork it.
     .executableTarget(

@@ -15,10 +15,18 @@ extension Model {
   ) throws(BertError) -> TokenizedInput {
     var batch = TokenBatch()
     let cut = try served.append(
-      text.textInput, to: &batch, truncates: truncates ?? self.truncates)
+      text.textInput, to: &batch,
+      truncates: truncates ?? text.textInput.truncates ?? self.truncates)
     return TokenizedInput(
       ids: batch.ids, types: batch.types, cut: cut,
       promptTokens: try served.promptTokens(of: text.textInput))
+  }
+
+  /// The tokens of a text that a head is asked about: no prompt stands before it, unless it says one itself.
+  func headTokens(_ text: some ModelInput) throws(BertError) -> TokenizedInput {
+    var input = text.textInput
+    if input.prompt == nil { input.prompt = .text("") }
+    return try tokenize(input)
   }
 
   /// How many tokens a text has, the special ones included and nothing cut.
@@ -27,6 +35,10 @@ extension Model {
   public func count(_ text: some ModelInput) throws(BertError) -> Int {
     let input = text.textInput
     if let ids = input.ids { return ids.count }
+    if input.words != nil {
+      let tokenizer = try served.requireTokenizer()
+      return try served.bareTokens(input).ids.count + tokenizer.frameTokens(pair: false)
+    }
     return try served.tokens(of: input, limit: nil).1.fullCount
   }
 

@@ -16,6 +16,10 @@ public struct TextInput: Sendable, Hashable {
   public var ids: [Int32]?
   /// Token types of `ids`; all 0 when absent.
   public var types: [UInt8]?
+  /// Words that are split already, instead of the text: each is made tokens alone.
+  public var words: [String]?
+  /// Whether it is cut where it is too long; nil does as the model's options say.
+  public var truncates: Bool?
   /// What stands before the text; nil for the file's default prompt where the task has one.
   public var prompt: TextPrompt?
   /// How many of `ids` belong to a prompt, those of the frame before it included.
@@ -39,6 +43,9 @@ public struct TextInput: Sendable, Hashable {
     self.ids = ids
     self.types = types
   }
+
+  /// Words that are split already; answers count places in the words joined by a space each.
+  public init(words: [String]) { self.words = words }
 
   package init(
     text: [UInt8] = [], pair: [UInt8]? = nil, ids: [Int32]? = nil, types: [UInt8]? = nil
@@ -121,6 +128,12 @@ extension ServedModel {
       try batch.append(
         ids: ids, types: input.types, wanting: rows, for: description.configuration)
       return 0
+    }
+    if input.words != nil {
+      let framed = try framed(input, truncates: truncates)
+      try batch.append(
+        ids: framed.ids, types: framed.types, wanting: rows, for: description.configuration)
+      return framed.cut
     }
     let (encoding, made) = try tokens(
       of: input, limit: truncates ? TokenLimit(tokenLimit) : nil)

@@ -1,15 +1,6 @@
 import ArgumentParser
 import BertErrors
-import BertModel
 import Bertq
-
-extension ModelTask: ExpressibleByArgument {
-  /// What `bert-run` answers: a head's scores are measured for drift only.
-  package static let answered: [ModelTask] = [.embedding, .tokens, .pooled]
-
-  /// What help and completion offer: others are known, to be refused by name.
-  public static var allValueStrings: [String] { answered.map(\.rawValue) }
-}
 
 /// How results are written.
 package enum OutputFormat: String, ExpressibleByArgument, CaseIterable, Sendable {

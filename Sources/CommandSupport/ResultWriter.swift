@@ -8,19 +8,27 @@ struct ResultWriter: ~Copyable {
   /// Nil for JSON Lines.
   private var array: ArrayWriter?
   private var ids: RowsWriter?
+  private let isReadable: Bool
 
   /// - Parameters:
   ///   - width: numbers of a row, for an array; nil for JSON Lines.
   ///   - ids: where the ids of an array's rows go.
-  init(arrayWidth: Int?, ids: RowsWriter?) {
+  ///   - isReadable: whether answers are written as a person reads them, where the task can.
+  init(arrayWidth: Int?, ids: RowsWriter?, isReadable: Bool = false) {
+    self.isReadable = isReadable
     array = arrayWidth.map(ArrayWriter.init)
     self.ids = ids
   }
 
   /// Writes an answer.
   mutating func write<Task: RecordTask>(
-    _ index: Int, _ id: JSON?, _ answer: Task.Answer, of task: Task
+    _ index: Int, _ id: JSON?, _ question: Task.Question, _ answer: Task.Answer, of task: Task
   ) throws(BertError) {
+    if task.answersTogether { return task.collect(index, id, answer) }
+    if isReadable, let text = task.readable(question, answer) {
+      output.buffer += (text + "\n").utf8
+      return try output.flush(force: false)
+    }
     guard array != nil else {
       start(index, id)
       task.write(answer, into: &output.buffer)
@@ -36,6 +44,7 @@ struct ResultWriter: ~Copyable {
   mutating func write<Task: RecordTask>(
     _ failed: FailedRecord, of task: Task
   ) throws(BertError) {
+    if task.answersTogether { return task.collect(failed) }
     guard array != nil else {
       start(failed.index, failed.id)
       failed.error.writeMember(into: &output.buffer)
@@ -45,6 +54,18 @@ struct ResultWriter: ~Copyable {
     let rows = task.hasManyRows ? 0 : 1
     if rows > 0 { try append([Float](repeating: .nan, count: task.rowWidth ?? 0)) }
     try ids?.write(failed, rows: rows)
+  }
+
+  /// Writes the one answer of all texts.
+  mutating func writeConclusion(of task: some RecordTask) throws(BertError) {
+    if isReadable, let text = task.readableConclusion {
+      output.buffer += (text + "\n").utf8
+      return
+    }
+    var line: [UInt8] = []
+    try task.conclude(into: &line)
+    start(0, nil)
+    output.buffer += line + Array("}\n".utf8)
   }
 
   private mutating func append(_ rows: [Float]) throws(BertError) {

@@ -21,6 +21,8 @@ package struct RunSettings {
   package var policy = ErrorPolicy.stop
   /// So many tokens are read before they are computed.
   package var batchTokens = 1
+  /// Whether answers are written as a person reads them, where the task can.
+  package var isReadable = false
   /// Whether nothing but errors is said on standard error.
   package var isQuiet = false
 
@@ -64,7 +66,8 @@ package struct TextRun<Task: RecordTask>: ~Copyable {
     isQuiet = settings.isQuiet
     progress = RunProgress(isRead: source.isRead, isQuiet: isQuiet, isInteractive: false)
     writer = ResultWriter(
-      arrayWidth: settings.writesArray ? task.rowWidth : nil, ids: settings.ids)
+      arrayWidth: settings.writesArray ? task.rowWidth : nil, ids: settings.ids,
+      isReadable: settings.isReadable)
   }
 
   /// Texts answered so far.
@@ -84,6 +87,9 @@ package struct TextRun<Task: RecordTask>: ~Copyable {
       failure = try write(batch, answered) ?? readFailure
       progress.update(done: source.progress.done, of: source.progress.total)
       if isEnd { break }
+    }
+    if failure == nil, task.answersTogether {
+      do throws(BertError) { try writer.writeConclusion(of: task) } catch { failure = error }
     }
     try writer.finish()
     progress.finish()
@@ -157,7 +163,7 @@ package struct TextRun<Task: RecordTask>: ~Copyable {
       case .question(let question, let index, let id, let place):
         switch answers.next() {
         case .success(let answer):
-          try writer.write(index, id, answer, of: task)
+          try writer.write(index, id, question, answer, of: task)
           progress.note(answered: task.tokens(question))
           right.append(question)
           places.append(place)

@@ -40,10 +40,13 @@ struct BertRun: ParsableCommand {
   var onError = ErrorPolicy.stop
 
   @Option(help: "What to answer (default: what the file is for).")
-  var task: ModelTask?
+  var task: AnswerTask?
 
-  @Option(help: "How results are written.")
-  var format = OutputFormat.jsonl
+  @Option(
+    help: "How results are written (default: JSON Lines; what a person reads, on a terminal).")
+  var format: OutputFormat?
+
+  @OptionGroup(title: "Options of single tasks") var tasks: TaskOptions
 
   @Option(
     help: ArgumentHelp(
@@ -145,18 +148,19 @@ struct BertRun: ParsableCommand {
       ?? BertEncoder.defaultTokenBudget(model.served.description.configuration, threads: threads)
     if measuresDrift { batchTokens = min(batchTokens, DriftMeter.tokenBudget) }
     let prompt = try prompt.map { (given) throws(BertError) in try model.prompt(given) }
-    switch task ?? model.served.description.task {
-    case .embedding:
-      try run(VectorTask(.embedding, model, prompt: prompt), model, kernels, gate, batchTokens)
-    case .pooled:
-      try run(VectorTask(.pooled, model, prompt: prompt), model, kernels, gate, batchTokens)
-    case .tokens:
-      try run(TokensTask(model, prompt: prompt), model, kernels, gate, batchTokens)
-    case let task:
-      throw BertError(
-        .unsupported,
-        "the task '\(task.rawValue)' is not supported; ask for --task embedding, tokens or pooled",
-        file: path)
+    let task = task ?? AnswerTask(model.served.description.task)
+    try model.served.require(task)
+    try tasks.check(for: task, isTable: source.isTable)
+    func run(_ task: some RecordTask) throws(BertError) {
+      try self.run(task, model, kernels, gate, batchTokens)
+    }
+    switch (task, tasks.query) {
+    case (.embedding, _): try run(VectorTask(.embedding, model, prompt: prompt))
+    case (.pooled, _): try run(VectorTask(.pooled, model, prompt: prompt))
+    case (.tokens, _): try run(TokensTask(model, prompt: prompt))
+    case (.multiVector, _): try run(MultiVectorTask(model, tasks))
+    case (.rerank, let query?): try run(RankingTask(model, query: query, tasks))
+    default: try run(HeadTask(task, model, tasks, prompt: prompt))
     }
   }
 
@@ -169,6 +173,7 @@ struct BertRun: ParsableCommand {
     settings.policy = onError
     settings.batchTokens = batchTokens
     settings.isQuiet = quiet
+    settings.isReadable = format == nil && isatty(1) != 0
     var run = try TextRun(task, input: source.settings(texts: texts), settings)
     guard measuresDrift else {
       try run.perform()
@@ -178,7 +183,7 @@ struct BertRun: ParsableCommand {
       model, task: self.task, kernels: kernels, threads: compute.threadCount,
       attributes: !driftReport.isEmpty)
     try run.perform { (questions) throws(BertError) in
-      try drift.add(questions.compactMap { $0 as? TextQuestion })
+      try drift.add(questions.flatMap(task.measured))
     }
     // What was not measured must look neither good nor bad, and must not pass.
     if run.texts == 0 {

@@ -13,7 +13,7 @@ struct DriftRun {
   private let meter: DriftMeter
 
   init(
-    _ model: Model, task: ModelTask?, kernels: KernelSet, threads: Int, attributes: Bool
+    _ model: Model, task: AnswerTask?, kernels: KernelSet, threads: Int, attributes: Bool
   ) throws(BertError) {
     let served = model.served
     for precision in [Precision.float32, .int8] where !served.holds(precision) {
@@ -25,7 +25,7 @@ struct DriftRun {
     self.model = model
     self.kernels = kernels
     let description = served.description
-    let task = task ?? description.task
+    let task = task ?? AnswerTask(description.task)
     meter = try DriftMeter(
       source: served.file, kernels: kernels, team: ThreadTeam(count: threads),
       pooler: Pooler(

@@ -11,6 +11,9 @@ protocol AnswerReader: Sendable {
   /// The task's name; two readers of one model with the same name answer the same.
   var task: String { get }
 
+  /// The head that is asked about the text; nil for none.
+  var head: HeadUse? { get }
+
   /// Whether the file's default prompt stands before the texts that are asked about, as sentence-transformers
   /// puts it before those that it encodes.
   var hasDefaultPrompt: Bool { get }
@@ -28,6 +31,8 @@ protocol AnswerReader: Sendable {
 }
 
 extension AnswerReader {
+  /// No head is asked.
+  var head: HeadUse? { nil }
   /// A prompt is for vectors of texts.
   var hasDefaultPrompt: Bool { false }
 }
@@ -38,6 +43,8 @@ struct TextStates {
   /// The text's tokens in the states.
   let tokens: Range<Int>
   let ids: [Int32]
+  /// What the head made of them.
+  let output: HeadOutput
   /// How many of the first tokens belong to a prompt that is left out of pooling.
   let promptTokens: Int
 }

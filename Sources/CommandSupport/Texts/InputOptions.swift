@@ -63,6 +63,9 @@ package struct InputOptions: ParsableArguments {
     }
   }
 
+  /// Whether records have members: JSON objects, or rows of a table.
+  package var isTable: Bool { jsonl || csv || tsv }
+
   /// Where records come from, and how they are read.
   package func settings(texts: [String]) -> InputSettings {
     var settings = InputSettings()

@@ -1,5 +1,6 @@
 import BertErrors
 import Bertq
+import JSONText
 
 /// One task of `bert-run`: what it reads of a record, and what it writes.
 ///
@@ -27,6 +28,29 @@ package protocol RecordTask {
   /// Answers for questions that are computed together, each in its place.
   func answers(_ questions: [Question]) -> [Result<Answer, BertError>]
 
+  /// The texts of a question as the model reads them, to measure drift on.
+  func measured(_ question: Question) -> [TextQuestion]
+
+  /// The answer as a person reads it on a terminal; nil where that is JSON too.
+  func readable(_ question: Question, _ answer: Answer) -> String?
+
+  /// Whether all records together have one answer: then each is collected, and the last line concludes.
+  var answersTogether: Bool { get }
+
+  /// Takes what one record comes to.
+  func collect(_ index: Int, _ id: JSON?, _ answer: Answer)
+
+  /// Takes a record that cannot be answered.
+  func collect(_ failed: FailedRecord)
+
+  /// Appends the members of the one answer.
+  ///
+  /// - Throws: why there is none.
+  func conclude(into line: inout [UInt8]) throws(BertError)
+
+  /// The one answer as a person reads it.
+  var readableConclusion: String? { get }
+
   /// Appends the answer's members behind `index` and `id`, each with a comma before it.
   func write(_ answer: Answer, into line: inout [UInt8])
 
@@ -41,6 +65,22 @@ package protocol RecordTask {
 }
 
 extension RecordTask {
+  /// A question that is a text.
+  package func measured(_ question: Question) -> [TextQuestion] {
+    (question as? TextQuestion).map { [$0] } ?? []
+  }
+  /// JSON.
+  package func readable(_ question: Question, _ answer: Answer) -> String? { nil }
+  /// Each has its own.
+  package var answersTogether: Bool { false }
+  /// Nothing is kept.
+  package func collect(_ index: Int, _ id: JSON?, _ answer: Answer) {}
+  /// Nothing is kept.
+  package func collect(_ failed: FailedRecord) {}
+  /// There is no such answer.
+  package func conclude(into line: inout [UInt8]) throws(BertError) {}
+  /// There is no such answer.
+  package var readableConclusion: String? { nil }
   /// Nothing is cut.
   package func cut(_ question: Question) -> Int { 0 }
   /// No array.
@@ -57,6 +97,12 @@ package struct TextQuestion: Sendable {
   package let input: TextInput
   /// What the model reads of it.
   package let tokens: TokenizedInput
+
+  /// A text whose tokens are made already.
+  init(_ input: TextInput, _ tokens: TokenizedInput) {
+    self.input = input
+    self.tokens = tokens
+  }
 
   /// Makes a record's text tokens.
   ///

@@ -70,8 +70,19 @@ package struct TokensTask: RecordTask {
   }
 
   package func write(_ answer: TokenVectors, into line: inout [UInt8]) {
+    answer.write(of: model, into: &line)
+  }
+
+  package var rowWidth: Int? { model.info.hiddenSize }
+  package var hasManyRows: Bool { true }
+  package func rows(_ answer: TokenVectors) -> [Float] { answer.values }
+}
+
+extension TokenVectors {
+  /// Appends the members of a result line.
+  func write(of model: Model, into line: inout [UInt8]) {
     line += ",\"tokens\":[".utf8
-    for (index, id) in answer.ids.enumerated() {
+    for (index, id) in ids.enumerated() {
       if index > 0 { line.append(UInt8(ascii: ",")) }
       if let token = model.token(id) {
         JSON.write(token, into: &line)
@@ -80,14 +91,10 @@ package struct TokensTask: RecordTask {
       }
     }
     line += "],\"vectors\":[".utf8
-    for token in 0..<answer.count {
+    for token in 0..<count {
       if token > 0 { line.append(UInt8(ascii: ",")) }
-      JSON.write(answer[token], into: &line)
+      JSON.write(self[token], into: &line)
     }
     line.append(UInt8(ascii: "]"))
   }
-
-  package var rowWidth: Int? { model.info.hiddenSize }
-  package var hasManyRows: Bool { true }
-  package func rows(_ answer: TokenVectors) -> [Float] { answer.values }
 }
