@@ -15,7 +15,8 @@ package struct Responder: HTTPResponder {
 
   package init(_ server: Server) {
     self.server = server
-    routes = RouteTable(EmbeddingRoutes.all + TokenRoutes.all + InfoRoutes.all)
+    routes = RouteTable(
+      EmbeddingRoutes.all + TokenRoutes.all + HeadRoutes.all + OwnRoutes.all + InfoRoutes.all)
     origins = CrossOrigin(server.settings.corsOrigins)
   }
 

@@ -79,6 +79,7 @@ enum InfoRoutes {
       "normalizes": .bool(info.normalizes),
       "default_prompt": info.defaultPrompt.map { .string($0) } ?? .null,
       "fingerprint": .string(model.fingerprint), "task": .string(info.task),
+      "tasks": .array(model.tasks.map { .string($0) }),
     ]
   }
 
