@@ -60,7 +60,7 @@ import Testing
         "n_heads": 2, "hidden_dim": 6, "activation": "relu",
       ],
       { name in
-        for (bert, own) in Self.distilNames where name.contains(bert) {
+        for (bert, _) in Self.distilNames where name.contains(bert) {
           return Self.distilNames.reduce(name) { $0.replacing($1.0, with: $1.1) }
         }
         return name

@@ -16,8 +16,10 @@ struct StoredModelTests {
     let model = try ImportedModel(stored: file)
     #expect(model.description == file.model)
     #expect(model.heads == [.classifier] && model.hasPooler)
-    #expect(model.vocabulary.count == file.model.configuration.vocabularySize)
-    #expect(model.vocabulary[2] == Array("[CLS]".utf8))
+    let tables = try #require(model.storedTables)
+    let vocabulary = try #require(file.find(CanonicalName.vocabulary))
+    #expect(tables.map(\.name) == [CanonicalName.vocabulary])
+    #expect(tables.map(\.bytes) == [Array(vocabulary.bytes)])
     let expected = file.tensors.filter { $0.elementType == .float32 && !$0.name.contains(".int8.") }
     #expect(Set(model.tensors.map(\.name)) == Set(expected.map(\.name)))
     let name = CanonicalName.linear(1, .feedForwardUp) + ".weight"
