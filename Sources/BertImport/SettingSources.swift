@@ -65,10 +65,13 @@ struct SettingSources: Sendable {
       ("type_vocab_size", c.tokenTypeCount),
     ]
     return sizes.map { name, value in
-      SourcedSetting(name: name, value: .integer(value), files: said(name))
+      // Only this one has a default; of the others families have names of their own.
+      let files = name == "type_vocab_size" ? said(name) : [Folder.name(of: files.configuration)]
+      return SourcedSetting(name: name, value: .integer(value), files: files)
     } + [
       SourcedSetting(
-        name: "hidden_act", value: .string(c.activation.rawValue), files: said("hidden_act")),
+        name: "hidden_act", value: .string(c.activation.rawValue),
+        files: said("hidden_act") + said("activation")),
       SourcedSetting(
         name: "layer_norm_eps", value: .number(Double(c.layerNormEpsilon)),
         files: said("layer_norm_eps")),
