@@ -23,7 +23,9 @@ struct BenchTests {
     let earlier = shop.folder / "earlier.json"
     try record(shop, earlier, shop.model)
     let same = try bench(shop.model, ["--compare", earlier])
-    #expect(same.code == 0 && same.errors.isEmpty && same.text.contains("vs earlier"))
+    // Tests run beside others, which it may say.
+    let notes = same.errors.split(separator: "\n").filter { !$0.contains("too busy to measure") }
+    #expect(same.code == 0 && notes.isEmpty && same.text.contains("vs earlier"))
 
     let configuration = BertConfiguration(
       vocabularySize: 97, hiddenSize: 32, layerCount: 3, headCount: 2, intermediateSize: 48,

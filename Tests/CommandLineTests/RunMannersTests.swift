@@ -180,7 +180,7 @@ struct RunMannersTests {
     #expect(script.code == 0)
     let words =
       switch shellName {
-      case "bash": ["compgen -f", "portable"]
+      case "bash": ["add_completions -f", "@(bertq)", "portable"]
       case "zsh": ["_files", "portable"]
       default: ["__fish_complete", "portable"]
       }

@@ -344,7 +344,7 @@ struct RunTests {
     #expect(bar.contains("texts/s") && bar.contains("tokens/s") && !bar.contains("index"))
     #expect(!bar.contains("encoding ["))
     // Results on the same terminal are progress enough, and are not written through.
-    let results = try terminal(command)
+    let results = try terminal("\(command) --format jsonl")
     #expect(results.contains("index") && !results.contains("texts/s"))
     let log = try shell("\(command) > /dev/null").errors
     #expect(log.hasPrefix("bert-run: 5,000 texts, ") && log.contains(" tokens/s, in 0:"), "\(log)")
