@@ -8,6 +8,10 @@ struct ConfigurationFile {
   /// The file as it is.
   let json: JSON
   let configuration: BertConfiguration
+  /// The family whose keys and classes it uses.
+  let family: Family
+  /// Rows of the published position table that no token uses.
+  let unusedPositions: Int
   private(set) var architectures: [String] = []
   private(set) var publishedName = ""
   private(set) var problemType = ""
@@ -32,28 +36,15 @@ struct ConfigurationFile {
       guard json.objectValue != nil else {
         throw BertError(.malformed, "is \(json.kind); expected an object")
       }
-      try Self.checkKind(json)
-      try Self.checkFeatures(json)
-      configuration = try Self.readSizes(json)
+      family = try Family.of(json)
+      let normalised = try family.normalised(json)
+      try Self.checkFeatures(normalised)
+      unusedPositions = try family.unusedPositions(json)
+      configuration = try Self.readSizes(normalised, unusedPositions: unusedPositions)
       try configuration.validate()
-      try readRest(json)
+      try readRest(normalised)
     } catch {
       throw error.inFile(path)
-    }
-  }
-
-  private static func checkKind(_ json: JSON) throws(BertError) {
-    let type = try json.text("model_type")
-    if let type, type != "bert" {
-      throw BertError(
-        .unsupported, "model_type is '\(type.prefix(80))'; only 'bert' is supported")
-    }
-    if type == nil,
-      let name = json["architectures"]?.arrayValue?.first?.stringValue,
-      !Architecture.plainName(name).hasPrefix("Bert")
-    {
-      throw BertError(
-        .unsupported, "architectures says '\(name.prefix(80))'; only BERT's are supported")
     }
   }
 
@@ -83,7 +74,9 @@ struct ConfigurationFile {
     }
   }
 
-  private static func readSizes(_ json: JSON) throws(BertError) -> BertConfiguration {
+  private static func readSizes(
+    _ json: JSON, unusedPositions: Int
+  ) throws(BertError) -> BertConfiguration {
     var problems: [String] = []
     func size(_ key: String, absent: Int? = nil) -> Int {
       guard let value = json[key] else {
@@ -107,7 +100,7 @@ struct ConfigurationFile {
       vocabularySize: size("vocab_size"), hiddenSize: size("hidden_size"),
       layerCount: size("num_hidden_layers"), headCount: size("num_attention_heads"),
       intermediateSize: size("intermediate_size"),
-      maximumPositions: size("max_position_embeddings"),
+      maximumPositions: size("max_position_embeddings") - unusedPositions,
       tokenTypeCount: size("type_vocab_size", absent: 2), layerNormEpsilon: Float(epsilon),
       activation: activation)
     if !problems.isEmpty { throw BertError(.malformed, problems.joined(separator: "; ")) }
@@ -150,7 +143,8 @@ struct ConfigurationFile {
     }
     readLabels(json)
     let unknown = (json.objectValue?.keys ?? []).filter {
-      !Self.knownKeys.contains($0) && !$0.hasPrefix("pooler_") && !$0.hasPrefix("_")
+      !Self.knownKeys.contains($0) && !family.silentKeys.contains($0)
+        && !$0.hasPrefix("pooler_") && !$0.hasPrefix("_")
     }
     if !unknown.isEmpty {
       notices.append(

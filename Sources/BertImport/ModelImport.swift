@@ -77,6 +77,8 @@ private struct PublishedParts: Sendable {
   private let description: ModelDescription
   private let dense: [Int: SentenceModules.Dense]
   private let parts: [String: [PublishedPart]]
+  /// Elements of tensors that no published one stands for.
+  private let zeros: [String: Int]
 
   init(
     _ checkpoint: Checkpoint, _ plan: TensorPlan, _ description: ModelDescription,
@@ -86,6 +88,10 @@ private struct PublishedParts: Sendable {
     self.dense = dense
     self.checkpoint = checkpoint
     parts = Dictionary(uniqueKeysWithValues: plan.tensors.map { ($0.requirement.name, $0.parts) })
+    zeros = Dictionary(
+      uniqueKeysWithValues: plan.tensors.filter { $0.parts.isEmpty }.map {
+        ($0.requirement.name, $0.requirement.shape.reduce(1, *))
+      })
   }
 
   func readTensor(_ name: String) throws(BertError) -> [Float] {
@@ -94,6 +100,7 @@ private struct PublishedParts: Sendable {
       throw BertError(
         .notFound, "the model has no such tensor", file: checkpoint.path, tensor: name)
     }
+    if let count = zeros[name] { return [Float](repeating: 0, count: count) }
     if parts.count == 1 { return try readPart(parts[0]) }
     var values: [Float] = []
     values.reserveCapacity(parts.reduce(0) { $0 + $1.info.elementCount })
@@ -121,7 +128,10 @@ private struct PublishedParts: Sendable {
   }
 
   private func readPart(_ part: PublishedPart) throws(BertError) -> [Float] {
-    let values = try Self.readFinite(part.info, from: checkpoint)
+    var values = try Self.readFinite(part.info, from: checkpoint)
+    if part.skippedRows > 0 {
+      values.removeFirst(part.skippedRows * part.info.shape.dropFirst().reduce(1, *))
+    }
     guard part.isTransposed, part.info.shape.count == 2 else { return values }
     return Self.transposed(values, inputs: part.info.shape[0], outputs: part.info.shape[1])
   }
@@ -193,8 +203,8 @@ package enum ModelImport {
       idsOnly
       ? nil
       : try TokenizerFiles(
-        files, model: configFile.json, rows: configuration.vocabularySize,
-        positions: configuration.maximumPositions)
+        files, model: configFile.json, sizes: configuration,
+        unnamed: configFile.family.tokenizer)
 
     let plan = try TensorPlan(checkpoint, demand(configFile, architecture))
     let publication = Publication(
@@ -240,18 +250,23 @@ package enum ModelImport {
     _ file: ConfigurationFile, _ path: String
   ) throws(BertError) -> Architecture? {
     guard let name = file.architectures.first else { return nil }
-    do throws(BertError) { return try Architecture.named(name) } catch { throw error.inFile(path) }
+    do throws(BertError) { return try Architecture.named(name, of: file.family) } catch {
+      throw error.inFile(path)
+    }
   }
 
   private static func demand(
     _ file: ConfigurationFile, _ architecture: Architecture?
   ) -> TensorPlan.Demand {
-    var demand = TensorPlan.Demand(configuration: file.configuration)
+    var demand = TensorPlan.Demand(configuration: file.configuration, family: file.family)
+    demand.unusedPositions = file.unusedPositions
+    demand.needsClassifierDense =
+      architecture?.classifiesTexts == true && file.family.classifier != .pooler
     demand.heads = architecture?.heads ?? []
     demand.needsPooler = architecture?.needsPooler ?? false
     demand.tiesDecoder = file.tiesDecoder
     if architecture?.hasOneLogit == true {
-      demand.labels = (1, "one logit for each choice")
+      demand.labels = (1, "one logit, as its class has")
     } else if let count = file.labelCount {
       demand.labels = (count, file.labels.isEmpty ? "num_labels" : "labels in id2label")
     }

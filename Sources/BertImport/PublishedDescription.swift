@@ -28,14 +28,15 @@ struct Publication {
   private func describeEmbedding(
     _ description: inout ModelDescription, _ plan: TensorPlan
   ) throws(BertError) {
-    let recipe = modules?.recipe
+    let recipe = modules?.recipe ?? (modules == nil ? configuration.family.recipe : nil)
     description.task =
       recipe != nil
       ? .embedding
       : modules?.sparse != nil
         ? .sparse
         : architecture?.task
-          ?? Architecture.suggestedTask(heads: plan.heads, hasPooler: plan.hasPooler)
+          ?? Architecture.suggestedTask(
+            heads: plan.heads, hasPooler: plan.hasPooler, hasDense: plan.hasClassifierDense)
     if modules != nil && recipe == nil && plan.heads.isEmpty {
       throw BertError(
         .unsupported, "lists no Pooling module, and the model has no head", file: modulesPath)
@@ -61,9 +62,22 @@ struct Publication {
     if plan.heads.isEmpty { return }
     var head = HeadSettings()
     head.problemType = configuration.problemType
+    if architecture?.hasIndependentLabels == true {
+      head.problemType = "multi_label_classification"
+    }
+    let encoders = configuration.configuration.activation
+    if plan.heads.contains(.maskedWords), let own = configuration.family.transformActivation,
+      own != encoders
+    {
+      head.transformActivation = OutputActivation(own)
+    }
+    if plan.hasClassifierDense {
+      head.denseActivation = denseActivation(OutputActivation(encoders))
+      if description.task != .tag { head.input = .cls }
+    }
     if plan.heads.contains(.classifier) {
       if let problem = configuration.labelProblem, !fillsLabels { throw problem.inFile(path) }
-      if architecture?.hasOneLogit != true { head.labels = labels(plan) }
+      head.labels = architecture?.hasOneLogit == true ? architecture?.labels ?? [] : labels(plan)
       do throws(BertError) {
         let ofModel = try configuration.scoreActivation.get()
         head.scoreActivation = settings?.scoreActivation ?? ofModel
@@ -76,6 +90,13 @@ struct Publication {
       head.sumsSparseWeights = sparse.sums
     }
     description.head = head
+  }
+
+  /// What follows the classifier's first linear.
+  private func denseActivation(_ encoders: OutputActivation) -> OutputActivation? {
+    if architecture?.denseActivation == .encoders { return encoders }
+    guard case .dense(let activation) = configuration.family.classifier else { return nil }
+    return activation
   }
 
   /// Whether all that is wrong with the labels is that some have no name.
@@ -101,6 +122,7 @@ struct Publication {
       architecture?.needsPooler == true || modules?.recipe?.poolings.contains(.pooler) == true
       || plan.heads.contains(.nextSentence)
       || plan.heads.contains(.classifier) && architecture?.task != .tag
+        && !plan.hasClassifierDense
     if !plan.hasPooler || usesPooler { return false }
     let names = Set(configuration.configuration.poolerTensors.map(\.name))
     for tensor in plan.tensors where names.contains(tensor.requirement.name) {
@@ -109,5 +131,17 @@ struct Publication {
       }
     }
     return false
+  }
+}
+
+extension OutputActivation {
+  /// The same, behind a linear outside the encoder's layers.
+  fileprivate init(_ activation: Activation) {
+    self =
+      switch activation {
+      case .gelu: .gelu
+      case .geluTanh: .geluTanh
+      case .relu: .relu
+      }
   }
 }

@@ -8,6 +8,8 @@ struct PublishedPart: Sendable {
   let info: TensorInfo
   /// Whether it is stored `[in, out]`.
   let isTransposed: Bool
+  /// Rows at the beginning that are left out.
+  var skippedRows = 0
 }
 
 /// Which published tensors make each canonical one, and what became of the rest.
@@ -21,12 +23,20 @@ struct TensorPlan {
     var labels: (count: Int, origin: String)?
     /// `tie_word_embeddings`, when the configuration says it.
     var tiesDecoder: Bool?
+    /// What differs from BERT's tensors.
+    var family: Family
+    /// Rows of the published position table that no token uses.
+    var unusedPositions = 0
+    /// Whether the class has a linear of its own before the classifier's.
+    var needsClassifierDense = false
   }
 
-  /// Canonical tensors in order, with their parts.
+  /// Canonical tensors in order, with their parts; without any, a tensor is zeros.
   private(set) var tensors: [(requirement: TensorRequirement, parts: [PublishedPart])] = []
   private(set) var heads: [HeadKind] = []
   private(set) var hasPooler = false
+  /// Whether the classifier has a linear of its own in front.
+  private(set) var hasClassifierDense = false
   private(set) var report: ImportReport
   private(set) var problems: [ImportProblem] = []
 
@@ -45,14 +55,16 @@ struct TensorPlan {
     report = ImportReport()
     report.source = Folder.name(of: checkpoint.path)
     report.notices = checkpoint.notices
-    let names = checkpoint.tensors.map { PublishedName($0.name) }
-    prefix = NamePrefix(names.lazy.map(\.dotted))
+    let names = checkpoint.tensors.map { PublishedName($0.name, of: demand.family) }
+    prefix = NamePrefix(names.lazy.map(\.dotted), encoderNames: demand.family.encoderNames)
     expected = ExpectedTensors(
       configuration: demand.configuration,
-      labels: demand.labels ?? (Self.classifierRows(checkpoint, names, prefix), "the classifier"))
+      labels: demand.labels ?? (Self.classifierRows(checkpoint, names, prefix), "the classifier"),
+      unusedPositions: demand.unusedPositions, hasTokenTypes: demand.family.hasTokenTypes)
     for entry in checkpoint.ignored { ignore(entry.name, entry.reason, entry.file) }
     sort(checkpoint.tensors, names)
     for part in expected.encoder { take(part) }
+    if !demand.family.hasTokenTypes { found[CanonicalName.tokenTypeEmbeddings] = [] }
     hasPooler = demand.needsPooler || published.keys.contains { $0.hasPrefix("pooler.") }
     if hasPooler { for part in expected.pooler { take(part) } }
     let decoderIsOwn = try takeHeads(checkpoint)
@@ -115,6 +127,8 @@ struct TensorPlan {
         "holds \(match.info.type.rawValue); weights in F32, F16, BF16 or F64 are read", .unsupported
       )
     } else {
+      var match = match
+      match.skippedRows = part.skippedRows
       found[part.canonical, default: []].append(match)
     }
   }
@@ -136,9 +150,19 @@ struct TensorPlan {
       }
       heads.append(head)
       for part in parts { take(part) }
+      if head == .classifier { takeClassifierDense() }
       if head == .maskedWords { decoderIsOwn = try takeDecoder(checkpoint) }
     }
     return decoderIsOwn
+  }
+
+  /// Takes the linear before a classifier's, where its family has one and the class or a tensor says so.
+  private mutating func takeClassifierDense() {
+    let parts = expected.classifierDense
+    hasClassifierDense =
+      demand.needsClassifierDense
+      || demand.family.classifier != .pooler && parts.contains { published[$0.name] != nil }
+    if hasClassifierDense { for part in parts { take(part) } }
   }
 
   private mutating func takeDecoder(_ checkpoint: Checkpoint) throws(BertError) -> Bool {
@@ -198,6 +222,10 @@ struct TensorPlan {
   private mutating func assemble(decoderIsOwn: Bool) {
     let c = demand.configuration
     var all = c.sharedTensors + c.floatLinearTensors + (hasPooler ? c.poolerTensors : [])
+    if hasClassifierDense {
+      all += TensorRequirement.linear(
+        CanonicalName.classifierDense, outputs: c.hiddenSize, inputs: c.hiddenSize)
+    }
     for head in heads {
       all += c.tensors(of: head, labels: expected.labels.count, tiesDecoder: !decoderIsOwn)
     }

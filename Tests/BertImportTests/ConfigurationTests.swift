@@ -7,8 +7,8 @@ import Testing
 
 @Suite struct ConfigurationTests {
   static let unsupported: [(String, JSON, [String])] = [
-    ("model_type", "roberta", ["model_type", "'roberta'"]),
-    ("model_type", "distilbert", ["'distilbert'"]),
+    ("model_type", "deberta-v2", ["model_type", "'deberta-v2'", "roberta"]),
+    ("model_type", "xlm-roberta-xl", ["'xlm-roberta-xl'"]),
     ("position_embedding_type", "relative_key", ["position_embedding_type", "relative_key"]),
     ("is_decoder", true, ["is_decoder", "true"]),
     ("add_cross_attention", true, ["add_cross_attention"]),
@@ -45,11 +45,11 @@ import Testing
     try model.expectError(.malformed, words + ["config.json"])
   }
 
-  @Test func refusesRobertaEvenWithoutAModelType() throws {
+  @Test func refusesOtherFamiliesEvenWithoutAModelType() throws {
     var model = try SmallModel()
     model.config["model_type"] = nil
-    model.config["architectures"] = ["RobertaModel"]
-    try model.expectError(.unsupported, ["RobertaModel"])
+    model.config["architectures"] = ["DebertaModel"]
+    try model.expectError(.unsupported, ["DebertaModel"])
   }
 
   @Test(arguments: [

@@ -42,11 +42,10 @@ struct HeadSettingsTests {
   }
 
   static let refused: [(String, ModelTask, @Sendable (inout HeadSettings) -> Void)] = [
-    ("gelu", .classify, { $0.denseActivation = .gelu }),
-    ("tanh", .rerank, { $0.denseActivation = .tanh }),
-    ("tanh", .choose, { $0.denseActivation = .tanh }),
-    ("tanh", .tag, { $0.denseActivation = .tanh }),
-    ("cls", .classify, { $0.input = .cls }),
+    ("pooler", .classify, { $0.denseActivation = .gelu }),
+    ("mean", .rerank, { ($0.denseActivation, $0.input) = (.tanh, .mean) }),
+    ("sigmoid", .choose, { ($0.denseActivation, $0.input) = (.sigmoid, .cls) }),
+    ("silu", .tag, { $0.denseActivation = .silu }),
     ("mean", .choose, { $0.input = .mean }),
     ("silu", .fillMask, { $0.transformActivation = .silu }),
     ("relu-of-token", .sparse, { $0.sparseWeight = .reluOfToken }),
@@ -85,6 +84,42 @@ struct HeadSettingsTests {
     }
     #expect(try width(20) == 20)
     #expect(throws: BertError(.malformed, "")) { try width(21) }
+  }
+
+  /// What may follow a classifier's first linear, in double precision.
+  static let fronts: [(OutputActivation, @Sendable (Double) -> Double)] = [
+    (.tanh, { tanh($0) }), (.relu, { max($0, 0) }), (.identity, { $0 }),
+    (.gelu, { $0 * (1 + erf($0 / 2.0.squareRoot())) / 2 }),
+  ]
+
+  @Test(arguments: fronts.indices, [ModelTask.classify, .choose, .tag])
+  func aClassifierHasALinearOfItsOwnInFront(_ index: Int, _ task: ModelTask) throws {
+    let (activation, apply) = Self.fronts[index]
+    let model = model {
+      $0.addLinear(CanonicalName.classifierDense, $0.base.configuration.hiddenSize)
+      $0.addLinear(CanonicalName.classifier, 1)
+    }
+    let store = try model.store(
+      task,
+      settings: settings {
+        $0.denseActivation = activation
+        if task != .tag { $0.input = .cls }
+      })
+    let naive = NaiveHeads(model: model)
+    try scores(model, store, states: store) { (source, texts, states) throws(BertError) in
+      guard let head = try source.headOfTask() else { return }
+      var scores = HeadScores(width: head.width)
+      try head.append(texts, of: states, to: &scores)
+      let rows = task == .tag ? texts.flatMap(\.wanted) : texts.map(\.tokens.lowerBound)
+      let expected = rows.map { row -> Double in
+        let size = model.base.configuration.hiddenSize
+        let x = UnsafeBufferPointer(start: states.row(row), count: size).map { Double($0) }
+        return naive.linear(
+          CanonicalName.classifier, naive.linear(CanonicalName.classifierDense, x).map(apply))[0]
+      }
+      #expect(scores.values.count == expected.count)
+      #expect(largestDifference(scores.values, expected) <= 1e-5)
+    }
   }
 
   static let activations: [(OutputActivation, Activation)] = [

@@ -26,10 +26,11 @@ MASTER = "local-cluster[2,1,1024]"
 
 @pytest.fixture(scope="module")
 def spark(tmp_path_factory):
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     builder = (
         SparkSession.builder.master(MASTER).appName("bertq").config("spark.ui.enabled", "false")
-        .config("spark.sql.shuffle.partitions", "4").config("spark.executorEnv.PYSPARK_PYTHON", sys.executable)
-        .config("spark.sql.execution.arrow.maxRecordsPerBatch", "200").config("spark.task.maxFailures", "4"))
+        .config("spark.sql.shuffle.partitions", "4")
+        .config("spark.sql.execution.arrow.maxRecordsPerBatch", "200").config("spark.task.maxFailures", "3"))
     session = builder.getOrCreate()
     wheel = os.environ.get("BERTQ_TEST_WHEEL")
     if wheel:

@@ -2,16 +2,27 @@ import BertErrors
 import BertModel
 
 /// What a class name under `architectures` says about a model.
-struct Architecture {
+struct Architecture: Sendable {
   var task: ModelTask
   var heads: Set<HeadKind> = []
   var needsPooler = false
+  /// Whether its classifier reads one vector of a text, and so has what stands before it in its family.
+  var classifiesTexts = false
   /// One logit whatever the label names say.
   var hasOneLogit = false
+  /// What follows a linear before the classifier's, where that is not what the family's have.
+  var denseActivation: DenseActivation?
+  /// The labels, where the class gives them and no configuration does.
+  var labels: [String] = []
+  /// Whether each logit has a sigmoid of its own.
+  var hasIndependentLabels = false
+
+  /// What follows a classifier's first linear.
+  enum DenseActivation: Sendable { case encoders }
 
   /// The class without the framework in front: `TFBertModel` is `BertModel`.
   static func plainName(_ name: String) -> String {
-    for prefix in ["TF", "Flax"] where name.hasPrefix(prefix + "Bert") {
+    for prefix in ["TF", "Flax"] where name.hasPrefix(prefix) {
       return String(name.dropFirst(prefix.count))
     }
     return name
@@ -19,24 +30,31 @@ struct Architecture {
 
   /// The meaning of a class name; nil for one that is not known.
   ///
-  /// - Throws: `unsupported` for a decoder.
-  static func named(_ name: String) throws(BertError) -> Architecture? {
-    switch plainName(name) {
-    case "BertModel": return Architecture(task: .embedding)
-    case "BertForMaskedLM": return Architecture(task: .fillMask, heads: [.maskedWords])
-    case "BertForPreTraining":
+  /// - Throws: `unsupported` for a decoder, and for classes with a head of their own.
+  static func named(_ name: String, of family: Family) throws(BertError) -> Architecture? {
+    let plain = plainName(name)
+    guard plain.hasPrefix(family.classPrefix) else { return nil }
+    let suffix = String(plain.dropFirst(family.classPrefix.count))
+    if let own = family.architectures[suffix] { return own }
+    let readsPooler = family.classifier == .pooler
+    switch suffix {
+    case "Model": return Architecture(task: .embedding)
+    case "ForMaskedLM": return Architecture(task: .fillMask, heads: [.maskedWords])
+    case "ForPreTraining" where readsPooler:
       return Architecture(
         task: .fillMask, heads: [.maskedWords, .nextSentence], needsPooler: true)
-    case "BertForNextSentencePrediction":
+    case "ForNextSentencePrediction" where readsPooler:
       return Architecture(task: .nextSentence, heads: [.nextSentence], needsPooler: true)
-    case "BertForSequenceClassification":
-      return Architecture(task: .classify, heads: [.classifier], needsPooler: true)
-    case "BertForMultipleChoice":
+    case "ForSequenceClassification":
       return Architecture(
-        task: .choose, heads: [.classifier], needsPooler: true, hasOneLogit: true)
-    case "BertForTokenClassification": return Architecture(task: .tag, heads: [.classifier])
-    case "BertForQuestionAnswering": return Architecture(task: .answer, heads: [.answer])
-    case "BertLMHeadModel":
+        task: .classify, heads: [.classifier], needsPooler: readsPooler, classifiesTexts: true)
+    case "ForMultipleChoice":
+      return Architecture(
+        task: .choose, heads: [.classifier], needsPooler: readsPooler, classifiesTexts: true,
+        hasOneLogit: true)
+    case "ForTokenClassification": return Architecture(task: .tag, heads: [.classifier])
+    case "ForQuestionAnswering": return Architecture(task: .answer, heads: [.answer])
+    case "LMHeadModel", "ForCausalLM", "Decoder":
       throw BertError(
         .unsupported, "architectures says '\(name)', a decoder; encoders are supported")
     default: return nil
@@ -44,9 +62,11 @@ struct Architecture {
   }
 
   /// The task that the tensors suggest when no class is named.
-  static func suggestedTask(heads: [HeadKind], hasPooler: Bool) -> ModelTask {
+  static func suggestedTask(
+    heads: [HeadKind], hasPooler: Bool, hasDense: Bool = false
+  ) -> ModelTask {
     if heads.contains(.answer) { return .answer }
-    if heads.contains(.classifier) { return hasPooler ? .classify : .tag }
+    if heads.contains(.classifier) { return hasPooler || hasDense ? .classify : .tag }
     if heads.contains(.maskedWords) { return .fillMask }
     if heads.contains(.nextSentence) { return .nextSentence }
     return .embedding

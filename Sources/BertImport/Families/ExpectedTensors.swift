@@ -12,6 +12,8 @@ struct ExpectedPart {
   let shape: [Int]
   /// For each size of `shape`, where it comes from, for messages.
   let origins: [String]
+  /// Rows at the beginning that do not belong to the canonical tensor.
+  var skippedRows = 0
 }
 
 /// The table of published names: `formats/canonical-names.md` says the same in words.
@@ -19,20 +21,29 @@ struct ExpectedTensors {
   let configuration: BertConfiguration
   /// Label count of a classifier, and the words for where it is said.
   let labels: (count: Int, origin: String)
+  /// Rows of the published position table that no token uses.
+  var unusedPositions = 0
+  /// Whether there is a table of token types; else it is a row of zeros.
+  var hasTokenTypes = true
 
   /// Every part of the encoder without its pooler.
   var encoder: [ExpectedPart] {
     let c = configuration
+    var positions = part(
+      CanonicalName.positionEmbeddings, "embeddings.position_embeddings.weight",
+      [("max_position_embeddings", c.maximumPositions + unusedPositions), hidden])
+    positions.skippedRows = unusedPositions
     var parts = [
       part(
         CanonicalName.wordEmbeddings, "embeddings.word_embeddings.weight", [vocabulary, hidden]),
-      part(
-        CanonicalName.positionEmbeddings, "embeddings.position_embeddings.weight",
-        [("max_position_embeddings", c.maximumPositions), hidden]),
-      part(
-        CanonicalName.tokenTypeEmbeddings, "embeddings.token_type_embeddings.weight",
-        [("type_vocab_size", c.tokenTypeCount), hidden]),
+      positions,
     ]
+    if hasTokenTypes {
+      parts.append(
+        part(
+          CanonicalName.tokenTypeEmbeddings, "embeddings.token_type_embeddings.weight",
+          [("type_vocab_size", c.tokenTypeCount), hidden]))
+    }
     parts += norm(CanonicalName.embeddingNorm, "embeddings.LayerNorm")
     for layer in 0..<c.layerCount { parts += self.layer(layer) }
     return parts
@@ -57,6 +68,11 @@ struct ExpectedTensors {
     case .answer:
       linear(CanonicalName.answer, "qa_outputs", ("start and end", 2), hidden)
     }
+  }
+
+  /// The parts of a classifier's first linear, of families whose classifiers have one of their own.
+  var classifierDense: [ExpectedPart] {
+    linear(CanonicalName.classifierDense, "classifier.dense", hidden, hidden)
   }
 
   /// The masked-word decoder's weight.

@@ -11,7 +11,7 @@ struct PublishedName {
   /// Why the tensor can be passed over whatever the model, if it can.
   var reasonToIgnore: String?
 
-  init(_ published: String) {
+  init(_ published: String, of family: Family) {
     var name = published
     // A graph's tensors have an output number.
     if name.hasSuffix(":0") { name.removeLast(2) }
@@ -26,6 +26,7 @@ struct PublishedName {
     } else if dotted.hasSuffix("LayerNorm.beta") {
       dotted = dotted.dropLast(4) + "bias"
     }
+    dotted = family.renamed(dotted)
   }
 
   private static let bareTensorFlowNames = [
@@ -106,30 +107,30 @@ struct PublishedName {
 struct NamePrefix {
   /// Before `embeddings.`, `encoder.` and `pooler.`: "", "bert.", "module.bert.", "0.auto_model." ...
   let encoder: String
-  /// Before a head's names: the same without its last `bert.`.
+  /// Before a head's names: the same without its last part, where that names the encoder alone (`bert.`).
   let root: String
   /// Other prefixes under which a whole encoder seems to lie.
   let others: [String]
 
   /// Finds the prefix from the word embeddings, of which every encoder has one.
-  init(_ names: some Sequence<String>) {
+  ///
+  /// - Parameter encoderNames: what a family calls an encoder inside a model with a head.
+  init(_ names: some Sequence<String>, encoderNames: [String]) {
     let landmark = "embeddings.word_embeddings.weight"
     var prefixes: [String] = []
-    var hasBert = false
+    var first: String?
+    let ownNames = encoderNames.map { $0 + "." }
     for name in names {
-      hasBert = hasBert || name.hasPrefix("bert.")
+      if first == nil { first = ownNames.first { name.hasPrefix($0) } }
       guard name.hasSuffix(landmark) else { continue }
       let prefix = String(name.dropLast(landmark.count))
       if prefix.isEmpty || prefix.hasSuffix(".") { prefixes.append(prefix) }
     }
-    let best = prefixes.min { $0.count < $1.count } ?? (hasBert ? "bert." : "")
+    let best = prefixes.min { $0.count < $1.count } ?? first ?? ""
     encoder = best
     others = prefixes.filter { $0 != best }
-    if best == "bert." || best.hasSuffix(".bert.") {
-      root = String(best.dropLast("bert.".count))
-    } else {
-      root = best
-    }
+    let own = ownNames.first { best == $0 || best.hasSuffix("." + $0) }
+    root = String(best.dropLast(own?.count ?? 0))
   }
 
   /// The name without the encoder's or the head's prefix; nil when it has neither.

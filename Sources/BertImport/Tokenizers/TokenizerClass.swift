@@ -12,11 +12,17 @@ enum TokenizerClass {
   case bert
   case pipeline
 
+  /// Whether a file names the class.
+  static func isNamed(_ files: [JSON]) -> Bool {
+    files.contains { $0["tokenizer_class"].map { !$0.isNull } == true }
+  }
+
   /// Finds the class, in `tokenizer_config.json` or else in `config.json`.
   ///
   /// - Throws: `unsupported` for another class, or where either file names another way to find words.
   init(
-    tokenizer: (json: JSON, path: String)?, model: (json: JSON, path: String)
+    tokenizer: (json: JSON, path: String)?, model: (json: JSON, path: String),
+    unnamed: Family.DefaultTokenizer
   ) throws(BertError) {
     for file in [tokenizer, model].compactMap({ $0 }) {
       do throws(BertError) { try Self.requireOwnWords(file.json) } catch {
@@ -41,12 +47,14 @@ enum TokenizerClass {
       }
       return
     }
-    self = .bert
+    self = unnamed == .bert ? .bert : .pipeline
   }
 
   private static let bertNames: Set<String> = [
     "BertTokenizer", "BertTokenizerFast", "DistilBertTokenizer", "DistilBertTokenizerFast",
     "ElectraTokenizer", "ElectraTokenizerFast", "RetriBertTokenizer", "RetriBertTokenizerFast",
+    "DPRQuestionEncoderTokenizer", "DPRQuestionEncoderTokenizerFast", "DPRContextEncoderTokenizer",
+    "DPRContextEncoderTokenizerFast",
   ]
   private static let pipelineNames: Set<String> = ["PreTrainedTokenizerFast", "TokenizersBackend"]
 

@@ -18,6 +18,8 @@ struct TokenizerFiles {
   private(set) var notices: [String] = []
 
   private var rules = WordPieceRules()
+  /// The model knows one token type, which all tokens then have.
+  private let hasOneTokenType: Bool
   private let files: ModelFiles
   private let rulesOf: TokenizerClass
   private let pipeline: TokenizerPipeline?
@@ -30,18 +32,30 @@ struct TokenizerFiles {
   ///
   /// - Parameters:
   ///   - model: the model's own configuration, as it was published.
-  ///   - rows: the model's word embeddings.
+  ///   - sizes: the model's: its word embeddings, positions and token types.
+  ///   - unnamed: the class that is meant where neither file names one.
   /// - Throws: `unsupported` for tokenizers that are not WordPiece, `malformed`.
   init?(
-    _ files: ModelFiles, model: JSON, rows: Int, positions: Int
+    _ files: ModelFiles, model: JSON, sizes: BertConfiguration, unnamed: Family.DefaultTokenizer
   ) throws(BertError) {
     self.files = files
+    let rows = sizes.vocabularySize
+    hasOneTokenType = sizes.tokenTypeCount == 1
     configuration = try Self.object(files.tokenizerConfiguration)
     let named = files.tokenizerConfiguration.map { [configuration] in (configuration, $0) }
-    rulesOf = try TokenizerClass(tokenizer: named, model: (model, files.configuration))
+    rulesOf = try TokenizerClass(
+      tokenizer: named, model: (model, files.configuration), unnamed: unnamed)
     guard let source = files.tokenizer ?? files.vocabulary else {
       try CheckpointLayout.checkTokenizer(in: files.home)
       return nil
+    }
+    if files.tokenizer == nil, unnamed == .pipeline,
+      !TokenizerClass.isNamed([configuration, model])
+    {
+      throw BertError(
+        .unsupported,
+        "a vocab.txt alone does not say how a model of this kind finds words: save a tokenizer.json with "
+          + "AutoTokenizer, or convert for token ids alone", file: source, remedy: .convertForIDs)
     }
     let isNew = configuration["added_tokens_decoder"] != nil
     specialTokens = isNew ? [:] : try Self.object(files.specialTokens)
@@ -71,7 +85,7 @@ struct TokenizerFiles {
       throw error.inFile(files.tokenizerConfiguration ?? source)
     }
     try checkRows(rows, source)
-    try readLength(positions)
+    try readLength(sizes.maximumPositions)
     settings.kind = .wordPiece(rules)
   }
 
@@ -417,7 +431,7 @@ extension TokenizerFiles {
       }
     }
     let inputs = configuration["model_input_names"]?.arrayValue?.compactMap(\.stringValue)
-    if let inputs, !inputs.contains("token_type_ids") {
+    if hasOneTokenType || inputs.map({ !$0.contains("token_type_ids") }) == true {
       // The types are made and then not given to the model, which takes 0 for all.
       let (single, pair) = settings.single.isEmpty ? plain : (settings.single, settings.pair)
       let typed = (single + pair).contains { $0.tokenType != 0 }

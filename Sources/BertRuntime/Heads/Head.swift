@@ -102,23 +102,6 @@ package final class HeadSource {
   /// How the numbers of its heads are read: as BERT's own are, where nothing is said.
   var settings: HeadSettings { weights.model.head ?? HeadSettings() }
 
-  /// Refuses a classifier that is more than a linear.
-  ///
-  /// - Parameter ofTexts: whether it reads one vector of a text; that must be the pooler's.
-  func requirePlainClassifier(ofTexts: Bool) throws(BertError) {
-    if let activation = settings.denseActivation {
-      throw BertError(
-        .unsupported,
-        "the model's classifier has a linear with '\(activation.rawValue)' in front, which is not "
-          + "computed")
-    }
-    if ofTexts, settings.input != .pooler {
-      throw BertError(
-        .unsupported,
-        "the model's classifier reads '\(settings.input.rawValue)'; only 'pooler' is computed")
-    }
-  }
-
   /// The gain and bias of the layer norm called `stem`.
   func norm(_ stem: String) throws(BertError) -> NormWeights {
     let size = [configuration.hiddenSize]

@@ -47,14 +47,18 @@ extension HeadSource {
   }
 }
 
-/// A linear over the hidden state of each wanted token, and nothing else.
+/// A linear over the hidden state of each wanted token, or over what a first linear makes of it.
 final class TokenLinear {
   let source: HeadSource
   let linear: HeadLinear
+  private let front: HeadFront?
 
   /// The linear called `stem`, of `outputs` or as many as its bias counts.
-  init(_ stem: String, outputs: Int? = nil, from source: HeadSource) throws(BertError) {
+  init(
+    _ stem: String, outputs: Int? = nil, behind front: HeadFront? = nil, from source: HeadSource
+  ) throws(BertError) {
     self.source = source
+    self.front = front
     linear = try HeadLinear(
       stem, outputs: source.outputs(stem, known: outputs), inputs: source.configuration.hiddenSize,
       from: source)
@@ -63,35 +67,33 @@ final class TokenLinear {
   func append(
     _ texts: [HeadText], of states: BertEncoder.HiddenStates, to scores: inout HeadScores
   ) throws(BertError) {
-    let width = linear.outputs
     try scores.append(rows: texts.map(\.wanted.count)) { out throws(BertError) in
-      try source.eachBlock(of: texts.flatMap(\.wanted), states) { places, x throws(BertError) in
-        try linear.write(x, to: out + places.lowerBound * width, stride: width)
-      }
+      try write(texts.flatMap(\.wanted), of: states, to: out)
+    }
+  }
+
+  /// A row for each token, end to end.
+  func write(
+    _ tokens: [Int], of states: BertEncoder.HiddenStates, to out: UnsafeMutablePointer<Float>
+  ) throws(BertError) {
+    let width = linear.outputs
+    try source.eachBlock(of: tokens, states) { places, x throws(BertError) in
+      let read = try front?.transformed(x) ?? x
+      try linear.write(read, to: out + places.lowerBound * width, stride: width)
     }
   }
 }
 
-/// The pooler, tanh of a linear over a text's first token, and a linear over that.
-final class PooledLinear {
-  let source: HeadSource
-  let pooler: HeadLinear
-  let linear: HeadLinear
+/// A linear over one vector of each text: the first token's, or what the pooler or a first linear makes of it.
+final class TextLinear {
+  private let tokens: TokenLinear
+  var linear: HeadLinear { tokens.linear }
 
   /// The linear called `stem`, of `outputs` or as many as its bias counts.
-  ///
-  /// - Throws: `unsupported` when the model has no pooler.
-  init(_ stem: String, outputs: Int? = nil, from source: HeadSource) throws(BertError) {
-    self.source = source
-    let tensors = source.weights
-    let stems = [FloatPart.weight, QuantizedPart.weight].map { CanonicalName.pooler + $0 }
-    if stems.allSatisfy({ tensors.find($0) == nil }) {
-      throw BertError(.unsupported, "the model has no pooler, which its head reads")
-    }
-    let size = source.configuration.hiddenSize
-    pooler = try HeadLinear(CanonicalName.pooler, outputs: size, inputs: size, from: source)
-    linear = try HeadLinear(
-      stem, outputs: source.outputs(stem, known: outputs), inputs: size, from: source)
+  init(
+    _ stem: String, outputs: Int? = nil, behind front: HeadFront?, from source: HeadSource
+  ) throws(BertError) {
+    tokens = try TokenLinear(stem, outputs: outputs, behind: front, from: source)
   }
 
   func append(
@@ -106,14 +108,6 @@ final class PooledLinear {
   func write(
     _ texts: [HeadText], of states: BertEncoder.HiddenStates, to out: UnsafeMutablePointer<Float>
   ) throws(BertError) {
-    let (size, width) = (source.configuration.hiddenSize, linear.outputs)
-    let first = texts.map(\.tokens.lowerBound)
-    try source.eachBlock(of: first, states) { places, x throws(BertError) in
-      // An infinity makes the linear's outputs so, or NaN, which it refuses: tanh never sees one.
-      let (pooled, base) = try source.transformed(x.count)
-      try pooler.write(x, to: base, stride: pooled.stride)
-      for row in 0..<x.count { source.kernels.calls.tanh_row(base + row * pooled.stride, size) }
-      try linear.write(pooled, to: out + places.lowerBound * width, stride: width)
-    }
+    try tokens.write(texts.map(\.tokens.lowerBound), of: states, to: out)
   }
 }

@@ -1,28 +1,29 @@
 import BertErrors
 import BertModel
 
-/// Which of several continuations fits: one logit a choice, from the pooler's output.
+/// Which of several continuations fits: one logit a choice, from the pooler's output or through a linear of its own.
 ///
 /// The choices of a question are texts of a batch.
 package final class MultipleChoiceHead: Head {
   package let subject = HeadSubject.text
   package let width = 1
-  private let pooled: PooledLinear
+  private let choices: TextLinear
 
   /// Prepares it; the weights it will use are verified now.
   ///
   /// - Throws: `malformed` for missing or damaged tensors, more than one logit included;
-  ///   `unsupported` without a pooler, or when it is more than a linear over the pooler's vector.
+  ///   `unsupported` without a pooler, or when it reads something else.
   package init(_ source: HeadSource) throws(BertError) {
-    try source.requirePlainClassifier(ofTexts: true)
-    pooled = try PooledLinear(CanonicalName.classifier, outputs: 1, from: source)
+    choices = try TextLinear(
+      CanonicalName.classifier, outputs: 1, behind: source.classifierFront(ofTexts: true),
+      from: source)
   }
 
   /// Each text is a choice.
   package func append(
     _ texts: [HeadText], of states: BertEncoder.HiddenStates, to scores: inout HeadScores
   ) throws(BertError) {
-    try pooled.append(texts, of: states, to: &scores)
+    try choices.append(texts, of: states, to: &scores)
   }
 
   /// Appends questions, each with a row for each of its choices.
@@ -30,7 +31,7 @@ package final class MultipleChoiceHead: Head {
     questions: [[HeadText]], of states: BertEncoder.HiddenStates, to scores: inout HeadScores
   ) throws(BertError) {
     try scores.append(rows: questions.map(\.count)) { out throws(BertError) in
-      try pooled.write(questions.flatMap { $0 }, of: states, to: out)
+      try choices.write(questions.flatMap { $0 }, of: states, to: out)
     }
   }
 }

@@ -10,13 +10,14 @@ package final class NextSentenceHead: Head {
 
   package let subject = HeadSubject.text
   package let width = 2
-  private let pooled: PooledLinear
+  private let pooled: TextLinear
 
   /// Prepares it; the weights it will use are verified now.
   ///
   /// - Throws: `malformed` for missing or damaged tensors, `unsupported` without a pooler.
   package init(_ source: HeadSource) throws(BertError) {
-    pooled = try PooledLinear(CanonicalName.nextSentence, outputs: 2, from: source)
+    pooled = try TextLinear(
+      CanonicalName.nextSentence, outputs: 2, behind: HeadFront(poolerOf: source), from: source)
   }
 
   package func append(

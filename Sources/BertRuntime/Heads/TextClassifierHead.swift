@@ -22,29 +22,29 @@ package enum LabelProblem: Sendable, Equatable {
   }
 }
 
-/// Logits of a text's labels, from the pooler's output: one of several, independent ones, or one
-/// score.
+/// Logits of a text's labels, from the pooler's output or through a linear of its own from the first
+/// token's: one of several, independent ones, or one score.
 package final class TextClassifierHead: Head {
   package let subject = HeadSubject.text
-  package var width: Int { pooled.linear.outputs }
+  package var width: Int { texts.linear.outputs }
   /// How its logits are read.
   package let problem: LabelProblem
-  private let pooled: PooledLinear
+  private let texts: TextLinear
 
   /// Prepares it; the weights it will use are verified now.
   ///
   /// - Throws: `malformed` for missing or damaged tensors, `unsupported` without a
-  ///   pooler, or when it is more than a linear over the pooler's vector.
+  ///   pooler, or when it reads something else.
   package init(_ source: HeadSource) throws(BertError) {
-    try source.requirePlainClassifier(ofTexts: true)
-    pooled = try PooledLinear(CanonicalName.classifier, from: source)
+    texts = try TextLinear(
+      CanonicalName.classifier, behind: source.classifierFront(ofTexts: true), from: source)
     problem = LabelProblem(
-      problemType: source.settings.problemType, logits: pooled.linear.outputs)
+      problemType: source.settings.problemType, logits: texts.linear.outputs)
   }
 
   package func append(
-    _ texts: [HeadText], of states: BertEncoder.HiddenStates, to scores: inout HeadScores
+    _ some: [HeadText], of states: BertEncoder.HiddenStates, to scores: inout HeadScores
   ) throws(BertError) {
-    try pooled.append(texts, of: states, to: &scores)
+    try texts.append(some, of: states, to: &scores)
   }
 }

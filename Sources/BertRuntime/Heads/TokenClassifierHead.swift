@@ -9,11 +9,11 @@ package final class TokenClassifierHead: Head {
 
   /// Prepares it; the weights it will use are verified now.
   ///
-  /// - Throws: `malformed` for missing or damaged tensors, `unsupported` when it is more than
-  ///   a linear.
+  /// - Throws: `malformed` for missing or damaged tensors, `unsupported` for a first
+  ///   linear that is not computed here.
   package init(_ source: HeadSource) throws(BertError) {
-    try source.requirePlainClassifier(ofTexts: false)
-    tokens = try TokenLinear(CanonicalName.classifier, from: source)
+    tokens = try TokenLinear(
+      CanonicalName.classifier, behind: source.classifierFront(ofTexts: false), from: source)
   }
 
   package func append(

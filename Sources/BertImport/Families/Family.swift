@@ -1,0 +1,143 @@
+import BertErrors
+import BertModel
+import JSONText
+
+/// A family of published models that are BERT under other names: all that differs, as values.
+///
+/// The tables are in `Families.swift`. What they say is applied while a checkpoint is read; nothing behind this
+/// folder knows a family.
+struct Family: Sendable {
+  /// A place where a configuration says what BERT's says under another key.
+  struct Setting: Sendable {
+    let own: String
+    let bert: String
+
+    init(_ own: String, _ bert: String) { (self.own, self.bert) = (own, bert) }
+  }
+
+  /// Parts of a tensor's name, and what BERT calls them.
+  struct NameRule: Sendable {
+    let own: [Substring]
+    let bert: [Substring]
+
+    /// Names with dots: whole parts are compared.
+    init(_ own: String, _ bert: String) {
+      self.own = own.split(separator: ".")
+      self.bert = bert.split(separator: ".")
+    }
+  }
+
+  /// What stands before a text classifier's linear of logits.
+  enum ClassifierForm: Sendable, Equatable {
+    /// The pooler.
+    case pooler
+    /// A linear of the head's own over the first token, and what follows it.
+    case dense(OutputActivation)
+  }
+
+  /// The class of tokenizer that is meant where no file names one.
+  enum DefaultTokenizer: Sendable { case bert, pipeline }
+
+  /// `model_type` of a configuration.
+  let type: String
+  /// What the names of its classes begin with: `Roberta` of `RobertaForMaskedLM`.
+  let classPrefix: String
+  /// Parts of a prefix that stand before the encoder's tensors, and not before a head's.
+  var encoderNames: [String]
+  var settings: [Setting] = []
+  /// What its configuration means where a key is absent.
+  var defaults: [(key: String, value: JSON)] = []
+  /// What its classes compute whatever the configuration says.
+  var fixed: [(key: String, value: JSON)] = []
+  /// Keys of which one value is computed; absent means that value.
+  var required: [(key: String, value: JSON)] = []
+  /// Keys that say nothing about the arithmetic of a finished model.
+  var silentKeys: [String] = []
+  var names: [NameRule] = []
+  /// Whether positions count from behind the padding token's id: the rows before are for padding.
+  var countsPositionsBehindPadding = false
+  /// Whether it has a table of token types.
+  var hasTokenTypes = true
+  var classifier = ClassifierForm.pooler
+  /// What follows the linear before the masked-word decoder; nil for the encoder's own activation.
+  var transformActivation: Activation?
+  var tokenizer = DefaultTokenizer.bert
+  /// How its classes make a text's vector, where no module says so.
+  var recipe: EmbeddingRecipe?
+  /// Classes that follow no rule of names, by what stands behind the prefix.
+  var architectures: [String: Architecture] = [:]
+
+  /// The rows of the position table that no token uses.
+  func unusedPositions(_ json: JSON) throws(BertError) -> Int {
+    guard countsPositionsBehindPadding else { return 0 }
+    guard let value = json["pad_token_id"], !value.isNull else { return 2 }
+    guard let pad = value.integerValue, (0..<1 << 20).contains(pad) else {
+      throw BertError(
+        .malformed,
+        "pad_token_id is \(value.text().prefix(40)); positions are counted from behind it")
+    }
+    return pad + 1
+  }
+
+  /// A configuration under BERT's keys.
+  ///
+  /// - Throws: `unsupported` for a value that changes the arithmetic, with the key as it was published.
+  func normalised(_ json: JSON) throws(BertError) -> JSON {
+    guard var object = json.objectValue else { return json }
+    for (key, value) in required where object[key].map({ $0 != value && !$0.isNull }) == true {
+      throw BertError(
+        .unsupported,
+        "\(key) is \((object[key] ?? .null).text().prefix(80)); only \(value.text()) is supported")
+    }
+    for setting in settings {
+      if let value = object[setting.own] { object[setting.bert] = value }
+      object[setting.own] = nil
+    }
+    for (key, value) in defaults where object[key] == nil { object[key] = value }
+    for (key, value) in fixed { object[key] = value }
+    return .object(object)
+  }
+
+  /// A tensor's name in BERT's spelling; layers' numbers and prefixes stay.
+  func renamed(_ dotted: String) -> String {
+    if names.isEmpty { return dotted }
+    var parts = dotted.split(separator: ".", omittingEmptySubsequences: false)
+    for rule in names {
+      let last = parts.count - rule.own.count
+      guard last >= 0,
+        let start = (0...last).first(where: {
+          parts[$0..<$0 + rule.own.count].elementsEqual(rule.own)
+        })
+      else { continue }
+      parts.replaceSubrange(start..<start + rule.own.count, with: rule.bert)
+    }
+    return parts.joined(separator: ".")
+  }
+}
+
+extension Family {
+  /// The family of a configuration: by its `model_type`, or else by its first class.
+  ///
+  /// - Throws: `unsupported` for one that is not known.
+  static func of(_ json: JSON) throws(BertError) -> Family {
+    if let type = try json.text("model_type") {
+      if let family = all.first(where: { $0.type == type }) { return family }
+      throw BertError(
+        .unsupported,
+        "model_type is '\(type.prefix(80))'; supported are "
+          + all.map(\.type).joined(separator: ", "))
+    }
+    guard let name = json["architectures"]?.arrayValue?.first?.stringValue else { return bert }
+    // The longest prefix: XLMRoberta's classes are not Roberta's, and a class behind which no known word stands
+    // may be another family's.
+    let plain = Architecture.plainName(name)
+    let matching = all.filter { plain.hasPrefix($0.classPrefix) }
+    if let family = matching.max(by: { $0.classPrefix.count < $1.classPrefix.count }) {
+      return family
+    }
+    throw BertError(
+      .unsupported,
+      "architectures says '\(name.prefix(80))'; supported are the classes of "
+        + all.map(\.classPrefix).joined(separator: ", "))
+  }
+}
