@@ -46,7 +46,7 @@ package final class SparseHead {
   package func append(
     _ texts: [HeadText], of states: BertEncoder.HiddenStates, to vectors: inout [SparseVector]
   ) throws(BertError) {
-    let atOnce = max(1, Self.mostKept / width)
+    let atOnce = max(1, Self.mostKept / (sums ? 4 * width : width))
     var found: [SparseVector] = []
     for first in stride(from: 0, to: texts.count, by: atOnce) {
       found += try some(texts[first..<min(first + atOnce, texts.count)], of: states)
@@ -58,36 +58,83 @@ package final class SparseHead {
     _ texts: ArraySlice<HeadText>, of states: BertEncoder.HiddenStates
   ) throws(BertError) -> [SparseVector] {
     let width = self.width
-    // The text of each wanted token, and of each word the largest logit, or 0, or the sum of its weights.
+    // The text of each wanted token, and of each word the largest logit, or 0, or the product of its factors.
     let owners = texts.enumerated().flatMap { index, text in text.wanted.map { _ in index } }
-    var found = [Float](repeating: 0, count: texts.count * width)
-    let (sums, weight) = (sums, weight)
-    try found.withUnsafeMutableBufferPointer { (buffer) throws(BertError) in
+    if sums { return try summed(texts, owners, states) }
+    var largest = [Float](repeating: 0, count: texts.count * width)
+    try largest.withUnsafeMutableBufferPointer { (buffer) throws(BertError) in
       guard let base = buffer.baseAddress else { return }
-      // Blocks of the same words come in the order of the tokens, so that sums have one order.
       try words.decode(texts.flatMap(\.wanted), of: states) { first, block in
         for (index, row) in block.rows.enumerated() {
           let out = base + owners[first + row] * width + block.columns.lowerBound
           let logits = block.values + index * block.stride
-          if sums {
-            for column in 0..<block.columns.count where logits[column] > 0 {
-              out[column] += weight(logits[column])
-            }
-          } else {
-            for column in 0..<block.columns.count where logits[column] > out[column] {
-              out[column] = logits[column]
-            }
+          for column in 0..<block.columns.count where logits[column] > out[column] {
+            out[column] = logits[column]
           }
         }
       }
     }
     // The logarithm grows with its argument, so that the largest logit gives the largest weight.
-    return texts.indices.map { index in
-      let row = (index - texts.startIndex) * width
+    return vectors(largest, of: texts.count) { weight($0) }
+  }
+
+  /// Sums of logarithms, as the logarithm of a product: that has the logarithm's error once.
+  ///
+  /// Blocks of the same words come in the order of the tokens, so that products have one order.
+  private func summed(
+    _ texts: ArraySlice<HeadText>, _ owners: [Int], _ states: BertEncoder.HiddenStates
+  ) throws(BertError) -> [SparseVector] {
+    let (width, takesLogarithmTwice) = (width, takesLogarithmTwice)
+    var products = [Product](repeating: Product(), count: texts.count * width)
+    try products.withUnsafeMutableBufferPointer { (buffer) throws(BertError) in
+      guard let base = buffer.baseAddress else { return }
+      try words.decode(texts.flatMap(\.wanted), of: states) { first, block in
+        for (index, row) in block.rows.enumerated() {
+          let out = base + owners[first + row] * width + block.columns.lowerBound
+          let logits = block.values + index * block.stride
+          for column in 0..<block.columns.count where logits[column] > 0 {
+            let logit = logits[column]
+            out[column].multiply(takesLogarithmTwice ? Logarithm.ofOnePlus(logit) : logit)
+          }
+        }
+      }
+    }
+    return vectors(products.map(\.logarithm), of: texts.count) { $0 }
+  }
+
+  /// A product of numbers above 1, whatever their number.
+  private struct Product {
+    private var value = 1.0
+    private var halvings: Float = 0
+
+    /// Takes a factor of 1 + x.
+    mutating func multiply(_ x: Float) {
+      value *= 1 + Double(x)
+      // A factor is below 2^129: far from where a double ends.
+      if value > 0x1p512 {
+        value *= 0x1p-512
+        halvings += 512
+      }
+    }
+
+    /// Its natural logarithm.
+    var logarithm: Float {
+      if value < 1.5, halvings == 0 { return Logarithm.ofOnePlus(Float(value - 1)) }
+      let exponent = Float(value.exponent) + halvings
+      return (Logarithm.base2(Float(value.significand)) + exponent) * 0x1.62e430p-1
+    }
+  }
+
+  /// Vectors of those values of each text that are above 0.
+  private func vectors(
+    _ values: [Float], of count: Int, _ weight: (Float) -> Float
+  ) -> [SparseVector] {
+    (0..<count).map { text in
       var vector = SparseVector()
-      for (id, value) in found[row..<(row + width)].enumerated() where value > 0 {
+      for (id, value) in values[(text * width)..<((text + 1) * width)].enumerated() where value > 0
+      {
         vector.ids.append(Int32(id))
-        vector.weights.append(sums ? value : weight(value))
+        vector.weights.append(weight(value))
       }
       return vector
     }
