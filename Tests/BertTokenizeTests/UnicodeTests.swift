@@ -94,7 +94,11 @@ struct UnicodeTests {
     let rules = try #require(tokenizer.settings.wordPiece)
     var wrong: [UInt32] = []
     var encoding = TokenizedText()
-    tokenizer.withScanner(&encoding, spans: false, words: true) { scanner in
+    guard case .wordPiece(let pieces) = tokenizer.engine else {
+      Issue.record("a tokenizer of another kind")
+      return
+    }
+    pieces.withScanner(&encoding, spans: false, words: true) { scanner in
       for scalar in UInt32(0)..<0x110000 where UnicodeScalar(scalar) != nil {
         // That a scalar is left alone is asked once with every step on, and once with none.
         let isMentioned = facts.isMentioned[Int(scalar)]
