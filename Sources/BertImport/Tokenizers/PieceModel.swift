@@ -52,7 +52,7 @@ struct PieceModel {
           "its model's piece \(id) is \(entry.text().prefix(80)); expected a string and a score")
       }
       tokens.append(Array(piece.utf8))
-      scores.append(score)
+      scores.append(Self.asLibraryReads(score))
     }
     guard let id = model["unk_id"]?.integerValue, tokens.indices.contains(id) else {
       throw BertError(
@@ -106,5 +106,27 @@ struct PieceModel {
       }
       byteTokens.append(token)
     }
+  }
+
+  /// A number as the library that publishes the tokenizer reads it.
+  ///
+  /// It rounds the digits as a whole number, and again when it divides by a power of ten: that may be one step beside the
+  /// nearest number, and tells apart ways whose sums are equal otherwise.
+  static func asLibraryReads(_ number: Double) -> Double {
+    // The fewest digits that give the number back, which is how files write it.
+    let parts = number.magnitude.description.split(separator: "e")
+    let decimal = parts[0].split(separator: ".", omittingEmptySubsequences: false)
+    var fraction = decimal.count > 1 ? decimal[1] : ""
+    if fraction == "0" { fraction = "" }
+    guard let digits = UInt64(decimal[0] + fraction),
+      let said = parts.count > 1 ? Int(parts[1]) : 0
+    else { return number }
+    let exponent = said - fraction.count
+    guard (-22...22).contains(exponent) else { return number }
+    // Powers of ten up to this one are exact.
+    var power = 1.0
+    for _ in 0..<exponent.magnitude { power *= 10 }
+    let read = exponent < 0 ? Double(digits) / power : Double(digits) * power
+    return number.sign == .minus ? -read : read
   }
 }
