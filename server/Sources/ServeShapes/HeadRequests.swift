@@ -98,7 +98,8 @@ package struct ClassifyRequest: Sendable {
   private static func textOrPair(_ value: JSON, _ place: String) throws(ServeError) -> TextInput {
     if let text = value.stringValue { return TextInput(text) }
     let strings = value.arrayValue?.compactMap(\.stringValue) ?? []
-    guard let list = value.arrayValue, list.count == strings.count, (1...2).contains(list.count) else {
+    guard let list = value.arrayValue, list.count == strings.count, (1...2).contains(list.count)
+    else {
       throw JSONBody.wrong(value, place, "a string, or a list of one or two strings")
     }
     return TextInput(strings[0], pair: strings.count == 2 ? strings[1] : nil)

@@ -9,7 +9,8 @@ import ServeShapes
 enum OwnRoutes {
   static let all = [
     Route(.post, "/v1/tag", .openAI, tag), Route(.post, "/v1/answer", .openAI, answer),
-    Route(.post, "/v1/fill-mask", .openAI, fillMask), Route(.post, "/v1/zero-shot", .openAI, zeroShot),
+    Route(.post, "/v1/fill-mask", .openAI, fillMask),
+    Route(.post, "/v1/zero-shot", .openAI, zeroShot),
   ]
 
   private static func reply<Answer>(
@@ -48,7 +49,8 @@ enum OwnRoutes {
     let names = Aggregation.allCases.map(\.rawValue)
     let name = try call.body.choice("aggregate", names)
     let aggregation = name.flatMap(Aggregation.init) ?? .simple
-    let found = try await call.answer(placedIn: try texts(call), of: try call.body.string("model")) {
+    let found = try await call.answer(placedIn: try texts(call), of: try call.body.string("model"))
+    {
       await $0.tagEach($1, aggregation: aggregation, request: $2)
     }
     return reply(found, "entities") { text, entities in
@@ -113,7 +115,8 @@ enum OwnRoutes {
   @Sendable static func fillMask(_ call: Call) async throws -> Reply {
     let top = try top(call) ?? 5
     let targets = try call.body.strings("targets", most: call.server.limits.inputs)
-    let found = try await call.answer(placedIn: try texts(call), of: try call.body.string("model")) {
+    let found = try await call.answer(placedIn: try texts(call), of: try call.body.string("model"))
+    {
       await $0.fillMaskEach($1, top: top, targets: targets, request: $2)
     }
     return reply(found, "masks") { text, masks in
@@ -138,7 +141,8 @@ enum OwnRoutes {
     var options = ZeroShotOptions(labels: labels, multi: try call.body.bool("multi") ?? false)
     options.hypothesis = try call.body.string("hypothesis") ?? options.hypothesis
     let chosen = options
-    let found = try await call.answer(placedIn: try texts(call), of: try call.body.string("model")) {
+    let found = try await call.answer(placedIn: try texts(call), of: try call.body.string("model"))
+    {
       await $0.zeroShotEach($1, chosen, request: $2)
     }
     return reply(found, "labels") { text, answer in
