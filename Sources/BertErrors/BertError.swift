@@ -11,10 +11,18 @@ public struct BertError: Error, Equatable, Sendable, CustomStringConvertible {
 
     /// The drift gate failed.
     public static let driftGate = Code(name: "drift-gate", exitCode: 3)
+    /// Some texts were not answered, and the caller asked to go on without them.
+    public static let notAllAnswered = Code(name: "not-all-answered", exitCode: 4)
     /// The command line or an option's value makes no sense.
     public static let usage = Code(name: "usage", exitCode: 64)
     /// A file is damaged, hostile or contradicts itself.
     public static let malformed = Code(name: "malformed", exitCode: 65)
+    /// A text has more tokens than the model takes, or more bytes than are read of one.
+    public static let tooLong = Code(name: "too-long", exitCode: 65)
+    /// A text holds bytes that are no UTF-8.
+    public static let notUTF8 = Code(name: "not-utf8", exitCode: 65)
+    /// A text's result is not finite: the model's weights overflow float32.
+    public static let notFinite = Code(name: "not-finite", exitCode: 65)
     /// An input is not there or cannot be read.
     public static let notFound = Code(name: "not-found", exitCode: 66)
     /// Well formed, but something this package does not do.
@@ -39,6 +47,8 @@ public struct BertError: Error, Equatable, Sendable, CustomStringConvertible {
 
     /// Let texts be cut to what the model takes.
     public static let truncate = Remedy(name: "truncate")
+    /// Let bytes that are no UTF-8 be replaced by U+FFFD.
+    public static let replaceInvalidUTF8 = Remedy(name: "replace-invalid-utf8")
     /// Compute fewer tokens at once, or with fewer threads.
     public static let computeLessAtOnce = Remedy(name: "compute-less-at-once")
     /// Name the model's configuration file.

@@ -46,12 +46,6 @@ struct Publication {
     } catch {
       throw error.inFile(modulesPath ?? path)
     }
-    if !description.embedding.poolsPrompt && settings?.defaultPrompt != nil {
-      throw BertError(
-        .unsupported,
-        "include_prompt is false and a default prompt stands before every text; that is not supported "
-          + "yet", file: modulesPath)
-    }
   }
 
   private func describeHead(

@@ -22,4 +22,11 @@ enum ContractMath {
 
   /// 1 / (1 + e⁻ˣ).
   static func sigmoid(_ x: Float) -> Float { 1 / (exp(-x) + 1) }
+
+  /// The hyperbolic tangent.
+  static func tanh(_ x: Float) -> Float {
+    let a = abs(x)
+    let y = 1 - 2 / (exp(a + a) + 1)
+    return x < 0 ? -y : y
+  }
 }

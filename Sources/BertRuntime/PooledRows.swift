@@ -14,7 +14,9 @@ extension Pooling {
 extension EmbeddingRecipe {
   /// The rows of a text that its vector is made of.
   package var wanted: WantedRows {
-    poolings.allSatisfy { $0.wanted == .first } ? .first : .all
+    // The first token behind a prompt is not always the first.
+    if !poolsPrompt && poolings.contains(.cls) { return .all }
+    return poolings.allSatisfy { $0.wanted == .first } ? .first : .all
   }
 }
 

@@ -74,14 +74,14 @@ package struct Pooler {
   ///   - tokens: the text's tokens in the batch.
   ///   - promptTokens: how many of them belong to a prompt, `[CLS]` included; they are left out
   ///     where the recipe says so.
-  /// - Throws: `malformed` when a value is NaN or infinite: the weights overflow. `usage` when
-  ///   nothing is left behind the prompt.
+  /// - Throws: `notFinite` when a value is NaN or infinite: the weights overflow. `malformed` when nothing is
+  ///   left behind the prompt.
   package func vector(
     _ states: BertEncoder.HiddenStates, tokens: Range<Int>, promptTokens: Int = 0
   ) throws(BertError) -> [Float] {
     let skipped = recipe.poolsPrompt ? 0 : promptTokens
     guard skipped < tokens.count else {
-      throw BertError(.usage, "a text has no token behind its prompt")
+      throw BertError(.malformed, "a text has no token behind its prompt")
     }
     var vector: [Float] = []
     for pooling in recipe.poolings {
@@ -110,7 +110,8 @@ package struct Pooler {
     }
     let pooled =
       switch pooling {
-      case .cls, .pooler: tokens.prefix(1)
+      case .pooler: tokens.prefix(1)
+      case .cls: tokens.dropFirst(skipped).prefix(1)
       case .lastToken: tokens.suffix(1)
       case .mean, .max, .meanSqrtLength, .weightedMean: tokens.dropFirst(skipped)
       }
@@ -192,7 +193,7 @@ package struct Pooler {
   }
 
   private static let overflow = BertError(
-    .malformed, "the result holds NaN or infinity: the model's weights overflow float32")
+    .notFinite, "the result holds NaN or infinity: the model's weights overflow float32")
 
   private static func requireFinite(_ values: some Sequence<Float>) throws(BertError) {
     if !values.allSatisfy(\.isFinite) { throw overflow }

@@ -23,4 +23,11 @@ package struct SharedWeights: Sendable {
   package func encoder(kernels: KernelSet, team: ThreadTeam) -> BertEncoder {
     BertEncoder(weights: weights, kernels: kernels, team: team)
   }
+
+  /// Where heads over such an encoder's states take their weights from; it serves one caller at a time, as
+  /// the encoder does.
+  package func heads(of encoder: BertEncoder) -> HeadSource {
+    HeadSource(
+      weights.source, precision: weights.precision, kernels: encoder.kernels, team: encoder.team)
+  }
 }

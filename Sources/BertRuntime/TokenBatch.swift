@@ -73,17 +73,17 @@ package struct TokenBatch: Sendable {
   /// Adds a text; an empty one is allowed nowhere in BERT, so there must be at least one token.
   ///
   /// - Parameter rows: the last hidden states that will be read.
-  /// - Throws: `usage` when the counts differ, it has no tokens, more than the model has positions,
+  /// - Throws: `tooLong` for more than the model has positions; `malformed` when the counts differ, it has no tokens,
   ///   ids and types outside its tables, or rows that it does not have.
   package mutating func append(
     ids newIds: [Int32], types newTypes: [UInt8]? = nil, wanting rows: WantedRows = .all,
     for model: BertConfiguration
   ) throws(BertError) {
     let count = newIds.count
-    if count == 0 { throw BertError(.usage, "a text needs at least one token") }
+    if count == 0 { throw BertError(.malformed, "a text needs at least one token") }
     if count > model.maximumPositions {
       throw BertError(
-        .usage,
+        .tooLong,
         "a text has \(count) tokens; the model has \(model.maximumPositions) positions")
     }
     if count > Self.longestText {
@@ -92,15 +92,15 @@ package struct TokenBatch: Sendable {
     }
     let types = newTypes ?? [UInt8](repeating: 0, count: count)
     if types.count != count {
-      throw BertError(.usage, "\(count) token ids came with \(types.count) token types")
+      throw BertError(.malformed, "\(count) token ids came with \(types.count) token types")
     }
     for id in newIds where id < 0 || Int(id) >= model.vocabularySize {
       throw BertError(
-        .usage, "token id \(id) is outside the vocabulary of \(model.vocabularySize)")
+        .malformed, "token id \(id) is outside the vocabulary of \(model.vocabularySize)")
     }
     for type in types where Int(type) >= model.tokenTypeCount {
       throw BertError(
-        .usage, "token type \(type) is outside the model's \(model.tokenTypeCount) types")
+        .malformed, "token type \(type) is outside the model's \(model.tokenTypeCount) types")
     }
     try rows.check(count)
     wanted.append(rows)

@@ -4,7 +4,7 @@ import BertErrors
 ///
 /// What the last layer would compute for the others alone is not computed; what it does compute has
 /// the same bits.
-package enum WantedRows: Equatable, Sendable {
+package enum WantedRows: Hashable, Sendable {
   /// Every token's.
   case all
   /// The first token's.
@@ -20,6 +20,9 @@ package enum WantedRows: Equatable, Sendable {
     case .rows(let rows): rows
     }
   }
+
+  /// How many places it lists.
+  package var listed: Int { if case .rows(let rows) = self { rows.count } else { 0 } }
 
   /// How many they are in a text of so many tokens.
   func count(in tokens: Int) -> Int {

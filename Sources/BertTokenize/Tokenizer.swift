@@ -18,8 +18,8 @@ package final class Tokenizer: Sendable {
 
   let rules: WordScanner.Rules
   let prefix: [UInt8]
-  private let single: Frame
-  private let pair: Frame
+  let single: Frame
+  let pair: Frame
   /// Nil where the scanner itself finds all added tokens.
   private let segments: TextSegments?
   /// Ids that decoding leaves out.

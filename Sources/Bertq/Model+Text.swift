@@ -3,20 +3,30 @@ import BertRuntime
 import BertTokenize
 
 extension Model {
-  /// A text's tokens, the special ones included.
+  /// A text's tokens, the special ones included, behind its prompt or the file's default one.
   ///
   /// - Parameters:
   ///   - text: a `String`, or a `TextInput`.
   ///   - truncates: cuts what is too long; nil does as the model's options say.
-  /// - Throws: `usage` for a text that is too long, with both counts, or ids outside the model;
+  /// - Throws: `tooLong` with both counts; `notUTF8`; `malformed` for ids outside the model;
   ///   `unsupported` for text when the file has no vocabulary.
   public func tokenize(
     _ text: some ModelInput, truncates: Bool? = nil
   ) throws(BertError) -> TokenizedInput {
     var batch = TokenBatch()
     let cut = try served.append(
-      text.textInput, to: &batch, truncates: truncates ?? self.truncates)
-    return TokenizedInput(ids: batch.ids, types: batch.types, cut: cut)
+      text.textInput, to: &batch,
+      truncates: truncates ?? text.textInput.truncates ?? self.truncates)
+    return TokenizedInput(
+      ids: batch.ids, types: batch.types, cut: cut,
+      promptTokens: try served.promptTokens(of: text.textInput))
+  }
+
+  /// The tokens of a text that a head is asked about: no prompt stands before it, unless it says one itself.
+  func headTokens(_ text: some ModelInput) throws(BertError) -> TokenizedInput {
+    var input = text.textInput
+    if input.prompt == nil { input.prompt = .text("") }
+    return try tokenize(input)
   }
 
   /// How many tokens a text has, the special ones included and nothing cut.
@@ -25,6 +35,10 @@ extension Model {
   public func count(_ text: some ModelInput) throws(BertError) -> Int {
     let input = text.textInput
     if let ids = input.ids { return ids.count }
+    if input.words != nil {
+      let tokenizer = try served.requireTokenizer()
+      return try served.bareTokens(input).ids.count + tokenizer.frameTokens(pair: false)
+    }
     return try served.tokens(of: input, limit: nil).1.fullCount
   }
 

@@ -94,13 +94,33 @@ extension Model {
     _ inputs: [some ModelInput], _ reader: Reader, _ request: RequestOptions,
     _ call: Call<Reader.Answer>
   ) -> LaneEngine? {
+    submit(
+      inputs.map { input in
+        Result { () throws(BertError) in
+          var text = input.textInput
+          if !reader.hasDefaultPrompt, text.prompt == nil { text.prompt = .text("") }
+          return PreparedText(try tokenize(text))
+        }
+      }, reader, request, call)
+  }
+
+  /// Submits texts that are tokens, but for those that are not.
+  private func submit<Reader: AnswerReader>(
+    _ inputs: [Result<PreparedText, BertError>], _ reader: Reader, _ request: RequestOptions,
+    _ call: Call<Reader.Answer>
+  ) -> LaneEngine? {
     var questions: [(index: Int, question: Question)] = []
     var failures: [(index: Int, error: BertError)] = []
     for (index, input) in inputs.enumerated() {
       do throws(BertError) {
-        let tokens = try tokenize(input)
+        let text = try input.get()
         questions.append(
-          (index, Question(task: reader.task, ids: tokens.ids, types: tokens.types)))
+          (
+            index,
+            Question(
+              task: reader.task, ids: text.ids, types: text.types, rows: text.rows,
+              promptTokens: text.promptTokens)
+          ))
       } catch {
         failures.append((index, error))
       }
@@ -122,8 +142,15 @@ extension Model {
   ) -> [Result<Reader.Answer, BertError>] {
     if inputs.isEmpty { return [] }
     let call = Call<Reader.Answer>(count: inputs.count)
+    return wait(call, request) { submit(inputs, reader, request, call) }
+  }
+
+  /// Blocks until what is submitted is answered, or the call is cancelled.
+  private func wait<Answer>(
+    _ call: Call<Answer>, _ request: RequestOptions, submitting: () -> LaneEngine?
+  ) -> [Result<Answer, BertError>] {
     if request.cancellation?.wasCancelled == true { return call.results }
-    guard let engine = submit(inputs, reader, request, call) else { return call.results }
+    guard let engine = submitting() else { return call.results }
     guard let cancellation = request.cancellation else { return engine.wait(call) }
     return cancellation.during(end: { engine.cancel(call) }) { engine.wait(call) }
   }
@@ -183,6 +210,35 @@ func firstError<Answer>(
     }
   }
   return answers
+}
+
+extension Model {
+  /// Answers for texts that are tokens; blocks until all are there.
+  func answerEach<Reader: AnswerReader>(
+    prepared inputs: [Result<PreparedText, BertError>], _ reader: Reader, _ request: RequestOptions
+  ) -> [Result<Reader.Answer, BertError>] {
+    if inputs.isEmpty { return [] }
+    let call = Call<Reader.Answer>(count: inputs.count)
+    return wait(call, request) { submit(inputs, reader, request, call) }
+  }
+
+  /// Answers for texts that are tokens; a cancelled task takes those away that wait.
+  func answerEach<Reader: AnswerReader>(
+    prepared inputs: [Result<PreparedText, BertError>], _ reader: Reader, _ request: RequestOptions
+  ) async -> [Result<Reader.Answer, BertError>] {
+    if inputs.isEmpty { return [] }
+    let call = Call<Reader.Answer>(count: inputs.count)
+    let engine: LaneEngine
+    do throws(BertError) { engine = try presentEngine() } catch {
+      return inputs.map { _ in .failure(error) }
+    }
+    return await withTaskCancellationHandler {
+      _ = submit(inputs, reader, request, call)
+      return await engine.wait(call)
+    } onCancel: {
+      engine.cancel(call)
+    }
+  }
 }
 
 // MARK: The engine of this process

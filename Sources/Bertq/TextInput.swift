@@ -8,7 +8,7 @@ import BertTokenize
 ///     try model.embed([TextInput("a question", pair: "a passage")])
 ///     try model.embed([TextInput(ids: [101, 7592, 102])])
 public struct TextInput: Sendable, Hashable {
-  /// The text as UTF-8; bytes that are not UTF-8 count as U+FFFD.
+  /// The text as UTF-8; other bytes are an error.
   public var text: [UInt8] = []
   /// A second text, which gets token type 1.
   public var pair: [UInt8]?
@@ -16,11 +16,20 @@ public struct TextInput: Sendable, Hashable {
   public var ids: [Int32]?
   /// Token types of `ids`; all 0 when absent.
   public var types: [UInt8]?
+  /// Words that are split already, instead of the text: each is made tokens alone.
+  public var words: [String]?
+  /// Whether it is cut where it is too long; nil does as the model's options say.
+  public var truncates: Bool?
+  /// What stands before the text; nil for the file's default prompt where the task has one.
+  public var prompt: TextPrompt?
+  /// How many of `ids` belong to a prompt, those of the frame before it included.
+  var promptTokens = 0
 
   /// A text, or a pair.
-  public init(_ text: String, pair: String? = nil) {
+  public init(_ text: String, pair: String? = nil, prompt: TextPrompt? = nil) {
     self.text = Array(text.utf8)
     self.pair = pair.map { Array($0.utf8) }
+    self.prompt = prompt
   }
 
   /// A text, or a pair, in UTF-8.
@@ -35,6 +44,9 @@ public struct TextInput: Sendable, Hashable {
     self.types = types
   }
 
+  /// Words that are split already; answers count places in the words joined by a space each.
+  public init(words: [String]) { self.words = words }
+
   package init(
     text: [UInt8] = [], pair: [UInt8]? = nil, ids: [Int32]? = nil, types: [UInt8]? = nil
   ) {
@@ -43,6 +55,16 @@ public struct TextInput: Sendable, Hashable {
     self.ids = ids
     self.types = types
   }
+}
+
+/// Words that stand before a text.
+///
+///     let query = TextInput("how do birds sing?", prompt: .named("query"))
+public enum TextPrompt: Sendable, Hashable {
+  /// The prompt of this name in the file.
+  case named(String)
+  /// These words; none where they are empty.
+  case text(String)
 }
 
 /// What a model takes as a text: a `String`, or a `TextInput` for pairs, bytes and token ids.
@@ -69,11 +91,17 @@ public struct TokenizedInput: Sendable, Hashable {
   public let types: [UInt8]
   /// How many tokens were cut off at the ends of the texts.
   public let cut: Int
+  /// How many belong to the prompt, those of the frame before it included; 0 where that makes no difference.
+  package var promptTokens = 0
 }
 
 extension TokenizedInput: ModelInput {
   /// The ids and types, to be used as they are.
-  public var textInput: TextInput { TextInput(ids: ids, types: types) }
+  public var textInput: TextInput {
+    var input = TextInput(ids: ids, types: types)
+    input.promptTokens = promptTokens
+    return input
+  }
 }
 
 extension ServedModel {
@@ -83,14 +111,14 @@ extension ServedModel {
     return min(description.tokenizer?.maximumTokens ?? positions, positions)
   }
 
-  /// Tokenizes an input, behind the model's default prompt if it has one, and adds it to a batch.
+  /// Tokenizes an input, behind its prompt or the file's default one, and adds it to a batch.
   ///
   /// - Parameters:
   ///   - truncates: cuts what is too long instead of refusing it.
   ///   - rows: the last hidden states that will be read.
   /// - Returns: how many tokens were cut off.
-  /// - Throws: `usage` for a text that is too long, with both counts, or ids outside the model;
-  ///   `unsupported` for text when the file has no vocabulary.
+  /// - Throws: `tooLong` with both counts; `notUTF8`; `malformed` for ids outside the model, or a prompt that
+  ///   the file does not have; `unsupported` for text when the file has no vocabulary.
   @discardableResult
   package func append(
     _ input: TextInput, to batch: inout TokenBatch, truncates: Bool,
@@ -101,11 +129,17 @@ extension ServedModel {
         ids: ids, types: input.types, wanting: rows, for: description.configuration)
       return 0
     }
+    if input.words != nil {
+      let framed = try framed(input, truncates: truncates)
+      try batch.append(
+        ids: framed.ids, types: framed.types, wanting: rows, for: description.configuration)
+      return framed.cut
+    }
     let (encoding, made) = try tokens(
       of: input, limit: truncates ? TokenLimit(tokenLimit) : nil)
     if made.count > tokenLimit {
       throw BertError(
-        .usage,
+        .tooLong,
         "a text has \(made.count) tokens; the model takes \(tokenLimit)", remedy: .truncate)
     }
     try batch.append(
@@ -113,7 +147,35 @@ extension ServedModel {
     return made.fullCount - made.count
   }
 
-  /// The tokens of a text, behind the default prompt where the model has one, the special ones included.
+  /// The words before an input.
+  ///
+  /// - Throws: `malformed` for a name that none of the file's prompts has.
+  func promptText(of input: TextInput) throws(BertError) -> String {
+    switch input.prompt {
+    case nil: return description.defaultPromptText ?? ""
+    case .text(let text): return text
+    case .named(let name):
+      if let prompt = description.prompts.first(where: { $0.name == name }) { return prompt.text }
+      let names = description.prompts.map { "'\($0.name)'" }.joined(separator: ", ")
+      throw BertError(
+        .malformed,
+        "the file has no prompt '\(name.prefix(80))'; it has \(names.isEmpty ? "none" : names)")
+    }
+  }
+
+  /// How many tokens stand before the text of an input: the frame's and those of its prompt, as
+  /// sentence-transformers counts them; 0 where pooling reads them too.
+  func promptTokens(of input: TextInput) throws(BertError) -> Int {
+    if description.embedding.poolsPrompt { return 0 }
+    if input.ids != nil { return input.promptTokens }
+    let prompt = try promptText(of: input)
+    guard !prompt.isEmpty, let tokenizer else { return 0 }
+    let tokens = try tokenizer.encode(prompt).ids
+    let endsTheText = tokens.last == tokenizer.vocabulary.id(of: tokenizer.settings.separatorToken)
+    return tokens.count - (endsTheText ? 1 : 0)
+  }
+
+  /// The tokens of a text, behind its prompt, the special ones included.
   func tokens(
     of input: TextInput, limit: TokenLimit?
   ) throws(BertError) -> (TokenizedText, EncodedInput) {
@@ -123,7 +185,10 @@ extension ServedModel {
         file: file.path)
     }
     var encoding = TokenizedText()
-    let text = description.defaultPromptText.map { Array($0.utf8) + input.text } ?? input.text
+    let prompt = try promptText(of: input)
+    try UTF8Check.require(input.text)
+    if let pair = input.pair { try UTF8Check.require(pair) }
+    let text = prompt.isEmpty ? input.text : Array(prompt.utf8) + input.text
     let made = try text.withUnsafeBufferPointer { text throws(BertError) in
       guard let pair = input.pair else {
         return try tokenizer.encode(text, limit: limit, appendingTo: &encoding)

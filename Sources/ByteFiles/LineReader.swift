@@ -39,30 +39,88 @@ package final class LineReader {
     if descriptor != 0 { close(descriptor) }
   }
 
-  /// The next line without its end (LF or CR LF), nil after the last; a byte order mark at the start
-  /// of the file is no part of the first.
+  /// What reading on gave.
+  package enum Next {
+    /// A line without its end (LF or CR LF).
+    case line([UInt8])
+    /// No whole line is there yet, and whoever writes it lets wait.
+    case paused
+    /// There is no more.
+    case end
+  }
+
+  /// The next line; a byte order mark at the start of the file is no part of the first.
   ///
-  /// - Throws: `notFound` when reading fails, `unsupported` for a line beyond the limit.
-  package func next() throws(BertError) -> [UInt8]? {
+  /// - Parameter waits: whether to wait for a line that is not there yet.
+  /// - Throws: `notFound` when reading fails; `tooLong` for a line beyond the limit, which is passed over.
+  package func read(waits: Bool) throws(BertError) -> Next {
     var searched = start
     while true {
-      if let newline = buffer[searched..<end].firstIndex(of: 0x0A) {
+      if let newline = newline(from: searched) {
         let line = take(newline)
         start = newline + 1
         bytesRead += 1
-        return line
+        return .line(line)
       }
       searched = end
       if isAtEnd {
-        guard start < end else { return nil }
+        guard start < end else { return .end }
         let line = take(end)
         start = end
-        return line
+        return .line(line)
       }
+      if !waits && wouldBlock { return .paused }
+      if end - start >= Self.longestLine { try passOverLine() }
       searched -= start
       try fill()
       searched += start
     }
+  }
+
+  /// The next line, for which it waits; nil after the last.
+  ///
+  /// - Throws: as `read`.
+  package func next() throws(BertError) -> [UInt8]? {
+    guard case .line(let line) = try read(waits: true) else { return nil }
+    return line
+  }
+
+  /// The first bytes, up to the first line's end or so many, without taking them.
+  ///
+  /// - Throws: `notFound` when reading fails.
+  package func peek(_ count: Int) throws(BertError) -> ArraySlice<UInt8> {
+    while !isAtEnd, end - start < count, newline(from: start) == nil { try fill() }
+    return buffer[start..<min(end, start + count)]
+  }
+
+  private func newline(from first: Int) -> Int? {
+    buffer.withUnsafeBytes { bytes in
+      guard let base = bytes.baseAddress,
+        let found = memchr(base + first, 0x0A, end - first)
+      else { return nil }
+      return base.distance(to: found)
+    }
+  }
+
+  /// Whether a read would wait for somebody to write.
+  private var wouldBlock: Bool {
+    var wish = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&wish, 1, 0) == 0
+  }
+
+  /// Passes over a line that is too long, up to and with its end.
+  private func passOverLine() throws(BertError) {
+    line += 1
+    while true {
+      let newline = newline(from: start)
+      bytesRead += (newline.map { $0 + 1 } ?? end) - start
+      start = newline.map { $0 + 1 } ?? end
+      if newline != nil || isAtEnd { break }
+      try fill()
+    }
+    throw BertError(
+      .tooLong, "line \(line) is longer than the \(Self.longestLine) bytes that are read of one",
+      file: name)
   }
 
   /// Where the last line was.
@@ -81,20 +139,16 @@ package final class LineReader {
   /// Moves what is left to the front and reads more behind it.
   private func fill() throws(BertError) {
     if start > 0 {
-      buffer.replaceSubrange(0..<(end - start), with: Array(buffer[start..<end]))
+      buffer.withUnsafeMutableBytes { bytes in
+        guard let base = bytes.baseAddress else { return }
+        memmove(base, base + start, end - start)
+      }
       end -= start
       start = 0
     }
-    if end == buffer.count {
-      guard buffer.count < Self.longestLine else {
-        throw BertError(
-          .unsupported,
-          "line \(line + 1) is longer than the \(Self.longestLine) bytes that are read", file: name)
-      }
-      buffer += [UInt8](repeating: 0, count: buffer.count)
-    }
+    if end == buffer.count { buffer += [UInt8](repeating: 0, count: buffer.count) }
     let count = buffer.withUnsafeMutableBytes { bytes in
-      read(descriptor, bytes.baseAddress.map { $0 + end }, bytes.count - end)
+      SystemLibrary.read(descriptor, bytes.baseAddress.map { $0 + end }, bytes.count - end)
     }
     if count < 0 {
       if errno == EINTR { return }

@@ -93,10 +93,30 @@ package final class WritableFile: Sendable {
     }
   }
 
+  /// Makes a file of all that was written to this one.
+  ///
+  /// - Throws: `cannotWrite` with the system's reason; what had the name before is then still there.
+  package func copy(toFile path: String) throws(BertError) {
+    let size = Int(lseek(descriptor, 0, SEEK_END))
+    let output = try OutputFile(path: path, size: max(0, size))
+    var offset = 0
+    try eachPiece { (piece) throws(BertError) in
+      try piece.withUnsafeBufferPointer { (bytes) throws(BertError) in
+        try output.put(UnsafeRawBufferPointer(bytes), at: offset)
+      }
+      offset += piece.count
+    }
+    try output.commit()
+  }
+
   /// Writes all that was written to this file to another one.
   ///
   /// - Throws: `cannotWrite` with the system's reason.
   package func copy(to other: WritableFile) throws(BertError) {
+    try eachPiece { (piece) throws(BertError) in try other.write(piece) }
+  }
+
+  private func eachPiece(_ body: ([UInt8]) throws(BertError) -> Void) throws(BertError) {
     var offset = 0
     while true {
       var count = 0
@@ -110,7 +130,7 @@ package final class WritableFile: Sendable {
         throw BertError(
           .cannotWrite, "\(name) cannot be read again: \(reason(errno))")
       }
-      try other.write(piece)
+      try body(piece)
       offset += count
     }
   }

@@ -26,9 +26,10 @@ struct ArrayWriter: ~Copyable {
     if start != nil { buffer = [UInt8](repeating: 0, count: Self.headerSize) }
   }
 
-  mutating func append(_ row: UnsafeBufferPointer<Float>) throws(BertError) {
-    buffer += UnsafeRawBufferPointer(row)
-    rows += 1
+  /// Appends rows, end to end.
+  mutating func append(_ rows: UnsafeBufferPointer<Float>) throws(BertError) {
+    buffer += UnsafeRawBufferPointer(rows)
+    self.rows += rows.count / max(1, width)
     if buffer.count >= Self.piece { try flush() }
   }
 

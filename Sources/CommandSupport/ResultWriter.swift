@@ -1,76 +1,80 @@
 import BertErrors
-import BertModel
-import Bertq
 import ByteFiles
 import JSONText
 
-/// What was found out about one text.
-enum TextResult {
-  /// One vector, and what results call it.
-  case vector([Float], name: String)
-  /// A vector for each token.
-  case tokens(TokenVectors)
-}
-
 /// Writes results to standard output, as JSON Lines or as one NumPy array.
 struct ResultWriter: ~Copyable {
-  private let model: Model
   private var output = StandardOutput()
   /// Nil for JSON Lines.
   private var array: ArrayWriter?
+  private var ids: RowsWriter?
+  private let isReadable: Bool
 
-  /// - Parameter width: numbers of a vector.
-  init(model: Model, width: Int, format: OutputFormat) {
-    self.model = model
-    array = format == .npy ? ArrayWriter(width: width) : nil
+  /// - Parameters:
+  ///   - width: numbers of a row, for an array; nil for JSON Lines.
+  ///   - ids: where the ids of an array's rows go.
+  ///   - isReadable: whether answers are written as a person reads them, where the task can.
+  init(arrayWidth: Int?, ids: RowsWriter?, isReadable: Bool = false) {
+    self.isReadable = isReadable
+    array = arrayWidth.map(ArrayWriter.init)
+    self.ids = ids
   }
 
-  mutating func write(_ item: NumberedText, _ result: TextResult) throws(BertError) {
-    switch result {
-    case .vector(let vector, let name):
-      if array != nil { return try append(vector[...]) }
-      start(item)
-      output.buffer += ",\"\(name)\":".utf8
-      JSON.write(vector, into: &output.buffer)
+  /// Writes an answer.
+  mutating func write<Task: RecordTask>(
+    _ index: Int, _ id: JSON?, _ question: Task.Question, _ answer: Task.Answer, of task: Task
+  ) throws(BertError) {
+    if task.answersTogether { return task.collect(index, id, answer) }
+    if isReadable, let text = task.readable(question, answer) {
+      output.buffer += (text + "\n").utf8
+      return try output.flush(force: false)
+    }
+    guard array != nil else {
+      start(index, id)
+      task.write(answer, into: &output.buffer)
       output.buffer += "}\n".utf8
-      try output.flush(force: false)
-    case .tokens(let tokens):
-      if array != nil {
-        for token in 0..<tokens.count { try append(tokens[token]) }
-        return
-      }
-      try writeTokens(item, tokens)
+      return try output.flush(force: false)
     }
+    let rows = task.rows(answer)
+    try append(rows)
+    try ids?.write(index, id, rows: rows.count / max(1, task.rowWidth ?? 1))
   }
 
-  /// A row of the array.
-  private mutating func append(_ row: ArraySlice<Float>) throws(BertError) {
-    try row.withUnsafeBufferPointer { (row) throws(BertError) in try array?.append(row) }
+  /// Writes in a text's place why it is not answered: in an array, as a row that is NaN where each text has one.
+  mutating func write<Task: RecordTask>(
+    _ failed: FailedRecord, of task: Task
+  ) throws(BertError) {
+    if task.answersTogether { return task.collect(failed) }
+    guard array != nil else {
+      start(failed.index, failed.id)
+      failed.error.writeMember(into: &output.buffer)
+      output.buffer += "}\n".utf8
+      return try output.flush(force: false)
+    }
+    let rows = task.hasManyRows ? 0 : 1
+    if rows > 0 { try append([Float](repeating: .nan, count: task.rowWidth ?? 0)) }
+    try ids?.write(failed, rows: rows)
   }
 
-  private mutating func writeTokens(_ item: NumberedText, _ text: TokenVectors) throws(BertError) {
-    start(item)
-    output.buffer += ",\"tokens\":[".utf8
-    for (index, id) in text.ids.enumerated() {
-      if index > 0 { output.buffer.append(UInt8(ascii: ",")) }
-      if let token = model.token(id) {
-        JSON.write(token, into: &output.buffer)
-      } else {
-        output.buffer += String(id).utf8
-      }
+  /// Writes the one answer of all texts.
+  mutating func writeConclusion(of task: some RecordTask) throws(BertError) {
+    if isReadable, let text = task.readableConclusion {
+      output.buffer += (text + "\n").utf8
+      return
     }
-    output.buffer += "],\"vectors\":[".utf8
-    for token in 0..<text.count {
-      if token > 0 { output.buffer.append(UInt8(ascii: ",")) }
-      JSON.write(text[token], into: &output.buffer)
-      try output.flush(force: false)
-    }
-    output.buffer += "]}\n".utf8
+    var line: [UInt8] = []
+    try task.conclude(into: &line)
+    start(0, nil)
+    output.buffer += line + Array("}\n".utf8)
   }
 
-  private mutating func start(_ item: NumberedText) {
-    output.buffer += "{\"index\":\(item.index)".utf8
-    if let id = item.id {
+  private mutating func append(_ rows: [Float]) throws(BertError) {
+    try rows.withUnsafeBufferPointer { (rows) throws(BertError) in try array?.append(rows) }
+  }
+
+  private mutating func start(_ index: Int, _ id: JSON?) {
+    output.buffer += "{\"index\":\(index)".utf8
+    if let id {
       output.buffer += ",\"id\":".utf8
       id.write(into: &output.buffer)
     }
@@ -82,5 +86,17 @@ struct ResultWriter: ~Copyable {
   mutating func finish() throws(BertError) {
     try output.flush()
     try array?.finish()
+    try ids?.finish()
+  }
+}
+
+extension BertError {
+  /// Appends the member that says why a text is not answered.
+  func writeMember(into line: inout [UInt8]) {
+    line += ",\"error\":{\"code\":".utf8
+    JSON.write(code.name, into: &line)
+    line += ",\"message\":".utf8
+    JSON.write(description + (remedy.map(Remedies.text) ?? ""), into: &line)
+    line.append(UInt8(ascii: "}"))
   }
 }

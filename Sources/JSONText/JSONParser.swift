@@ -91,7 +91,7 @@ struct JSONParser {
     return value
   }
 
-  private mutating func parseValue() throws(BertError) -> JSON {
+  mutating func parseValue() throws(BertError) -> JSON {
     switch next {
     case UInt8(ascii: "\""): return .string(try parseString())
     case UInt8(ascii: "{"): return try nested { (p) throws(BertError) in try p.parseObject() }
@@ -167,7 +167,7 @@ struct JSONParser {
   }
 
   /// Steps over ',' (true: more follows) or the closing bracket (false).
-  private mutating func parseSeparator(closing: UInt8) throws(BertError) -> Bool {
+  mutating func parseSeparator(closing: UInt8) throws(BertError) -> Bool {
     let found = next
     guard found == UInt8(ascii: ",") || found == closing else {
       throw unexpected("',' or '\(Character(UnicodeScalar(closing)))'")
@@ -187,7 +187,7 @@ struct JSONParser {
     return value
   }
 
-  @inline(__always) private mutating func skipSpace() {
+  @inline(__always) mutating func skipSpace() {
     while at < end {
       let byte = bytes[at]
       guard byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 else { return }

@@ -34,25 +34,39 @@ struct BertRun: ParsableCommand {
   @Flag(help: "Use the float32 weights.")
   var float = false
 
-  @Option(help: ArgumentHelp("Read texts from a file, one a line.", valueName: "file"))
-  var input: String?
+  @OptionGroup var source: InputOptions
 
-  @Flag(
-    help: """
-      Input lines are JSON objects: text and optionally pair, or ids and optionally types; and id.
-      """)
-  var jsonl = false
+  @Option(help: "A text that cannot be answered: stop there, or report it and go on.")
+  var onError = ErrorPolicy.stop
 
   @Option(help: "What to answer (default: what the file is for).")
-  var task: ModelTask?
+  var task: AnswerTask?
 
-  @Option(help: "How results are written.")
-  var format = OutputFormat.jsonl
+  @Option(
+    help: "How results are written (default: JSON Lines; what a person reads, on a terminal).")
+  var format: OutputFormat?
+
+  @OptionGroup(title: "Options of single tasks") var tasks: TaskOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "Write beside an array, as JSON Lines, the ids and rows of each text.", valueName: "file"),
+    completion: .file())
+  var ids: String?
 
   @OptionGroup var compute: ComputeOptions
 
   @Flag(help: "Cut texts that are too long instead of refusing them.")
   var truncate = false
+
+  @Option(
+    help: ArgumentHelp(
+      "What stands before every text: the name of one of the file's prompts, or words "
+        + "(default: the file's default prompt).", valueName: "name|text"))
+  var prompt: String?
+
+  @Flag(help: "Say nothing but errors on standard error.")
+  var quiet = false
 
   @Flag(help: "List the kernel sets, mark the choice, and end.")
   var cpu = false
@@ -86,13 +100,20 @@ struct BertRun: ParsableCommand {
     for path in driftReport where !path.hasSuffix(".json") && !path.hasSuffix(".html") {
       throw ValidationError("--drift-report takes file names that end in .json or .html")
     }
-    if (verify || cpu) && (measuresDrift || input != nil || !texts.isEmpty) {
+    if (verify || cpu) && (measuresDrift || source.input != nil || !texts.isEmpty) {
       throw ValidationError(
         "\(verify ? "--verify" : "--cpu") computes nothing: leave out the texts and what is measured "
           + "of them")
     }
-    if input != nil && !texts.isEmpty {
+    if source.input != nil && !texts.isEmpty {
       throw ValidationError("texts come from the arguments or from --input, not from both")
+    }
+    if ids != nil && format != .npy {
+      throw ValidationError("--ids goes with --format npy; JSON Lines hold the ids themselves")
+    }
+    if onError == .report && format == .npy && ids == nil {
+      throw ValidationError(
+        "--on-error report with --format npy needs --ids FILE, where it is said what is wrong")
     }
   }
 
@@ -126,21 +147,53 @@ struct BertRun: ParsableCommand {
       compute.tokenBudget
       ?? BertEncoder.defaultTokenBudget(model.served.description.configuration, threads: threads)
     if measuresDrift { batchTokens = min(batchTokens, DriftMeter.tokenBudget) }
-    let source = try TextSource(texts: texts, input: input, isJSON: jsonl)
-    var run = try TextRun(
-      model: model, task: task, source: source, format: format, batchTokens: batchTokens)
-    guard measuresDrift else { return try run.perform() }
+    let prompt = try prompt.map { (given) throws(BertError) in try model.prompt(given) }
+    let task = task ?? AnswerTask(model.served.description.task)
+    try model.served.require(task)
+    try tasks.check(for: task, isTable: source.isTable)
+    func run(_ task: some RecordTask) throws(BertError) {
+      try self.run(task, model, kernels, gate, batchTokens)
+    }
+    switch (task, tasks.query) {
+    case (.embedding, _): try run(VectorTask(.embedding, model, prompt: prompt))
+    case (.pooled, _): try run(VectorTask(.pooled, model, prompt: prompt))
+    case (.tokens, _): try run(TokensTask(model, prompt: prompt))
+    case (.multiVector, _): try run(MultiVectorTask(model, tasks))
+    case (.rerank, let query?): try run(RankingTask(model, query: query, tasks))
+    default: try run(HeadTask(task, model, tasks, prompt: prompt))
+    }
+  }
+
+  private func run<Task: RecordTask>(
+    _ task: Task, _ model: Model, _ kernels: KernelSet, _ gate: DriftGate?, _ batchTokens: Int
+  ) throws(BertError) {
+    var settings = RunSettings()
+    settings.writesArray = format == .npy
+    settings.ids = try ids.map { path throws(BertError) in try RowsWriter(path: path) }
+    settings.policy = onError
+    settings.batchTokens = batchTokens
+    settings.isQuiet = quiet
+    settings.isReadable = format == nil && isatty(1) != 0
+    var run = try TextRun(task, input: source.settings(texts: texts), settings)
+    guard measuresDrift else {
+      try run.perform()
+      return try run.requireAllAnswered()
+    }
     let drift = try DriftRun(
-      model, task: task, kernels: kernels, threads: threads, attributes: !driftReport.isEmpty)
-    try run.perform { (batch) throws(BertError) in try drift.add(batch) }
+      model, task: self.task, kernels: kernels, threads: compute.threadCount,
+      attributes: !driftReport.isEmpty)
+    try run.perform { (questions) throws(BertError) in
+      try drift.add(questions.flatMap(task.measured))
+    }
     // What was not measured must look neither good nor bad, and must not pass.
     if run.texts == 0 {
       throw BertError(
         gate == nil ? .usage : .driftGate,
         "there are no texts to measure the drift on" + (gate == nil ? "" : ": the gate fails"),
-        file: input == "-" ? nil : input)
+        file: source.input == "-" ? nil : source.input)
     }
     try conclude(drift.report(), gate)
+    try run.requireAllAnswered()
   }
 
   private var measuresDrift: Bool {

@@ -13,7 +13,7 @@ struct DriftRun {
   private let meter: DriftMeter
 
   init(
-    _ model: Model, task: ModelTask?, kernels: KernelSet, threads: Int, attributes: Bool
+    _ model: Model, task: AnswerTask?, kernels: KernelSet, threads: Int, attributes: Bool
   ) throws(BertError) {
     let served = model.served
     for precision in [Precision.float32, .int8] where !served.holds(precision) {
@@ -25,7 +25,7 @@ struct DriftRun {
     self.model = model
     self.kernels = kernels
     let description = served.description
-    let task = task ?? description.task
+    let task = task ?? AnswerTask(description.task)
     meter = try DriftMeter(
       source: served.file, kernels: kernels, team: ThreadTeam(count: threads),
       pooler: Pooler(
@@ -34,7 +34,7 @@ struct DriftRun {
   }
 
   /// Measures a batch of texts too.
-  func add(_ texts: TextRun.Batch) throws(BertError) {
+  func add(_ texts: [TextQuestion]) throws(BertError) {
     var batch = TokenBatch()
     for text in texts {
       try batch.append(
@@ -42,7 +42,7 @@ struct DriftRun {
         for: model.served.description.configuration)
     }
     try meter.add(
-      batch, labels: texts.map { String(decoding: $0.item.input.text, as: UTF8.self) })
+      batch, labels: texts.map { String(decoding: $0.input.text, as: UTF8.self) })
   }
 
   /// What the drift was.

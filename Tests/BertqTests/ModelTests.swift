@@ -55,10 +55,10 @@ struct ModelTests {
     let codes = results.map { result -> BertError.Code? in
       if case .failure(let error) = result { error.code } else { nil }
     }
-    #expect(codes == [nil, .malformed, nil, .usage, .unsupported, nil, nil, .usage])
+    #expect(codes == [nil, .notFinite, nil, .malformed, .unsupported, nil, nil, .malformed])
     #expect(results.compactMap { try? $0.get().bits } == good)
     let error = #expect(throws: BertError.self) { try model.embed(texts) }
-    #expect(error?.code == .malformed && error?.message.hasPrefix("text 2: ") == true)
+    #expect(error?.code == .notFinite && error?.message.hasPrefix("text 2: ") == true)
     #expect(model.tokensEach(texts).count { (try? $0.get()) != nil } == 4)
     #expect(model.pooledEach(texts).count { (try? $0.get()) != nil } == 4)
   }
@@ -96,7 +96,11 @@ struct ModelTests {
     let long = Array(repeating: "sun", count: 40).joined(separator: " ")
     #expect(try model.count(long) == 42 && model.tokenLimit == 32)
     let error = #expect(throws: BertError.self) { try model.embed([long]) }
-    #expect(error?.code == .usage && error?.remedy == .truncate)
+    #expect(error?.code == .tooLong && error?.remedy == .truncate)
+    let bytes = #expect(throws: BertError.self) {
+      try model.embed([TextInput(utf8: [0x61, 0xE9])])
+    }
+    #expect(bytes?.code == .notUTF8 && bytes?.byteOffset == 1)
     #expect(try model.tokenize(long, truncates: true).cut == 10)
     var options = ModelOptions()
     options.truncates = true

@@ -67,7 +67,7 @@ struct RunErrorTests {
     let long = Array(repeating: "sun", count: 40).joined(separator: " ")
     let outcome = try Program.run(shop.model, "moon", long, "star")
     expectFailure(
-      outcome, .usage, ["42", "32", "--truncate", "the command line: text 2, 'sun sun sun"])
+      outcome, .tooLong, ["42", "32", "--truncate", "the command line: text 2, 'sun sun sun"])
     // What came before it is answered.
     #expect(outcome.lines.count == 1)
     let cut = try Program.run("--truncate", shop.model, "moon", long, "star")
@@ -87,15 +87,16 @@ struct RunErrorTests {
 
   static let lines: [(line: String, code: BertError.Code, words: [String])] = [
     ("{", .malformed, ["line 2"]), ("[]", .malformed, ["line 2", "object"]),
-    ("", .malformed, ["line 2"]), ("null", .malformed, ["line 2"]),
+    ("null", .malformed, ["line 2"]),
     ("{}", .malformed, ["line 2", "text"]), ("{\"text\":5}", .malformed, ["line 2", "text"]),
     ("{\"text\":\"a\",\"ids\":[1]}", .malformed, ["line 2", "exactly one"]),
     ("{\"text\":\"a\",\"pair\":[]}", .malformed, ["line 2", "pair"]),
     ("{\"ids\":[1.5]}", .malformed, ["line 2", "ids"]), ("{\"ids\":[\"a\"]}", .malformed, ["ids"]),
-    ("{\"ids\":[99999999999]}", .malformed, ["ids"]), ("{\"ids\":[]}", .usage, ["line 2"]),
-    ("{\"ids\":[5000]}", .usage, ["line 2", "5000"]), ("{\"ids\":[-1]}", .usage, ["line 2", "-1"]),
-    ("{\"ids\":[5,6],\"types\":[0]}", .usage, ["line 2", "2", "1"]),
-    ("{\"ids\":[5],\"types\":[2]}", .usage, ["line 2", "2"]),
+    ("{\"ids\":[99999999999]}", .malformed, ["ids"]), ("{\"ids\":[]}", .malformed, ["line 2"]),
+    ("{\"ids\":[5000]}", .malformed, ["line 2", "5000"]),
+    ("{\"ids\":[-1]}", .malformed, ["line 2", "-1"]),
+    ("{\"ids\":[5,6],\"types\":[0]}", .malformed, ["line 2", "2", "1"]),
+    ("{\"ids\":[5],\"types\":[2]}", .malformed, ["line 2", "2"]),
     ("{\"ids\":[5],\"types\":[-1]}", .malformed, ["types"]),
     ("{\"text\":\"a\"} x", .malformed, ["line 2"]),
     ("{\"text\":\"a\",\"types\":[0]}", .malformed, ["line 2", "types", "ids"]),
@@ -103,6 +104,9 @@ struct RunErrorTests {
     ("{\"text\":\"a\",\"id\":18446744073709551615}", .malformed, ["line 2", "id", "string"]),
     ("{\"text\":\"a\",\"id\":0.10}", .malformed, ["line 2", "id", "string"]),
     ("{\"ids\":[5],\"pair\":7}", .malformed, ["line 2", "pair"]),
+    ("{\"text\":\"a\",\"id\":[1]}", .malformed, ["line 2", "id", "array"]),
+    ("{\"text\":\"a\",\"id\":true}", .malformed, ["line 2", "id", "boolean"]),
+    ("{\"sku\":1,\"title\":\"a\"}", .malformed, ["line 2", "sku", "title", "--text-field"]),
   ]
 
   @Test(arguments: lines.indices)
@@ -126,9 +130,9 @@ struct RunErrorTests {
     let long = Array(repeating: "sun", count: 40).joined(separator: " ")
     try writeBytes(Array("\n\nmoon\n\(long)\n".utf8), to: file)
     expectFailure(
-      try Program.run("--input", file, shop.model), .usage, [file + ": line 4: a text has 42"])
+      try Program.run("--input", file, shop.model), .tooLong, [file + ": line 4: a text has 42"])
     expectFailure(
-      try Program.run(shop.model, input: Array("a\n\n\(long)".utf8)), .usage,
+      try Program.run(shop.model, input: Array("a\n\n\(long)".utf8)), .tooLong,
       ["standard input: line 3: a text has 42"])
     expectFailure(
       try Program.run("--jsonl", shop.model, input: Array("{\"text\":\"a\" \"b\"}".utf8)),
@@ -142,7 +146,7 @@ struct RunErrorTests {
     let answers = try Program.run.run(
       ["--jsonl", shop.model], input: Array(good.joined().utf8))
     #expect(answers.lines.count == 7)
-    for (line, code) in [("{\"text\":", BertError.Code.malformed), ("{\"ids\":[-1]}", .usage)] {
+    for (line, code) in [("{\"text\":", BertError.Code.malformed), ("{\"ids\":[-1]}", .malformed)] {
       let lines = good + [line + "\n"] + good
       for options in [[], ["--token-budget", "1"], ["--token-budget", "20"]] {
         let outcome = try Program.run.run(
@@ -230,7 +234,7 @@ struct UnfiniteResultTests {
       ] {
         let outcome = try Program.run.run(
           ["--float", "--task", task, "--jsonl", path] + options, input: Array(lines.utf8))
-        expectFailure(outcome, .malformed, ["line 3", "NaN or infinity"])
+        expectFailure(outcome, .notFinite, ["line 3", "NaN or infinity"])
         #expect(outcome.output == answers.output, "\(options)")
       }
       try writeBytes(Array(good.utf8), to: folder / "good")

@@ -285,9 +285,9 @@ class Encoder:
         return numpy.ascontiguousarray(context.swapaxes(0, 1)).reshape(len(qkv), -1)
 
     def pool(self, x, pooling, skipped=0):
-        """One vector of a text's hidden states, less the first so many where the pooling reads all."""
+        """One vector of a text's hidden states, less the first so many where the pooling does not read the last or the pooler."""
         if pooling == "cls":
-            return x[0]
+            return x[skipped]
         if pooling == "lasttoken":
             return x[-1]
         if pooling == "pooler":

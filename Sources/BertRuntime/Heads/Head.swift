@@ -45,7 +45,7 @@ package protocol Head: AnyObject {
   ///
   /// A row's bits depend on nothing but its text's.
   ///
-  /// - Throws: `malformed` when a score is NaN or infinite: the model's weights overflow float32.
+  /// - Throws: `notFinite` when a score is NaN or infinite: the model's weights overflow float32.
   func append(
     _ texts: [HeadText], of states: BertEncoder.HiddenStates, to scores: inout HeadScores
   ) throws(BertError)

@@ -133,7 +133,7 @@ final class HeadLinear {
   }
 
   static let overflow = BertError(
-    .malformed, "the result holds NaN or infinity: the model's weights overflow float32")
+    .notFinite, "the result holds NaN or infinity: the model's weights overflow float32")
 
   /// What is laid out whenever it is used.
   private var laidOutRows: HeadWeightRows? {

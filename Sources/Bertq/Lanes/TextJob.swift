@@ -18,6 +18,8 @@ class TextJob: @unchecked Sendable {
 
   /// The hidden states that are read.
   var wanted: WantedRows { .all }
+  /// The head that is asked; nil for none.
+  var head: HeadUse? { nil }
   /// Reads the answer from the states; without the lock.
   func read(_ text: TextStates) {}
   /// Notes that there is none.
@@ -47,7 +49,8 @@ final class AnswerJob<Reader: AnswerReader>: TextJob, @unchecked Sendable {
     call.jobs.append(self)
   }
 
-  override var wanted: WantedRows { reader.wanted(question.ids) }
+  override var wanted: WantedRows { question.rows ?? reader.wanted(question.ids) }
+  override var head: HeadUse? { reader.head }
 
   override func read(_ text: TextStates) {
     outcome = Result { () throws(BertError) in try reader.answer(text) }

@@ -1,12 +1,18 @@
+import BertRuntime
+
 /// What is asked: two equal questions have the same answer, bit for bit.
 struct Question: Hashable, Sendable {
   /// What is answered, such as `embedding`.
   let task: String
   let ids: [Int32]
   let types: [UInt8]
+  /// The hidden states that the answer is made of; nil where the task says.
+  var rows: WantedRows?
+  /// How many of the ids are left out of pooling.
+  var promptTokens = 0
 
   /// Bytes of memory, about.
-  var byteCount: Int { 96 + 5 * ids.count }
+  var byteCount: Int { 96 + 5 * ids.count + 8 * (rows?.listed ?? 0) }
 }
 
 /// Answers kept for questions that come again, up to a number of bytes.

@@ -8,11 +8,12 @@ import BertRuntime
 private struct VectorReader: AnswerReader, @unchecked Sendable {
   let task: String
   let pooler: Pooler
+  let hasDefaultPrompt: Bool
 
   func wanted(_ ids: [Int32]) -> WantedRows { pooler.recipe.wanted }
 
   func answer(_ text: TextStates) throws(BertError) -> [Float] {
-    try pooler.vector(text.states, tokens: text.tokens)
+    try pooler.vector(text.states, tokens: text.tokens, promptTokens: text.promptTokens)
   }
 
   func byteCount(_ answer: [Float]) -> Int { 32 + 4 * answer.count }
@@ -22,19 +23,21 @@ extension Model {
   private func embedding() throws(BertError) -> VectorReader {
     VectorReader(
       task: "embedding",
-      pooler: try Pooler(served.description.embedding, source: served.file, kernels: kernels))
+      pooler: try Pooler(served.description.embedding, source: served.file, kernels: kernels),
+      hasDefaultPrompt: true)
   }
 
   private func pooling() throws(BertError) -> VectorReader {
     VectorReader(
-      task: "pooled", pooler: try Pooler(.pooler, source: served.file, kernels: kernels))
+      task: "pooled", pooler: try Pooler(.pooler, source: served.file, kernels: kernels),
+      hasDefaultPrompt: false)
   }
 
   /// A vector for each text, of `dimensions` numbers, as the publisher pools and scales it.
   ///
   /// Blocks.
   ///
-  /// - Throws: the first bad text's error: `usage` when it is too long, `malformed` when its vector is not
+  /// - Throws: the first bad text's error: `tooLong`, `notUTF8`, `notFinite` when its vector is not
   ///   finite.
   public func embed(
     _ texts: [some ModelInput], request: RequestOptions = RequestOptions()

@@ -26,6 +26,7 @@ public struct TokenVectors: Sendable, Equatable {
 private struct TokenReader: AnswerReader {
   let task = "tokens"
   let width: Int
+  let hasDefaultPrompt = true
 
   func wanted(_ ids: [Int32]) -> WantedRows { .all }
 
@@ -37,7 +38,7 @@ private struct TokenReader: AnswerReader {
     }
     guard values.allSatisfy(\.isFinite) else {
       throw BertError(
-        .malformed, "the result holds NaN or infinity: the model's weights overflow float32")
+        .notFinite, "the result holds NaN or infinity: the model's weights overflow float32")
     }
     return TokenVectors(ids: text.ids, dimensions: width, values: values)
   }
@@ -54,7 +55,7 @@ extension Model {
   ///
   /// Blocks.
   ///
-  /// - Throws: the first bad text's error: `usage` when it is too long, `malformed` when a vector is not
+  /// - Throws: the first bad text's error: `tooLong`, `notUTF8`, `notFinite` when a vector is not
   ///   finite.
   public func tokens(
     _ texts: [some ModelInput], request: RequestOptions = RequestOptions()

@@ -1,0 +1,162 @@
+import BertErrors
+import BertModel
+import BertRuntime
+import BertTokenize
+
+/// What a text is to a model that compares texts token by token.
+public enum MultiVectorRole: String, Sendable, CaseIterable {
+  /// It asks.
+  case query
+  /// It may answer.
+  case document
+}
+
+extension Model {
+  private func narrowing(
+    _ texts: [some ModelInput], _ role: MultiVectorRole
+  ) throws(BertError) -> TaskPlan<ScoresReader, TokenVectors> {
+    try served.require(.multiVector)
+    let settings = served.description.head?.multiVector
+    let framing = try MultiVectorFraming(role, settings, served, truncates: truncates)
+    return TaskPlan(ScoresReader(use: .multiVector), texts) { text throws(BertError) in
+      let tokens = try framing.tokens(text.textInput)
+      let rows = tokens.ids.indices.filter { !framing.skipped.contains(tokens.ids[$0]) }
+      // The model is asked for one vector where all are skipped, which is then left out.
+      let wanted = WantedRows.rows(rows.isEmpty ? [0] : rows)
+      return .init(texts: [PreparedText(ids: tokens.ids, types: tokens.types, rows: wanted)]) {
+        scores in
+        TokenVectors(
+          ids: rows.map { tokens.ids[$0] }, dimensions: scores[0].width,
+          values: rows.isEmpty ? [] : scores[0].values)
+      }
+    }
+  }
+
+  /// A short vector of length 1 for each token of each text (ColBERT).
+  ///
+  /// A text gets the marker of its role, and tokens that the publisher leaves out of documents have no
+  /// vector.
+  ///
+  /// Blocks.
+  ///
+  /// - Throws: `unsupported` for a file without such a head; the first bad text's error: `usage` when it
+  ///   is too long, `malformed` when a number is not finite.
+  public func multiVector(
+    _ texts: [some ModelInput], as role: MultiVectorRole = .document,
+    request: RequestOptions = RequestOptions()
+  ) throws(BertError) -> [TokenVectors] {
+    try firstError(answerEach(try narrowing(texts, role), request))
+  }
+
+  /// The vectors of tokens, or an error, for each text.
+  ///
+  /// Blocks.
+  public func multiVectorEach(
+    _ texts: [some ModelInput], as role: MultiVectorRole = .document,
+    request: RequestOptions = RequestOptions()
+  ) -> [Result<TokenVectors, BertError>] {
+    answerEach(
+      Result { () throws(BertError) in try narrowing(texts, role) }, of: texts.count, request)
+  }
+
+  /// A short vector of length 1 for each token of each text (ColBERT).
+  ///
+  /// - Throws: as the method that blocks; `cancelled` when the task was.
+  public func multiVector(
+    _ texts: [some ModelInput], as role: MultiVectorRole = .document,
+    request: RequestOptions = RequestOptions()
+  ) async throws(BertError) -> [TokenVectors] {
+    try firstError(await answerEach(try narrowing(texts, role), request))
+  }
+
+  /// The vectors of tokens, or an error, for each text.
+  public func multiVectorEach(
+    _ texts: [some ModelInput], as role: MultiVectorRole = .document,
+    request: RequestOptions = RequestOptions()
+  ) async -> [Result<TokenVectors, BertError>] {
+    await answerEach(
+      Result { () throws(BertError) in try narrowing(texts, role) }, of: texts.count, request)
+  }
+}
+
+extension Model {
+  /// Numbers of a vector of a task that answers with vectors.
+  package func width(of task: AnswerTask) -> Int {
+    switch task {
+    case .embedding: dimensions
+    case .multiVector: served.multiVectorWidth ?? info.hiddenSize
+    default: info.hiddenSize
+    }
+  }
+}
+
+/// How a text is framed for its role: marker, length, filling.
+private struct MultiVectorFraming {
+  /// Tokens that get no vector.
+  let skipped: Set<Int32>
+  private let marker: [Int32]
+  private let limit: Int
+  /// The token that fills up to the limit; nil where nothing does.
+  private let filling: Int32?
+  private let served: ServedModel
+  private let truncates: Bool
+
+  init(
+    _ role: MultiVectorRole, _ settings: MultiVectorSettings?, _ served: ServedModel,
+    truncates: Bool
+  ) throws(BertError) {
+    self.served = served
+    self.truncates = truncates
+    let isQuery = role == .query
+    let name = (isQuery ? settings?.queryMarker : settings?.documentMarker) ?? ""
+    let length = isQuery ? settings?.queryLength : settings?.documentLength
+    limit = min(length ?? served.tokenLimit, served.tokenLimit)
+    let vocabulary = served.tokenizer?.vocabulary
+    if name.isEmpty {
+      marker = []
+    } else if let id = vocabulary?.id(of: name) {
+      marker = [id]
+    } else {
+      throw BertError(
+        .malformed, "the vocabulary has no '\(name.prefix(80))', which marks each \(role.rawValue)",
+        file: served.file.path)
+    }
+    var skipped: Set<Int32> = []
+    if !isQuery {
+      // What is no token of the vocabulary skips nothing; it is not the unknown token.
+      for token in settings?.skippedTokens ?? [] {
+        if let id = vocabulary?.id(of: token) { skipped.insert(id) }
+      }
+    }
+    self.skipped = skipped
+    filling = isQuery && settings?.fillsQueries == true ? served.tokenizer?.maskID : nil
+  }
+
+  func tokens(_ input: TextInput) throws(BertError) -> (ids: [Int32], types: [UInt8]) {
+    if let ids = input.ids {
+      return (ids, input.types ?? [UInt8](repeating: 0, count: ids.count))
+    }
+    if input.pair != nil {
+      throw BertError(.malformed, "a pair of texts; each is asked alone")
+    }
+    let tokenizer = try served.requireTokenizer()
+    var text = try served.bareTokens(input)
+    text.ids.insert(contentsOf: marker, at: 0)
+    text.typeIDs.insert(contentsOf: marker.map { _ in 0 }, at: 0)
+    text.spans.insert(
+      contentsOf: marker.map { _ in TokenSpan(start: 0, end: 0, word: -1) }, at: 0)
+    let framed = try tokenizer.framed(
+      text, limit: input.truncates ?? truncates ? TokenLimit(limit) : nil)
+    if framed.ids.count > limit {
+      throw BertError(
+        .tooLong, "a text has \(framed.ids.count) tokens; the model takes \(limit)",
+        remedy: .truncate
+      )
+    }
+    let missing = filling == nil ? 0 : limit - framed.ids.count
+    return (
+      framed.ids + repeatElement(filling ?? 0, count: missing),
+      framed.types + repeatElement(0, count: missing)
+    )
+  }
+}

@@ -1,0 +1,39 @@
+import BertErrors
+import Bertq
+import JSONText
+
+/// A short vector for each token (ColBERT).
+package struct MultiVectorTask: RecordTask {
+  private let model: Model
+  private let role: MultiVectorRole
+
+  /// - Throws: `unsupported`, `usage`.
+  package init(_ model: Model, _ options: TaskOptions) throws(BertError) {
+    self.model = model
+    role = options.role ?? .document
+  }
+
+  package let members = RecordMembers.text
+
+  package func question(_ record: InputRecord) throws(BertError) -> TextInput {
+    var input = try record.textInput()
+    input.truncates = try record.truncates()
+    return input
+  }
+
+  package func tokens(_ question: TextInput) -> Int {
+    question.ids?.count ?? 8 + question.text.count / 4
+  }
+
+  package func answers(_ questions: [TextInput]) -> [Result<TokenVectors, BertError>] {
+    model.multiVectorEach(questions, as: role, request: RequestOptions(priority: .bulk))
+  }
+
+  package func write(_ answer: TokenVectors, into line: inout [UInt8]) {
+    answer.write(of: model, into: &line)
+  }
+
+  package var rowWidth: Int? { model.width(of: .multiVector) }
+  package var hasManyRows: Bool { true }
+  package func rows(_ answer: TokenVectors) -> [Float] { answer.values }
+}
