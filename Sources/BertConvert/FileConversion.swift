@@ -104,6 +104,10 @@ struct FileConversion {
     } else {
       try writeNearest(writer)
     }
+    let plain = PlainQuantizer(
+      configuration: configuration, recipe: recipe, kernels: kernels, team: team,
+      read: { [model] name throws(BertError) in try model.readTensor(name) })
+    try HeadConversion(model, plain)?.write(writer)
     return writer
   }
 
@@ -169,7 +173,9 @@ struct FileConversion {
         list += ownWords.map { BertqTensor($0.name, $0.type, .rowMajor, $0.shape) }
       }
     }
-    if weights != .float { list += linears.flatMap { quantizedTensors($0) } }
+    if weights != .float {
+      list += linears.flatMap { quantizedTensors($0) } + HeadConversion.tensors(model)
+    }
     return list
   }
 

@@ -4,6 +4,13 @@ import ByteFiles
 import JSONText
 import TensorFiles
 
+/// How a masked-word head's logits become weights of words.
+struct SparseModule: Equatable {
+  var weight = SparseWeight.log1pRelu
+  /// Whether weights are summed over the tokens; the largest counts otherwise.
+  var sums = false
+}
+
 /// What `modules.json` says of what follows the transformer: pooling, dense layers, normalisation.
 struct SentenceModules {
   /// A dense module's weights.
@@ -14,6 +21,8 @@ struct SentenceModules {
 
   /// Nil where no pooling follows: the transformer has a head of its own.
   private(set) var recipe: EmbeddingRecipe?
+  /// How the masked-word head's logits become a sparse vector, where that follows instead of pooling.
+  private(set) var sparse: SparseModule?
   /// The weights of dense modules, by their places among the recipe's modules.
   private(set) var dense: [Int: Dense] = [:]
   private(set) var files: [String] = []
@@ -21,6 +30,8 @@ struct SentenceModules {
 
   private let folder: String
   private let hiddenSize: Int
+  /// Whether what comes in are a masked-word head's logits.
+  private var givesLogits = false
 
   /// Reads the module list and the configurations of its modules.
   ///
@@ -44,8 +55,11 @@ struct SentenceModules {
     let isPooled = recipe != nil
     switch String(type.split(separator: ".").last ?? "") {
     case "Transformer" where place == 0: break
+    case "MLMTransformer" where place == 0: givesLogits = true
+    case "SpladePooling" where place == 1:
+      sparse = try readSparse(try configuration(module, place, absent: "1_SpladePooling"))
     case "Dropout" where place > 0: break  // It does nothing once a model is trained.
-    case "Pooling" where place > 0 && !isPooled:
+    case "Pooling" where place > 0 && !isPooled && sparse == nil && !givesLogits:
       try readPooling(try configuration(module, place, absent: "1_Pooling"))
     case "Normalize" where isPooled: recipe?.modules.append(.normalize)
     case "Dense" where isPooled:
@@ -54,7 +68,7 @@ struct SentenceModules {
       throw BertError(
         .unsupported,
         "module \(place) is '\(type.prefix(120))'; a Transformer, then Pooling, then any of Dense, "
-          + "Normalize and Dropout are supported")
+          + "Normalize and Dropout, or a Transformer and SpladePooling are supported")
     }
   }
 
@@ -69,6 +83,41 @@ struct SentenceModules {
     let path = folder + "/" + name + "/config.json"
     files.append(path)
     return path
+  }
+
+  // MARK: Sparse vectors
+
+  private mutating func readSparse(_ path: String) throws(BertError) -> SparseModule {
+    let json = try ModelFiles.readJSON(path, limit: 1 << 20)
+    do throws(BertError) {
+      var made = SparseModule()
+      switch try json.text("pooling_strategy") ?? "max" {
+      case "max": made.sums = false
+      case "sum": made.sums = true
+      case let other:
+        throw BertError(
+          .unsupported, "pooling_strategy is '\(other.prefix(80))'; max and sum are supported")
+      }
+      switch try json.text("activation_function") ?? "relu" {
+      case "relu": made.weight = .log1pRelu
+      case "log1p_relu": made.weight = .log1pLog1pRelu
+      case let other:
+        throw BertError(
+          .unsupported,
+          "activation_function is '\(other.prefix(80))'; relu and log1p_relu are supported")
+      }
+      let known = [
+        "pooling_strategy", "activation_function", "embedding_dimension",
+        "word_embedding_dimension", "chunk_size",
+      ]
+      let unread = (json.objectValue?.keys ?? []).filter { !known.contains($0) }
+      if !unread.isEmpty {
+        notices.append("members of SpladePooling that are ignored: " + unread.listed)
+      }
+      return made
+    } catch {
+      throw error.inFile(path)
+    }
   }
 
   // MARK: Pooling

@@ -32,11 +32,18 @@ struct Publication {
     description.task =
       recipe != nil
       ? .embedding
-      : architecture?.task
-        ?? Architecture.suggestedTask(heads: plan.heads, hasPooler: plan.hasPooler)
+      : modules?.sparse != nil
+        ? .sparse
+        : architecture?.task
+          ?? Architecture.suggestedTask(heads: plan.heads, hasPooler: plan.hasPooler)
     if modules != nil && recipe == nil && plan.heads.isEmpty {
       throw BertError(
         .unsupported, "lists no Pooling module, and the model has no head", file: modulesPath)
+    }
+    if modules?.sparse != nil && !plan.heads.contains(.maskedWords) {
+      throw BertError(
+        .unsupported, "lists SpladePooling, and the model has no masked-word head",
+        file: modulesPath)
     }
     description.embedding = recipe ?? EmbeddingRecipe()
     description.embeddingIsPublished = recipe != nil
@@ -63,6 +70,10 @@ struct Publication {
       } catch {
         throw error.inFile(path)
       }
+    }
+    if let sparse = modules?.sparse {
+      head.sparseWeight = sparse.weight
+      head.sumsSparseWeights = sparse.sums
     }
     description.head = head
   }

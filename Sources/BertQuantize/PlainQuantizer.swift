@@ -29,6 +29,21 @@ package struct PlainQuantizer {
     return try quantizer.quantize(weights, site: linear.site, energies: try inputEnergies(linear))
   }
 
+  /// Quantises the masked-word decoder, whose inputs come from a norm.
+  ///
+  /// - Parameter isTied: whether its weights are the word embeddings.
+  /// - Throws: what `read` throws, `system` when there is no memory.
+  package func quantizeDecoder(isTied: Bool) throws(BertError) -> QuantizedLinear {
+    let stem = CanonicalName.maskedDecoder
+    let name = isTied ? CanonicalName.wordEmbeddings : stem + FloatPart.weight
+    let weights = try LinearWeights(
+      stem, weight: try read(name), bias: try read(stem + FloatPart.bias),
+      outputs: configuration.vocabularySize, inputs: configuration.hiddenSize)
+    // As for every linear behind a norm; the site decides nothing but the rotation.
+    return try quantizer.quantize(
+      weights, site: .feedForwardUp, energies: try energies(behind: CanonicalName.maskedNorm))
+  }
+
   /// Each input's mean square as far as the weights tell; nil where no norm comes before the linear.
   ///
   /// A layer norm's outputs have its gain as their deviation and its bias as their mean.
@@ -42,6 +57,10 @@ package struct PlainQuantizer {
     case .feedForwardUp: norm = CanonicalName.attentionNorm(linear.layer)
     case .attentionOutput, .feedForwardDown: return nil
     }
+    return try energies(behind: norm)
+  }
+
+  private func energies(behind norm: String) throws(BertError) -> [Double] {
     let (gain, bias) = (try read(norm + ".weight"), try read(norm + ".bias"))
     return zip(gain, bias).map { Double($0) * Double($0) + Double($1) * Double($1) }
   }

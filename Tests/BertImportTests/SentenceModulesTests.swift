@@ -125,4 +125,49 @@ struct SentenceModulesTests {
     #expect(description.task == .classify && description.labels == ["LABEL_0"])
     #expect(description.head?.scoreActivation == activation)
   }
+
+  static let splades: [(JSON, SparseWeight, Bool)] = [
+    ([:], .log1pRelu, false),
+    (["pooling_strategy": "max", "activation_function": "relu"], .log1pRelu, false),
+    (
+      [
+        "pooling_strategy": "sum", "activation_function": "log1p_relu", "embedding_dimension": nil,
+      ], .log1pLog1pRelu, true
+    ),
+  ]
+
+  /// A model with a masked-word head whose logits become weights of words.
+  private func sparse(_ file: JSON, _ first: String = "MLMTransformer") throws -> SmallModel {
+    var model = try SmallModel(prefix: "bert.")
+    model.addMaskedWords()
+    model.config["architectures"] = ["BertForMaskedLM"]
+    let list = [(type: first, path: ""), (type: "SpladePooling", path: "1_SpladePooling")]
+    try model.folder.write("modules.json", Self.modules(list).text())
+    try model.folder.write("1_SpladePooling/config.json", file.text())
+    return model
+  }
+
+  @Test(arguments: splades)
+  func readsHowAModelWeighsWords(file: JSON, weight: SparseWeight, sums: Bool) throws {
+    for first in ["MLMTransformer", "Transformer"] {
+      let description = try sparse(file, first).read().description
+      #expect(description.task == .sparse)
+      #expect(description.head?.sparseWeight == weight)
+      #expect(description.head?.sumsSparseWeights == sums)
+    }
+  }
+
+  @Test func refusesWaysToWeighThatItDoesNotKnow() throws {
+    try sparse(["pooling_strategy": "mean"]).expectError(
+      .unsupported, ["pooling_strategy", "mean"])
+    try sparse(["activation_function": "elu"]).expectError(.unsupported, ["elu"])
+    let headless = try Self.model([
+      Self.transformer, (type: "SpladePooling", path: "1_SpladePooling"),
+    ])
+    try headless.folder.write("1_SpladePooling/config.json", "{}")
+    try headless.expectError(.unsupported, ["masked-word head"])
+    // Logits are no vectors to be pooled.
+    let pooled = try Self.model([(type: "MLMTransformer", path: ""), Self.pooling])
+    try pooled.expectError(.unsupported, ["Pooling"])
+  }
 }

@@ -50,7 +50,6 @@ struct HeadSettingsTests {
     ("mean", .choose, { $0.input = .mean }),
     ("silu", .fillMask, { $0.transformActivation = .silu }),
     ("relu-of-token", .sparse, { $0.sparseWeight = .reluOfToken }),
-    ("sums", .sparse, { $0.sumsSparseWeights = true }),
   ]
 
   @Test(arguments: refused.indices)

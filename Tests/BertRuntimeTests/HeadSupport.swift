@@ -135,10 +135,14 @@ struct NaiveHeads {
     }
   }
 
-  func sparse(_ rows: [Row]) -> Row {
+  func sparse(_ rows: [Row], _ settings: HeadSettings = HeadSettings()) -> Row {
     let logits = maskedWords(rows)
     return logits[0].indices.map { word in
-      logits.map { log(1 + max($0[word], 0)) }.max() ?? 0
+      let weights = logits.map { row -> Double in
+        let once = log(1 + max(row[word], 0))
+        return settings.sparseWeight == .log1pLog1pRelu ? log(1 + once) : once
+      }
+      return settings.sumsSparseWeights ? weights.reduce(0, +) : weights.max() ?? 0
     }
   }
 

@@ -323,7 +323,7 @@ struct HeadTests {
 
   /// A weight that overflows must not become a plausible score, and costs other texts nothing.
   @Test(arguments: Kind.allCases)
-  func whatOverflowsIsMalformedAndLeavesNoRow(_ kind: Kind) throws {
+  func whatOverflowsIsNotFiniteAndLeavesNoRow(_ kind: Kind) throws {
     let model = Self.model(kind, 0)
     let store = try model.store()
     let stem =
@@ -348,7 +348,7 @@ struct HeadTests {
     var bias = [Float](repeating: 0, count: scores.width)
     bias[scores.width - 1] = .infinity
     try store.add(stem + ".bias", .float32, [scores.width], bias)
-    #expect(throws: BertError(.malformed, "")) {
+    #expect(throws: BertError(.notFinite, "")) {
       try encoder.encode(batch) { states throws(BertError) in
         try head().append(states, of: batch, to: &scores)
       }

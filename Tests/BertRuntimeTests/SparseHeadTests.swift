@@ -18,9 +18,9 @@ struct SparseHeadTests {
 
   private func vectors(
     kernels: KernelSet = KernelSet.available[0], threads: Int = 1, precision: Precision = .float32,
-    budget: Int? = nil
+    budget: Int? = nil, settings: HeadSettings? = nil
   ) throws -> [SparseVector] {
-    let store = try Self.model.store(.embedding, .int8)
+    let store = try Self.model.store(.embedding, .int8, settings: settings)
     let team = ThreadTeam(count: threads)
     let encoder = try BertEncoder(
       source: store, precision: .float32, kernels: kernels, team: team, tokenBudget: budget)
@@ -34,33 +34,48 @@ struct SparseHeadTests {
     return vectors
   }
 
-  @Test func weightsAreThoseOfTheDefinition() throws {
+  /// The weights of a word over a text's tokens: the largest or the sum, of one logarithm or of two.
+  static let settings: [(sums: Bool, weight: SparseWeight)] = [
+    (false, .log1pRelu), (true, .log1pRelu), (false, .log1pLog1pRelu), (true, .log1pLog1pRelu),
+  ]
+
+  @Test(arguments: settings)
+  func weightsAreThoseOfTheDefinition(_ sums: Bool, _ weight: SparseWeight) throws {
+    var settings = HeadSettings()
+    settings.sumsSparseWeights = sums
+    settings.sparseWeight = weight
     let width = Self.model.base.configuration.hiddenSize
     let encoder = try Self.model.base.encoder(Self.model.store(), .float32)
     let states = try encoder.hiddenStates(
       Self.model.base.batch(Self.model.base.texts(Self.lengths)))
-    let vectors = try vectors()
+    let vectors = try vectors(settings: settings)
     #expect(vectors.count == Self.lengths.count)
     for (text, vector) in zip(states, vectors) {
       let rows = stride(from: 0, to: text.count, by: width).map { start in
         (0..<width).map { Double(text[start + $0]) }
       }
-      let expected = NaiveHeads(model: Self.model).sparse(rows)
+      let expected = NaiveHeads(model: Self.model).sparse(rows, settings)
       #expect(vector.ids == vector.ids.sorted() && Set(vector.ids).count == vector.ids.count)
       #expect(vector.ids.count > 10 && vector.weights.allSatisfy { $0 > 0 })
       var found = [Double](repeating: 0, count: expected.count)
       for (id, weight) in zip(vector.ids, vector.weights) { found[Int(id)] = Double(weight) }
-      #expect(largestDifference(found, expected) <= 2e-5)
+      // A sum's error grows with the tokens.
+      let tolerance = sums ? 2e-5 * Double(max(1, rows.count / 4)) : 2e-5
+      #expect(largestDifference(found, expected) <= tolerance)
     }
   }
 
-  @Test(arguments: Precision.allCases)
-  func weightsHaveTheSameBitsInAnyCompany(_ precision: Precision) throws {
-    let expected = try vectors(precision: precision)
+  @Test(arguments: Precision.allCases, [false, true])
+  func weightsHaveTheSameBitsInAnyCompany(_ precision: Precision, _ sums: Bool) throws {
+    var settings = HeadSettings()
+    settings.sumsSparseWeights = sums
+    let expected = try vectors(precision: precision, settings: settings)
     for kernels in KernelSet.available {
-      #expect(try vectors(kernels: kernels, threads: 3, precision: precision) == expected)
+      let found = try vectors(
+        kernels: kernels, threads: 3, precision: precision, settings: settings)
+      #expect(found == expected)
     }
-    #expect(try vectors(precision: precision, budget: 1) == expected)
+    #expect(try vectors(precision: precision, budget: 1, settings: settings) == expected)
   }
 
   /// The logarithm is the kernels' polynomial: within its error everywhere, and above 0 where its

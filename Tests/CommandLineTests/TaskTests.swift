@@ -187,7 +187,8 @@ struct TaskTests {
     expectFailure(try Program.run("--aggregate", "max", path, "a"), .usage, ["--aggregate", "tag"])
     expectFailure(try Program.run("--top", "0", path, "a"), .usage, ["--top"])
     expectFailure(
-      try Program.run("--targets", "sun,the sun", path, "a [MASK]"), .usage, ["the sun"])
+      try Program.run("--targets", "sunflowers", path, "a [MASK]"), .usage,
+      ["sunflowers", "not one token"])
     expectFailure(try Program.run("--format", "npy", path, "a [MASK]"), .usage, ["npy"])
     expectFailure(
       try Program.run("--task", "tag", path, "a"), .unsupported,

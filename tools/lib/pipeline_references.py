@@ -23,6 +23,18 @@ def tag(folder, texts, strategy, split=False):
     return [tagger(text) for text in texts]
 
 
+def clear_labels(folder, texts, margin=1e-5):
+    """The texts of which every token has one label that is likelier than all others by more than a rounding."""
+    model, tokenizer = AutoModelForTokenClassification.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    found = []
+    for text in texts:
+        with torch.no_grad():
+            scores = numpy.sort(softmax(model(**tokenizer(text, return_tensors="pt")).logits[0].numpy()))
+        if (scores[:, -1] - scores[:, -2]).min() > margin:
+            found.append(text)
+    return found
+
+
 def fill(folder, texts, **options):
     filler = pipeline("fill-mask", model=folder, tokenizer=folder)
     found = []

@@ -10,12 +10,13 @@ package struct SparseVector: Equatable, Sendable {
 }
 
 /// The largest over a text's tokens of log(1 + max(x, 0)), x a word's logit in the masked-word head
-/// (SPLADE), or log(1 + that) where the model says so.
+/// (SPLADE), or log(1 + that), or the sum over the tokens, where the model says so.
 package final class SparseHead {
   /// Words of the vocabulary.
   package var width: Int { words.width }
   private let words: MaskedWordsHead
   private let takesLogarithmTwice: Bool
+  private let sums: Bool
 
   /// The most logits that are kept at once: the largest of each word, for some texts.
   private static let mostKept = 4 << 20
@@ -34,10 +35,7 @@ package final class SparseHead {
         "the model weighs tokens of its own ('\(SparseWeight.reluOfToken.rawValue)'), which is not "
           + "computed")
     }
-    if settings.sumsSparseWeights {
-      throw BertError(
-        .unsupported, "the model sums sparse weights over tokens; only the largest is computed")
-    }
+    sums = settings.sumsSparseWeights
     takesLogarithmTwice = settings.sparseWeight == .log1pLog1pRelu
     words = try MaskedWordsHead(source)
   }
@@ -60,17 +58,25 @@ package final class SparseHead {
     _ texts: ArraySlice<HeadText>, of states: BertEncoder.HiddenStates
   ) throws(BertError) -> [SparseVector] {
     let width = self.width
-    // The text of each wanted token, and the largest logit of each word, or 0.
+    // The text of each wanted token, and of each word the largest logit, or 0, or the sum of its weights.
     let owners = texts.enumerated().flatMap { index, text in text.wanted.map { _ in index } }
-    var largest = [Float](repeating: 0, count: texts.count * width)
-    try largest.withUnsafeMutableBufferPointer { (buffer) throws(BertError) in
+    var found = [Float](repeating: 0, count: texts.count * width)
+    let (sums, weight) = (sums, weight)
+    try found.withUnsafeMutableBufferPointer { (buffer) throws(BertError) in
       guard let base = buffer.baseAddress else { return }
+      // Blocks of the same words come in the order of the tokens, so that sums have one order.
       try words.decode(texts.flatMap(\.wanted), of: states) { first, block in
         for (index, row) in block.rows.enumerated() {
           let out = base + owners[first + row] * width + block.columns.lowerBound
           let logits = block.values + index * block.stride
-          for column in 0..<block.columns.count where logits[column] > out[column] {
-            out[column] = logits[column]
+          if sums {
+            for column in 0..<block.columns.count where logits[column] > 0 {
+              out[column] += weight(logits[column])
+            }
+          } else {
+            for column in 0..<block.columns.count where logits[column] > out[column] {
+              out[column] = logits[column]
+            }
           }
         }
       }
@@ -79,12 +85,17 @@ package final class SparseHead {
     return texts.indices.map { index in
       let row = (index - texts.startIndex) * width
       var vector = SparseVector()
-      for (id, logit) in largest[row..<(row + width)].enumerated() where logit > 0 {
+      for (id, value) in found[row..<(row + width)].enumerated() where value > 0 {
         vector.ids.append(Int32(id))
-        let weight = Logarithm.ofOnePlus(logit)
-        vector.weights.append(takesLogarithmTwice ? Logarithm.ofOnePlus(weight) : weight)
+        vector.weights.append(sums ? value : weight(value))
       }
       return vector
     }
+  }
+
+  /// The weight of a logit above 0.
+  private var weight: (Float) -> Float {
+    takesLogarithmTwice
+      ? { Logarithm.ofOnePlus(Logarithm.ofOnePlus($0)) } : { Logarithm.ofOnePlus($0) }
   }
 }

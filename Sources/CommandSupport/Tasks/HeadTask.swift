@@ -62,6 +62,9 @@ package struct HeadTask: RecordTask {
     default:
       var input = try record.textInput()
       input.truncates = try record.truncates()
+      if task == .nextSentence, input.ids == nil, input.pair == nil {
+        throw BertError(.malformed, "one text; whether a sentence follows is asked of a pair")
+      }
       if input.ids == nil, input.prompt == nil {
         input.prompt = prompt ?? (task == .sparse ? nil : .text(""))
       }
