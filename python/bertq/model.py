@@ -196,6 +196,20 @@ class Model:
             library.bertq_embed, _texts.batch(some), self.dimension, truncate, out, progress, prompt=prompt, prompt_name=prompt_name)
         return result[0] if alone else result
 
+    def encode_query(self, texts: Any, *, truncate: bool = False, progress: bool | Watch = False) -> np.ndarray:
+        """Vectors of what is searched for: behind the file's prompt named "query", where it has one."""
+        found: np.ndarray = self.encode(texts, prompt_name=self._prompt("query"), truncate=truncate, progress=progress)
+        return found
+
+    def encode_document(self, texts: Any, *, truncate: bool = False, progress: bool | Watch = False) -> np.ndarray:
+        """Vectors of what is found: behind the file's prompt named "document", "passage" or "corpus", the first that it has."""
+        name = self._prompt("document", "passage", "corpus")
+        found: np.ndarray = self.encode(texts, prompt_name=name, truncate=truncate, progress=progress)
+        return found
+
+    def _prompt(self, *names: str) -> str | None:
+        return next((name for name in names if name in self.prompts), None)
+
     def encode_each(
         self, texts: Iterable[Text], *, truncate: bool = False, progress: bool | Watch = False
     ) -> tuple[np.ndarray, dict[int, str]]:
@@ -216,14 +230,16 @@ class Model:
         """A vector for each text that is token ids already, the special ones included."""
         return self._vectors(library.bertq_embed, _texts.id_batch(ids, types), self.dimension, False, out, progress)
 
-    def encode_arrow(self, array: Any, *, fixed: bool = True, truncate: bool = False) -> Any:
+    def encode_arrow(
+        self, array: Any, *, prompt: str | None = None, prompt_name: str | None = None, fixed: bool = True, truncate: bool = False
+    ) -> Any:
         """Vectors for a pyarrow array of strings, which are not copied: a FixedSizeListArray of float32, null for null.
 
         `fixed=False` gives a list<float>, which Spark takes.
         """
         from . import arrow
 
-        return arrow.encode(self, array, fixed=fixed, truncate=truncate)
+        return arrow.encode(self, array, fixed=fixed, truncate=truncate, prompt=prompt, prompt_name=prompt_name)
 
     def pooled(self, texts: Iterable[Text], *, truncate: bool = False) -> np.ndarray:
         """The pooler's output for each text, float32 `[texts, hidden size]`."""
