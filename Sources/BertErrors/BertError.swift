@@ -77,6 +77,8 @@ public struct BertError: Error, Equatable, Sendable, CustomStringConvertible {
   public var byteOffset: Int?
   /// What can be done about it, where `message` cannot say that for every user of this package.
   public var remedy: Remedy?
+  /// How long to wait before asking again, where that is known.
+  public var retryAfter: Duration?
 
   /// Makes an error; the place may be filled in later by whoever knows it.
   public init(

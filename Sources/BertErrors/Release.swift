@@ -1,7 +1,7 @@
 /// Which release of bertq this is.
-package enum Release {
+public enum Release {
   /// The version: that of the file `VERSION` at the root, which tests compare with this.
-  package static let version = "0.1.0"
+  public static let version = "0.1.0"
   /// The program and its version, as `--version` says it and files record it.
   package static let name = "bertq \(version)"
 }

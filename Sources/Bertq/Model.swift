@@ -244,6 +244,11 @@ extension Model {
 // MARK: The engine of this process
 
 extension Model {
+  /// What the model has to do now.
+  public var load: ModelLoad {
+    engineOfThisProcess.map { $0.takeUnretainedValue().load } ?? ModelLoad()
+  }
+
   private var engineOfThisProcess: Unmanaged<LaneEngine>? {
     let word = engine.load(ordering: .acquiring)
     guard let pointer = UnsafeRawPointer(bitPattern: word) else { return nil }

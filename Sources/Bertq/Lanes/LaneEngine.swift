@@ -165,6 +165,17 @@ extension LaneEngine {
     }
   }
 
+  /// What waits, and what the cache holds.
+  var load: ModelLoad {
+    lock.locked {
+      ModelLoad(
+        waitingTexts: policy.waiting, interactiveSeconds: policy.waitingCost(.interactive),
+        bulkSeconds: policy.waitingCost(.bulk), busyThreads: policy.settings.lanes - policy.idle,
+        cacheBytes: cache.bytes, cacheHits: cache.counts.hits, cacheMisses: cache.counts.misses,
+        cacheEvictions: cache.counts.evictions)
+    }
+  }
+
   /// Answers texts of a call that could not be asked.
   func fail<Answer>(_ failures: [(index: Int, error: BertError)], of call: Call<Answer>) {
     if failures.isEmpty { return }
@@ -214,6 +225,7 @@ extension BertError {
         "the answer would take \(DecimalText.fixed(seconds, 2)) seconds, longer than the deadline "
           + "allows")
     }
+    if case .overloaded(let seconds) = refusal { retryAfter = .seconds(seconds) }
   }
 }
 

@@ -31,6 +31,8 @@ struct AnswerCache {
   let capacity: Int
   /// Bytes kept.
   private(set) var bytes = 0
+  /// Questions that were found, those that were not, and answers that were forgotten.
+  private(set) var counts = (hits: 0, misses: 0, evictions: 0)
   private var slots: [Slot] = []
   private var places: [Question: Int] = [:]
   private var hand = 0
@@ -42,7 +44,11 @@ struct AnswerCache {
 
   /// The answer to a question that was answered before.
   mutating func find(_ question: Question) -> (any Sendable)? {
-    guard let place = places[question] else { return nil }
+    guard let place = places[question] else {
+      if capacity > 0 { counts.misses += 1 }
+      return nil
+    }
+    counts.hits += 1
     slots[place].isUsed = true
     return slots[place].answer
   }
@@ -66,6 +72,7 @@ struct AnswerCache {
     }
     let gone = slots[hand]
     bytes -= gone.bytes
+    counts.evictions += 1
     places[gone.question] = nil
     let last = slots.removeLast()
     if hand < slots.count {

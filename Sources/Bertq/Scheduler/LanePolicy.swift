@@ -76,6 +76,9 @@ struct LanePolicy<Job> {
   /// Predicted seconds of one lane for all that waits.
   var waitingCost: Double { queues.reduce(0) { $0 + $1.cost } }
 
+  /// The same for one flow.
+  func waitingCost(_ flow: Flow) -> Double { queues[flow.rawValue].cost }
+
   /// Adds the texts of one request; they are computed in this order.
   @discardableResult
   mutating func submit(_ entries: [Entry], flow: Flow, now: Double) -> [Ticket] {

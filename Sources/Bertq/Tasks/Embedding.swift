@@ -20,10 +20,15 @@ private struct VectorReader: AnswerReader, @unchecked Sendable {
 }
 
 extension Model {
-  private func embedding() throws(BertError) -> VectorReader {
-    VectorReader(
-      task: "embedding",
-      pooler: try Pooler(served.description.embedding, source: served.file, kernels: kernels),
+  private func embedding(normalizes: Bool? = nil) throws(BertError) -> VectorReader {
+    var recipe = served.description.embedding
+    var task = "embedding"
+    if let normalizes, normalizes != recipe.normalizes {
+      if normalizes { recipe.modules.append(.normalize) } else { recipe.modules.removeLast() }
+      task = normalizes ? "embedding of length 1" : "embedding of any length"
+    }
+    return VectorReader(
+      task: task, pooler: try Pooler(recipe, source: served.file, kernels: kernels),
       hasDefaultPrompt: true)
   }
 
@@ -104,5 +109,15 @@ extension Model {
     _ texts: [some ModelInput], request: RequestOptions = RequestOptions()
   ) async -> [Result<[Float], BertError>] {
     await answerEach(texts, Result { () throws(BertError) in try pooling() }, request)
+  }
+
+  /// A vector, or an error, for each text, whether or not the publisher scales vectors to length 1.
+  ///
+  /// - Parameter normalizes: scales to length 1, or leaves that out; nil does as the publisher says.
+  public func embedEach(
+    _ texts: [some ModelInput], normalizes: Bool?, request: RequestOptions = RequestOptions()
+  ) async -> [Result<[Float], BertError>] {
+    await answerEach(
+      texts, Result { () throws(BertError) in try embedding(normalizes: normalizes) }, request)
   }
 }

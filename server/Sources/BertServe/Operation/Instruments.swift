@@ -1,0 +1,106 @@
+import Bertq
+import Metrics
+import ServeMetrics
+
+/// What is counted.
+struct Instruments: Sendable {
+  private let registry: MetricsRegistry
+  let tokens: Counter
+  let texts: Counter
+  let textTokens: Recorder
+  let cutTexts: Counter
+
+  init(_ registry: MetricsRegistry) {
+    self.registry = registry
+    let lengths: [Double] = [4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192]
+    registry.describe("bertq_requests_total", "Requests by route and status.")
+    registry.describe("bertq_request_seconds", "From a request's headers to its answer.")
+    registry.describe("bertq_compute_seconds", "From the tokens of a request to its results.")
+    registry.describe("bertq_tokens_total", "Tokens of the texts that were answered.")
+    registry.describe("bertq_texts_total", "Texts that were answered.")
+    registry.describe("bertq_text_tokens", "Tokens of a text.", buckets: lengths)
+    registry.describe("bertq_refused_total", "Requests that were not answered, by reason.")
+    registry.describe("bertq_truncated_texts_total", "Texts that were cut, as their clients asked.")
+    registry.describe("bertq_waiting_texts", "Texts that wait for a thread.")
+    registry.describe(
+      "bertq_queue_cost_seconds", "Predicted seconds of one thread for what waits, by flow.")
+    registry.describe("bertq_lanes_busy", "Threads that compute.")
+    registry.describe("bertq_cache_bytes", "Bytes of answers kept.")
+    registry.describe("bertq_cache_hits_total", "Texts whose answer was kept.")
+    registry.describe("bertq_cache_misses_total", "Texts that were looked for in vain.")
+    registry.describe("bertq_cache_evictions_total", "Answers that were forgotten for others.")
+    registry.describe("bertq_connections", "Open connections.")
+    registry.describe("bertq_held_bytes", "Bytes that requests and answers take.")
+    registry.describe("bertq_model_info", "The models that are served.")
+    registry.describe("process_resident_memory_bytes", "Bytes of the process in memory.")
+    registry.describe("process_cpu_seconds_total", "Seconds of all cores.")
+    registry.describe(
+      "process_start_time_seconds", "When the process began, in seconds since 1970.")
+    tokens = Counter(label: "bertq_tokens_total", factory: registry)
+    texts = Counter(label: "bertq_texts_total", factory: registry)
+    textTokens = Recorder(label: "bertq_text_tokens", factory: registry)
+    cutTexts = Counter(label: "bertq_truncated_texts_total", factory: registry)
+  }
+
+  /// Counts an answer.
+  func note(route: String, status: Int, nanoseconds: Int64) {
+    Counter(
+      label: "bertq_requests_total", dimensions: [("route", route), ("status", "\(status)")],
+      factory: registry
+    ).increment()
+    Timer(label: "bertq_request_seconds", dimensions: [("route", route)], factory: registry)
+      .recordNanoseconds(nanoseconds)
+  }
+
+  /// Counts a request that was not answered.
+  func noteRefusal(_ reason: String) {
+    Counter(label: "bertq_refused_total", dimensions: [("reason", reason)], factory: registry)
+      .increment()
+  }
+
+  /// Counts texts that were answered.
+  func note(tokens counts: [Int], cutTexts cut: Int, nanoseconds: Int64) {
+    tokens.increment(by: counts.reduce(0, +))
+    texts.increment(by: counts.count)
+    for count in counts { textTokens.record(count) }
+    if cut > 0 { cutTexts.increment(by: cut) }
+    Timer(label: "bertq_compute_seconds", factory: registry).recordNanoseconds(nanoseconds)
+  }
+
+  /// Notes which models are served.
+  func noteModels(_ models: [NamedModel]) {
+    for model in models {
+      gauge(
+        "bertq_model_info", 1,
+        [
+          ("name", model.name), ("fingerprint", model.model.fingerprint),
+          ("precision", model.model.precision.rawValue),
+        ])
+    }
+  }
+
+  /// Notes what a model has to do now.
+  func note(_ load: ModelLoad, of name: String) {
+    let label = ("model", name)
+    gauge("bertq_waiting_texts", Double(load.waitingTexts), [label])
+    gauge("bertq_queue_cost_seconds", load.interactiveSeconds, [label, ("flow", "interactive")])
+    gauge("bertq_queue_cost_seconds", load.bulkSeconds, [label, ("flow", "bulk")])
+    gauge("bertq_lanes_busy", Double(load.busyThreads), [label])
+    gauge("bertq_cache_bytes", Double(load.cacheBytes), [label])
+    total("bertq_cache_hits_total", Double(load.cacheHits), [label])
+    total("bertq_cache_misses_total", Double(load.cacheMisses), [label])
+    total("bertq_cache_evictions_total", Double(load.cacheEvictions), [label])
+  }
+
+  /// Notes a value of this moment.
+  func gauge(_ name: String, _ value: Double, _ labels: [(String, String)] = []) {
+    Gauge(label: name, dimensions: labels, factory: registry).record(value)
+  }
+
+  /// Notes a count that somebody else keeps.
+  func total(_ name: String, _ value: Double, _ labels: [(String, String)] = []) {
+    let counter = FloatingPointCounter(label: name, dimensions: labels, factory: registry)
+    counter.reset()
+    counter.increment(by: value)
+  }
+}

@@ -1,0 +1,69 @@
+import HTTPTypes
+import JSONText
+import ServeShapes
+
+/// One thing that can be asked.
+struct Route: Sendable {
+  /// The method, and the path; a last `{}` stands for one name.
+  let method: HTTPRequest.Method
+  let path: String
+  /// Whose interface it speaks.
+  let dialect: Dialect
+  /// Whether it is answered without a key.
+  var isOpen = false
+  let answer: @Sendable (Call) async throws -> Reply
+
+  init(
+    _ method: HTTPRequest.Method, _ path: String, _ dialect: Dialect = .openAI,
+    isOpen: Bool = false,
+    _ answer: @escaping @Sendable (Call) async throws -> Reply
+  ) {
+    self.method = method
+    self.path = path
+    self.dialect = dialect
+    self.isOpen = isOpen
+    self.answer = answer
+  }
+}
+
+/// All routes, found by method and path.
+struct RouteTable: Sendable {
+  /// What a path leads to.
+  enum Found {
+    case route(Route, parameter: String?)
+    /// The path is there, for other methods.
+    case otherMethods([String], Dialect)
+    case nothing
+  }
+
+  private var byPath: [String: [Route]] = [:]
+  let all: [Route]
+
+  init(_ routes: [Route]) {
+    all = routes
+    for route in routes { byPath[route.path, default: []].append(route) }
+  }
+
+  func find(_ method: HTTPRequest.Method, _ path: String) -> Found {
+    var path = path[...]
+    while path.count > 1, path.hasSuffix("/") { path = path.dropLast() }
+    if let routes = byPath[String(path)] { return choose(routes, method, nil) }
+    if let slash = path.lastIndex(of: "/") {
+      let name = path[path.index(after: slash)...]
+      if !name.isEmpty, let routes = byPath[path[...slash] + "{}"] {
+        return choose(routes, method, String(name))
+      }
+    }
+    return .nothing
+  }
+
+  private func choose(
+    _ routes: [Route], _ method: HTTPRequest.Method, _ parameter: String?
+  ) -> Found {
+    let wanted = method == .head ? .get : method
+    if let route = routes.first(where: { $0.method == wanted }) {
+      return .route(route, parameter: parameter)
+    }
+    return .otherMethods(routes.map(\.method.rawValue), routes[0].dialect)
+  }
+}

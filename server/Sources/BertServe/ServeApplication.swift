@@ -1,0 +1,83 @@
+import Hummingbird
+import HummingbirdCore
+import Logging
+import Metrics
+import NIOCore
+import NIOPosix
+import ServeMetrics
+import ServiceLifecycle
+import UnixSignals
+
+/// Runs a server until it is told to end.
+package enum ServeApplication {
+  /// Listens, answers, reads its files again at SIGHUP, and ends at SIGTERM or SIGINT when all that was taken
+  /// is answered.
+  ///
+  /// - Parameter onListening: is told the port.
+  package static func run(
+    _ server: Server, onListening: @escaping @Sendable (Int) -> Void = { _ in }
+  ) async throws {
+    let settings = server.settings
+    server.instruments.noteModels(server.models.all)
+    var times = ConnectionTimes()
+    times.body = .seconds(settings.bodyTimeout)
+    let limits = times
+    var http = HTTP1Channel.Configuration(
+      additionalChannelHandlers: [
+        ConnectionHandler(server.connections, limits, longestBody: settings.bodyLimit)
+      ], idleTimeout: .seconds(settings.idleTimeout))
+    http.httpDecoder = .init(
+      maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 64 << 10, maxHeaderFieldCount: 128)
+    // The cores are for the models: what comes and goes needs few threads.
+    let group = MultiThreadedEventLoopGroup(
+      numberOfThreads: max(1, min(4, System.coreCount / 8)))
+    let application = Application(
+      responder: Responder(server), server: .http1(configuration: http),
+      configuration: ApplicationConfiguration(
+        address: .hostname(settings.host, port: settings.port),
+        availableConnectionsDelegate: .maximum(settings.connectionLimit, logger: server.logger)),
+      onServerRunning: { channel in
+        let port = channel.localAddress?.port ?? settings.port
+        server.logger.info("listening", metadata: ["host": "\(settings.host)", "port": "\(port)"])
+        onListening(port)
+      },
+      eventLoopGroupProvider: .shared(group), logger: quiet(server.logger))
+    var configuration = ServiceGroupConfiguration(
+      services: [application, Reloading(server: server), Draining(server: server)],
+      gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(server.logger))
+    configuration.maximumGracefulShutdownDuration = settings.drainDelay + settings.drainLimit
+    try await ServiceGroup(configuration: configuration).run()
+    try await group.shutdownGracefully()
+    server.logger.info("ended")
+  }
+
+  /// What the framework tells us only when something is wrong.
+  private static func quiet(_ logger: Logger) -> Logger {
+    var logger = logger
+    if logger.logLevel > .debug { logger.logLevel = .warning }
+    return logger
+  }
+}
+
+/// Reads files again when SIGHUP comes.
+private struct Reloading: Service {
+  let server: Server
+
+  func run() async throws {
+    let signals = await UnixSignalsSequence(trapping: .sighup)
+    for await _ in signals.cancelOnGracefulShutdown() { server.reload() }
+  }
+}
+
+/// Is the first to be told of the end: says so to whoever asks for readiness, and lets a while pass in which
+/// nobody new is sent here.
+private struct Draining: Service {
+  let server: Server
+
+  func run() async throws {
+    try? await gracefulShutdown()
+    server.drain()
+    server.logger.info("draining")
+    try? await Task.sleep(for: server.settings.drainDelay)
+  }
+}

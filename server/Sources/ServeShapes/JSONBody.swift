@@ -1,0 +1,167 @@
+import Bertq
+import JSONText
+
+/// A request's JSON object, whose members are read by name and type.
+///
+/// A member that is `null` counts as absent, and members that nobody asks for are let go: clients send
+/// both.
+package struct JSONBody: Sendable {
+  private let members: JSONObject
+
+  /// A body without members.
+  package init() { members = JSONObject() }
+
+  /// Deeper bodies than any route's are refused.
+  private static let deepest = 16
+  /// Values of a body, at most: they take more memory than their text.
+  private static let mostValues = 1 << 20
+
+  /// Reads a body.
+  ///
+  /// - Throws: `invalidRequest` for what is no JSON object, with the offset.
+  package init(_ bytes: UnsafeRawBufferPointer) throws(ServeError) {
+    guard bytes.contains(where: { $0 > 0x20 }) else {
+      throw ServeError(.invalidRequest, "the body is empty; expected a JSON object")
+    }
+    guard Self.values(bytes) <= Self.mostValues else {
+      throw ServeError(
+        .tooLarge, "the body holds more than \(Self.mostValues) values; send several requests")
+    }
+    let value: JSON
+    do throws(BertError) {
+      value = try JSON.parse(bytes, maximumDepth: Self.deepest)
+    } catch {
+      let place = error.byteOffset.map { " at byte \($0)" } ?? ""
+      throw ServeError(.invalidRequest, "the body is not JSON\(place): \(error.message)")
+    }
+    guard let members = value.objectValue else {
+      throw ServeError(.invalidRequest, "the body is \(value.kind); expected an object")
+    }
+    self.members = members
+  }
+
+  /// Reads a body in memory.
+  package init(_ text: String) throws(ServeError) {
+    let bytes = Array(text.utf8)
+    self = try bytes.withUnsafeBufferPointer { bytes throws(ServeError) in
+      try JSONBody(UnsafeRawBufferPointer(bytes))
+    }
+  }
+
+  init(_ members: JSONObject) { self.members = members }
+
+  /// At least as many values as the text has: every one but the first of a list or an object follows a comma.
+  private static func values(_ bytes: UnsafeRawBufferPointer) -> Int {
+    var count = 1
+    var isText = false
+    var isEscaped = false
+    for byte in bytes {
+      if isText {
+        if isEscaped {
+          isEscaped = false
+        } else if byte == UInt8(ascii: "\\") {
+          isEscaped = true
+        } else if byte == UInt8(ascii: "\"") {
+          isText = false
+        }
+        continue
+      }
+      switch byte {
+      case UInt8(ascii: "\""): isText = true
+      case UInt8(ascii: ","), UInt8(ascii: "["), UInt8(ascii: "{"): count += 1
+      default: break
+      }
+    }
+    return count
+  }
+
+  /// A member that is there and not null.
+  package subscript(key: String) -> JSON? {
+    guard let value = members[key], !value.isNull else { return nil }
+    return value
+  }
+
+  /// The first of these members that is there, with its name.
+  package func first(of keys: String...) -> (key: String, value: JSON)? {
+    for key in keys { if let value = self[key] { return (key, value) } }
+    return nil
+  }
+
+  package func string(_ key: String) throws(ServeError) -> String? {
+    guard let value = self[key] else { return nil }
+    guard let text = value.stringValue else { throw Self.wrong(value, key, "a string") }
+    return text
+  }
+
+  package func bool(_ key: String) throws(ServeError) -> Bool? {
+    guard let value = self[key] else { return nil }
+    guard let flag = value.boolValue else { throw Self.wrong(value, key, "true or false") }
+    return flag
+  }
+
+  /// An integer of at least `least`.
+  package func integer(_ key: String, least: Int) throws(ServeError) -> Int? {
+    guard let value = self[key] else { return nil }
+    guard let number = value.integerValue else { throw Self.wrong(value, key, "an integer") }
+    guard number >= least else {
+      throw ServeError(
+        .invalidRequest, "\(key) is \(number); expected at least \(least)", place: key)
+    }
+    return number
+  }
+
+  package func object(_ key: String) throws(ServeError) -> JSONBody? {
+    guard let value = self[key] else { return nil }
+    guard let members = value.objectValue else { throw Self.wrong(value, key, "an object") }
+    return JSONBody(members)
+  }
+
+  /// A string of a list of them, in any case.
+  package func choice(_ key: String, _ choices: [String]) throws(ServeError) -> String? {
+    guard let text = try string(key)?.lowercased() else { return nil }
+    guard choices.contains(text) else {
+      throw ServeError(
+        .invalidRequest,
+        "\(key) is '\(text.prefix(40))'; expected \(choices.joined(separator: " or "))", place: key)
+    }
+    return text
+  }
+
+  /// A list of strings.
+  package func strings(_ key: String, most: Int) throws(ServeError) -> [String]? {
+    guard let value = self[key] else { return nil }
+    guard let list = value.arrayValue else { throw Self.wrong(value, key, "a list of strings") }
+    try Self.count(list.count, key, most: most)
+    var strings: [String] = []
+    for (index, item) in list.enumerated() {
+      guard let text = item.stringValue else {
+        throw Self.wrong(item, "\(key)[\(index)]", "a string")
+      }
+      strings.append(text)
+    }
+    return strings
+  }
+
+  /// A string that must be there.
+  package func required(_ key: String) throws(ServeError) -> String {
+    guard let text = try string(key) else { throw Self.missing(key) }
+    return text
+  }
+
+  package static func missing(_ key: String) -> ServeError {
+    ServeError(.invalidRequest, "'\(key)' is missing", place: key)
+  }
+
+  package static func wrong(_ value: JSON, _ place: String, _ expected: String) -> ServeError {
+    ServeError(
+      .invalidRequest, "\(place) is \(value.kind); expected \(expected)", place: place)
+  }
+
+  /// Refuses more items than a request may have.
+  package static func count(_ count: Int, _ place: String, most: Int) throws(ServeError) {
+    guard count <= most else {
+      throw ServeError(
+        .tooLarge, "\(place) has \(count) items; a request may have \(most)", place: place)
+    }
+  }
+}

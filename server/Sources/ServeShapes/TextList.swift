@@ -1,0 +1,102 @@
+import Bertq
+import JSONText
+
+/// What a client wants computed: texts, or token ids.
+package struct TextList: Sendable {
+  /// What a client may send.
+  package struct Limits: Sendable {
+    /// Texts of a request.
+    package var inputs = 2048
+    /// Whether token ids are taken instead of texts.
+    package var takesIDs = false
+
+    package init(inputs: Int = 2048, takesIDs: Bool = false) {
+      self.inputs = inputs
+      self.takesIDs = takesIDs
+    }
+  }
+
+  /// The inputs in order.
+  package var inputs: [TextInput]
+  /// Whether the client sent one text, not a list.
+  package var isSingle: Bool
+  /// The member they came from.
+  package var key: String
+
+  package init(_ inputs: [TextInput], isSingle: Bool = false, key: String) {
+    self.inputs = inputs
+    self.isSingle = isSingle
+    self.key = key
+  }
+
+  /// Where an input stands in the request.
+  package func place(_ index: Int) -> String { isSingle ? key : "\(key)[\(index)]" }
+
+  /// Reads a string, a list of strings, a list of ids or a list of lists of ids.
+  package init(
+    _ body: JSONBody, _ key: String, _ limits: Limits, allowsEmpty: Bool = false
+  ) throws(ServeError) {
+    guard let value = body[key] else { throw JSONBody.missing(key) }
+    self.init([], key: key)
+    if let text = value.stringValue {
+      isSingle = true
+      inputs = [try Self.text(text, key, allowsEmpty)]
+      return
+    }
+    guard let list = value.arrayValue else {
+      throw JSONBody.wrong(value, key, "a string or a list of strings")
+    }
+    if list.isEmpty {
+      if allowsEmpty { return }
+      throw ServeError(.invalidRequest, "\(key) is an empty list", place: key)
+    }
+    if list[0].integerValue != nil {
+      isSingle = true
+      inputs = [try Self.ids(list, key, limits)]
+      return
+    }
+    try JSONBody.count(list.count, key, most: limits.inputs)
+    inputs.reserveCapacity(list.count)
+    for (index, item) in list.enumerated() {
+      let place = "\(key)[\(index)]"
+      if let text = item.stringValue {
+        inputs.append(try Self.text(text, place, allowsEmpty))
+      } else if let ids = item.arrayValue {
+        inputs.append(try Self.ids(ids, place, limits))
+      } else {
+        throw JSONBody.wrong(item, place, "a string")
+      }
+    }
+  }
+
+  private static func text(
+    _ text: String, _ place: String, _ allowsEmpty: Bool
+  ) throws(ServeError) -> TextInput {
+    if text.isEmpty, !allowsEmpty {
+      throw ServeError(.invalidRequest, "\(place) is an empty string", place: place)
+    }
+    return TextInput(text)
+  }
+
+  private static func ids(
+    _ list: [JSON], _ place: String, _ limits: Limits
+  ) throws(ServeError) -> TextInput {
+    guard limits.takesIDs else {
+      throw ServeError(
+        .tokenIDs,
+        "\(place) is a list of token ids, probably of another model's tokenizer; send the text. LangChain's "
+          + "OpenAIEmbeddings does so with check_embedding_ctx_length=False. A server that is to take ids of "
+          + "its model's own vocabulary is started with --accept-token-ids", place: place
+      ).final
+    }
+    var ids: [Int32] = []
+    for (index, item) in list.enumerated() {
+      guard let id = item.integerValue.flatMap({ Int32(exactly: $0) }) else {
+        throw JSONBody.wrong(item, "\(place)[\(index)]", "a token id")
+      }
+      ids.append(id)
+    }
+    if ids.isEmpty { throw ServeError(.invalidRequest, "\(place) is an empty list", place: place) }
+    return TextInput(ids: ids)
+  }
+}

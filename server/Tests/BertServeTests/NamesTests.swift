@@ -1,0 +1,36 @@
+import BertServe
+import Bertq
+import ServeShapes
+import Testing
+
+@Suite struct NamesTests {
+  @Test(arguments: [
+    ("model.bertq", "model", "model.bertq"), ("/a/b/small.bertq", "small", "/a/b/small.bertq"),
+    ("x=/a/b.bertq", "x", "/a/b.bertq"), ("/a=b/c.bertq", "c", "/a=b/c.bertq"),
+    ("=c.bertq", "=c", "=c.bertq"), ("name=", "name", ""),
+  ])
+  func readsNamesOfModels(argument: String, name: String, path: String) {
+    let source = ServedModels.Source(argument)
+    #expect(source.name == name && source.path == path)
+  }
+
+  @Test func comparesKeysWhole() throws {
+    let keys = try ApiKeys(file: nil, fixed: ["secret"])
+    #expect(throws: Never.self) { try keys.check("Bearer secret") }
+    #expect(throws: Never.self) { try keys.check("secret") }
+    for wrong in [nil, "", "Bearer ", "Bearer secre", "Bearer secrets", "Basic secret"] {
+      let error = try #require(throws: ServeError.self) { try keys.check(wrong) }
+      #expect(error.code == .invalidKey)
+      #expect(error.headers.contains { $0 == ("www-authenticate", "Bearer") })
+    }
+    #expect(try ApiKeys(file: nil, fixed: []).areOpen)
+    #expect(throws: BertError.self) { try ApiKeys(file: "/nothing/here", fixed: []) }
+  }
+
+  @Test func boundsWhatRequestsHold() {
+    let budget = ByteBudget(10)
+    #expect(budget.take(6) && !budget.take(5) && budget.take(4))
+    budget.giveBack(10)
+    #expect(budget.count == 0)
+  }
+}
