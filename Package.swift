@@ -64,11 +64,12 @@ let package = Package(
         "BertErrors", "SystemLibrary", "BertModel", "BertTokenize", "BertKernels", "BertRuntime",
         "BertqFile",
       ]),
+    .target(name: "BertAnswers", dependencies: ["JSONText", "Bertq"]),
     .target(
       name: "CommandSupport",
       dependencies: [
         "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertKernels", "Bertq",
-        argumentParser,
+        "BertAnswers", argumentParser,
       ]),
     .target(
       name: "BertConvert",
@@ -82,7 +83,7 @@ let package = Package(
       dependencies: [
         "SystemLibrary", "JSONText", "BertModel", "BertKernels", "BertRuntime", "BertDrift",
         "Bertq",
-        "BertConvert", "CBertq",
+        "BertAnswers", "BertConvert", "CBertq",
       ], exclude: ["exports.map"]),
     .target(
       name: "BertBench",

@@ -107,6 +107,8 @@ typedef struct bertq_request {
   int32_t priority;                  /* 0: interactive when it is little work; 1: interactive; 2: bulk */
   double seconds;                    /* after so many the answer is of no use; 0: never */
   bertq_cancellation *cancellation;  /* ends the call from another thread; NULL: none */
+  const char *prompt;                /* words before each text; NULL: the file's default prompt, where the answer has one */
+  const char *prompt_name;           /* one of the file's prompts instead, by its name */
   uint64_t tokens;                   /* out: tokens of all texts, after cutting */
   uint64_t cut_texts;                /* out: texts that were cut */
 } bertq_request;
@@ -132,6 +134,22 @@ int32_t bertq_tokenize(const bertq_model *model, const bertq_input *input, int32
 /* The text that token ids stand for. */
 int32_t bertq_decode(const bertq_model *model, const int32_t *ids, size_t count, int32_t skips_specials, bertq_text **text,
                      bertq_error *error);
+
+/* ---- Answers of heads ---- */
+
+/* What the head of a task answers for each text: a text of JSON Lines, {"index":0,...} with the members that bert-run writes, or
+ * {"index":0,"error":{"code":...,"message":...}} for a text that cannot be answered; in the texts' order.
+ *
+ * Tasks are "classify", "tag", "answer" (the text is the question, its pair the context), "fill-mask", "next-sentence" (pairs),
+ * "choose", "sparse", "zero-shot". To rank documents, classify pairs of query and document, and sort them by "score".
+ * `settings` is a JSON object, or NULL for the defaults: "aggregate" of tag; "top", "longest", "stride", "window", "no_answer" of
+ * answer; "top", "targets" of fill-mask; "labels", "hypothesis", "multi" of zero-shot; "choices" of choose. Others are refused. */
+int32_t bertq_answer(const bertq_model *model, const char *task, const bertq_input *input, bertq_request *request,
+                     const char *settings, bertq_text **answers, bertq_error *error);
+/* A short vector for each token of each text, as ColBERT compares texts: `values` is float32, `width` numbers a row; a text's rows
+ * begin at offsets[text] and end before offsets[text + 1], count + 1 offsets. `is_query`: what the texts are. */
+int32_t bertq_multi_vectors(const bertq_model *model, const bertq_input *input, int32_t is_query, bertq_request *request,
+                            int64_t *offsets, size_t *width, bertq_text **values, bertq_error *error);
 
 /* ---- Conversion and drift ---- */
 

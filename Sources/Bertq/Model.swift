@@ -148,8 +148,15 @@ extension Model {
   ) -> [Result<Reader.Answer, BertError>] {
     if inputs.isEmpty { return [] }
     let call = Call<Reader.Answer>(count: inputs.count)
+    return wait(call, request) { submit(inputs, reader, request, call) }
+  }
+
+  /// Blocks until what is submitted is answered, or the call is cancelled.
+  private func wait<Answer>(
+    _ call: Call<Answer>, _ request: RequestOptions, submitting: () -> LaneEngine?
+  ) -> [Result<Answer, BertError>] {
     if request.cancellation?.wasCancelled == true { return call.results }
-    guard let engine = submit(inputs, reader, request, call) else { return call.results }
+    guard let engine = submitting() else { return call.results }
     guard let cancellation = request.cancellation else { return engine.wait(call) }
     return cancellation.during(end: { engine.cancel(call) }) { engine.wait(call) }
   }
@@ -218,8 +225,7 @@ extension Model {
   ) -> [Result<Reader.Answer, BertError>] {
     if inputs.isEmpty { return [] }
     let call = Call<Reader.Answer>(count: inputs.count)
-    guard let engine = submit(inputs, reader, request, call) else { return call.results }
-    return engine.wait(call)
+    return wait(call, request) { submit(inputs, reader, request, call) }
   }
 
   /// Answers for texts that are tokens; a cancelled task takes those away that wait.

@@ -97,6 +97,10 @@ private func description(_ model: Model) -> JSON {
   return [
     "task": .string(info.task), "labels": .array(info.labels.map { .string($0) }),
     "poolings": .array(info.poolings.map { .string($0) }),
+    "prompts": .object(
+      JSONObject(model.served.description.prompts.map { ($0.name, .string($0.text)) })),
+    "tasks": .array(
+      AnswerTask.allCases.filter { model.served.answers($0) }.map { .string($0.rawValue) }),
     "default_prompt": info.defaultPrompt.map { .string($0) } ?? .null,
     "dimensions": .integer(info.dimensions), "normalizes": .bool(info.normalizes),
     "token_limit": .integer(model.tokenLimit), "layers": .integer(info.layers),

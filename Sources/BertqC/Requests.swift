@@ -14,21 +14,16 @@ struct TokenizedCall {
 
   /// Tokenizes; writes into the request what that gave.
   ///
-  /// - Parameter stopsAtFailure: leaves out what stands behind the first text that cannot be answered.
+  /// - Parameters:
+  ///   - stopsAtFailure: leaves out what stands behind the first text that cannot be answered.
+  ///   - hasDefaultPrompt: whether the file's default prompt stands before texts without another.
   init(
     _ model: Model, _ input: UnsafePointer<bertq_input>?,
-    _ request: UnsafeMutablePointer<bertq_request>?, stopsAtFailure: Bool
+    _ request: UnsafeMutablePointer<bertq_request>?, stopsAtFailure: Bool, hasDefaultPrompt: Bool
   ) throws(BertError) {
     let given = try read(request.map { UnsafePointer($0) }, bertq_request())
-    options.priority = try Self.priority(given.priority)
-    if given.seconds != 0 {
-      // No sooner than now, no later than 30 years: a duration of any number of seconds would overflow.
-      guard given.seconds > 0, given.seconds < 1e9 else {
-        throw BertError(.usage, "\(given.seconds) seconds; expected more than 0, below 1e9")
-      }
-      options.deadline = .now + .nanoseconds(Int64(given.seconds * 1e9))
-    }
-    options.cancellation = cancellation(given.cancellation)
+    options = try RequestOptions(given)
+    let prompt = try TextPrompt(given) ?? (hasDefaultPrompt ? nil : .text(""))
     let inputs = try Inputs(input)
     count = inputs.count
     var (tokens, cut): (UInt64, UInt64) = (0, 0)
@@ -36,7 +31,9 @@ struct TokenizedCall {
     places.reserveCapacity(count)
     for index in 0..<count {
       do throws(BertError) {
-        let made = try model.tokenize(inputs[index], truncates: given.truncates != 0)
+        var input = inputs[index]
+        if input.ids == nil { input.prompt = prompt }
+        let made = try model.tokenize(input, truncates: given.truncates != 0)
         tokens += UInt64(made.ids.count)
         if made.cut > 0 { cut += 1 }
         self.inputs.append(made)
@@ -47,15 +44,6 @@ struct TokenizedCall {
       }
     }
     Self.note(tokens, cut, in: request)
-  }
-
-  private static func priority(_ number: Int32) throws(BertError) -> RequestOptions.Priority {
-    switch number {
-    case 0: .automatic
-    case 1: .interactive
-    case 2: .bulk
-    default: throw BertError(.usage, "a priority of \(number); expected 0, 1 or 2")
-    }
   }
 
   /// Writes counts where the caller's struct has room for them.
@@ -78,6 +66,43 @@ struct TokenizedCall {
       }
     }
     failures.sort { $0.text < $1.text }
+  }
+}
+
+extension RequestOptions {
+  /// What a caller wants.
+  ///
+  /// - Throws: `usage` for values that mean nothing.
+  init(_ given: bertq_request) throws(BertError) {
+    self.init()
+    switch given.priority {
+    case 0: priority = .automatic
+    case 1: priority = .interactive
+    case 2: priority = .bulk
+    default: throw BertError(.usage, "a priority of \(given.priority); expected 0, 1 or 2")
+    }
+    if given.seconds != 0 {
+      // No sooner than now, no later than 30 years: a duration of any number of seconds would overflow.
+      guard given.seconds > 0, given.seconds < 1e9 else {
+        throw BertError(.usage, "\(given.seconds) seconds; expected more than 0, below 1e9")
+      }
+      deadline = .now + .nanoseconds(Int64(given.seconds * 1e9))
+    }
+    cancellation = BertqC.cancellation(given.cancellation)
+  }
+}
+
+extension TextPrompt {
+  /// The prompt that a caller gives; nil for none.
+  ///
+  /// - Throws: `usage` for two.
+  init?(_ given: bertq_request) throws(BertError) {
+    switch (BertqC.text(given.prompt), BertqC.text(given.prompt_name)) {
+    case (nil, nil): return nil
+    case (let words?, nil): self = .text(words)
+    case (nil, let name?): self = .named(name)
+    default: throw BertError(.usage, "a prompt's words and its name exclude each other")
+    }
   }
 }
 

@@ -12,7 +12,9 @@ package func bertqEmbed(
   _ request: UnsafeMutablePointer<bertq_request>?, _ out: UnsafeMutablePointer<Float>?, _ room: Int,
   _ failures: UnsafeMutablePointer<OpaquePointer?>?, _ error: UnsafeMutablePointer<bertq_error>?
 ) -> Int32 {
-  vectors(pointer, input, request, out, room, failures, error, width: \.dimensions) {
+  vectors(
+    pointer, input, request, out, room, failures, error, width: \.dimensions, hasDefaultPrompt: true
+  ) {
     $0.embedEach($1, request: $2)
   }
 }
@@ -23,7 +25,10 @@ package func bertqPooled(
   _ request: UnsafeMutablePointer<bertq_request>?, _ out: UnsafeMutablePointer<Float>?, _ room: Int,
   _ failures: UnsafeMutablePointer<OpaquePointer?>?, _ error: UnsafeMutablePointer<bertq_error>?
 ) -> Int32 {
-  vectors(pointer, input, request, out, room, failures, error, width: \.info.hiddenSize) {
+  vectors(
+    pointer, input, request, out, room, failures, error, width: \.info.hiddenSize,
+    hasDefaultPrompt: false
+  ) {
     $0.pooledEach($1, request: $2)
   }
 }
@@ -32,13 +37,15 @@ private func vectors(
   _ pointer: OpaquePointer?, _ input: UnsafePointer<bertq_input>?,
   _ request: UnsafeMutablePointer<bertq_request>?, _ out: UnsafeMutablePointer<Float>?, _ room: Int,
   _ failures: UnsafeMutablePointer<OpaquePointer?>?, _ place: UnsafeMutablePointer<bertq_error>?,
-  width: (Model) -> Int, _ method: VectorMethod
+  width: (Model) -> Int, hasDefaultPrompt: Bool, _ method: VectorMethod
 ) -> Int32 {
   do throws(BertError) {
     failures?.pointee = nil
     let model = try model(pointer)
     let width = width(model)
-    var call = try TokenizedCall(model, input, request, stopsAtFailure: failures == nil)
+    var call = try TokenizedCall(
+      model, input, request, stopsAtFailure: failures == nil,
+      hasDefaultPrompt: hasDefaultPrompt)
     try requireRoom(call.count, width, out, room)
     // What cannot be tokenized is known before anything is computed.
     if failures == nil, let first = call.failures.first {
@@ -88,7 +95,8 @@ package func bertqTokens(
   do throws(BertError) {
     let model = try model(pointer)
     let width = model.info.hiddenSize
-    var call = try TokenizedCall(model, input, request, stopsAtFailure: true)
+    var call = try TokenizedCall(
+      model, input, request, stopsAtFailure: true, hasDefaultPrompt: true)
     try requireRoom(call.inputs.reduce(0) { $0 + $1.ids.count }, width, out, room)
     if call.failures.isEmpty {
       var row = 0

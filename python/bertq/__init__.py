@@ -14,11 +14,11 @@ from ._library import version as __version__
 from .conversion import Converted, convert, drift
 from .errors import (
     BertqError, CancelledError, CannotWriteError, DeadlineError, DriftGateError, MalformedError, NotFoundError, OverloadedError,
-    SystemRefusalError, UnsupportedError, UsageError,
+    SystemRefusalError, TextError, UnsupportedError, UsageError,
 )
 from .model import Model
 
 __all__ = [
     "BertqError", "CancelledError", "CannotWriteError", "Converted", "DeadlineError", "DriftGateError", "MalformedError", "Model",
-    "NotFoundError", "OverloadedError", "SystemRefusalError", "UnsupportedError", "UsageError", "__version__", "convert", "drift",
+    "NotFoundError", "OverloadedError", "SystemRefusalError", "TextError", "UnsupportedError", "UsageError", "__version__", "convert", "drift",
 ]

@@ -21,6 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     embed.add_argument("--precision", choices=["int8", "float"], help="int8 where the file has it")
     embed.add_argument("--threads", type=int, help="threads (this process's share of the cores)")
     embed.add_argument("--truncate", action="store_true", help="cut texts that are too long; otherwise they are errors")
+    embed.add_argument("--prompt-name", help="one of the file's prompts, to stand before each text (the file's default one)")
     embed.add_argument("--quiet", action="store_true", help="say nothing while it works")
     given = options.parse_args(arguments)
     try:
@@ -32,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         with Model(given.model, precision=given.precision, threads=given.threads) as model:
             parquet.embed(
                 given.input, given.output, model=model, column=given.column, name=given.name, truncate=given.truncate,
-                progress=not given.quiet and sys.stderr.isatty())
+                prompt_name=given.prompt_name, progress=not given.quiet and sys.stderr.isatty())
     except (BertqError, OSError, ValueError, TypeError, KeyError) as error:
         print(f"bertq: {error}", file=sys.stderr)
         return 1

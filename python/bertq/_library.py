@@ -38,7 +38,8 @@ class Input(ctypes.Structure):
 class Request(ctypes.Structure):
     _fields_ = [
         ("size", ctypes.c_size_t), ("truncates", ctypes.c_int32), ("priority", ctypes.c_int32), ("seconds", ctypes.c_double),
-        ("cancellation", ctypes.c_void_p), ("tokens", ctypes.c_uint64), ("cut_texts", ctypes.c_uint64),
+        ("cancellation", ctypes.c_void_p), ("prompt", ctypes.c_char_p), ("prompt_name", ctypes.c_char_p),
+        ("tokens", ctypes.c_uint64), ("cut_texts", ctypes.c_uint64),
     ]
 
 
@@ -68,6 +69,10 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "bertq_tokenize": (
         ctypes.c_int32, [_pointer, _pointer, ctypes.c_int32, _pointer, _pointer, _pointer, ctypes.c_size_t, _pointer]),
     "bertq_decode": (ctypes.c_int32, [_pointer, _pointer, ctypes.c_size_t, ctypes.c_int32, _pointer, _pointer]),
+    "bertq_answer": (
+        ctypes.c_int32, [_pointer, ctypes.c_char_p, _pointer, _pointer, ctypes.c_char_p, _pointer, _pointer]),
+    "bertq_multi_vectors": (
+        ctypes.c_int32, [_pointer, _pointer, ctypes.c_int32, _pointer, _pointer, _pointer, _pointer, _pointer]),
     "bertq_convert": (ctypes.c_int32, [_pointer, Watch, _pointer, _pointer, _pointer]),
     "bertq_drift": (
         ctypes.c_int32, [_pointer, _pointer, ctypes.c_int32, ctypes.c_int32, ctypes.c_char_p, _pointer, _pointer]),

@@ -8,7 +8,7 @@ from typing import Any, Iterator, Sequence
 import numpy as np
 
 from . import _library
-from .errors import UsageError
+from .errors import TextError, UsageError
 
 # A call takes about so many bytes of texts, or a quarter as many token ids: some 10^5 tokens, a second or so on a core. Python
 # acts on Ctrl-C between calls.
@@ -81,7 +81,7 @@ def _joined(texts: Sequence[Any], what: str = "") -> tuple[bytes, np.ndarray]:
             try:
                 text.encode()
             except UnicodeEncodeError as error:
-                raise UsageError(
+                raise TextError(
                     f"{what.strip() or 'it'} holds half of a character (a lone surrogate, U+{ord(text[error.start]):04X}) at "
                     f"{error.start}: read it as UTF-8, or replace that", "not-utf8", index) from None
         raise

@@ -52,7 +52,8 @@ def strings(array: Any) -> pa.Array:
 
 
 def vectors(
-    model: Model, array: Any, *, truncate: bool, failures: dict[int, str] | None = None, counts: dict[str, int] | None = None
+    model: Model, array: Any, *, truncate: bool, prompt: str | None = None, prompt_name: str | None = None,
+    failures: dict[int, str] | None = None, counts: dict[str, int] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Vectors of what is not null, and a mask of what is null."""
     array = strings(array)
@@ -60,7 +61,8 @@ def vectors(
     there = array.drop_null() if array.null_count else array
     try:
         found = model._vectors(
-            library.bertq_embed, batch(there), model.dimension, truncate, None, False, failures=failures, counts=counts)
+            library.bertq_embed, batch(there), model.dimension, truncate, None, False, failures=failures, counts=counts,
+            prompt=prompt, prompt_name=prompt_name)
     except Exception as error:
         text = getattr(error, "text", None)
         if text is not None:
@@ -94,7 +96,9 @@ def lists(rows: np.ndarray, null: np.ndarray, *, fixed: bool) -> pa.Array:
     return pa.Array.from_buffers(pa.list_(pa.float32()), count, [validity, pa.py_buffer(starts)], nulls, children=[values])
 
 
-def encode(model: Model, array: Any, *, fixed: bool, truncate: bool) -> pa.Array:
+def encode(
+    model: Model, array: Any, *, fixed: bool, truncate: bool, prompt: str | None = None, prompt_name: str | None = None
+) -> pa.Array:
     """Lists of float32 for strings, null for null."""
-    rows, null = vectors(model, array, truncate=truncate)
+    rows, null = vectors(model, array, truncate=truncate, prompt=prompt, prompt_name=prompt_name)
     return lists(rows, null, fixed=fixed)

@@ -22,7 +22,11 @@ class BertqError(Exception):
 
 
 class UsageError(BertqError, ValueError):
-    """An argument makes no sense, or a text is too long."""
+    """An argument makes no sense."""
+
+
+class TextError(BertqError, ValueError):
+    """A text cannot be answered: it is too long, no UTF-8, or its result is not finite. `kind` says which."""
 
 
 class MalformedError(BertqError, ValueError):
@@ -65,6 +69,9 @@ class OverloadedError(BertqError, RuntimeError):
 
 KINDS: dict[str, type[BertqError]] = {
     "usage": UsageError,
+    "too-long": TextError,
+    "not-utf8": TextError,
+    "not-finite": TextError,
     "malformed": MalformedError,
     "not-found": NotFoundError,
     "unsupported": UnsupportedError,
@@ -90,6 +97,11 @@ REMEDIES = {
     "store-both-precisions": "convert(..., weights='both') stores both",
     "allow-more-drift": "allow more, or convert with weights='float'",
 }
+
+
+def of_line(line: dict[str, str], text: int) -> BertqError:
+    """The error of one text, as JSON Lines have it."""
+    return made(0, line["code"], "truncate" if line["code"] == "too-long" else "", line["message"], text)
 
 
 def made(code: int, kind: str, remedy: str, message: str, text: int | None) -> BertqError:

@@ -37,10 +37,10 @@ class TextEmbedding:
             yield from self.model.encode(block, truncate=True)
 
     def query_embed(self, query: Union[str, Iterable[str]], **_: Any) -> Iterator[np.ndarray]:
-        return self.embed(query)
+        return iter(self.model.encode_query([query] if isinstance(query, str) else query, truncate=True))
 
     def passage_embed(self, texts: Iterable[str], **_: Any) -> Iterator[np.ndarray]:
-        return self.embed(texts)
+        return iter(self.model.encode_document([texts] if isinstance(texts, str) else texts, truncate=True))
 
     def token_count(self, texts: Union[str, Iterable[str]], batch_size: int = 1024, **_: Any) -> int:
         counts = self.model.token_counts([texts] if isinstance(texts, str) else texts)

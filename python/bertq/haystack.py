@@ -16,7 +16,7 @@ from .model import Model
 
 @component
 class BertqTextEmbedder:
-    """One text's vector. What is too long is cut."""
+    """A query's vector, behind the file's prompt for queries. What is too long is cut."""
 
     def __init__(self, path: str, threads: int | None = None, precision: str | None = None) -> None:
         self.path, self.threads, self.precision = path, threads, precision
@@ -29,7 +29,7 @@ class BertqTextEmbedder:
     def run(self, text: str) -> dict[str, Any]:
         self.warm_up()
         assert self._model is not None
-        return {"embedding": self._model.encode(text, truncate=True).tolist()}
+        return {"embedding": self._model.encode_query(text, truncate=True).tolist()}
 
     def to_dict(self) -> dict[str, Any]:
         return default_to_dict(self, path=self.path, threads=self.threads, precision=self.precision)
@@ -54,7 +54,7 @@ class BertqDocumentEmbedder:
     def run(self, documents: list[Document]) -> dict[str, Any]:
         self.warm_up()
         assert self._model is not None
-        vectors = self._model.encode([document.content or "" for document in documents], truncate=True).tolist()
+        vectors = self._model.encode_document([document.content or "" for document in documents], truncate=True).tolist()
         return {"documents": [dataclasses.replace(d, embedding=v) for d, v in zip(documents, vectors)]}
 
     def to_dict(self) -> dict[str, Any]:

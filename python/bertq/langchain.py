@@ -15,14 +15,15 @@ from .model import Model
 
 
 class BertqEmbeddings(Embeddings):
-    """Texts that are too long are cut."""
+    """Texts that are too long are cut. The file's prompts for queries and documents apply."""
 
     def __init__(self, path: str | os.PathLike[str], **options: Any) -> None:
         self.model = Model(path, **options)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        vectors: list[list[float]] = self.model.encode(texts, truncate=True).tolist()
+        vectors: list[list[float]] = self.model.encode_document(texts, truncate=True).tolist()
         return vectors
 
     def embed_query(self, text: str) -> list[float]:
-        return self.embed_documents([text])[0]
+        vector: list[float] = self.model.encode_query(text, truncate=True).tolist()
+        return vector

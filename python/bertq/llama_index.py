@@ -17,7 +17,7 @@ from .model import Model
 
 
 class BertqEmbedding(BaseEmbedding):
-    """Texts that are too long are cut."""
+    """Texts that are too long are cut. The file's prompts for queries and documents apply."""
 
     _model: Model = PrivateAttr()
 
@@ -30,14 +30,15 @@ class BertqEmbedding(BaseEmbedding):
         return "BertqEmbedding"
 
     def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
-        vectors: list[list[float]] = self._model.encode(texts, truncate=True).tolist()
+        vectors: list[list[float]] = self._model.encode_document(texts, truncate=True).tolist()
         return vectors
 
     def _get_text_embedding(self, text: str) -> list[float]:
         return self._get_text_embeddings([text])[0]
 
     def _get_query_embedding(self, query: str) -> list[float]:
-        return self._get_text_embedding(query)
+        vector: list[float] = self._model.encode_query(query, truncate=True).tolist()
+        return vector
 
     async def _aget_query_embedding(self, query: str) -> list[float]:
         return await asyncio.to_thread(self._get_query_embedding, query)

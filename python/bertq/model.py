@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import weakref
 from types import MappingProxyType
@@ -13,7 +14,7 @@ import numpy as np
 from . import _library, _texts
 from ._library import call, library, take_json, take_lines
 from ._progress import Progress, Watch
-from .errors import UsageError
+from .errors import UnsupportedError, UsageError, of_line
 
 Text = Union[str, "tuple[str, str]"]
 
@@ -125,6 +126,16 @@ class Model:
         """Names of a head's labels, in the order of its scores."""
         return list(self._info["labels"])
 
+    @property
+    def tasks(self) -> list[str]:
+        """All that the file can answer."""
+        return list(self._info["tasks"])
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """The file's prompts by their names."""
+        return dict(self._info["prompts"])
+
     def __repr__(self) -> str:
         return f"<bertq.Model {self.path!r} {self.precision} {self.dimension} numbers{'' if self._handle else ', closed'}>"
 
@@ -153,19 +164,26 @@ class Model:
     # ---- Vectors ----
 
     @overload
-    def encode(self, texts: str, *, truncate: bool = ..., out: np.ndarray | None = ..., progress: Any = ...) -> np.ndarray: ...
+    def encode(
+        self, texts: str, *, prompt: str | None = ..., prompt_name: str | None = ..., truncate: bool = ...,
+        out: np.ndarray | None = ..., progress: Any = ...,
+    ) -> np.ndarray: ...
     @overload
     def encode(
-        self, texts: Iterable[Text], *, truncate: bool = ..., out: np.ndarray | None = ..., progress: Any = ...
+        self, texts: Iterable[Text], *, prompt: str | None = ..., prompt_name: str | None = ..., truncate: bool = ...,
+        out: np.ndarray | None = ..., progress: Any = ...,
     ) -> np.ndarray: ...
 
     def encode(
-        self, texts: Any, *, truncate: bool = False, out: np.ndarray | None = None, progress: bool | Watch = False
+        self, texts: Any, *, prompt: str | None = None, prompt_name: str | None = None, truncate: bool = False,
+        out: np.ndarray | None = None, progress: bool | Watch = False,
     ) -> np.ndarray:
         """A vector for each text, float32 `[texts, dimension]`; for a single str `[dimension]`.
 
         Args:
             texts: a str, or any iterable of str, or of pairs of str.
+            prompt: words before each text; None for the file's default prompt, "" for none.
+            prompt_name: one of the file's prompts instead, by its name; `prompts` has them.
             truncate: cuts what is too long; otherwise that is an error, which says how long it is.
             out: where the vectors go: float32, C-contiguous, of their shape.
             progress: shows a bar where tqdm is installed; or a function of (texts done, texts).
@@ -174,8 +192,23 @@ class Model:
             UsageError for a text that is too long, with its place; TypeError for what is no text.
         """
         some, alone = _texts.listed(texts)
-        result = self._vectors(library.bertq_embed, _texts.batch(some), self.dimension, truncate, out, progress)
+        result = self._vectors(
+            library.bertq_embed, _texts.batch(some), self.dimension, truncate, out, progress, prompt=prompt, prompt_name=prompt_name)
         return result[0] if alone else result
+
+    def encode_query(self, texts: Any, *, truncate: bool = False, progress: bool | Watch = False) -> np.ndarray:
+        """Vectors of what is searched for: behind the file's prompt named "query", where it has one."""
+        found: np.ndarray = self.encode(texts, prompt_name=self._prompt("query"), truncate=truncate, progress=progress)
+        return found
+
+    def encode_document(self, texts: Any, *, truncate: bool = False, progress: bool | Watch = False) -> np.ndarray:
+        """Vectors of what is found: behind the file's prompt named "document", "passage" or "corpus", the first that it has."""
+        name = self._prompt("document", "passage", "corpus")
+        found: np.ndarray = self.encode(texts, prompt_name=name, truncate=truncate, progress=progress)
+        return found
+
+    def _prompt(self, *names: str) -> str | None:
+        return next((name for name in names if name in self.prompts), None)
 
     def encode_each(
         self, texts: Iterable[Text], *, truncate: bool = False, progress: bool | Watch = False
@@ -197,14 +230,16 @@ class Model:
         """A vector for each text that is token ids already, the special ones included."""
         return self._vectors(library.bertq_embed, _texts.id_batch(ids, types), self.dimension, False, out, progress)
 
-    def encode_arrow(self, array: Any, *, fixed: bool = True, truncate: bool = False) -> Any:
+    def encode_arrow(
+        self, array: Any, *, prompt: str | None = None, prompt_name: str | None = None, fixed: bool = True, truncate: bool = False
+    ) -> Any:
         """Vectors for a pyarrow array of strings, which are not copied: a FixedSizeListArray of float32, null for null.
 
         `fixed=False` gives a list<float>, which Spark takes.
         """
         from . import arrow
 
-        return arrow.encode(self, array, fixed=fixed, truncate=truncate)
+        return arrow.encode(self, array, fixed=fixed, truncate=truncate, prompt=prompt, prompt_name=prompt_name)
 
     def pooled(self, texts: Iterable[Text], *, truncate: bool = False) -> np.ndarray:
         """The pooler's output for each text, float32 `[texts, hidden size]`."""
@@ -214,13 +249,14 @@ class Model:
     def _vectors(
         self, function: Callable[..., int], batch: _texts.Batch, width: int, truncate: bool, out: np.ndarray | None,
         progress: bool | Watch, failures: dict[int, str] | None = None, counts: dict[str, int] | None = None,
+        prompt: str | None = None, prompt_name: str | None = None,
     ) -> np.ndarray:
         handle = self._open
         result = _rows(out, batch.count, width)
         with Progress(progress, batch.count) as bar:
             for block in batch.blocks():
                 rows = result[block.first : block.first + block.count]
-                request = _request(truncate)
+                request = _request(truncate, prompt, prompt_name)
                 lines = ctypes.c_void_p()
                 with _placed(block.first):
                     call(
@@ -294,6 +330,117 @@ class Model:
         return _library.take(text).decode()
 
 
+    # ---- Answers of heads ----
+
+    def classify(self, texts: Any, *, truncate: bool = False) -> Any:
+        """For each text, or pair of texts, its labels, best first: `[{"label": "joy", "score": 0.98, "logit": 3.1}, ...]`."""
+        return self._heads("classify", texts, truncate, "labels")
+
+    def rerank(
+        self, query: str, documents: Sequence[str], *, top: int | None = None, truncate: bool = False
+    ) -> list[dict[str, Any]]:
+        """Documents in falling order of how well they fit a query: `[{"document": 2, "score": 0.9, "logit": 2.2}, ...]`.
+
+        Equal scores keep the documents' order.
+        """
+        if "rerank" not in self.tasks:
+            raise UnsupportedError(f"{self.path} has no classifier of one logit to rank with", "unsupported")
+        if top is not None and top < 1:
+            raise UsageError(f"the best {top} documents; expected at least 1", "usage")
+        answers = self._answers("classify", [(query, document) for document in documents], truncate)
+        ranked = [
+            {"document": index, "score": answer["score"], "logit": answer["logit"]} for index, answer in enumerate(answers)]
+        ranked.sort(key=lambda item: -item["score"])
+        return ranked[:top]
+
+    def tag(self, texts: Any, *, aggregate: str = "simple", truncate: bool = False) -> Any:
+        """For each text its entities: `[{"label": "PER", "score": ..., "start": 0, "end": 5, "text": "Alice", ...}, ...]`.
+
+        `start` and `end` count characters of the str. `aggregate`: "none", "simple", "first", "average" or "max".
+        """
+        return self._heads("tag", texts, truncate, "entities", aggregate=aggregate)
+
+    def answer(
+        self, question: str | Sequence[str], context: str | Sequence[str], *, top: int = 1, longest: int = 15, stride: int = 128,
+        window: int | None = None, no_answer: bool = False, truncate: bool = False,
+    ) -> Any:
+        """Parts of a context that answer a question, best first: `[{"text": ..., "start": ..., "end": ..., "score": ...}]`.
+
+        Long contexts are read in windows that share `stride` tokens. Lists of as many questions and contexts give a list.
+        """
+        alone = isinstance(question, str)
+        questions = [question] if isinstance(question, str) else list(question)
+        contexts = [context] * len(questions) if isinstance(context, str) else list(context)
+        if len(questions) != len(contexts):
+            raise UsageError(f"{len(questions)} questions and {len(contexts)} contexts", "usage")
+        settings = {"top": top, "longest": longest, "stride": stride, "window": window, "no_answer": no_answer}
+        found = [line["answers"] for line in self._answers("answer", list(zip(questions, contexts)), truncate, settings)]
+        return found[0] if alone else found
+
+    def fill_mask(self, texts: Any, *, top: int = 5, targets: Sequence[str] | None = None, truncate: bool = False) -> Any:
+        """For each text its masks with the words that fit: `[{"start": ..., "candidates": [{"token": "paris", ...}]}, ...]`."""
+        return self._heads("fill-mask", texts, truncate, "masks", top=top, targets=None if targets is None else list(targets))
+
+    def next_sentence(self, pairs: Iterable[tuple[str, str]], *, truncate: bool = False) -> np.ndarray:
+        """For each pair how likely the second follows the first, float32."""
+        return np.array(
+            [line["is_next"] for line in self._answers("next-sentence", list(pairs), truncate)], np.float32)
+
+    def choose(self, text: str, choices: Sequence[str]) -> dict[str, Any]:
+        """Which of several continuations fits a text: `{"choice": 1, "scores": [...], "logits": [...]}`."""
+        return self._answers("choose", [text], False, {"choices": list(choices)})[0]
+
+    def zero_shot(
+        self, texts: Any, labels: Sequence[str], *, hypothesis: str | None = None, multi: bool = False, truncate: bool = False
+    ) -> Any:
+        """For each text how well each of any labels fits, best first. `hypothesis` is a sentence with {} for the label."""
+        return self._heads("zero-shot", texts, truncate, "labels", labels=list(labels), hypothesis=hypothesis, multi=multi)
+
+    def sparse(self, texts: Any, *, truncate: bool = False) -> Any:
+        """For each text the vocabulary's ids that it is about, int32, and their weights, float32, best first."""
+        some, alone = _texts.listed(texts)
+        found = [
+            (np.array(line["indices"], np.int32), np.array(line["values"], np.float32))
+            for line in self._answers("sparse", some, truncate)]
+        return found[0] if alone else found
+
+    def multi_vector(self, texts: Any, *, query: bool = False, truncate: bool = False) -> Any:
+        """For each text a short vector of each token (ColBERT), float32; `query=True` for what is searched for."""
+        some, alone = _texts.listed(texts)
+        handle = self._open
+        found: list[np.ndarray] = []
+        for block in _texts.batch(some).blocks():
+            offsets = np.zeros(block.count + 1, np.int64)
+            request, width, values = _request(truncate), ctypes.c_size_t(), ctypes.c_void_p()
+            with _placed(block.first):
+                call(
+                    library.bertq_multi_vectors, handle.pointer, block.pointer, int(query), ctypes.byref(request),
+                    offsets.ctypes.data, ctypes.byref(width), ctypes.byref(values))
+            rows = np.frombuffer(_library.take(values), np.float32).reshape(-1, width.value or 1)
+            found += [rows[offsets[i] : offsets[i + 1]] for i in range(block.count)]
+        return found[0] if alone else found
+
+    def _heads(self, task: str, texts: Any, truncate: bool, member: str, **settings: Any) -> Any:
+        some, alone = _texts.listed(texts)
+        found = [line[member] for line in self._answers(task, some, truncate, settings)]
+        return found[0] if alone else found
+
+    def _answers(self, task: str, texts: list[Any], truncate: bool, settings: Any = None) -> list[dict[str, Any]]:
+        """What bert-run writes for each text."""
+        handle = self._open
+        answers: list[dict[str, Any]] = []
+        for block in _texts.batch(texts).blocks():
+            request, lines = _request(truncate), ctypes.c_void_p()
+            call(
+                library.bertq_answer, handle.pointer, task.encode(), block.pointer, ctypes.byref(request),
+                json.dumps(settings).encode() if settings else None, ctypes.byref(lines))
+            for line in take_lines(lines):
+                if "error" in line:
+                    raise of_line(line["error"], block.first + line["index"])
+                answers.append(line)
+        return answers
+
+
 def _reopen(path: str, arguments: dict[str, Any], fingerprint: str) -> Model:
     """A model in another process, if the file there is the same."""
     model = Model(path, **arguments)
@@ -304,8 +451,19 @@ def _reopen(path: str, arguments: dict[str, Any], fingerprint: str) -> Model:
     return model
 
 
-def _request(truncate: bool) -> _library.Request:
-    return _library.Request(size=ctypes.sizeof(_library.Request), truncates=int(bool(truncate)), priority=0)
+def _request(truncate: bool, prompt: str | None = None, prompt_name: str | None = None) -> _library.Request:
+    return _library.Request(
+        size=ctypes.sizeof(_library.Request), truncates=int(bool(truncate)), priority=0,
+        prompt=None if prompt is None else _words(prompt, "the prompt"),
+        prompt_name=None if prompt_name is None else _words(prompt_name, "the prompt's name"))
+
+
+def _words(text: str, what: str) -> bytes:
+    if not isinstance(text, str):
+        raise TypeError(f"{what} is {type(text).__name__}, expected str")
+    if "\0" in text:
+        raise UsageError(f"{what} holds a zero byte", "usage")
+    return text.encode()
 
 
 def _rows(out: np.ndarray | None, count: int, width: int) -> np.ndarray:

@@ -30,8 +30,14 @@ class BertqEncoder(AbsEncoder):  # type: ignore[misc]
             "max_tokens": self.model.max_tokens, "languages": None, "framework": [], "similarity_fn_name": ScoringFunction.COSINE})
         self.mteb_model_meta = meta
 
-    def encode(self, inputs: Any, **_: Any) -> np.ndarray:
-        return self.model.encode([text for batch in inputs for text in batch["text"]], truncate=True)
+    def encode(self, inputs: Any, *, prompt_type: Any = None, **_: Any) -> np.ndarray:
+        texts = [text for batch in inputs for text in batch["text"]]
+        kind = getattr(prompt_type, "value", prompt_type)
+        if kind == "query":
+            return self.model.encode_query(texts, truncate=True)
+        if kind == "document":
+            return self.model.encode_document(texts, truncate=True)
+        return self.model.encode(texts, truncate=True)
 
 
 def load(path: str | os.PathLike[str], **options: Any) -> BertqEncoder:

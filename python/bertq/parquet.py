@@ -21,7 +21,7 @@ ROWS = 16_384
 
 def embed(
     source: str | os.PathLike[str], target: str | os.PathLike[str], *, model: Model, column: str, name: str = "embedding",
-    truncate: bool = False, progress: Any = False,
+    truncate: bool = False, prompt_name: str | None = None, progress: Any = False,
 ) -> None:
     """Writes a Parquet file with all columns of another, and a column of vectors, list<float>, null for null.
 
@@ -40,14 +40,14 @@ def embed(
             raise UsageError(f"{source} has a column {name!r} already: name another for the vectors", "usage")
         schema = _with_vectors(schema, name, model)
         parts = f"{target}.parts"
-        key = _key(source, model, column, name, truncate)
+        key = _key(source, model, column, name, truncate, prompt_name)
         _begin(parts, key)
         total, count = file.metadata.num_rows, 0
         with Progress(progress, total) as bar:
             for number, batch in enumerate(file.iter_batches(batch_size=ROWS)):
                 path = os.path.join(parts, f"{number:06}.parquet")
                 if not os.path.exists(path):
-                    _write(path, _answered(batch, model, column, truncate, schema, count))
+                    _write(path, _answered(batch, model, column, truncate, prompt_name, schema, count))
                 count += batch.num_rows
                 bar.advance(batch.num_rows)
     _join(parts, target, schema)
@@ -59,11 +59,11 @@ def _with_vectors(schema: pa.Schema, name: str, model: Model) -> pa.Schema:
     return schema.with_metadata({**(schema.metadata or {}), **note})
 
 
-def _key(source: str, model: Model, column: str, name: str, truncate: bool) -> str:
+def _key(source: str, model: Model, column: str, name: str, truncate: bool, prompt_name: str | None) -> str:
     """What the parts of two runs must share."""
     state = os.stat(source)
     return json.dumps(
-        [os.path.realpath(source), state.st_size, state.st_mtime_ns, model.fingerprint, column, name, truncate, ROWS])
+        [os.path.realpath(source), state.st_size, state.st_mtime_ns, model.fingerprint, column, name, truncate, prompt_name, ROWS])
 
 
 def _begin(parts: str, key: str) -> None:
@@ -82,10 +82,10 @@ def _begin(parts: str, key: str) -> None:
 
 
 def _answered(
-    batch: pa.RecordBatch, model: Model, column: str, truncate: bool, schema: pa.Schema, first: int
+    batch: pa.RecordBatch, model: Model, column: str, truncate: bool, prompt_name: str | None, schema: pa.Schema, first: int
 ) -> pa.Table:
     try:
-        rows, null = arrow.vectors(model, batch.column(column), truncate=truncate)
+        rows, null = arrow.vectors(model, batch.column(column), truncate=truncate, prompt_name=prompt_name)
     except BertqError as error:
         if error.text is not None:
             raise UsageError(f"row {first + error.text}, counted from 0: {error.args[0]}", error.kind) from error

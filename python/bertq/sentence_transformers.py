@@ -28,10 +28,12 @@ class BertqModule(InputModule):
         self.path = self.model.path
 
     def preprocess(self, inputs: Any, prompt: str | None = None, **_: Any) -> dict[str, Any]:
-        return {"texts": [(prompt or "") + text for text in inputs]}
+        # The file's default prompt stands aside for another.
+        return {"texts": list(inputs), "prompt": prompt or None}
 
     def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
-        features["sentence_embedding"] = torch.from_numpy(self.model.encode(features.pop("texts"), truncate=True))
+        features["sentence_embedding"] = torch.from_numpy(
+            self.model.encode(features.pop("texts"), prompt=features.pop("prompt"), truncate=True))
         return features
 
     def get_embedding_dimension(self) -> int:
@@ -46,5 +48,7 @@ class BertqModule(InputModule):
 
 
 def load(path: str | os.PathLike[str], *, prompts: dict[str, str] | None = None, **options: Any) -> SentenceTransformer:
-    """A SentenceTransformer that computes with bertq on the CPU."""
-    return SentenceTransformer(modules=[BertqModule(path, **options)], prompts=prompts, device="cpu")
+    """A SentenceTransformer that computes with bertq on the CPU; its prompts are the file's unless others are given."""
+    module = BertqModule(path, **options)
+    prompts = module.model.prompts if prompts is None else prompts
+    return SentenceTransformer(modules=[module], prompts=prompts or None, device="cpu")

@@ -85,7 +85,7 @@ def _fields(schema: Any, output: str, failures: str | None, metadata: Mapping[st
 
 def embed(
     df: Any, column: str, path: str | os.PathLike[str], *, output: str = "embedding", failures: str | None = None,
-    precision: str | None = None, truncate: bool = False, ship: bool = True, distinct: bool = False,
+    precision: str | None = None, truncate: bool = False, prompt_name: str | None = None, ship: bool = True, distinct: bool = False,
     counters: Counters | None = None,
 ) -> Any:
     """The table with a column of vectors, array<float>, null where the text is null.
@@ -98,6 +98,7 @@ def embed(
         failures: a second new column, null, or why a text has no vector; without it one bad text fails the job.
         precision: "int8" or "float"; None for int8 where the file has it.
         truncate: cuts texts that are too long; otherwise they are failures.
+        prompt_name: one of the file's prompts, to stand before each text; None for its default one.
         ship: gives each executor a copy of the file; False where the path is the same on all nodes, which then share memory.
         distinct: embeds texts that stand more than once only once, and joins the vectors back.
         counters: counts texts, tokens, and texts that were cut, in Spark's accumulators.
@@ -108,16 +109,17 @@ def embed(
     model = Shipped(spark, path, precision=precision, ship=ship)
     schema = _fields(df.schema, output, failures, model.metadata)
     if distinct:
-        return _joined(df, column, model, output, failures, truncate, counters, schema)
-    return df.mapInArrow(_mapper(model, column, failures is not None, truncate, counters), schema)
+        return _joined(df, column, model, output, failures, truncate, prompt_name, counters, schema)
+    return df.mapInArrow(_mapper(model, column, failures is not None, truncate, prompt_name, counters), schema)
 
 
 def _joined(
-    df: Any, column: str, model: Shipped, output: str, failures: str | None, truncate: bool, counters: Counters | None, schema: Any
+    df: Any, column: str, model: Shipped, output: str, failures: str | None, truncate: bool, prompt_name: str | None,
+    counters: Counters | None, schema: Any,
 ) -> Any:
     texts = df.select(column).where(df[column].isNotNull()).distinct()
     vectors = texts.mapInArrow(
-        _mapper(model, column, failures is not None, truncate, counters), _fields(texts.schema, output, failures, model.metadata))
+        _mapper(model, column, failures is not None, truncate, prompt_name, counters), _fields(texts.schema, output, failures, model.metadata))
     # A name of its own, so that the join leaves one column of texts.
     key = f"{column}__bertq"
     joined = df.join(vectors.withColumnRenamed(column, key), on=df[column] == _column(key), how="left").drop(key)
@@ -132,7 +134,7 @@ def _column(name: str) -> Any:
 
 
 def _mapper(
-    model: Shipped, column: str, reports: bool, truncate: bool, counters: Counters | None
+    model: Shipped, column: str, reports: bool, truncate: bool, prompt_name: str | None, counters: Counters | None
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     arguments, add = model.arguments(), counters.add if counters else None
 
@@ -142,7 +144,8 @@ def _mapper(
             reasons: dict[int, str] | None = {} if reports else None
             counts: dict[str, int] = {}
             rows, null = arrow.vectors(
-                opened, batch.column(batch.schema.get_field_index(column)), truncate=truncate, failures=reasons, counts=counts)
+                opened, batch.column(batch.schema.get_field_index(column)), truncate=truncate, prompt_name=prompt_name,
+                failures=reasons, counts=counts)
             if add is not None:
                 add(len(rows), counts.get("tokens", 0), counts.get("truncated", 0))
             yield pa.RecordBatch.from_arrays(
@@ -187,7 +190,8 @@ class Counters:
 
 
 def embed_udf(
-    spark: Any, path: str | os.PathLike[str], *, precision: str | None = None, truncate: bool = False, ship: bool = True
+    spark: Any, path: str | os.PathLike[str], *, precision: str | None = None, truncate: bool = False, prompt_name: str | None = None,
+    ship: bool = True,
 ) -> Any:
     """A function of columns and of SQL: string to array<float>, null to null.
 
@@ -200,7 +204,7 @@ def embed_udf(
     if hasattr(F, "arrow_udf"):
 
         def of_arrow(texts: pa.Array) -> pa.Array:
-            return model_of_worker(*arguments).encode_arrow(texts, fixed=False, truncate=truncate)
+            return model_of_worker(*arguments).encode_arrow(texts, prompt_name=prompt_name, fixed=False, truncate=truncate)
 
         of_arrow.__annotations__ = {"texts": pa.Array, "return": pa.Array}
         return F.arrow_udf(of_arrow, "array<float>")
@@ -208,7 +212,8 @@ def embed_udf(
     import pandas as pd
 
     def of_pandas(texts: Any) -> Any:
-        found = model_of_worker(*arguments).encode_arrow(pa.Array.from_pandas(texts), fixed=False, truncate=truncate)
+        found = model_of_worker(*arguments).encode_arrow(
+            pa.Array.from_pandas(texts), prompt_name=prompt_name, fixed=False, truncate=truncate)
         return pd.Series(found.to_numpy(zero_copy_only=False))
 
     of_pandas.__annotations__ = {"texts": pd.Series, "return": pd.Series}

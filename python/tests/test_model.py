@@ -1,13 +1,18 @@
 """Vectors, tokens and errors of a model, beside bert-run's and the library's own tokens."""
 
+import json
 import math
+import pathlib
 import pickle
+import shutil
 import threading
 
 import numpy as np
 import pytest
 
 import bertq
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
 def same(a, b):
@@ -85,6 +90,29 @@ def test_a_token_type_changes_the_vector(model):
     ids = model.tokenize("a bird sings")
     second = model.encode_ids([ids], [[1] * len(ids)])
     assert not same(second, model.encode_ids([ids]))
+
+
+def test_a_prompt_stands_before_each_text(model):
+    assert same(model.encode(["sings", "x"], prompt="a bird "), model.encode(["a bird sings", "a bird x"]))
+    assert same(model.encode("sings", prompt=""), model.encode("sings", prompt_name=None))
+    with pytest.raises(ValueError, match="no prompt 'query'"):
+        model.encode("a", prompt_name="query")
+    with pytest.raises(ValueError, match="exclude"):
+        model.encode("a", prompt="a", prompt_name="b")
+    with pytest.raises(TypeError):
+        model.encode("a", prompt=3)
+
+
+def test_prompts_of_the_file_stand_before_queries_and_documents(tmp_path):
+    folder = shutil.copytree(ROOT / "Tests/Fixtures/tiny", tmp_path / "checkpoint")
+    settings = {"prompts": {"query": "a bird ", "passage": "the road "}, "default_prompt_name": "passage"}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(settings))
+    model = bertq.Model(bertq.convert(folder, tmp_path / "m.bertq", calibrate=False).path)
+    assert model.prompts == settings["prompts"]
+    bare = lambda text: model.encode(text, prompt="")  # noqa: E731
+    assert same(model.encode_query("sings"), bare("a bird sings"))
+    assert same(model.encode_document(["sings"]), bare(["the road sings"]))
+    assert same(model.encode("sings"), bare("the road sings"))
 
 
 def test_pairs_have_both_texts_tokens(model):

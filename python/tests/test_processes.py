@@ -4,10 +4,13 @@ import multiprocessing
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 
 import numpy as np
 import pytest
@@ -160,3 +163,40 @@ time.sleep(0.2)
 def test_the_interpreter_ends_while_a_daemon_thread_is_in_a_call(model_path):
     run = subprocess.run([sys.executable, "-c", LEAVING, model_path], capture_output=True, text=True, timeout=60)
     assert (run.returncode, run.stderr) == (0, "")
+
+
+APPLICATION = """
+import os, bertq
+model = bertq.Model(os.environ["MODEL"], threads=2)
+model.encode("used before the fork")
+
+def application(environment, start):
+    start("200 OK", [("X-Process", str(os.getpid()))])
+    return [model.encode("a bird sings").tobytes()]
+"""
+
+
+def test_a_server_that_loads_before_it_forks(model_path, model, tmp_path):
+    pytest.importorskip("gunicorn")
+    (tmp_path / "application.py").write_text(APPLICATION)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "--preload", "--workers", "3", "--bind", f"127.0.0.1:{port}", "application"], cwd=tmp_path,
+        env={**os.environ, "MODEL": model_path, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        stderr=subprocess.DEVNULL)
+    try:
+        processes, expected = set(), model.encode("a bird sings").tobytes()
+        end = time.monotonic() + 120
+        while len(processes) < 2 and time.monotonic() < end:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60) as answer:
+                    processes.add(answer.headers["X-Process"])
+                    assert answer.read() == expected
+            except urllib.error.URLError:
+                time.sleep(0.2)
+        assert len(processes) >= 2
+    finally:
+        server.terminate()
+        server.wait()

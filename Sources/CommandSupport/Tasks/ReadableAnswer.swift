@@ -1,3 +1,4 @@
+import BertAnswers
 import BertErrors
 import Bertq
 

@@ -14,7 +14,7 @@ package enum TaskAnswer: Sendable {
   case sparse(SparseWeights)
 
   /// The members of a result line, beside `index` and `id`.
-  var members: [(String, JSON)] {
+  package var members: [(String, JSON)] {
     switch self {
     case .labels(let found):
       let labels = ("labels", JSON.array(found.labels.map { Self.json($0, withLogit: true) }))
@@ -44,7 +44,7 @@ package enum TaskAnswer: Sendable {
   }
 
   /// Appends the members, each with a comma before it.
-  func write(into line: inout [UInt8]) {
+  package func write(into line: inout [UInt8]) {
     for (name, value) in members {
       line.append(UInt8(ascii: ","))
       JSON.write(name, into: &line)
@@ -61,7 +61,7 @@ package enum TaskAnswer: Sendable {
     return .object(JSONObject(members))
   }
 
-  static func json(_ document: RankedDocument) -> JSON {
+  package static func json(_ document: RankedDocument) -> JSON {
     [
       "document": .integer(document.document), "score": .float(document.score),
       "logit": .float(document.logit),

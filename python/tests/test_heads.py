@@ -1,0 +1,127 @@
+"""Heads from Python give what bert-run writes, on small models with each head."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+import numpy as np
+import pytest
+
+import bertq
+import head_checkpoints
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+
+
+def test_a_model_without_a_head_says_what_it_lacks(model):
+    assert "embedding" in model.tasks and "classify" not in model.tasks
+    for ask in (lambda: model.classify("a"), lambda: model.tag("a"), lambda: model.rerank("a", ["b"]), lambda: model.answer("a", "b"),
+                lambda: model.choose("a", ["b"]), lambda: model.multi_vector("a")):
+        with pytest.raises(NotImplementedError):
+            ask()
+
+
+def test_settings_of_other_tasks_are_refused(model):
+    with pytest.raises((ValueError, NotImplementedError)):
+        model._answers("tag", ["a"], False, {"stride": 3})
+    with pytest.raises(ValueError):
+        model._answers("none", ["a"], False)
+
+
+@pytest.fixture(scope="module")
+def heads(tmp_path_factory):
+    """A model with each head, made when it is asked for."""
+    folder = tmp_path_factory.mktemp("heads")
+
+    def path(head):
+        made = folder / f"{head}.bertq"
+        if not made.exists():
+            try:
+                bertq.convert(head_checkpoints.write(folder / head, head), made, calibrate=False)
+            except bertq.MalformedError as error:
+                if head != "multi-vector":
+                    raise
+                pytest.skip(f"no converter for ColBERT's checkpoints: {error}")
+        return str(made)
+
+    return path
+
+
+TEXTS = ["A bird sings in Paris.", "Angela Merkel met Obama in Berlin.", "I hate this.", "Das ist ein Text."]
+PAIRS = [("Who sings?", "A bird sings in Paris, and nobody listens to it."), ("Where?", "The road leads to the sea.")]
+# The head, bert-run's options, the lines that it reads, what of its results is compared, and the same from Python.
+CASES = {
+    "classify": ([], [{"text": t} for t in TEXTS], "labels", lambda m: m.classify(TEXTS)),
+    "tag": (["--aggregate", "first"], [{"text": t} for t in TEXTS], "entities", lambda m: m.tag(TEXTS, aggregate="first")),
+    "answer": (
+        ["--top", "3"], [{"text": q, "pair": c} for q, c in PAIRS], "answers",
+        lambda m: m.answer([q for q, _ in PAIRS], [c for _, c in PAIRS], top=3)),
+    "fill-mask": (
+        ["--top", "4"], [{"text": "Paris is the [MASK] of France."}], "masks",
+        lambda m: m.fill_mask(["Paris is the [MASK] of France."], top=4)),
+    "next-sentence": (
+        [], [{"text": a, "pair": b} for a, b in PAIRS], "is_next", lambda m: m.next_sentence(PAIRS).tolist()),
+    "choose": (
+        [], [{"text": "The bird", "choices": ["sings", "is a road"]}], "scores",
+        lambda m: [m.choose("The bird", ["sings", "is a road"])["scores"]]),
+    "rerank": (
+        [], [{"query": "birds", "documents": TEXTS}], "ranking", lambda m: [m.rerank("birds", TEXTS)]),
+    "multi-vector": (
+        [], [{"text": t} for t in TEXTS], "vectors",
+        lambda m: [rows.tolist() for rows in m.multi_vector(TEXTS)]),
+    "sparse": (
+        [], [{"text": t} for t in TEXTS], "values", lambda m: [values.tolist() for _, values in m.sparse(TEXTS)]),
+}
+
+
+def rounded(value):
+    """Numbers as float32: JSON has fewer digits than the doubles that Python makes of them."""
+    if isinstance(value, float):
+        return float(np.float32(value))
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    if isinstance(value, dict):
+        return {name: rounded(item) for name, item in value.items()}
+    return value
+
+
+@pytest.mark.parametrize("task", CASES)
+def test_a_head_gives_what_bert_run_writes(task, heads):
+    program = os.environ.get("BERTQ_BERT_RUN") or ROOT / ".build/release/bert-run"
+    if not os.path.exists(program):
+        pytest.skip("bert-run is not built")
+    options, lines, member, ask = CASES[task]
+    # Weights of masked words make sparse vectors too.
+    path = heads("fill-mask" if task == "sparse" else task)
+    run = subprocess.run([program, path, "--task", task, "--jsonl", "--format", "jsonl", *options], capture_output=True,
+                         input="".join(json.dumps(line) + "\n" for line in lines), text=True)
+    assert run.returncode == 0, run.stderr
+    expected = [json.loads(line)[member] for line in run.stdout.splitlines()]
+    model = bertq.Model(path)
+    assert task in model.tasks
+    assert len(expected) == len(lines) and rounded(ask(model)) == rounded(expected)
+
+
+def test_zero_shot(heads):
+    found = bertq.Model(heads("zero-shot")).zero_shot(TEXTS[0], ["animals", "roads"], hypothesis="This is about {}.")
+    assert {item["label"] for item in found} == {"animals", "roads"} and found[0]["score"] >= found[1]["score"]
+    assert abs(sum(item["score"] for item in found) - 1) < 1e-5
+
+
+def test_entities_have_the_characters_of_the_str(heads):
+    text = "𝄞 é Alice met Bob in Köln"
+    for entity in bertq.Model(heads("tag")).tag(text, aggregate="none"):
+        assert text[entity["start"] : entity["end"]] == entity["text"]
+
+
+def test_a_bad_text_is_named(heads):
+    model = bertq.Model(heads("classify"))
+    with pytest.raises(bertq.TextError, match="truncate=True") as caught:
+        model.classify(["a", "bird " * 500])
+    assert caught.value.text == 1 and caught.value.kind == "too-long"
+    assert len(model.classify(["a", "bird " * 500], truncate=True)) == 2
+    with pytest.raises(ValueError, match="the best 0"):
+        bertq.Model(heads("rerank")).rerank("a", ["b"], top=0)
+    with pytest.raises(ValueError, match="aggregate"):
+        bertq.Model(heads("tag")).tag("a", aggregate="sum")
