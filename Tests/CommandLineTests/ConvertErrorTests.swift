@@ -88,13 +88,24 @@ struct ConvertErrorTests {
       ("a negative size", .malformed, ["hidden_size"], { $0["hidden_size"] = -20 }),
       ("a huge size", .unsupported, ["hidden_size"], { $0["hidden_size"] = 1_000_000_000_000 }),
       (
-        "RoBERTa", .unsupported, ["roberta"],
+        "a family that is not taken", .unsupported, ["deberta-v2"],
+        {
+          $0["model_type"] = "deberta-v2"
+          $0["architectures"] = ["DebertaV2Model"]
+        }
+      ),
+      ("ALBERT", .unsupported, ["albert"], { $0["model_type"] = "albert" }),
+      (
+        "RoBERTa with a vocab.txt alone", .unsupported, ["tokenizer.json", "--ids-only"],
         {
           $0["model_type"] = "roberta"
           $0["architectures"] = ["RobertaModel"]
         }
       ),
-      ("DistilBERT", .unsupported, ["distilbert"], { $0["model_type"] = "distilbert" }),
+      (
+        "DistilBERT with BERT's tensors", .malformed, ["token_type_embeddings"],
+        { $0["model_type"] = "distilbert" }
+      ),
       (
         "relative positions", .unsupported, ["relative_key"],
         { $0["position_embedding_type"] = "relative_key" }
