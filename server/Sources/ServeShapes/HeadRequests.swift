@@ -27,13 +27,17 @@ package struct RerankRequest: Sendable {
       throw JSONBody.missing("documents")
     }
     self.key = key
-    documents = try Self.documents(value, key, limits)
+    self.documents = try Self.documents(value, key, limits)
     model = try body.string("model")
-    top = try body.integer("top_n", least: 1) ?? body.integer("top_k", least: 1)
+    let (topN, topK) = (
+      try body.integer("top_n", least: 1), try body.integer("top_k", least: 1)
+    )
+    top = topN ?? topK
     truncates = try body.bool("truncate") ?? false
     cutsBeginning = try body.choice("truncation_direction", ["left", "right"]) == "left"
     isRaw = try body.bool("raw_scores") ?? false
-    returnsDocuments = try body.bool("return_documents") ?? body.bool("return_text") ?? false
+    let (documents, texts) = (try body.bool("return_documents"), try body.bool("return_text"))
+    returnsDocuments = documents ?? texts ?? false
     documentTokens = try body.integer("max_tokens_per_doc", least: 1)
     if query.isEmpty {
       throw ServeError(.invalidRequest, "query is an empty string", place: "query")
