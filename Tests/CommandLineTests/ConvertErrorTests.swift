@@ -96,6 +96,13 @@ struct ConvertErrorTests {
       ),
       ("ALBERT", .unsupported, ["albert"], { $0["model_type"] = "albert" }),
       (
+        "a model_type of null", .malformed, ["model_type is null"],
+        {
+          $0["model_type"] = .null
+          $0["architectures"] = ["XLMRobertaModel"]
+        }
+      ),
+      (
         "RoBERTa with a vocab.txt alone", .unsupported, ["tokenizer.json", "--ids-only"],
         {
           $0["model_type"] = "roberta"

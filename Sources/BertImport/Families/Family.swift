@@ -118,8 +118,12 @@ struct Family: Sendable {
 extension Family {
   /// The family of a configuration: by its `model_type`, or else by its first class.
   ///
-  /// - Throws: `unsupported` for one that is not known.
+  /// - Throws: `unsupported` for one that is not known; `malformed` where it is there and says nothing.
   static func of(_ json: JSON) throws(BertError) -> Family {
+    if case .null? = json["model_type"] {
+      throw BertError(
+        .malformed, "model_type is null; expected a name, such as 'bert', or no model_type at all")
+    }
     if let type = try json.text("model_type") {
       if let family = all.first(where: { $0.type == type }) { return family }
       throw BertError(

@@ -113,7 +113,10 @@ extension Model {
 
   /// A vector, or an error, for each text, whether or not the publisher scales vectors to length 1.
   ///
-  /// - Parameter normalizes: scales to length 1, or leaves that out; nil does as the publisher says.
+  /// - Parameters:
+  ///   - texts: in any order.
+  ///   - normalizes: scales to length 1, or leaves that out; nil does as the publisher says.
+  ///   - request: how soon the answers are wanted.
   public func embedEach(
     _ texts: [some ModelInput], normalizes: Bool?, request: RequestOptions = RequestOptions()
   ) async -> [Result<[Float], BertError>] {

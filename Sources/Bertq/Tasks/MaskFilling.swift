@@ -111,8 +111,10 @@ extension Model {
   /// Blocks.
   ///
   /// - Parameters:
+  ///   - texts: with a mask each, or several.
   ///   - top: the most words of a mask.
   ///   - targets: the only words that count; probabilities stay those among all words. Nil for all.
+  ///   - request: how soon the answers are wanted.
   /// - Throws: `unsupported` for a file without such a head; `usage` for targets that are no single token;
   ///   the first bad text's error: `usage` for one that is too long or has no mask, `malformed` when a
   ///   score is not finite.

@@ -83,7 +83,11 @@ extension Model {
   ///
   /// Blocks.
   ///
-  /// - Parameter top: how many are given; nil for all.
+  /// - Parameters:
+  ///   - query: what is looked for.
+  ///   - documents: where.
+  ///   - top: how many are given; nil for all.
+  ///   - request: how soon the answer is wanted.
   /// - Throws: `unsupported` for a file without a classifier of one logit; `usage` without documents, or
   ///   when one is too long beside the query; `malformed` when a score is not finite.
   public func rerank(
