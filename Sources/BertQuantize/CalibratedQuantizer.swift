@@ -88,7 +88,7 @@ package final class CalibratedQuantizer {
         word: try read(CanonicalName.wordEmbeddings),
         position: try read(CanonicalName.positionEmbeddings),
         type: try read(CanonicalName.tokenTypeEmbeddings),
-        gain: try read(CanonicalName.embeddingNorm + ".weight"),
+        weight: try read(CanonicalName.embeddingNorm + ".weight"),
         bias: try read(CanonicalName.embeddingNorm + ".bias")))
     try checkStates("after the embeddings")
   }

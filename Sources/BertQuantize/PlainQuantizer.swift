@@ -46,7 +46,7 @@ package struct PlainQuantizer {
 
   /// Each input's mean square as far as the weights tell; nil where no norm comes before the linear.
   ///
-  /// A layer norm's outputs have its gain as their deviation and its bias as their mean.
+  /// A layer norm's outputs have its weight as their deviation and its bias as their mean.
   private func inputEnergies(_ linear: LinearName) throws(BertError) -> [Double]? {
     let norm: String
     switch linear.site {
@@ -61,7 +61,7 @@ package struct PlainQuantizer {
   }
 
   private func energies(behind norm: String) throws(BertError) -> [Double] {
-    let (gain, bias) = (try read(norm + ".weight"), try read(norm + ".bias"))
-    return zip(gain, bias).map { Double($0) * Double($0) + Double($1) * Double($1) }
+    let (weight, bias) = (try read(norm + ".weight"), try read(norm + ".bias"))
+    return zip(weight, bias).map { Double($0) * Double($0) + Double($1) * Double($1) }
   }
 }

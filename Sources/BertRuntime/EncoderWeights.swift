@@ -12,7 +12,7 @@ package enum Precision: String, Sendable, CaseIterable {
 
 /// Gain and bias of a layer norm.
 struct NormWeights {
-  let gain: UnsafePointer<Float>
+  let weight: UnsafePointer<Float>
   let bias: UnsafePointer<Float>
 }
 
@@ -76,7 +76,7 @@ final class EncoderWeights: @unchecked Sendable {
     heads = HeadGroups(c)
     func norm(_ name: String) throws(BertError) -> NormWeights {
       NormWeights(
-        gain: try source.require(name + ".weight", .float32, [c.hiddenSize]).floats,
+        weight: try source.require(name + ".weight", .float32, [c.hiddenSize]).floats,
         bias: try source.require(name + ".bias", .float32, [c.hiddenSize]).floats)
     }
     // Rows of the word table are verified when they are first looked up.

@@ -52,18 +52,18 @@ package final class LayerRunner {
     /// `[token types, hidden]`.
     package var type: [Float]
     /// `[hidden]`.
-    package var gain: [Float]
+    package var weight: [Float]
     /// `[hidden]`.
     package var bias: [Float]
 
     /// Gathers the tables.
     package init(
-      word: [Float], position: [Float], type: [Float], gain: [Float], bias: [Float]
+      word: [Float], position: [Float], type: [Float], weight: [Float], bias: [Float]
     ) {
       self.word = word
       self.position = position
       self.type = type
-      self.gain = gain
+      self.weight = weight
       self.bias = bias
     }
   }
@@ -76,7 +76,7 @@ package final class LayerRunner {
     let width = c.hiddenSize
     let sizes = [
       (tables.word.count, c.vocabularySize), (tables.position.count, c.maximumPositions),
-      (tables.type.count, c.tokenTypeCount), (tables.gain.count, 1), (tables.bias.count, 1),
+      (tables.type.count, c.tokenTypeCount), (tables.weight.count, 1), (tables.bias.count, 1),
     ]
     for (found, rows) in sizes where found != rows * width {
       throw BertError(.malformed, "an embedding table has \(found) values, not \(rows * width)")
@@ -92,7 +92,7 @@ package final class LayerRunner {
       }
     }
     kernels.calls.norm_rows(
-      states.floats, stride, batch.tokenCount, width, tables.gain, tables.bias,
+      states.floats, stride, batch.tokenCount, width, tables.weight, tables.bias,
       c.layerNormEpsilon, states.floats, stride)
   }
 

@@ -158,7 +158,7 @@ struct PassWorker {
       let x = block.hidden + (first - rows.lowerBound) * stride
       clock.timed(.norm) {
         calls.norm_rows(
-          x, stride, some.count, configuration.hiddenSize, norm.gain, norm.bias,
+          x, stride, some.count, configuration.hiddenSize, norm.weight, norm.bias,
           configuration.layerNormEpsilon, x, stride)
       }
       next(some)
@@ -235,7 +235,7 @@ struct PassWorker {
     clock.timed(.quantize) {
       calls.quantize_rows(
         &quantizing, x.floats, x.stride, x.count, bytes, step.rowBytes, scales,
-        scratch.mixed.floats)
+        scratch.rotated.floats)
     }
   }
 

@@ -105,7 +105,7 @@ final class WorkerScratch {
   let bytes: AlignedBuffer
   let scales: AlignedBuffer
   /// Some float rows, for quantising.
-  let mixed: AlignedBuffer
+  let rotated: AlignedBuffer
   /// For the linear and attention kernels.
   let kernel: AlignedBuffer
 
@@ -126,7 +126,7 @@ final class WorkerScratch {
     heads = try memory(4 * tokens * headStride)
     bytes = try memory(Self.blockRows * (steps.map(\.rowBytes).max() ?? 0))
     scales = try memory(4 * Self.blockRows)
-    mixed = try memory(4 * BK_QUANTIZE_ROWS * wideStride)
+    rotated = try memory(4 * BK_QUANTIZE_ROWS * wideStride)
     let kinds = Set(weights.layers.map(\.hasInt8Attention))
     var most = 0
     if kinds.contains(true) { most = max(most, calls.attend_s8_scratch(longest, c.headSize)) }

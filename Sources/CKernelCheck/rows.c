@@ -6,15 +6,15 @@ static void run_norm_rows(const bk_kernels *k, random_source *r, const ptrdiff_t
                           record *out) {
   const ptrdiff_t rows = shape[0], width = shape[1];
   const ptrdiff_t stride = width + next_between(r, 0, 2), count = (rows - 1) * stride + width;
-  float *x = TAKE(float, count), *gain = TAKE(float, width), *bias = TAKE(float, width);
+  float *x = TAKE(float, count), *weight = TAKE(float, width), *bias = TAKE(float, width);
   fill_floats(r, (float_kind)shape[2], x, count);
-  fill_floats(r, ORDINARY, gain, width);
+  fill_floats(r, ORDINARY, weight, width);
   fill_floats(r, ORDINARY, bias, width);
   const float epsilon = next_between(r, 0, 1) ? 1e-12f : 1e-5f;
   float *y = TAKE(float, rows * width);
-  k->norm_rows(x, stride, rows, width, gain, bias, epsilon, y, width);
+  k->norm_rows(x, stride, rows, width, weight, bias, epsilon, y, width);
   record_floats(out, y, rows * width);
-  k->norm_rows(x, stride, rows, width, gain, bias, epsilon, x, stride);
+  k->norm_rows(x, stride, rows, width, weight, bias, epsilon, x, stride);
   record_floats(out, x, count);
 }
 

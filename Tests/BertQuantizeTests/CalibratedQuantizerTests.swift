@@ -61,7 +61,7 @@ struct CalibratedQuantizerTests {
         word: values(CanonicalName.wordEmbeddings),
         position: values(CanonicalName.positionEmbeddings),
         type: values(CanonicalName.tokenTypeEmbeddings),
-        gain: values(CanonicalName.embeddingNorm + ".weight"),
+        weight: values(CanonicalName.embeddingNorm + ".weight"),
         bias: values(CanonicalName.embeddingNorm + ".bias")))
     let whole = try model.store()
     for layer in 0..<c.layerCount {

@@ -102,11 +102,11 @@ package final class HeadSource {
   /// How the numbers of its heads are read: as BERT's own are, where nothing is said.
   var settings: HeadSettings { weights.model.head ?? HeadSettings() }
 
-  /// The gain and bias of the layer norm called `stem`.
+  /// The weight and bias of the layer norm called `stem`.
   func norm(_ stem: String) throws(BertError) -> NormWeights {
     let size = [configuration.hiddenSize]
     return NormWeights(
-      gain: try weights.require(stem + FloatPart.weight, .float32, size).floats,
+      weight: try weights.require(stem + FloatPart.weight, .float32, size).floats,
       bias: try weights.require(stem + FloatPart.bias, .float32, size).floats)
   }
 }
@@ -135,7 +135,7 @@ final class HeadScratch {
   init(workers count: Int) { workers = (0..<count).map { _ in Worker() } }
 
   /// What the rows of a block are kept for.
-  enum Use: Hashable { case gathered, transformed, bytes, scales, mixed }
+  enum Use: Hashable { case gathered, transformed, bytes, scales, rotated }
 
   /// So many bytes for a use; what was there is lost when it grows.
   func memory(_ use: Use, bytes: Int) throws(BertError) -> AlignedBuffer {

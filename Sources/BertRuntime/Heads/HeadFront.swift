@@ -65,7 +65,7 @@ struct HeadFront {
     }
     if let norm {
       source.kernels.calls.norm_rows(
-        base, rows.stride, rows.count, size, norm.gain, norm.bias,
+        base, rows.stride, rows.count, size, norm.weight, norm.bias,
         source.configuration.layerNormEpsilon, base, rows.stride)
     }
     return rows

@@ -164,10 +164,10 @@ final class HeadLinear {
     let scratch = source.scratch
     let bytes = try scratch.memory(.bytes, bytes: HeadScratch.mostRows * step.rowBytes)
     let scales = try scratch.memory(.scales, bytes: 4 * HeadScratch.mostRows)
-    let mixed = try scratch.memory(.mixed, bytes: 4 * Int(BK_QUANTIZE_ROWS) * inputs)
+    let rotated = try scratch.memory(.rotated, bytes: 4 * Int(BK_QUANTIZE_ROWS) * inputs)
     source.kernels.calls.quantize_rows(
       &quantizing, x.base, x.stride, x.count, bytes.bytes, step.rowBytes, scales.floats,
-      mixed.floats)
+      rotated.floats)
     return LinearRows(
       count: x.count, floats: x.base, stride: x.stride, bytes: bytes.bytes, scales: scales.floats)
   }

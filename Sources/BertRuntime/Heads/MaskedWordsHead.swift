@@ -73,7 +73,7 @@ package final class MaskedWordsHead: Head {
       try transform.write(
         x, activation: activation, to: base, stride: rows.stride)
       source.kernels.calls.norm_rows(
-        base, rows.stride, rows.count, c.hiddenSize, norm.gain, norm.bias, c.layerNormEpsilon,
+        base, rows.stride, rows.count, c.hiddenSize, norm.weight, norm.bias, c.layerNormEpsilon,
         base, rows.stride)
       try decoder.run(rows) { sink(places.lowerBound, $0) }
     }

@@ -141,7 +141,7 @@ typedef struct bk_kernels {
 
   // Layer norm of each row; out may be x, with x_stride as its stride. Widths up to the stated bound of a configuration.
   void (*norm_rows)(const float *x, ptrdiff_t x_stride, ptrdiff_t rows, ptrdiff_t width,
-                    const float *gain, const float *bias, float epsilon, float *out,
+                    const float *weight, const float *bias, float epsilon, float *out,
                     ptrdiff_t out_stride);
   // Rows of word + type + position.
   void (*embed_rows)(const bk_embedding *embedding, const int32_t *ids, const int32_t *positions,

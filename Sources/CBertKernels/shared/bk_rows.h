@@ -15,7 +15,7 @@
 // the gaps.
 
 BK_INLINE void bk_norm_some(const float *x, ptrdiff_t x_stride, ptrdiff_t rows, ptrdiff_t width,
-                            const float *gain, const float *bias, float epsilon, float *out,
+                            const float *weight, const float *bias, float epsilon, float *out,
                             ptrdiff_t out_stride) {
   f32x16 sum[BK_NORM_ROWS], squares[BK_NORM_ROWS];
   float mean[BK_NORM_ROWS], inverse[BK_NORM_ROWS];
@@ -45,14 +45,14 @@ BK_INLINE void bk_norm_some(const float *x, ptrdiff_t x_stride, ptrdiff_t rows, 
     inverse[r] = overflows ? __builtin_nanf("") : 1.0f / bk_sqrt(variance + epsilon);
   }
   for (ptrdiff_t i = 0; i < whole; i += 16) {
-    const f32x16 g = bk_load(gain + i), b = bk_load(bias + i);
+    const f32x16 g = bk_load(weight + i), b = bk_load(bias + i);
     for (ptrdiff_t r = 0; r < rows; r++) {
       const f32x16 d = (bk_load(x + r * x_stride + i) - mean[r]) * inverse[r];
       bk_store(out + r * out_stride + i, bk_fma(d, g, b));
     }
   }
   if (!rest) return;
-  const f32x16 g = bk_load_some(gain + whole, rest, 0.0f), b = bk_load_some(bias + whole, rest, 0.0f);
+  const f32x16 g = bk_load_some(weight + whole, rest, 0.0f), b = bk_load_some(bias + whole, rest, 0.0f);
   for (ptrdiff_t r = 0; r < rows; r++) {
     const f32x16 d = (bk_load_some(x + r * x_stride + whole, rest, 0.0f) - mean[r]) * inverse[r];
     bk_store_upto(out + r * out_stride + whole, bk_fma(d, g, b), rest);
@@ -60,12 +60,12 @@ BK_INLINE void bk_norm_some(const float *x, ptrdiff_t x_stride, ptrdiff_t rows, 
 }
 
 static void bk_norm_rows(const float *x, ptrdiff_t x_stride, ptrdiff_t rows, ptrdiff_t width,
-                         const float *gain, const float *bias, float epsilon, float *out,
+                         const float *weight, const float *bias, float epsilon, float *out,
                          ptrdiff_t out_stride) {
   ptrdiff_t r = 0;
 #define BK_NORM(COUNT)                                                                            \
   for (; r + COUNT <= rows; r += COUNT) {                                                         \
-    bk_norm_some(x + r * x_stride, x_stride, COUNT, width, gain, bias, epsilon,                   \
+    bk_norm_some(x + r * x_stride, x_stride, COUNT, width, weight, bias, epsilon,                   \
                  out + r * out_stride, out_stride);                                               \
   }
   BK_NORM(BK_NORM_ROWS)
