@@ -68,8 +68,8 @@ let package = Package(
     .target(
       name: "CommandSupport",
       dependencies: [
-        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertKernels", "Bertq",
-        "BertAnswers", argumentParser,
+        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "BertKernels",
+        "BertRuntime", "BertDrift", "Bertq", "BertAnswers", argumentParser,
       ]),
     .target(
       name: "BertConvert",

@@ -10,23 +10,23 @@ import TensorFiles
 /// files is applied, is known to change no token, or is refused by name; where two files disagree, a notice says
 /// which one counts.
 struct TokenizerFiles {
-  private(set) var settings = TokenizerSettings()
+  var settings = TokenizerSettings()
   /// Tokens by id; those between the ids of others are empty.
-  private(set) var vocabulary: [[UInt8]]
+  var vocabulary: [[UInt8]]
   /// Ids of tokens that were added to the model's own, and are no words or pieces.
-  private(set) var addedIDs: Set<Int> = []
-  private(set) var notices: [String] = []
+  var addedIDs: Set<Int> = []
+  var notices: [String] = []
 
-  private var rules = WordPieceRules()
+  var rules = WordPieceRules()
   /// The model knows one token type, which all tokens then have.
-  private let hasOneTokenType: Bool
-  private let files: ModelFiles
-  private var rulesOf: TokenizerClass
-  private let pipeline: TokenizerPipeline?
+  let hasOneTokenType: Bool
+  let files: ModelFiles
+  var rulesOf: TokenizerClass
+  let pipeline: TokenizerPipeline?
   /// `tokenizer_config.json`; empty where there is none.
-  private let configuration: JSON
+  let configuration: JSON
   /// `special_tokens_map.json`; empty where there is none, and where newer members make it obsolete.
-  private let specialTokens: JSON
+  let specialTokens: JSON
 
   /// Reads what is there; nil when there is no vocabulary.
   ///
@@ -107,7 +107,7 @@ struct TokenizerFiles {
     return all
   }
 
-  private static func object(_ path: String?) throws(BertError) -> JSON {
+  static func object(_ path: String?) throws(BertError) -> JSON {
     guard let path else { return [:] }
     let json = try ModelFiles.readJSON(path, limit: ModelFiles.longestConfiguration)
     guard json.objectValue != nil else {
@@ -117,7 +117,7 @@ struct TokenizerFiles {
   }
 
   /// The id of each token, the last of equal ones, as the published library reads a list.
-  private static func ids(_ vocabulary: [[UInt8]]) -> [[UInt8]: Int] {
+  static func ids(_ vocabulary: [[UInt8]]) -> [[UInt8]: Int] {
     var ids: [[UInt8]: Int] = [:]
     ids.reserveCapacity(vocabulary.count)
     for (id, token) in vocabulary.enumerated() { ids[token] = id }
@@ -125,7 +125,7 @@ struct TokenizerFiles {
   }
 
   /// Says where `vocab.txt` differs from the `tokenizer.json` that is used.
-  private mutating func compareVocabularies(_ own: [[UInt8]: Int]) throws(BertError) {
+  mutating func compareVocabularies(_ own: [[UInt8]: Int]) throws(BertError) {
     guard let path = files.vocabulary else { return }
     let listed = Self.ids(try VocabularyFile.readText(path, rows: vocabulary.count))
     let differing = listed.count { own[$0.key] != $0.value && !$0.key.isEmpty }
@@ -140,7 +140,7 @@ struct TokenizerFiles {
 // MARK: - Rules
 
 extension TokenizerFiles {
-  private mutating func readRules() throws(BertError) {
+  mutating func readRules() throws(BertError) {
     if let pipeline { try take(pipeline) }
     switch rulesOf {
     case .bert: try overrideFlags()
@@ -166,7 +166,7 @@ extension TokenizerFiles {
     }
   }
 
-  private mutating func take(_ pipeline: TokenizerPipeline) throws(BertError) {
+  mutating func take(_ pipeline: TokenizerPipeline) throws(BertError) {
     if let normalizer = pipeline.normalizer {
       rules.lowercase = normalizer.lowercase
       rules.stripAccents = normalizer.stripAccents
@@ -198,7 +198,7 @@ extension TokenizerFiles {
   }
 
   /// Says where `tokenizer_config.json` has another opinion of the space before a text.
-  private mutating func comparePrefix(_ pipeline: TokenizerPipeline) throws(BertError) {
+  mutating func comparePrefix(_ pipeline: TokenizerPipeline) throws(BertError) {
     guard case .bytePairs(let rules) = pipeline.kind,
       case .byteLevel(let prefixes, _)? = rules.splitting.last,
       let said = try configuration.flag("add_prefix_space"), said != prefixes
@@ -207,10 +207,10 @@ extension TokenizerFiles {
       "add_prefix_space of tokenizer_config.json is not tokenizer.json's, which alone counts")
   }
 
-  private static let flags = ["do_lower_case", "strip_accents", "tokenize_chinese_chars"]
+  static let flags = ["do_lower_case", "strip_accents", "tokenize_chinese_chars"]
 
   /// For BERT's classes: flags that `tokenizer_config.json` names count; what it does not name stays.
-  private mutating func overrideFlags() throws(BertError) {
+  mutating func overrideFlags() throws(BertError) {
     let before = rules
     let lowercase = try configuration.flag("do_lower_case")
     rules.lowercase = lowercase ?? rules.lowercase
@@ -242,7 +242,7 @@ extension TokenizerFiles {
   }
 
   /// For a pipeline: the flags have no say.
-  private mutating func reportOverridden() {
+  mutating func reportOverridden() {
     if pipeline == nil {
       notices.append(
         "the tokenizer's class reads tokenizer.json alone, and there is none: vocab.txt is read as "
@@ -265,7 +265,7 @@ extension TokenizerFiles {
   }
 
   /// Members that are read, or that say nothing about ids.
-  private static let knownMembers: Set<String> = [
+  static let knownMembers: Set<String> = [
     "tokenizer_class", "do_lower_case", "strip_accents", "tokenize_chinese_chars", "never_split",
     "word_tokenizer_type", "subword_tokenizer_type", "do_word_tokenize", "do_subword_tokenize",
     "mecab_kwargs", "sudachi_kwargs", "jumanpp_kwargs", "do_basic_tokenize", "split_special_tokens",
@@ -280,241 +280,12 @@ extension TokenizerFiles {
   ]
 }
 
-// MARK: - Tokens and templates
-
-extension TokenizerFiles {
-  private static let named = [
-    "unk_token", "sep_token", "pad_token", "cls_token", "mask_token", "bos_token", "eos_token",
-  ]
-
-  /// Special tokens by member, of both files; of `special_tokens_map.json` where they disagree.
-  private mutating func namedTokens() throws(BertError) -> [String: PublishedToken] {
-    var tokens: [String: PublishedToken] = [:]
-    for (file, json) in [
-      ("tokenizer_config.json", configuration), ("special_tokens_map.json", specialTokens),
-    ] {
-      for (key, value) in json.objectValue ?? [:] where key.hasSuffix("_token") {
-        if key.hasPrefix("add_") || value.isNull { continue }
-        let token = try PublishedToken(value, isSpecial: true)
-        if let other = tokens[key], other.key != token.key {
-          notices.append(
-            "\(key) is '\(other.text.prefix(40))' in tokenizer_config.json and "
-              + "'\(token.text.prefix(40))' in \(file), which is used")
-        }
-        tokens[key] = token
-      }
-    }
-    return tokens
-  }
-
-  /// Further special tokens, in lists or by names of their own.
-  private func extraTokens() throws(BertError) -> [PublishedToken] {
-    var tokens: [PublishedToken] = []
-    for json in [configuration, specialTokens] {
-      for key in ["additional_special_tokens", "extra_special_tokens"] {
-        guard let value = json[key], !value.isNull else { continue }
-        guard let list = value.arrayValue ?? value.objectValue.map({ $0.map(\.value) }) else {
-          throw BertError(.malformed, "\(key) is \(value.kind); expected a list")
-        }
-        for entry in list { tokens.append(try PublishedToken(entry, isSpecial: true)) }
-      }
-    }
-    return tokens
-  }
-
-  /// `added_tokens_decoder`: tokens by id, in order of the ids; nil where there is none.
-  private func decoderTokens() throws(BertError) -> [PublishedToken]? {
-    guard let value = configuration["added_tokens_decoder"], !value.isNull else { return nil }
-    guard let map = value.objectValue else {
-      throw BertError(.malformed, "added_tokens_decoder is \(value.kind); expected an object")
-    }
-    var tokens: [PublishedToken] = []
-    for (key, value) in map {
-      guard let id = Int(key) else {
-        throw BertError(.malformed, "added_tokens_decoder has the id '\(key.prefix(40))'")
-      }
-      tokens.append(try PublishedToken(value, id: id))
-    }
-    return tokens.sorted { ($0.id ?? 0) < ($1.id ?? 0) }
-  }
-
-  /// `added_tokens.json`: ids by token; special are those that another file calls so.
-  private func listedTokens(_ special: Set<[UInt8]>) throws(BertError) -> [PublishedToken] {
-    guard let path = files.addedTokens else { return [] }
-    let map = try Self.object(path)
-    var tokens: [PublishedToken] = []
-    for (text, value) in map.objectValue ?? [:] {
-      guard let id = value.integerValue, id >= 0 else {
-        throw BertError(
-          .malformed,
-          "the token '\(text.prefix(80))' has the id \(value.text().prefix(40)); expected a number",
-          file: path)
-      }
-      var token = PublishedToken(text, id: id)
-      token.isSpecial = special.contains(token.key)
-      token.isNormalized = !token.isSpecial
-      tokens.append(token)
-    }
-    return tokens
-  }
-
-  private mutating func readTokens(_ own: [[UInt8]: Int]) throws(BertError) {
-    var names = try namedTokens()
-    let extra = try extraTokens()
-    if rulesOf == .bert || pipeline == nil {
-      for (key, text) in [
-        ("unk_token", settings.unknownToken), ("sep_token", "[SEP]"), ("pad_token", "[PAD]"),
-        ("cls_token", "[CLS]"), ("mask_token", "[MASK]"),
-      ] where names[key] == nil {
-        names[key] = PublishedToken(text)
-      }
-    }
-    var added = AddedVocabulary(model: own)
-    let published = try publishedTokens(names, extra)
-    let ofFile = pipeline?.addedTokens ?? []
-    if rulesOf == .pipeline { for token in ofFile { try added.add(token) } }
-    let namedKeys = Set(names.values.map(\.key))
-    for var token in published {
-      token.isSpecial = token.isSpecial || namedKeys.contains(token.key)
-      try added.add(token)
-    }
-    let order = Self.named + names.keys.filter { !Self.named.contains($0) }.sorted()
-    for token in order.compactMap({ names[$0] }) + extra
-    where !added.tokens.contains(where: { Array($0.text.utf8) == token.key }) {
-      // Without its own entry a word that has no pieces is an error, which an added one does not mend.
-      if token.key == names["unk_token"]?.key, own[token.key] == nil { continue }
-      try added.add(token)
-    }
-    if rulesOf == .bert {
-      let dropped = ofFile.filter { token in
-        !added.tokens.contains { Array($0.text.utf8) == token.key }
-      }
-      if !dropped.isEmpty {
-        notices.append(
-          "added tokens of tokenizer.json that added_tokens_decoder lacks are not found in texts: "
-            + dropped.map(\.text).listed)
-      }
-    }
-    settings.unknownToken = names["unk_token"]?.text ?? settings.unknownToken
-    settings.separatorToken = names["sep_token"]?.text ?? settings.separatorToken
-    settings.padToken = names["pad_token"]?.text ?? settings.padToken
-    settings.classToken = names["cls_token"]?.text ?? settings.classToken
-    settings.maskToken = names["mask_token"]?.text ?? settings.maskToken
-    if rulesOf == .pipeline, pipeline != nil {
-      settings.unknownToken = pipeline?.unknownToken ?? settings.unknownToken
-    }
-    if pipeline?.pieces != nil { nameUsualTokens(names, added) }
-    try place(added)
-    try readTemplates(added)
-    try keepAdded(added)
-  }
-
-  /// Special tokens that no file names, where the vocabulary has those that such models usually have.
-  private mutating func nameUsualTokens(
-    _ names: [String: PublishedToken], _ added: AddedVocabulary
-  ) {
-    func usual(_ key: String, _ text: String, _ path: WritableKeyPath<TokenizerSettings, String>) {
-      if names[key] == nil, added.id(of: text) != nil { settings[keyPath: path] = text }
-    }
-    usual("cls_token", "<s>", \.classToken)
-    usual("sep_token", "</s>", \.separatorToken)
-    usual("pad_token", "<pad>", \.padToken)
-    usual("mask_token", "<mask>", \.maskToken)
-    if pipeline?.unknownToken == nil { usual("unk_token", "<unk>", \.unknownToken) }
-  }
-
-  /// The tokens with ids that a class takes, in its order.
-  private func publishedTokens(
-    _ names: [String: PublishedToken], _ extra: [PublishedToken]
-  ) throws(BertError) -> [PublishedToken] {
-    if let decoder = try decoderTokens() { return decoder }
-    let special = Set(names.values.map(\.key) + extra.map(\.key))
-    var byID: [Int: PublishedToken] = [:]
-    for token in try listedTokens(special) + (pipeline?.addedTokens ?? []) {
-      guard let id = token.id else {
-        throw BertError(.malformed, "the added token '\(token.text.prefix(80))' has no id")
-      }
-      byID[id] = token
-    }
-    return byID.sorted { $0.key < $1.key }.map(\.value)
-  }
-
-  /// Puts new tokens into the vocabulary.
-  private mutating func place(_ added: AddedVocabulary) throws(BertError) {
-    for token in added.tokens where added.newIDs.contains(token.id) {
-      while vocabulary.count <= token.id { vocabulary.append([]) }
-      guard vocabulary[token.id].isEmpty else {
-        throw BertError(
-          .unsupported,
-          "the added token '\(token.text.prefix(80))' has the id \(token.id), which is another token's"
-        )
-      }
-      vocabulary[token.id] = Array(token.text.utf8)
-    }
-    addedIDs = added.newIDs
-  }
-
-  private mutating func readTemplates(_ added: AddedVocabulary) throws(BertError) {
-    let plain = TokenizerSettings.plainTemplates(settings.classToken, settings.separatorToken)
-    if let templates = pipeline?.templates {
-      let isPlain = templates.single == plain.single && templates.pair == plain.pair
-      if rulesOf == .bert {
-        if !isPlain {
-          throw BertError(
-            .unsupported,
-            "frames texts otherwise than BertTokenizer does, whose class is named: name the class "
-              + "PreTrainedTokenizerFast if this is right", file: files.tokenizer)
-        }
-      } else {
-        for (token, id) in templates.ids where added.id(of: token) != id {
-          throw BertError(
-            .malformed,
-            "its post_processor gives '\(token.prefix(80))' the id \(id), the vocabulary "
-              + "\(added.id(of: token).map(String.init) ?? "none")")
-        }
-        if !isPlain { (settings.single, settings.pair) = (templates.single, templates.pair) }
-      }
-    }
-    let inputs = configuration["model_input_names"]?.arrayValue?.compactMap(\.stringValue)
-    if hasOneTokenType || inputs.map({ !$0.contains("token_type_ids") }) == true {
-      // The types are made and then not given to the model, which takes 0 for all.
-      let (single, pair) = settings.single.isEmpty ? plain : (settings.single, settings.pair)
-      let typed = (single + pair).contains { $0.tokenType != 0 }
-      if typed {
-        settings.single = single.map { TemplatePiece($0.part) }
-        settings.pair = pair.map { TemplatePiece($0.part) }
-      }
-    }
-  }
-
-  /// Keeps the added tokens unless they are the five that every BERT has, each as it stands.
-  private mutating func keepAdded(_ added: AddedVocabulary) throws(BertError) {
-    let plain = [
-      settings.unknownToken, settings.separatorToken, settings.padToken, settings.classToken,
-      settings.maskToken,
-    ]
-    let five = Set(plain.map { Array($0.utf8) })
-    let isUsual = added.tokens.allSatisfy {
-      five.contains(Array($0.text.utf8)) && $0 == AddedToken($0.text, id: $0.id)
-    }
-    let found = Set(added.tokens.map { Array($0.text.utf8) })
-    let own = five.filter { token in vocabulary.contains(token) }
-    if pipeline?.pieces == nil, isUsual, added.newIDs.isEmpty, own.isSubset(of: found) { return }
-    if added.tokens.isEmpty {
-      throw BertError(
-        .unsupported,
-        "names no token that is found in texts, not even the class's; that is not supported")
-    }
-    settings.addedTokens = added.tokens
-  }
-}
-
 // MARK: - Sizes
 
 extension TokenizerFiles {
   /// Tokens beyond the embeddings are kept; a text that has one is refused, and so is a model whose every text
   /// has one.
-  private mutating func checkRows(_ rows: Int, _ source: String) throws(BertError) {
+  mutating func checkRows(_ rows: Int, _ source: String) throws(BertError) {
     guard vocabulary.count > rows else {
       if vocabulary.count < rows / 2 {
         notices.append(
@@ -541,7 +312,7 @@ extension TokenizerFiles {
         + "text with a token beyond them is refused")
   }
 
-  private mutating func readLength(_ positions: Int) throws(BertError) {
+  mutating func readLength(_ positions: Int) throws(BertError) {
     // "No limit" is written as 10³⁰.
     let published = (configuration["model_max_length"] ?? configuration["max_len"])?.integerValue
     if let published, (1...positions).contains(published) { settings.maximumTokens = published }

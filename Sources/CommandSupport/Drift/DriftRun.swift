@@ -5,15 +5,14 @@ import BertModel
 import BertRuntime
 import Bertq
 import ByteFiles
-import CommandSupport
 
 /// Measures how far both paths of a model lie apart on the texts that it answers.
-struct DriftRun {
+package struct DriftRun {
   private let model: Model
   private let kernels: KernelSet
   private let meter: DriftMeter
 
-  init(
+  package init(
     _ model: Model, task: AnswerTask?, kernels: KernelSet, threads: Int, attributes: Bool,
     reference: String?
   ) throws(BertError) {
@@ -40,7 +39,7 @@ struct DriftRun {
   }
 
   /// Measures a batch of texts too.
-  func add(_ texts: [TextQuestion]) throws(BertError) {
+  package func add(_ texts: [TextQuestion]) throws(BertError) {
     var batch = TokenBatch()
     for text in texts {
       try batch.append(
@@ -63,10 +62,10 @@ struct DriftRun {
   }
 
   /// The kinds of report files, by the ends of their names.
-  static let reportSuffixes = [".json", ".html", ".md"]
+  package static let reportSuffixes = [".json", ".html", ".md"]
 
   /// Shows the drift, writes the reports, and fails where the gate does.
-  func conclude(_ gate: DriftGate?, reports: [String]) throws(BertError) {
+  package func conclude(_ gate: DriftGate?, reports: [String]) throws(BertError) {
     let report = try report()
     let verdict = gate?.verdict(report)
     Console.note(report.summary(verdict: verdict))

@@ -2,46 +2,47 @@ import ArgumentParser
 import BertDrift
 import BertErrors
 import ByteFiles
-import CommandSupport
 
 /// What `bert-run` is told about the drift.
-struct DriftOptions: ParsableArguments {
+package struct DriftOptions: ParsableArguments {
   @Flag(help: "Run the other path too and report the drift.")
-  var drift = false
+  package var drift = false
 
   @Option(
     name: .customLong("drift-report"),
     help: ArgumentHelp(
       "Write the drift report, with what causes it, as .json, .html or .md.", valueName: "file"),
     completion: .file())
-  var reports: [String] = []
+  package var reports: [String] = []
 
   @Option(help: "Fail with exit code 3 unless the drift keeps to NAME=NUMBER,...")
-  var require: String?
+  package var require: String?
 
   @Option(
     help: ArgumentHelp("Read such thresholds from a .json or .toml file.", valueName: "file"),
     completion: .file(extensions: ["json", "toml"]))
-  var requireFile: String?
+  package var requireFile: String?
 
   @Option(
     help: ArgumentHelp(
       "Compare both paths with another program's vectors too: a .npy file, a row for each text.",
       valueName: "file"), completion: .file(extensions: ["npy"]))
-  var reference: String?
+  package var reference: String?
 
-  func validate() throws {
+  package init() {}
+
+  package func validate() throws {
     for path in reports where !DriftRun.reportSuffixes.contains(where: path.hasSuffix) {
       throw ValidationError("--drift-report takes file names that end in .json, .html or .md")
     }
   }
 
-  var isMeasured: Bool {
+  package var isMeasured: Bool {
     drift || !reports.isEmpty || require != nil || requireFile != nil
       || reference != nil
   }
 
-  func gate() throws(BertError) -> DriftGate? {
+  package func gate() throws(BertError) -> DriftGate? {
     guard require != nil || requireFile != nil else { return nil }
     var gate = DriftGate()
     if let path = requireFile {
