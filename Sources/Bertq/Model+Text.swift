@@ -3,24 +3,26 @@ import BertRuntime
 import BertTokenize
 
 extension Model {
-  /// A text's tokens, the special ones included, behind its prompt if it names one; the file's default prompt is
-  /// not put before it.
+  /// A text's tokens, the special ones included, behind its prompt if it names one.
   ///
   /// - Parameters:
   ///   - text: a `String`, or a `TextInput`.
   ///   - truncates: cuts what is too long; nil does as the model's options say.
+  ///   - defaultPrompt: puts the file's default prompt before a text that names none, as embeddings and tokens'
+  ///     vectors have it; to be said where tokens are made first and embedded then.
   /// - Throws: `tooLong` with both counts; `notUTF8`; `malformed` for ids outside the model;
   ///   `unsupported` for text when the file has no vocabulary.
   public func tokenize(
-    _ text: some ModelInput, truncates: Bool? = nil
+    _ text: some ModelInput, truncates: Bool? = nil, defaultPrompt: Bool = false
   ) throws(BertError) -> TokenizedInput {
     var batch = TokenBatch()
+    var input = text.textInput
+    if defaultPrompt, input.prompt == nil, input.ids == nil { input.prompt = self.defaultPrompt }
     let cut = try served.append(
-      text.textInput, to: &batch,
-      truncates: truncates ?? text.textInput.truncates ?? self.truncates)
+      input, to: &batch, truncates: truncates ?? input.truncates ?? self.truncates)
     return TokenizedInput(
       ids: batch.ids, types: batch.types, cut: cut,
-      promptTokens: try served.promptTokens(of: text.textInput))
+      promptTokens: try served.promptTokens(of: input))
   }
 
   /// The tokens of a text that a head is asked about: no prompt stands before it, unless it says one itself.

@@ -33,7 +33,8 @@ struct TokenizedCall {
       do throws(BertError) {
         var input = inputs[index]
         if input.ids == nil { input.prompt = prompt }
-        let made = try model.tokenize(input, truncates: given.truncates != 0)
+        let made = try model.tokenize(
+          input, truncates: given.truncates != 0, defaultPrompt: hasDefaultPrompt)
         tokens += UInt64(made.ids.count)
         if made.cut > 0 { cut += 1 }
         self.inputs.append(made)

@@ -26,7 +26,7 @@ extension Call {
     var bytes = 0
     for (index, input) in texts.inputs.enumerated() {
       do throws(BertError) {
-        let tokens = try model.tokenize(input, truncates: truncates)
+        let tokens = try model.tokenize(input, truncates: truncates, defaultPrompt: true)
         if tokens.cut > 0 { result.cut += 1 }
         result.inputs.append(tokens)
       } catch {
