@@ -18,4 +18,7 @@ public struct ModelLoad: Sendable, Equatable {
   public var cacheMisses = 0
   /// Answers that were forgotten for others.
   public var cacheEvictions = 0
+
+  /// A model that has nothing to do and whose cache is empty.
+  public init() {}
 }

@@ -80,6 +80,24 @@ struct ModelTests {
     #expect(try model.pooled(texts)[0].allSatisfy { abs($0) <= 1 })
   }
 
+  /// A text that is made tokens first is embedded as if it had not been.
+  @Test func tokensThatAreEmbeddedLaterStandBehindTheDefaultPrompt() throws {
+    let checkpoint = try TemporaryFolder()
+    try checkpoint.copy(filesOf: PublishedCheckpoint.own)
+    let prompts = #"{"prompts": {"passage": "the road "}, "default_prompt_name": "passage"}"#
+    try writeBytes(Array(prompts.utf8), to: checkpoint / "config_sentence_transformers.json")
+    let folder = try TemporaryFolder()
+    let made = try Program.convert(checkpoint.path, folder / "m.bertq")
+    #expect(made.code == 0, "\(made.errors)")
+    let model = try Model(path: folder / "m.bertq")
+    let whole = try model.embed(["sings"])
+    #expect(try model.embed([model.tokenize("sings", defaultPrompt: true)]) == whole)
+    #expect(try model.embed([TextInput("the road sings", prompt: .text(""))]) == whole)
+    #expect(try model.embed([model.tokenize("sings")]) != whole)
+    let own = TextInput("sings", prompt: .text("a "))
+    #expect(try model.embed([model.tokenize(own, defaultPrompt: true)]) == model.embed([own]))
+  }
+
   @Test func textsAreTokenizedCountedAndDecoded() throws {
     let folder = try TemporaryFolder()
     let path = folder / "tiny.bertq"
