@@ -168,11 +168,16 @@ extension LaneEngine {
   /// What waits, and what the cache holds.
   var load: ModelLoad {
     lock.locked {
-      ModelLoad(
-        waitingTexts: policy.waiting, interactiveSeconds: policy.waitingCost(.interactive),
-        bulkSeconds: policy.waitingCost(.bulk), busyThreads: policy.settings.lanes - policy.idle,
-        cacheBytes: cache.bytes, cacheHits: cache.counts.hits, cacheMisses: cache.counts.misses,
-        cacheEvictions: cache.counts.evictions)
+      var load = ModelLoad()
+      load.waitingTexts = policy.waiting
+      load.interactiveSeconds = policy.waitingCost(.interactive)
+      load.bulkSeconds = policy.waitingCost(.bulk)
+      load.busyThreads = policy.settings.lanes - policy.idle
+      load.cacheBytes = cache.bytes
+      load.cacheHits = cache.counts.hits
+      load.cacheMisses = cache.counts.misses
+      load.cacheEvictions = cache.counts.evictions
+      return load
     }
   }
 
