@@ -187,12 +187,21 @@ extension Model {
   ) async -> [Result<Reader.Answer, BertError>] {
     if inputs.isEmpty { return [] }
     let call = Call<Reader.Answer>(count: inputs.count)
+    return await wait(call, inputs.count) { submit(inputs, reader, request, call) }
+  }
+}
+
+extension Model {
+  /// Submits a call and suspends until its texts are answered; a cancelled task takes those away that wait.
+  private func wait<Answer>(
+    _ call: Call<Answer>, _ count: Int, _ submit: () -> LaneEngine?
+  ) async -> [Result<Answer, BertError>] {
     let engine: LaneEngine
     do throws(BertError) { engine = try presentEngine() } catch {
-      return inputs.map { _ in .failure(error) }
+      return (0..<count).map { _ in .failure(error) }
     }
     return await withTaskCancellationHandler {
-      _ = submit(inputs, reader, request, call)
+      _ = submit()
       return await engine.wait(call)
     } onCancel: {
       engine.cancel(call)
@@ -234,16 +243,7 @@ extension Model {
   ) async -> [Result<Reader.Answer, BertError>] {
     if inputs.isEmpty { return [] }
     let call = Call<Reader.Answer>(count: inputs.count)
-    let engine: LaneEngine
-    do throws(BertError) { engine = try presentEngine() } catch {
-      return inputs.map { _ in .failure(error) }
-    }
-    return await withTaskCancellationHandler {
-      _ = submit(inputs, reader, request, call)
-      return await engine.wait(call)
-    } onCancel: {
-      engine.cancel(call)
-    }
+    return await wait(call, inputs.count) { submit(inputs, reader, request, call) }
   }
 }
 

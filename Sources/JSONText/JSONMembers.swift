@@ -45,12 +45,7 @@ extension JSONParser {
       repeat {
         skipSpace()
         let start = at
-        guard next == UInt8(ascii: "\"") else { throw unexpected("a key in double quotes") }
-        let key = try parseString()
-        skipSpace()
-        guard next == UInt8(ascii: ":") else { throw unexpected("':' after a key") }
-        at += 1
-        skipSpace()
+        let key = try parseKey()
         if !isRead(key) {
           try skipValue()
           members.unread.append(key)

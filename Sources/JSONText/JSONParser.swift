@@ -139,6 +139,17 @@ struct JSONParser {
     }
   }
 
+  /// A member's key, up to where its value begins.
+  mutating func parseKey() throws(BertError) -> String {
+    guard next == UInt8(ascii: "\"") else { throw unexpected("a key in double quotes") }
+    let key = try parseString()
+    skipSpace()
+    guard next == UInt8(ascii: ":") else { throw unexpected("':' after a key") }
+    at += 1
+    skipSpace()
+    return key
+  }
+
   private mutating func parseObject() throws(BertError) -> JSON {
     var object = JSONObject()
     if next == UInt8(ascii: "}") {
@@ -148,12 +159,7 @@ struct JSONParser {
     while true {
       skipSpace()
       let start = at
-      guard next == UInt8(ascii: "\"") else { throw unexpected("a key in double quotes") }
-      let key = try parseString()
-      skipSpace()
-      guard next == UInt8(ascii: ":") else { throw unexpected("':' after a key") }
-      at += 1
-      skipSpace()
+      let key = try parseKey()
       let value = try parseValue()
       if !object.appendIfAbsent(key, value) {
         if duplicateKeys == .reject {

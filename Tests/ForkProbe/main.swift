@@ -124,8 +124,15 @@ func inside() {
   let team = ThreadTeam(count: 2)
   let parent = getpid()
   let code = Atomic<Int>(0)
+  let isForked = Atomic(false)
   team.run { worker in
-    if worker == 0 { code.store(Int(forkAndGoOn()), ordering: .relaxed) }
+    // The other thread's part is not over before the fork: else the child's run would be whole.
+    guard worker == 0 else {
+      while !isForked.load(ordering: .relaxed) { sched_yield() }
+      return
+    }
+    code.store(Int(forkAndGoOn()), ordering: .relaxed)
+    isForked.store(true, ordering: .relaxed)
   }
   if getpid() != parent { fail("the child finished a run without its threads") }
   exit(Int32(code.load(ordering: .relaxed)))
