@@ -68,7 +68,8 @@ extension CallerRun {
       let arrivals = Arrivals(model, queries, meanGap: mean, seed: UInt64(round + 10))
       result.alone.append(try arrivals.run())
       let job = CallerWork(model: model, texts: bulk, request: RequestOptions(priority: .bulk))
-      result.bulkAlone.append(try rate(of: job) { pause(seconds) })
+      // As long as beside the queries: a call counts when all its texts are answered.
+      result.bulkAlone.append(try rate(of: job) { pause(arrivals.duration) })
       let both = CallerWork(model: model, texts: bulk, request: RequestOptions(priority: .bulk))
       let again = Arrivals(model, queries, meanGap: mean, seed: UInt64(round + 10))
       var times: Result<[Double], BertError> = .success([])
@@ -114,6 +115,8 @@ private final class Arrivals: Sendable {
   private let queries: [TextInput]
   /// Seconds from the start to each query.
   private let moments: [Double]
+  /// Seconds until the last query comes.
+  var duration: Double { moments.last ?? 0 }
   private let next = Atomic(0)
   private let failed = Atomic(false)
 

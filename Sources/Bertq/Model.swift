@@ -286,6 +286,7 @@ extension Model {
     var settings = LaneSettings(lanes: threads)
     let share = options.tokenBudget.map { max(1, $0 / threads) } ?? .max
     settings.passTokens = min(weights.passTokens, share)
+    settings.interactivePassTokens = min(Self.interactiveTokens, share)
     settings.shortPassTokens = min(Self.blockTokens, share)
     settings.gangTokens = Self.gangTokens
     return try LaneEngine(
@@ -294,6 +295,9 @@ extension Model {
       cacheBytes: options.cacheBytes)
   }
 
+  /// Tokens of waiting queries that are computed together: weights are read, and widened where a CPU has
+  /// no products of bytes, once for all of them.
+  private static let interactiveTokens = 128
   /// Tokens that fill a block of the kernels' rows.
   private static let blockTokens = 48
   /// Tokens of a text for each core that computes it with others: below, they wait more than they work.

@@ -86,9 +86,20 @@ struct LanePolicyTests {
     #expect(taken5?.count == 5)
   }
 
+  @Test func queriesThatWaitGoTogether() {
+    var settings = LaneSettings(lanes: 1)
+    settings.passTokens = 1000
+    settings.interactivePassTokens = 50
+    settings.shortPassTokens = 20
+    var policy = Policy(settings)
+    policy.submit((0..<5).map { entry("\($0)", tokens: 20) }, flow: .interactive, now: 0)
+    #expect(drain(&policy) == [["0", "1"], ["2", "3"], ["4"]])
+  }
+
   @Test func otherFreeLanesGetTheirText() {
     var settings = LaneSettings(lanes: 4)
     settings.passTokens = 1000
+    settings.interactivePassTokens = 1000
     settings.shortPassTokens = 1000
     for flow in Flow.allCases {
       var policy = Policy(settings)

@@ -132,7 +132,7 @@ struct LanePolicy<Job> {
 
   /// The most tokens that a lane takes from a flow at once.
   private func passTokens(_ flow: Flow, now: Double) -> Int {
-    if flow == .interactive { return settings.shortPassTokens }
+    if flow == .interactive { return settings.interactivePassTokens }
     if queues[Flow.interactive.rawValue].count > 0 { return 0 }
     if now - lastInteractive < settings.alertSeconds { return settings.shortPassTokens }
     guard settings.lanes > 1 else { return settings.passTokens }

@@ -4,7 +4,9 @@ struct LaneSettings: Sendable {
   var lanes: Int
   /// The most tokens of several texts that a lane computes at once; a longer text is computed alone.
   var passTokens = 1
-  /// The same while somebody waits for short answers: enough rows to fill a kernel's block.
+  /// The same for interactive texts that wait together.
+  var interactivePassTokens = 1
+  /// The same for bulk while somebody waits for short answers: enough rows to fill a kernel's block.
   var shortPassTokens = 1
   /// The tokens of a text for each lane that computes it, where several do; nil for one lane a text.
   var gangTokens: Int?
