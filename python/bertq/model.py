@@ -387,7 +387,8 @@ class Model:
 
     def choose(self, text: str, choices: Sequence[str]) -> dict[str, Any]:
         """Which of several continuations fits a text: `{"choice": 1, "scores": [...], "logits": [...]}`."""
-        return self._answers("choose", [text], False, {"choices": list(choices)})[0]
+        line = self._answers("choose", [text], False, {"choices": list(choices)})[0]
+        return {name: line[name] for name in ("choice", "scores", "logits")}
 
     def zero_shot(
         self, texts: Any, labels: Sequence[str], *, hypothesis: str | None = None, multi: bool = False, truncate: bool = False
