@@ -140,7 +140,8 @@ def test_haystack(model_path, ten):
     texts, expected = ten
     documents = BertqDocumentEmbedder(model_path).run([Document(content=text) for text in texts])["documents"]
     assert same([document.embedding for document in documents], expected)
-    store = InMemoryDocumentStore()
+    # The tests' small model does not scale its vectors.
+    store = InMemoryDocumentStore(embedding_similarity_function="cosine")
     store.write_documents(documents)
     pipeline = Pipeline()
     pipeline.add_component("embedder", BertqTextEmbedder(model_path))
