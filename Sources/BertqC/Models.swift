@@ -93,9 +93,11 @@ package func bertqDescribe(
 }
 
 private func description(_ model: Model) -> JSON {
-  let info = model.info
+  let (info, head) = (model.info, model.served.description.head)
   return [
     "task": .string(info.task), "labels": .array(info.labels.map { .string($0) }),
+    "problem_type": head.map { .string($0.problemType) } ?? .null,
+    "score_activation": head?.scoreActivation.map { .string($0.rawValue) } ?? .null,
     "poolings": .array(info.poolings.map { .string($0) }),
     "prompts": .object(
       JSONObject(model.served.description.prompts.map { ($0.name, .string($0.text)) })),

@@ -329,7 +329,6 @@ class Model:
             library.bertq_decode, handle.pointer, array.ctypes.data, array.size, int(skip_special_tokens), ctypes.byref(text))
         return _library.take(text).decode()
 
-
     # ---- Answers of heads ----
 
     def classify(self, texts: Any, *, truncate: bool = False) -> Any:
@@ -388,7 +387,8 @@ class Model:
 
     def choose(self, text: str, choices: Sequence[str]) -> dict[str, Any]:
         """Which of several continuations fits a text: `{"choice": 1, "scores": [...], "logits": [...]}`."""
-        return self._answers("choose", [text], False, {"choices": list(choices)})[0]
+        line = self._answers("choose", [text], False, {"choices": list(choices)})[0]
+        return {name: line[name] for name in ("choice", "scores", "logits")}
 
     def zero_shot(
         self, texts: Any, labels: Sequence[str], *, hypothesis: str | None = None, multi: bool = False, truncate: bool = False
@@ -425,19 +425,25 @@ class Model:
         found = [line[member] for line in self._answers(task, some, truncate, settings)]
         return found[0] if alone else found
 
-    def _answers(self, task: str, texts: list[Any], truncate: bool, settings: Any = None) -> list[dict[str, Any]]:
-        """What bert-run writes for each text."""
+    def _answers(
+        self, task: str, texts: list[Any], truncate: bool, settings: Any = None, failures: dict[int, str] | None = None
+    ) -> list[Any]:
+        """What bert-run writes for each text; None for one that has no answer, whose reason goes to `failures`, if there is such."""
         handle = self._open
-        answers: list[dict[str, Any]] = []
+        answers: list[Any] = []
         for block in _texts.batch(texts).blocks():
             request, lines = _request(truncate), ctypes.c_void_p()
             call(
                 library.bertq_answer, handle.pointer, task.encode(), block.pointer, ctypes.byref(request),
                 json.dumps(settings).encode() if settings else None, ctypes.byref(lines))
             for line in take_lines(lines):
-                if "error" in line:
+                if "error" not in line:
+                    answers.append(line)
+                elif failures is None:
                     raise of_line(line["error"], block.first + line["index"])
-                answers.append(line)
+                else:
+                    failures[block.first + line["index"]] = line["error"]["message"]
+                    answers.append(None)
         return answers
 
 

@@ -1,7 +1,8 @@
 """Columns of Spark embedded where they lie: the same bits whatever is retried, speculated or moved.
 
-    from bertq.spark import embed
+    from bertq.spark import answer, embed
     vectors = embed(df, "text", "minilm.bertq")            # df, and a column of array<float>; null for null
+    moods = answer(df, "text", "moods.bertq", task="classify")    # df, and a column of structs
 
 Each Python worker opens the model once, with as many threads as its task has CPUs. Needs pyspark and pyarrow.
 """
@@ -9,78 +10,16 @@ Each Python worker opens the model once, with as many threads as its task has CP
 from __future__ import annotations
 
 import os
-import threading
-from typing import Any, Callable, Iterable, Iterator, Mapping
+from typing import Any, Callable, Iterable, Iterator
 
 import pyarrow as pa
 
 from . import arrow
+from ._spark_heads import answer
+from ._spark_nodes import Shipped, column as _column, fields as _fields, model_of_worker, with_reasons
 from .errors import UsageError
-from .model import Model
 
-_models: dict[tuple[str, str | None], Model] = {}
-_lock = threading.Lock()
-
-
-def model_of_worker(place: str, shipped: bool, precision: str | None, fingerprint: str) -> Model:
-    """The worker's model, opened by its first task.
-
-    Raises:
-        FileNotFoundError where the node has no such file; ValueError where it has another: the task fails by that name.
-    """
-    from pyspark import SparkFiles
-
-    path = SparkFiles.get(place) if shipped else place
-    with _lock:
-        model = _models.get((path, precision))
-        if model is None:
-            # OMP_NUM_THREADS is what Spark gives a task's CPUs by.
-            model = _models[path, precision] = Model(path, precision=precision)
-    if model.fingerprint != fingerprint:
-        raise UsageError(
-            f"{path} on {os.uname().nodename} has the fingerprint {model.fingerprint}, and the driver's model {fingerprint}: "
-            "another file, whose vectors cannot be compared", "usage")
-    return model
-
-
-class Shipped:
-    """A model on its way to the workers: what they open, and what it must be."""
-
-    def __init__(self, spark: Any, path: str | os.PathLike[str], *, precision: str | None, ship: bool) -> None:
-        with Model(path, precision=precision, threads=1) as model:
-            self.fingerprint, self.dimension, self.precision = model.fingerprint, model.dimension, precision
-        self.place, self.ships = os.path.abspath(os.fspath(path)), ship
-        if ship:
-            _ship(spark, self.place)
-            self.place = os.path.basename(self.place)
-
-    def arguments(self) -> tuple[str, bool, str | None, str]:
-        return self.place, self.ships, self.precision, self.fingerprint
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        return {"bertq.fingerprint": self.fingerprint, "bertq.dimension": self.dimension}
-
-
-def _ship(spark: Any, path: str) -> None:
-    """Gives every executor a copy, which it fetches once."""
-    if type(spark).__module__.startswith("pyspark.sql.connect"):
-        spark.addArtifacts(path, file=True)
-    else:
-        spark.sparkContext.addFile(path)
-
-
-def _fields(schema: Any, output: str, failures: str | None, metadata: Mapping[str, Any]) -> Any:
-    from pyspark.sql import types as T
-
-    names = [name for name in (output, failures) if name]
-    taken = [name for name in names if name in schema.names]
-    if taken:
-        raise UsageError(f"the table has a column {taken[0]!r} already: name another", "usage")
-    fields = [*schema.fields, T.StructField(output, T.ArrayType(T.FloatType(), False), True, dict(metadata))]
-    if failures:
-        fields.append(T.StructField(failures, T.StringType(), True))
-    return T.StructType(fields)
+_VECTOR = pa.list_(pa.float32())
 
 
 def embed(
@@ -107,7 +46,7 @@ def embed(
         raise UsageError(f"the table has no column {column!r}; it has {', '.join(df.columns)}", "usage")
     spark = df.sparkSession
     model = Shipped(spark, path, precision=precision, ship=ship)
-    schema = _fields(df.schema, output, failures, model.metadata)
+    schema = _fields(df.schema, output, _VECTOR, failures, model.metadata)
     if distinct:
         return _joined(df, column, model, output, failures, truncate, prompt_name, counters, schema)
     return df.mapInArrow(_mapper(model, column, failures is not None, truncate, prompt_name, counters), schema)
@@ -118,19 +57,13 @@ def _joined(
     counters: Counters | None, schema: Any,
 ) -> Any:
     texts = df.select(column).where(df[column].isNotNull()).distinct()
-    vectors = texts.mapInArrow(
-        _mapper(model, column, failures is not None, truncate, prompt_name, counters), _fields(texts.schema, output, failures, model.metadata))
+    wanted = _fields(texts.schema, output, _VECTOR, failures, model.metadata)
+    vectors = texts.mapInArrow(_mapper(model, column, failures is not None, truncate, prompt_name, counters), wanted)
     # A name of its own, so that the join leaves one column of texts.
     key = f"{column}__bertq"
     joined = df.join(vectors.withColumnRenamed(column, key), on=df[column] == _column(key), how="left").drop(key)
     return joined.select(*[_column(field.name).alias(field.name, metadata=field.metadata) if field.name == output
                            else _column(field.name) for field in schema.fields])
-
-
-def _column(name: str) -> Any:
-    from pyspark.sql import functions as F
-
-    return F.col("`" + name.replace("`", "``") + "`")
 
 
 def _mapper(
@@ -148,29 +81,21 @@ def _mapper(
                 failures=reasons, counts=counts)
             if add is not None:
                 add(len(rows), counts.get("tokens", 0), counts.get("truncated", 0))
-            yield pa.RecordBatch.from_arrays(
-                [*batch.columns, *_answered(rows, null, reasons)],
-                names=[*batch.schema.names, "vector", *(["failure"] if reports else [])])
+            if reasons:
+                # A text that failed is null, with its reason.
+                missing = null.copy()
+                missing[list(reasons)] = True
+                rows, null = rows[~missing[~null]], missing
+            yield with_reasons(batch, arrow.lists(rows, null, fixed=False), reasons)
 
     return run
 
 
-def _answered(rows: Any, null: Any, reasons: dict[int, str] | None) -> list[pa.Array]:
-    """Vectors, and reasons where they are asked for: a text that failed is null, with its reason."""
-    if not reasons:
-        lists = arrow.lists(rows, null, fixed=False)
-        return [lists] if reasons is None else [lists, pa.nulls(len(null), pa.string())]
-    keep = ~null
-    missing = null.copy()
-    missing[list(reasons)] = True
-    lists = arrow.lists(rows[~missing[keep]], missing, fixed=False)
-    return [lists, pa.array([reasons.get(index) for index in range(len(null))], pa.string())]
-
-
 class Counters:
-    """Texts, tokens and cut texts of jobs, as accumulators that Spark's pages show with the stages.
+    """Texts, tokens and cut texts of jobs, in Spark's accumulators: `counters.texts.value` grows as tasks end.
 
-    A task that is retried counts again. Not under Connect, which has no accumulators.
+    Spark's pages show accumulators of Python nowhere; rows done so far stand there as the output rows of MapInArrow. A task that is
+    retried counts again. Not under Connect, which has no accumulators.
     """
 
     def __init__(self, spark: Any) -> None:
@@ -220,4 +145,4 @@ def embed_udf(
     return F.pandas_udf(of_pandas, "array<float>")
 
 
-__all__ = ["Counters", "Shipped", "embed", "embed_udf", "model_of_worker"]
+__all__ = ["Counters", "answer", "embed", "embed_udf"]

@@ -1,4 +1,4 @@
-"""The adapters, each against the real package: run by hand, with the packages installed.
+"""The adapters, each against the real package: run by tools/check/adapters, which installs the packages.
 
     python -m pytest python/tests/adapters.py
 
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import bertq
+import head_checkpoints
 
 
 def same(found, expected):
@@ -20,7 +21,9 @@ def same(found, expected):
 
 @pytest.fixture(scope="module")
 def ten(few):
-    return few[0][::50], few[1][::50]
+    """A few of the texts, for what searches them."""
+    step = max(1, len(few[0]) // 10)
+    return few[0][::step], few[1][::step]
 
 
 def test_sentence_transformers(model_path, few, tmp_path):
@@ -48,6 +51,53 @@ def test_sentence_transformers_evaluator(model_path):
 
     found = EmbeddingSimilarityEvaluator(["a bird", "the sea"], ["birds", "a road"], [1.0, 0.2])(load(model_path))
     assert all(np.isfinite(list(found.values())))
+
+
+PAIRS = [("who sings?", "A bird sings in the old tree."), ("who sings?", "The road leads to the sea."), ("the sea", "a road to the sea")]
+
+
+@pytest.mark.parametrize("head", ["rerank", "classify"])
+def test_a_cross_encoder_scores_as_the_real_one(head, tmp_path):
+    """Beside CrossEncoder on the checkpoint itself."""
+    sentence_transformers = pytest.importorskip("sentence_transformers")
+    from bertq.sentence_transformers import load_cross_encoder
+
+    folder = head_checkpoints.write(tmp_path / head, head)
+    path = bertq.convert(folder, tmp_path / "m.bertq", calibrate=False).path
+    real, ours = sentence_transformers.CrossEncoder(str(folder), device="cpu"), load_cross_encoder(path, precision="float")
+    assert ours.num_labels == real.num_labels == len(head_checkpoints.HEADS[head][1])
+    np.testing.assert_allclose(ours.predict(PAIRS), real.predict(PAIRS), atol=1e-5)
+    np.testing.assert_allclose(ours.predict(PAIRS[0]), real.predict(PAIRS[0]), atol=1e-5)
+    soft = {"apply_softmax": True}
+    np.testing.assert_allclose(ours.predict(PAIRS, **soft), real.predict(PAIRS, **soft), atol=1e-5)
+
+
+def test_a_cross_encoder_gives_the_logits_of_the_model(tmp_path):
+    pytest.importorskip("sentence_transformers")
+    import torch
+
+    from bertq.sentence_transformers import load_cross_encoder
+
+    path = bertq.convert(head_checkpoints.write(tmp_path / "h", "rerank"), tmp_path / "m.bertq", calibrate=False).path
+    ranker, model = load_cross_encoder(path), bertq.Model(path)
+    logits = np.array([labels[0]["logit"] for labels in model.classify(PAIRS)], np.float32)
+    assert same(ranker.predict(PAIRS, activation_fn=torch.nn.Identity(), batch_size=2), logits)
+    documents = [document for _, document in PAIRS]
+    found, expected = ranker.rank("who sings?", documents), model.rerank("who sings?", documents)
+    assert [item["corpus_id"] for item in found] == [item["document"] for item in expected]
+    np.testing.assert_allclose([item["score"] for item in found], [item["score"] for item in expected], atol=1e-6)
+    with pytest.raises(ValueError, match="prompts"):
+        ranker.predict(PAIRS, prompt="query: ")
+    long = ("a", "bird " * 1000)
+    assert np.isfinite(ranker.predict([long]))
+
+
+def test_a_model_without_a_classifier_is_no_cross_encoder(model_path):
+    pytest.importorskip("sentence_transformers")
+    from bertq.sentence_transformers import load_cross_encoder
+
+    with pytest.raises(NotImplementedError):
+        load_cross_encoder(model_path)
 
 
 def test_langchain(model_path, ten):
@@ -90,7 +140,8 @@ def test_haystack(model_path, ten):
     texts, expected = ten
     documents = BertqDocumentEmbedder(model_path).run([Document(content=text) for text in texts])["documents"]
     assert same([document.embedding for document in documents], expected)
-    store = InMemoryDocumentStore()
+    # The tests' small model does not scale its vectors.
+    store = InMemoryDocumentStore(embedding_similarity_function="cosine")
     store.write_documents(documents)
     pipeline = Pipeline()
     pipeline.add_component("embedder", BertqTextEmbedder(model_path))

@@ -54,6 +54,6 @@ def expected(model_path, texts, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def few(texts, expected):
-    """Some texts of all kinds, and their vectors."""
-    places = range(0, len(texts), max(1, len(texts) // 500))
+    """Some texts of all kinds, and their vectors; all texts where BERTQ_TEST_FULL is set."""
+    places = range(0, len(texts), 1 if os.environ.get("BERTQ_TEST_FULL") else max(1, len(texts) // 500))
     return [texts[i] for i in places], expected[places]

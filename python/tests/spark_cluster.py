@@ -5,21 +5,26 @@
 The workers import bertq from the wheel that BERTQ_TEST_WHEEL names, renamed to zip, as on nodes without pip.
 """
 
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import time
+import urllib.request
 
 import numpy as np
 import pytest
 
 import bertq
+import head_checkpoints
 
 pytest.importorskip("pyspark")
 from pyspark.sql import SparkSession  # noqa: E402
 
-from bertq.spark import Counters, embed, embed_udf  # noqa: E402
+from bertq.spark import Counters, answer, embed, embed_udf  # noqa: E402
 
 MASTER = "local-cluster[2,1,1024]"
 
@@ -28,7 +33,7 @@ MASTER = "local-cluster[2,1,1024]"
 def spark(tmp_path_factory):
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     builder = (
-        SparkSession.builder.master(MASTER).appName("bertq").config("spark.ui.enabled", "false")
+        SparkSession.builder.master(MASTER).appName("bertq").config("spark.ui.port", "0")
         .config("spark.sql.shuffle.partitions", "4")
         .config("spark.sql.execution.arrow.maxRecordsPerBatch", "200").config("spark.task.maxFailures", "3"))
     session = builder.getOrCreate()
@@ -59,6 +64,30 @@ def test_a_column_has_the_bytes_of_bert_run(spark, table, few, model_path, model
     assert rows(found).tobytes() == few[1].tobytes()
     assert counters.texts.value == len(few[0])
     assert counters.tokens.value == sum(len(ids) for ids in model.tokenize(few[0], truncate=True))
+
+
+def test_workers_import_the_package_from_the_zip(spark, table):
+    if not os.environ.get("BERTQ_TEST_WHEEL"):
+        pytest.skip("BERTQ_TEST_WHEEL names no wheel")
+
+    def place(batches):
+        import pyarrow as pa
+
+        import bertq
+
+        yield pa.RecordBatch.from_pydict({"place": [bertq.__file__ for _ in batches]})
+
+    places = [row["place"] for row in table.select("id").mapInArrow(place, "place string").collect()]
+    assert places and all(".zip" in path for path in places), places
+
+
+def test_sparks_own_page_counts_rows(spark, table, few, model_path):
+    embed(table, "text", model_path, truncate=True).write.format("noop").mode("overwrite").save()
+    address = f"{spark.sparkContext.uiWebUrl}/api/v1/applications/{spark.sparkContext.applicationId}/sql?details=true&length=1000"
+    with urllib.request.urlopen(address, timeout=60) as answer:
+        nodes = [node for query in json.load(answer) for node in query.get("nodes", []) if node["nodeName"] == "MapInArrow"]
+    counts = {metric["value"].replace(",", "") for node in nodes for metric in node["metrics"] if metric["name"] == "number of output rows"}
+    assert str(len(few[0])) in counts, counts
 
 
 def test_the_fingerprint_survives_parquet(spark, table, model_path, model, tmp_path):
@@ -148,25 +177,193 @@ def test_what_is_killed_is_done_again_with_the_same_bytes(spark, table, few, mod
 
 
 CONNECTED = """
-import sys
+import json, sys
 import numpy as np
 from pyspark.sql import SparkSession
-from bertq.spark import embed, embed_udf
+from bertq.spark import answer, embed, embed_udf
 spark = SparkSession.builder.remote("local[2]").getOrCreate()
-texts = ["a bird", "the sea", None, "x"]
+texts = [*json.load(open(sys.argv[2])), None]
 frame = spark.createDataFrame(list(enumerate(texts)), "id int, text string")
-found = sorted(embed(frame, "text", sys.argv[1]).collect(), key=lambda row: row["id"])
-assert found[2]["embedding"] is None
-other = sorted(frame.select("id", embed_udf(spark, sys.argv[1])("text").alias("v")).collect(), key=lambda row: row["id"])
+found = sorted(embed(frame, "text", sys.argv[1], truncate=True).collect(), key=lambda row: row["id"])
+other = sorted(frame.select("id", embed_udf(spark, sys.argv[1], truncate=True)("text").alias("v")).collect(), key=lambda row: row["id"])
 assert [row["v"] for row in other] == [row["embedding"] for row in found]
-sys.stdout.buffer.write(b"vectors" + np.array([row["embedding"] for row in found if row["text"] is not None], np.float32).tobytes())
+assert found.pop()["embedding"] is None
+moods = answer(frame.limit(20), "text", sys.argv[4], task="classify", truncate=True).collect()
+assert len(moods) == 20 and all(len(row["classify"]) == 3 for row in moods)
+np.save(sys.argv[3], np.array([row["embedding"] for row in found], np.float32))
 """
 
 
-def test_connect(model, model_path):
+def test_connect(few, model_path, classifier, tmp_path):
     pytest.importorskip("grpc")
+    run_alone(CONNECTED, few, tmp_path, model_path, classifier)
+
+
+def run_alone(program, few, folder, model_path, *arguments, **environment):
+    """Runs a program with a session of its own, which saves vectors: those of bert-run."""
+    (folder / "texts.json").write_text(json.dumps(few[0]))
     run = subprocess.run(
-        [sys.executable, "-c", CONNECTED, model_path], capture_output=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, timeout=300)
+        [sys.executable, "-c", program, model_path, folder / "texts.json", folder / "vectors.npy", *arguments], capture_output=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment}, timeout=600)
     assert run.returncode == 0, run.stderr.decode()[-3000:]
-    assert run.stdout.split(b"vectors", 1)[1] == model.encode(["a bird", "the sea", "x"]).tobytes()
+    assert np.load(folder / "vectors.npy").tobytes() == few[1].tobytes()
+    return run.stdout.decode()
+
+
+# The first attempt of partition 3 does not end; its copy on the other host does.
+SPECULATING = """
+import json, sys, time
+import numpy as np
+import pyarrow as pa
+from pyspark import TaskContext
+from pyspark.sql import SparkSession
+from bertq.spark import embed
+
+def lingering(batches):
+    context = TaskContext.get()
+    tried = context.attemptNumber()
+    for batch in batches:
+        if context.partitionId() == 3 and tried == 0:
+            time.sleep(600)
+        count = batch.num_rows
+        yield pa.RecordBatch.from_arrays(
+            [*batch.columns, pa.array([context.partitionId()] * count, pa.int32()), pa.array([tried] * count, pa.int32())],
+            names=[*batch.schema.names, "part", "tried"])
+
+builder = SparkSession.builder.master(sys.argv[4]).config("spark.ui.enabled", "false").config("spark.driver.host", "127.0.0.1")
+for name, value in {"": "true", ".interval": "100ms", ".quantile": "0.5", ".multiplier": "1.1", ".minTaskRuntime": "100ms"}.items():
+    builder = builder.config("spark.speculation" + name, value)
+spark = builder.config("spark.executor.cores", "1").config("spark.executor.memory", "512m").getOrCreate()
+frame = spark.createDataFrame(spark.sparkContext.parallelize(list(enumerate(json.load(open(sys.argv[2])))), 4), "id int, text string")
+made = embed(frame, "text", sys.argv[1], truncate=True)
+found = sorted(made.mapInArrow(lingering, made.schema.add("part", "int").add("tried", "int")).collect(), key=lambda row: row["id"])
+np.save(sys.argv[3], np.array([row["embedding"] for row in found], np.float32))
+print(json.dumps(sorted({(row["part"], row["tried"]) for row in found})))
+spark.stop()
+"""
+
+
+@pytest.fixture
+def standalone(tmp_path):
+    """A cluster of a master and two workers, each on an address of its own: Spark speculates on another host only."""
+    import pyspark
+
+    classes = os.path.join(os.path.dirname(pyspark.__file__), "bin", "spark-class")
+    environment = {**os.environ, "SPARK_LOG_DIR": str(tmp_path), "SPARK_WORKER_DIR": str(tmp_path / "work"), "PYSPARK_PYTHON": sys.executable,
+                   "PYTHONPATH": os.pathsep.join(sys.path)}
+    logs, processes = tmp_path / "logs", []
+    logs.mkdir()
+
+    def start(name, kind, *arguments):
+        with open(logs / name, "wb") as log:
+            processes.append(subprocess.Popen(
+                [classes, f"org.apache.spark.deploy.{kind}", *arguments], env=environment, stdout=log, stderr=log))
+
+    def said(name, pattern):
+        end = time.monotonic() + 240
+        while time.monotonic() < end:
+            found = re.search(pattern, (logs / name).read_text(errors="replace"))
+            if found:
+                return found
+            time.sleep(0.3)
+        raise AssertionError((logs / name).read_text(errors="replace")[-2000:])
+
+    try:
+        start("master", "master.Master", "--host", "127.0.0.1", "--port", "0", "--webui-port", "0")
+        address = said("master", r"spark://127\.0\.0\.1:[1-9][0-9]*")[0]
+        for host in ("127.0.0.1", "127.0.0.2"):
+            start(host, "worker.Worker", "--host", host, "--cores", "1", "--memory", "1g", "--webui-port", "0", address)
+            said(host, "Successfully registered with master")
+        yield address
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(60)
+
+
+def test_a_copy_that_wins_gives_the_same_bytes_on_a_standalone_cluster(few, model_path, standalone, tmp_path):
+    said = run_alone(SPECULATING, few, tmp_path, model_path, standalone, PYSPARK_PYTHON=sys.executable)
+    tries = json.loads(said.strip().splitlines()[-1])
+    assert [3, 1] in tries and [3, 0] not in tries and len(tries) == 4, tries
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """A small model with a head, converted when it is asked for."""
+    folder = tmp_path_factory.mktemp("heads")
+
+    def path(head):
+        made = folder / f"{head}.bertq"
+        if not made.exists():
+            bertq.convert(head_checkpoints.write(folder / head, head), made, calibrate=False)
+        return str(made)
+
+    return path
+
+
+@pytest.fixture(scope="module")
+def classifier(checkpoint):
+    return checkpoint("classify")
+
+
+def plain(value):
+    """Rows of Spark as dictionaries, with numbers as float32."""
+    if hasattr(value, "asDict"):
+        value = value.asDict()
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return float(np.float32(value)) if isinstance(value, float) else value
+
+
+CONTEXT = "A bird sings in Paris, and nobody listens to it."
+# The head, what is asked for beside the task, and the same from the model.
+ANSWERS = {
+    "classify": ("classify", {}, lambda m, t: m.classify(t)),
+    "zero-shot": ("zero-shot", {"labels": ["birds", "roads"]}, lambda m, t: m.zero_shot(t, ["birds", "roads"])),
+    "tag": ("tag", {"aggregate": "none"}, lambda m, t: m.tag(t, aggregate="none")),
+    "answer": ("answer", {"pair": "context", "top": 2}, lambda m, t: m.answer(t, CONTEXT, top=2)),
+    "next-sentence": ("next-sentence", {"pair": "context"}, lambda m, t: m.next_sentence([(text, CONTEXT) for text in t]).tolist()),
+    "choose": ("choose", {"choices": ["a", "b c"]}, lambda m, t: [m.choose(text, ["a", "b c"]) for text in t]),
+    "sparse": ("fill-mask", {}, lambda m, t: [{"indices": i.tolist(), "values": v.tolist()} for i, v in m.sparse(t)]),
+    "rerank": ("rerank", {"pair": "context"}, lambda m, t: [{name: m.rerank(text, [CONTEXT])[0][name] for name in ("score", "logit")} for text in t]),
+}
+
+
+@pytest.mark.parametrize("task", ANSWERS)
+def test_a_head_gives_structs(spark, checkpoint, task):
+    head, given, ask = ANSWERS[task]
+    texts, path = ["A bird sings.", "The old road to the sea", "", "Übermäßig große Wörter"], checkpoint(head)
+    rows = [(index, text, CONTEXT) for index, text in enumerate(texts)] + [(4, None, CONTEXT), (5, "bird " * 1000, CONTEXT)]
+    frame = spark.createDataFrame(rows, "id int, text string, context string").repartition(2)
+    found = answer(frame, "text", path, task=task, output="found", failures="why", **given)
+    model = bertq.Model(path)
+    assert found.schema["found"].metadata["bertq.task"] == task
+    assert found.schema["found"].metadata["bertq.fingerprint"] == model.fingerprint
+    answers = sorted(found.collect(), key=lambda row: row["id"])
+    assert plain([row["found"] for row in answers[:4]]) == plain(ask(model, texts))
+    assert answers[4]["found"] is None and all(row["why"] is None for row in answers[:5])
+    # A question that is too long, as a text.
+    assert answers[5]["found"] is None and answers[5]["why"]
+
+
+def test_masks_are_filled(spark, checkpoint):
+    path, text = checkpoint("fill-mask"), "Paris is the [MASK] of France."
+    frame = spark.createDataFrame([(0, text)], "id int, text string")
+    found = answer(frame, "text", path, task="fill-mask", top=3).collect()[0]["fill_mask"]
+    assert plain(found) == plain(bertq.Model(path).fill_mask([text], top=3)[0])
+
+
+def test_what_no_head_answers_is_refused_before_the_job(spark, table, classifier, model_path):
+    for ask, words in [
+        (lambda: answer(table, "text", model_path, task="classify"), "does not answer 'classify'"),
+        (lambda: answer(table, "text", classifier, task="embed"), "no task"),
+        (lambda: answer(table, "text", classifier, task="rerank"), "pair="),
+        (lambda: answer(table, "text", classifier, task="classify", top=3), "no setting 'top'"),
+        (lambda: answer(table, "words", classifier, task="classify"), "no column 'words'"),
+        (lambda: answer(table, "text", classifier, task="classify", output="id"), "already"),
+    ]:
+        with pytest.raises(bertq.BertqError, match=words):
+            ask()

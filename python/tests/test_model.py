@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import pathlib
 import pickle
 import shutil
@@ -63,6 +64,8 @@ def test_calls_from_many_threads_give_the_same_bits(model, texts, expected):
 
     def run(seed):
         random = np.random.default_rng(seed)
+        if os.environ.get("BERTQ_TEST_FULL") and not same(model.encode(texts, truncate=True), expected):
+            problems.append("all")
         for _ in range(10):
             first = int(random.integers(0, len(texts)))
             some = slice(first, first + int(random.integers(1, 40)))
@@ -176,6 +179,14 @@ def test_what_is_no_text_is_refused_by_name(model, texts, kind, words):
         model.encode(texts)
 
 
+def test_a_million_texts(model):
+    """In memory for their vectors and little more, each the vector that it has alone."""
+    some = [f"a bird {index} sings" for index in range(1000)]
+    many = model.encode(some * 1000)
+    assert many.shape == (1_000_000, model.dimension)
+    assert (many.reshape(1000, 1000, -1) == model.encode(some)).all()
+
+
 @pytest.mark.parametrize("ids, kind, words", [
     ([[1.0, math.nan]], TypeError, "float64"),
     ([["a"]], TypeError, "text 0"),
@@ -184,6 +195,9 @@ def test_what_is_no_text_is_refused_by_name(model, texts, kind, words):
     ([[1], [-1]], ValueError, "text 1"),
     ([[1], [1 << 30]], ValueError, "text 1"),
     ([[1], []], ValueError, "text 1"),
+    ([math.nan], TypeError, "text 0"),
+    ([[1], None], TypeError, "text 1"),
+    ([None], TypeError, "text 0"),
 ])
 def test_what_are_no_token_ids_is_refused_by_name(model, ids, kind, words):
     with pytest.raises(kind, match=words):
@@ -229,13 +243,18 @@ def test_closing_waits_for_calls_of_other_threads(model_path, few):
 
 
 def test_a_model_that_is_replaced_under_its_users_answers_as_before(model_path, few, tmp_path):
+    """Also in the middle of a call: the old file's pages stay. Who opens it anew gets what is there."""
     texts, vectors = few
     copy, other = tmp_path / "m.bertq", tmp_path / "other"
     copy.write_bytes(open(model_path, "rb").read())
     model = bertq.Model(copy)
     other.write_bytes(b"something else")
-    other.replace(copy)
+    replaced = lambda done, of: other.replace(copy) if other.exists() else None  # noqa: E731
+    many = model.encode(texts * 40, truncate=True, progress=replaced)
+    assert not other.exists() and same(many, np.tile(vectors, (40, 1)))
     assert same(model.encode(texts, truncate=True), vectors)
+    with pytest.raises(ValueError):
+        bertq.Model(copy)
 
 
 def test_progress_reaches_the_end(model, texts):
