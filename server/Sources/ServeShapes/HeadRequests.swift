@@ -11,7 +11,8 @@ package struct RerankRequest: Sendable {
   /// How many are given; nil for all.
   package var top: Int?
   package var truncates = false
-  package var cutsBeginning = false
+  /// Which end is cut; nil does as the model's publisher says.
+  package var truncationSide: TruncationSide?
   /// Gives the model's own numbers instead of scores.
   package var isRaw: Bool
   package var returnsDocuments: Bool
@@ -34,7 +35,7 @@ package struct RerankRequest: Sendable {
     )
     top = topN ?? topK
     truncates = try body.bool("truncate") ?? false
-    cutsBeginning = try body.choice("truncation_direction", ["left", "right"]) == "left"
+    truncationSide = try body.truncationSide()
     isRaw = try body.bool("raw_scores") ?? false
     let (documents, texts) = (try body.bool("return_documents"), try body.bool("return_text"))
     returnsDocuments = documents ?? texts ?? false
@@ -66,7 +67,8 @@ package struct ClassifyRequest: Sendable {
   package var texts: TextList
   package var model: String?
   package var truncates = false
-  package var cutsBeginning = false
+  /// Which end is cut; nil does as the model's publisher says.
+  package var truncationSide: TruncationSide?
   /// Gives the model's own numbers instead of scores.
   package var isRaw: Bool
 
@@ -94,8 +96,7 @@ package struct ClassifyRequest: Sendable {
     var request = ClassifyRequest(texts, isRaw: try body.bool("raw_scores") ?? false)
     request.model = try body.string("model")
     request.truncates = try body.bool("truncate") ?? false
-    request.cutsBeginning =
-      try body.choice("truncation_direction", ["left", "right"]) == "left"
+    request.truncationSide = try body.truncationSide()
     return request
   }
 
