@@ -108,6 +108,7 @@ def classifies(server):
     client = InferenceClient(model=server.base + "/predict")
     for text, labels in zip(texts, wanted):
         same([(row.label, row.score) for row in client.text_classification(text)], labels, "huggingface_hub")
+    same([(row.label, row.score) for row in client.text_classification(texts[0], top_k=1)], wanted[0][:1], "its top_k")
     _, _, text = server.ask("POST", "/predict", {"inputs": [[text] for text in texts]})
     for found, labels in zip(json.loads(text), wanted):
         same([(row["label"], row["score"]) for row in found], labels, "/predict")

@@ -21,6 +21,9 @@ HEADS = {"/rerank", "/v1/rerank", "/v2/rerank", "/reranking", "/predict", "/clas
 CONFIG = """
 [checks]
 positive_data_acceptance.enabled = false
+# A deadline of a millisecond cannot be kept, and is answered so.
+not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", "504"]
+negative_data_rejection.expected-statuses = ["400", "404", "405", "413", "415", "422", "424"]
 """
 
 
@@ -45,7 +48,7 @@ def examples(base, document):
             name = json.loads(ask(base, "/v1/models")[1])["data"][0]["id"]
             status, text = ask(base, path.replace("{model}", name), body)
             if path in HEADS:
-                assert status in (400, 424) and b"task" in text, (path, status, text)
+                assert status in (400, 424) and b"the file has no" in text, (path, status, text)
             else:
                 assert status == 200, (method, path, status, text)
             count += 1
@@ -71,7 +74,7 @@ def main():
                    "--phases", "examples,coverage,fuzzing", "--suppress-health-check", "all", "--request-timeout", "30"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode != 0:
-        print(done.stdout[-6000:], done.stderr[-2000:], file=sys.stderr)
+        print(done.stdout[-20000:], done.stderr[-2000:], file=sys.stderr)
         sys.exit(1)
     summary = [line.strip() for line in done.stdout.splitlines() if "generated" in line or "Operations" in line or "Selected" in line]
     print(f"  passed  schemathesis: {'; '.join(summary) or 'no failure'}", flush=True)

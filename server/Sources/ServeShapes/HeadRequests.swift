@@ -71,6 +71,11 @@ package struct ClassifyRequest: Sendable {
   package var truncationSide: TruncationSide?
   /// Gives the model's own numbers instead of scores.
   package var isRaw: Bool
+  /// How many labels are given; nil for all.
+  package var top: Int?
+  /// Whether the client speaks the form of the Hugging Face hub, which sends `parameters`: there the answer to one
+  /// text is a list of one list.
+  package var isOfHub = false
 
   private init(_ texts: TextList, isRaw: Bool) {
     self.texts = texts
@@ -97,7 +102,22 @@ package struct ClassifyRequest: Sendable {
     request.model = try body.string("model")
     request.truncates = try body.bool("truncate") ?? false
     request.truncationSide = try body.truncationSide()
+    if let parameters = try body.object("parameters") { try request.readHub(parameters) }
     return request
+  }
+
+  private mutating func readHub(_ parameters: JSONBody) throws(ServeError) {
+    isOfHub = true
+    top = try parameters.integer("top_k", least: 1)
+    switch try parameters.string("function_to_apply") {
+    case nil: break
+    case "none": isRaw = true
+    case let other?:
+      throw ServeError(
+        .invalidRequest,
+        "the function '\(other.prefix(40))' is not supported; scores are what the model's publisher says, or its "
+          + "own numbers with 'none'", place: "parameters.function_to_apply")
+    }
   }
 
   private static func textOrPair(_ value: JSON, _ place: String) throws(ServeError) -> TextInput {

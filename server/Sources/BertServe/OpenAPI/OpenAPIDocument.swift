@@ -95,7 +95,7 @@ struct OpenAPIDocument {
         "description": "Milliseconds after which the answer is of no use.",
       ],
       [
-        "name": "if-match", "in": "header", "schema": Schema.text,
+        "name": "if-match", "in": "header", "schema": Schema.string,
         "description": "The fingerprint, in quotes, of the model whose answers are wanted.",
       ],
     ]

@@ -135,8 +135,16 @@ struct RequestSchemas {
     let batch: JSON = ["allOf": [several, ["prefixItems": [strings]]]]
     return Schema.object(
       ["inputs"],
-      ["inputs": Schema.either(Schema.string, strings, batch), "raw_scores": Schema.flag],
-      and: truncation)
+      [
+        "inputs": Schema.either(Schema.string, strings, batch), "raw_scores": Schema.flag,
+        "parameters": Schema.optional(
+          Schema.object(
+            [],
+            [
+              "top_k": Schema.integer(least: 1),
+              "function_to_apply": Schema.optional(["const": "none"]),
+            ])),
+      ], and: truncation)
   }
 
   var classify: JSON {

@@ -88,7 +88,7 @@ enum HeadRoutes {
     let request = try ClassifyRequest.tei(call.body, call.server.limits)
     let found = try await classified(request, call)
     var text = AnswerText()
-    if request.texts.isSingle {
+    if request.texts.isSingle, !request.isOfHub {
       write(found.answers[0], request, into: &text)
     } else {
       text.list(found.answers) { write($1, request, into: &$0) }
@@ -119,7 +119,7 @@ enum HeadRoutes {
   private static func write(
     _ answer: Classification, _ request: ClassifyRequest, into text: inout AnswerText
   ) {
-    text.list(answer.labels) { text, label in
+    text.list(answer.labels.prefix(request.top ?? answer.labels.count)) { text, label in
       text.raw(#"{"score":"#)
       text.number(request.isRaw ? label.logit : label.score)
       text.raw(#","label":"#)
