@@ -94,6 +94,10 @@ extension Tokenizer {
       try limit?.kept(
         first: lengths.first, second: second.map(\.ids.count), specials: frame.tokenCount)
       ?? lengths
+    let cutsLeft = limit?.cutsLeft ?? settings.cutsLeft
+    func range(_ length: Int, _ kept: Int) -> Range<Int> {
+      cutsLeft ? (length - kept)..<length : 0..<kept
+    }
     let kept = (
       first: range(lengths.first, left.first), second: range(lengths.second, left.second)
     )
@@ -109,10 +113,6 @@ extension Tokenizer {
     for step in (second == nil ? single : pair).steps { made.append(step, first, second, kept) }
     made.cut = first.ids.count - kept.first.count + (second?.ids.count ?? 0) - kept.second.count
     return made
-  }
-
-  private func range(_ length: Int, _ kept: Int) -> Range<Int> {
-    settings.cutsLeft ? (length - kept)..<length : 0..<kept
   }
 }
 

@@ -63,11 +63,16 @@ package struct TokenLimit: Sendable, Equatable {
   package var tokens: Int
   /// What gives way.
   package var strategy: TruncationStrategy
+  /// Whether texts lose their beginnings, not their ends; nil does as the tokenizer's settings say.
+  package var cutsLeft: Bool?
 
   /// A limit of `tokens`, specials included.
-  package init(_ tokens: Int, _ strategy: TruncationStrategy = .longestFirst) {
+  package init(
+    _ tokens: Int, _ strategy: TruncationStrategy = .longestFirst, cutsLeft: Bool? = nil
+  ) {
     self.tokens = tokens
     self.strategy = strategy
+    self.cutsLeft = cutsLeft
   }
 }
 

@@ -130,7 +130,7 @@ package final class Tokenizer: Sendable {
   /// settings say.
   ///
   /// Texts are UTF-8; bytes that are not count as U+FFFD, which BERT ignores. With a limit the texts are
-  /// cut, at their ends unless the settings say otherwise, and the result says by how many tokens; without
+  /// cut, at their ends unless it or the settings say otherwise, and the result says by how many tokens; without
   /// one nothing is ever cut. Spans are for tasks that point into the text and take more time. Without
   /// specials only the texts' own tokens are appended.
   /// Throws `usage` when the limit cannot be kept and `malformed` when a word is unknown and the vocabulary
@@ -155,7 +155,8 @@ package final class Tokenizer: Sendable {
         first: lengths.first, second: second == nil ? nil : lengths.second,
         specials: frame.tokenCount)
       let left = Lengths(kept?.first ?? lengths.first, kept?.second ?? lengths.second)
-      cut(lengths, to: left, frame, spans, &encoding)
+      cut(
+        lengths, to: left, left: limit?.cutsLeft ?? settings.cutsLeft, frame, spans, &encoding)
       try requireEmbeddings(encoding.ids[before.0...])
       appendTypes(left, frame, &encoding)
       return EncodedInput(
@@ -239,7 +240,7 @@ package final class Tokenizer: Sendable {
 
   /// Removes what is over the limit from the input that ends the encoding.
   private func cut(
-    _ lengths: Lengths, to left: Lengths, _ frame: Frame, _ spans: Bool,
+    _ lengths: Lengths, to left: Lengths, left cutsLeft: Bool, _ frame: Frame, _ spans: Bool,
     _ encoding: inout TokenizedText
   ) {
     if lengths.first == left.first && lengths.second == left.second { return }
@@ -252,7 +253,7 @@ package final class Tokenizer: Sendable {
         case .secondText: (lengths.second, left.second)
         }
       encoding.removeTokens(
-        length - kept, leaving: behind + (settings.cutsLeft ? kept : 0), spans: spans)
+        length - kept, leaving: behind + (cutsLeft ? kept : 0), spans: spans)
       behind += kept
     }
   }

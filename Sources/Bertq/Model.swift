@@ -76,6 +76,11 @@ public final class Model: Sendable {
   public let precision: ModelOptions.Precision
   /// What identifies the model's vectors: only vectors of equal fingerprints may be compared.
   public var fingerprint: String { served.fingerprint(precision.ofRuntime) ?? "" }
+  /// What identifies what the model's heads answer, such as labels and scores; nil where it has none.
+  public var headFingerprint: String? {
+    let prints = served.file.fingerprints
+    return precision == .int8 ? prints.int8Answers : prints.floatAnswers
+  }
   /// The numbers of a vector.
   public var dimensions: Int {
     recipe.width(hiddenSize: served.description.configuration.hiddenSize)

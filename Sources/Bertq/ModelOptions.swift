@@ -1,3 +1,5 @@
+import BertKernels
+
 /// How a model computes.
 ///
 /// No bit of an answer depends on anything but `precision`, and `truncates`.
@@ -33,4 +35,8 @@ public struct ModelOptions: Sendable {
 
   /// The defaults.
   public init() {}
+
+  /// As many threads as whole cores are this process's share: no quota of processor time ever stops one of them,
+  /// so that no answer waits for the next period.
+  public static var wholeCores: Int { CpuShare.own.threads(.down) }
 }

@@ -28,16 +28,19 @@ public struct RequestOptions: Sendable {
   public var longestQueue: Duration?
   /// What ends a blocking call from another thread; a task that awaits its answers is cancelled itself.
   public var cancellation: Cancellation?
+  /// What counts where the call's answers came from.
+  public var tally: AnswerTally?
 
   /// Options for a call.
   public init(
     priority: Priority = .automatic, deadline: ContinuousClock.Instant? = nil,
-    longestQueue: Duration? = nil, cancellation: Cancellation? = nil
+    longestQueue: Duration? = nil, cancellation: Cancellation? = nil, tally: AnswerTally? = nil
   ) {
     self.priority = priority
     self.deadline = deadline
     self.longestQueue = longestQueue
     self.cancellation = cancellation
+    self.tally = tally
   }
 
   /// Up to so many predicted seconds of one core a call is interactive.

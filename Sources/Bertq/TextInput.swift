@@ -20,6 +20,8 @@ public struct TextInput: Sendable, Hashable {
   public var words: [String]?
   /// Whether it is cut where it is too long; nil does as the model's options say.
   public var truncates: Bool?
+  /// Which end of it is lost then; nil does as the model's publisher says.
+  public var truncationSide: TruncationSide?
   /// What stands before the text; nil for the file's default prompt where embeddings or tokens' vectors are asked
   /// for, and for nothing elsewhere.
   public var prompt: TextPrompt?
@@ -58,6 +60,14 @@ public struct TextInput: Sendable, Hashable {
   }
 }
 
+/// An end of a text.
+public enum TruncationSide: Sendable, Hashable {
+  /// The beginning.
+  case left
+  /// The end.
+  case right
+}
+
 /// Words that stand before a text.
 ///
 ///     let query = TextInput("how do birds sing?", prompt: .named("query"))
@@ -90,7 +100,7 @@ public struct TokenizedInput: Sendable, Hashable {
   public let ids: [Int32]
   /// The token type of each: 0, or 1 for the second text of a pair.
   public let types: [UInt8]
-  /// How many tokens were cut off at the ends of the texts.
+  /// How many tokens were cut off.
   public let cut: Int
   /// How many belong to the prompt, those of the frame before it included; 0 where that makes no difference.
   package var promptTokens = 0
@@ -137,7 +147,7 @@ extension ServedModel {
       return framed.cut
     }
     let (encoding, made) = try tokens(
-      of: input, limit: truncates ? TokenLimit(tokenLimit) : nil)
+      of: input, limit: truncates ? limit(of: input) : nil)
     if made.count > tokenLimit {
       throw BertError(
         .tooLong,
@@ -146,6 +156,11 @@ extension ServedModel {
     try batch.append(
       ids: encoding.ids, types: encoding.typeIDs, wanting: rows, for: description.configuration)
     return made.fullCount - made.count
+  }
+
+  /// What an input is cut to.
+  func limit(of input: TextInput) -> TokenLimit {
+    TokenLimit(tokenLimit, cutsLeft: input.truncationSide.map { $0 == .left })
   }
 
   /// The words before an input.

@@ -269,7 +269,7 @@ def plain_http(run):
     table = [
         ("/embed", {"inputs": ["a"], "truncate": True, "truncation_direction": "Right"}, 200),
         ("/embed", {"inputs": "sea " * 10000}, 422), ("/embed", {"inputs": "sea " * 10000, "truncate": True}, 200),
-        ("/embed", {"inputs": "sea " * 10000, "truncate": True, "truncation_direction": "left"}, 400),
+        ("/embed", {"inputs": "sea " * 10000, "truncate": True, "truncation_direction": "up"}, 400),
         ("/embed", {"inputs": "a", "dimensions": 1}, 400), ("/embed", {"inputs": 3}, 400), ("/embed", {}, 400),
         ("/v1/embeddings", {"input": ["a"] * 2049}, 413), ("/v1/embeddings", {"input": "a", "prompt_name": "x"}, 400),
         ("/v1/embeddings", [], 400), ("/nothing", {}, 404), ("/health", {}, 405),
@@ -298,6 +298,51 @@ def tokens_and_back(run):
     assert len(texts) == len(run.texts)
     _, _, all_tokens = run.post("/embed_all", {"inputs": run.texts})
     assert [len(text) for text in all_tokens] == [len(tokens) for tokens in lists]
+    # Places are bytes, as text-embeddings-inference counts them, and the pieces are the texts' own.
+    for text, tokens in zip(run.texts, lists):
+        raw, end = text.encode(), 0
+        for token in tokens:
+            if token["special"]:
+                assert token["start"] is None and token["stop"] is None, token
+                continue
+            assert end <= token["start"] < token["stop"] <= len(raw), (text, token)
+            assert not raw[end:token["start"]].strip(), f"{text!r}: {raw[end:token['start']]!r} is in no token"
+            assert raw[token["start"]:token["stop"]].decode() == token["text"], token
+            end = token["stop"]
+        assert not raw[end:].strip()
+    _, _, bare = run.post("/tokenize", {"inputs": run.texts[0], "add_special_tokens": False})
+    assert bare[0] == [token for token in lists[0] if not token["special"]]
+
+
+@check
+def truncation(run):
+    """What is cut is the end, or the beginning when that is asked for."""
+    most = run.get("/info")[2]["max_input_length"]
+    one, other = "a", "."
+    for text in (one, other):
+        assert len(run.post("/tokenize", {"inputs": text})[2][0]) == 3, text
+    long = " ".join([one] * most + [other] * most)
+    ends = {"Left": " ".join([other] * (most - 2)), "right": " ".join([one] * (most - 2))}
+    for side, kept in ends.items():
+        status, headers, vectors = run.post(
+            "/embed", {"inputs": long, "truncate": True, "truncation_direction": side})
+        assert status == 200 and headers["x-bertq-truncated"] == "1", (side, status)
+        assert vectors == run.post("/embed", {"inputs": kept})[2], side
+    _, _, body = run.post("/v2/embed", {"texts": [long], "truncate": "START"})
+    assert body["embeddings"]["float"] == run.post("/embed", {"inputs": ends["Left"]})[2]
+    assert run.post("/v2/embed", {"texts": [long]})[0] == 400
+
+
+@check
+def cache_header(run):
+    """Hits and misses of each request; together they are its texts."""
+    texts = [f"a window of the house {time.monotonic_ns()}", "a bird", "a bird"]
+    first = run.post("/embed", {"inputs": texts, "truncate": True})[1]["x-bertq-cache"]
+    again = run.post("/embed", {"inputs": texts, "truncate": True})[1]["x-bertq-cache"]
+    counts = [int(part.split("=")[1]) for part in first.split(";")]
+    assert sum(counts) == 3 and counts[1] >= 1, first
+    assert again == "hits=3;misses=0", again
+    assert "x-bertq-cache" not in run.post("/tokenize", {"inputs": "a"})[1]
 
 
 @check

@@ -5,7 +5,6 @@
 SLOW is one that some hundred texts keep busy for a while.
 """
 import concurrent.futures
-import http.client
 import json
 import os
 import shutil
@@ -16,68 +15,13 @@ import sys
 import threading
 import time
 
+import serve_process
+
 SERVER, MODEL, OTHER, SLOW, FOLDER = sys.argv[1:6]
-JSON = {"content-type": "application/json"}
 
 
-class Server:
-    """A server on a free port, ended when the block ends."""
-
-    def __init__(self, *options, model=MODEL, environment=None):
-        self.options, self.model, self.environment = options, model, environment or {}
-
-    def __enter__(self):
-        port = os.path.join(FOLDER, "port")
-        if os.path.exists(port):
-            os.remove(port)
-        self.log = open(os.path.join(FOLDER, "policy-log"), "w+")
-        models = [self.model] if isinstance(self.model, str) else self.model
-        self.process = subprocess.Popen(
-            [SERVER, *models, "--port", "0", "--port-file", port, *self.options],
-            stderr=self.log, env={**os.environ, **self.environment})
-        for _ in range(300):
-            if os.path.exists(port) and open(port).read().endswith("\n"):
-                break
-            assert self.process.poll() is None, self.text()
-            time.sleep(0.05)
-        self.port = int(open(port).read())
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            assert self.process.wait(40) == 0, self.text()
-        self.log.close()
-
-    def text(self):
-        self.log.flush()
-        return open(self.log.name).read()
-
-    def ask(self, method, path, body=None, headers=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        connection.request(method, path, data, {**JSON, **(headers or {})})
-        answer = connection.getresponse()
-        text = answer.read()
-        connection.close()
-        return answer.status, answer.headers, text
-
-    def embed(self, texts, headers=None):
-        return self.ask("POST", "/v1/embeddings", {"input": texts, "truncate": True}, headers)
-
-    def raw(self, data, half_close=False):
-        """What comes for bytes as they are."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
-            connection.sendall(data)
-            if half_close:
-                connection.shutdown(socket.SHUT_WR)
-            answer = b""
-            try:
-                while part := connection.recv(65536):
-                    answer += part
-            except ConnectionError:
-                pass
-            return answer
+def Server(*options, model=MODEL, environment=None):
+    return serve_process.Server(SERVER, FOLDER, model, *options, environment=environment)
 
 
 def many(n, start=0):

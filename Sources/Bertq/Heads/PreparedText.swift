@@ -72,7 +72,7 @@ extension ServedModel {
     let second = try input.pair.map { pair throws(BertError) in try bareTokens(pair) }
     let truncates = input.truncates ?? truncates
     let framed = try tokenizer.framed(
-      first, second, limit: truncates ? TokenLimit(tokenLimit) : nil)
+      first, second, limit: truncates ? limit(of: input) : nil)
     try requireFit(framed.ids.count)
     return framed
   }

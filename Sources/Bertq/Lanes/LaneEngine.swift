@@ -144,8 +144,10 @@ extension LaneEngine {
       for ((index, question), cost) in zip(questions, costs) {
         if let answer = cache.find(question) as? Reader.Answer {
           call.deliver(.success(answer), at: index)
+          request.tally?.noteKept()
           continue
         }
+        request.tally?.noteComputed()
         // Whoever has a deadline of its own shares no computation that another's may end.
         let shared = deadline == nil ? waiting[question] as? AnswerJob<Reader> : nil
         let job = shared ?? AnswerJob(question, cost: cost, reader: reader)

@@ -16,8 +16,8 @@ package struct EmbeddingRequest: Sendable {
   package var model: String?
   /// Cuts what is too long.
   package var truncates = false
-  /// Whether what is cut is the beginning.
-  package var cutsBeginning = false
+  /// Which end is cut; nil does as the model's publisher says.
+  package var truncationSide: TruncationSide?
   /// Whether vectors are scaled to length 1; nil does as the model's publisher says.
   package var normalizes: Bool?
   /// Numbers of a vector that are kept; nil for all.
@@ -30,6 +30,7 @@ package struct EmbeddingRequest: Sendable {
 
   /// The texts behind the prompt that was asked for.
   package var promptedTexts: TextList {
+    let texts = texts.cut(truncationSide)
     guard let prompt else { return texts }
     return texts.behind(.named(prompt))
   }
@@ -66,7 +67,7 @@ package struct EmbeddingRequest: Sendable {
   mutating func readTEI(_ body: JSONBody) throws(ServeError) {
     model = try body.string("model")
     truncates = try body.bool("truncate") ?? false
-    cutsBeginning = try body.choice("truncation_direction", ["left", "right"]) == "left"
+    truncationSide = try body.truncationSide()
     prompt = try body.string("prompt_name")
   }
 
@@ -111,8 +112,8 @@ package struct EmbeddingRequest: Sendable {
     request.model = try body.string("model")
     request.dimensions = try body.integer("output_dimension", least: 1)
     switch try body.choice("truncate", ["none", "start", "end"]) {
-    case "start": (request.truncates, request.cutsBeginning) = (true, true)
-    case "end": request.truncates = true
+    case "start": (request.truncates, request.truncationSide) = (true, .left)
+    case "end": (request.truncates, request.truncationSide) = (true, .right)
     default: break
     }
     for type in try body.strings("embedding_types", most: 8) ?? [] where type != "float" {

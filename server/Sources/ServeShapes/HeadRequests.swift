@@ -11,7 +11,8 @@ package struct RerankRequest: Sendable {
   /// How many are given; nil for all.
   package var top: Int?
   package var truncates = false
-  package var cutsBeginning = false
+  /// Which end is cut; nil does as the model's publisher says.
+  package var truncationSide: TruncationSide?
   /// Gives the model's own numbers instead of scores.
   package var isRaw: Bool
   package var returnsDocuments: Bool
@@ -34,7 +35,7 @@ package struct RerankRequest: Sendable {
     )
     top = topN ?? topK
     truncates = try body.bool("truncate") ?? false
-    cutsBeginning = try body.choice("truncation_direction", ["left", "right"]) == "left"
+    truncationSide = try body.truncationSide()
     isRaw = try body.bool("raw_scores") ?? false
     let (documents, texts) = (try body.bool("return_documents"), try body.bool("return_text"))
     returnsDocuments = documents ?? texts ?? false
@@ -66,9 +67,15 @@ package struct ClassifyRequest: Sendable {
   package var texts: TextList
   package var model: String?
   package var truncates = false
-  package var cutsBeginning = false
+  /// Which end is cut; nil does as the model's publisher says.
+  package var truncationSide: TruncationSide?
   /// Gives the model's own numbers instead of scores.
   package var isRaw: Bool
+  /// How many labels are given; nil for all.
+  package var top: Int?
+  /// Whether the client speaks the form of the Hugging Face hub, which sends `parameters`: there the answer to one
+  /// text is a list of one list.
+  package var isOfHub = false
 
   private init(_ texts: TextList, isRaw: Bool) {
     self.texts = texts
@@ -94,9 +101,23 @@ package struct ClassifyRequest: Sendable {
     var request = ClassifyRequest(texts, isRaw: try body.bool("raw_scores") ?? false)
     request.model = try body.string("model")
     request.truncates = try body.bool("truncate") ?? false
-    request.cutsBeginning =
-      try body.choice("truncation_direction", ["left", "right"]) == "left"
+    request.truncationSide = try body.truncationSide()
+    if let parameters = try body.object("parameters") { try request.readHub(parameters) }
     return request
+  }
+
+  private mutating func readHub(_ parameters: JSONBody) throws(ServeError) {
+    isOfHub = true
+    top = try parameters.integer("top_k", least: 1)
+    switch try parameters.string("function_to_apply") {
+    case nil: break
+    case "none": isRaw = true
+    case let other?:
+      throw ServeError(
+        .invalidRequest,
+        "the function '\(other.prefix(40))' is not supported; scores are what the model's publisher says, or its "
+          + "own numbers with 'none'", place: "parameters.function_to_apply")
+    }
   }
 
   private static func textOrPair(_ value: JSON, _ place: String) throws(ServeError) -> TextInput {

@@ -127,6 +127,15 @@ package struct JSONBody: Sendable {
     return text
   }
 
+  /// text-embeddings-inference's `truncation_direction`.
+  package func truncationSide() throws(ServeError) -> TruncationSide? {
+    switch try choice("truncation_direction", ["left", "right"]) {
+    case "left": .left
+    case "right": .right
+    default: nil
+    }
+  }
+
   /// A list of strings.
   package func strings(_ key: String, most: Int) throws(ServeError) -> [String]? {
     guard let value = self[key] else { return nil }

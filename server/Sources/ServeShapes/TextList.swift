@@ -29,6 +29,14 @@ package struct TextList: Sendable {
     self.key = key
   }
 
+  /// The same inputs, cut at this end where they are too long.
+  package func cut(_ side: TruncationSide?) -> TextList {
+    guard side != nil else { return self }
+    var list = self
+    for index in list.inputs.indices { list.inputs[index].truncationSide = side }
+    return list
+  }
+
   /// Where an input stands in the request.
   package func place(_ index: Int) -> String { isSingle ? key : "\(key)[\(index)]" }
 

@@ -41,7 +41,7 @@ struct ListeningOptions: ParsableArguments {
 struct ComputingOptions: ParsableArguments {
   @Option(help: "int8 or float; int8 by default where the file has it. (BERTQ_PRECISION)")
   var precision: String?
-  @Option(help: "Threads; by default this process's share of the cores. (BERTQ_THREADS)")
+  @Option(help: "Threads; by default the whole cores of this process's share. (BERTQ_THREADS)")
   var threads: Int?
   @Option(
     help: """
@@ -62,7 +62,8 @@ struct ComputingOptions: ParsableArguments {
       }
       settings.model.precision = precision
     }
-    settings.model.threads = try Environment.integer(threads, "BERTQ_THREADS", 1...256)
+    settings.model.threads =
+      try Environment.integer(threads, "BERTQ_THREADS", 1...256) ?? ModelOptions.wholeCores
     let cache = try Environment.integer(cacheMB, "BERTQ_CACHE_MB", 0...1_000_000) ?? 64
     settings.model.cacheBytes = cache << 20
     if let queue = try Environment.integer(queueMS, "BERTQ_QUEUE_MS", 0...3_600_000) {

@@ -64,7 +64,7 @@ import Testing
   @Test func keepsEachInterfacesDefaults() throws {
     let tei = try EmbeddingRequest.tei(
       JSONBody(#"{"inputs":"a","truncation_direction":"Left","truncate":true}"#), limits)
-    #expect(tei.normalizes == true && tei.truncates && tei.cutsBeginning)
+    #expect(tei.normalizes == true && tei.truncates && tei.truncationSide == .left)
     let raw = try EmbeddingRequest.tei(JSONBody(#"{"inputs":"a","normalize":false}"#), limits)
     #expect(raw.normalizes == false && !raw.truncates)
     let ollama = try EmbeddingRequest.ollama(JSONBody(#"{"model":"m","input":"a"}"#), limits)
@@ -75,7 +75,7 @@ import Testing
     }
     let cohere = try EmbeddingRequest.cohere(
       JSONBody(#"{"texts":["a"],"embedding_types":["float"],"truncate":"END"}"#), limits)
-    #expect(cohere.truncates && !cohere.cutsBeginning && cohere.encoding == .float)
+    #expect(cohere.truncates && cohere.truncationSide == .right && cohere.encoding == .float)
     #expect(throws: ServeError.self) {
       try EmbeddingRequest.cohere(
         JSONBody(#"{"texts":["a"],"embedding_types":["int8"]}"#), limits)

@@ -31,6 +31,20 @@ import Testing
     #expect(error.code == .invalidRequest && error.place == place)
   }
 
+  @Test func readsTheHubsParameters() throws {
+    let plain = try ClassifyRequest.tei(JSONBody(#"{"inputs":"a"}"#), limits)
+    #expect(!plain.isOfHub && plain.top == nil && !plain.isRaw)
+    let hub = try ClassifyRequest.tei(
+      JSONBody(#"{"inputs":"a","parameters":{"top_k":2,"function_to_apply":"none"}}"#), limits)
+    #expect(hub.isOfHub && hub.top == 2 && hub.isRaw)
+    #expect(try ClassifyRequest.tei(JSONBody(#"{"inputs":"a","parameters":{}}"#), limits).isOfHub)
+    let error = try #require(throws: ServeError.self) {
+      try ClassifyRequest.tei(
+        try JSONBody(#"{"inputs":"a","parameters":{"function_to_apply":"sigmoid"}}"#), limits)
+    }
+    #expect(error.place == "parameters.function_to_apply")
+  }
+
   @Test func readsTextsAndPairs() throws {
     let pair = TextInput("a", pair: "b")
     for (text, inputs, isSingle) in [

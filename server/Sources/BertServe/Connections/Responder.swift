@@ -10,13 +10,11 @@ package struct Responder: HTTPResponder {
   package typealias Context = ServeContext
 
   private let server: Server
-  private let routes: RouteTable
+  private var routes: RouteTable { RouteTable.ours }
   private let origins: CrossOrigin
 
   package init(_ server: Server) {
     self.server = server
-    routes = RouteTable(
-      EmbeddingRoutes.all + TokenRoutes.all + HeadRoutes.all + OwnRoutes.all + InfoRoutes.all)
     origins = CrossOrigin(server.settings.corsOrigins)
   }
 
@@ -72,7 +70,11 @@ package struct Responder: HTTPResponder {
         server: server, head: request.head, id: id, body: body.body, parameter: parameter,
         start: start)
       let reply = try await connection.run { () -> Result<Reply, any Error> in
-        do { return .success(try await route.answer(call)) } catch { return .failure(error) }
+        do {
+          return .success(try await route.answer(call).noting(call.tally))
+        } catch {
+          return .failure(error)
+        }
       }.get()
       return Response(reply, hasBody: request.method != .head)
     }

@@ -18,6 +18,16 @@ package struct NamedModel: Sendable {
   }
 }
 
+extension NamedModel {
+  /// What a client asks for: each has a fingerprint of its own.
+  package enum AnswerKind: Sendable { case vectors, head }
+
+  /// What identifies answers of a kind.
+  package func fingerprint(_ kind: AnswerKind) -> String {
+    (kind == .head ? model.headFingerprint : nil) ?? model.fingerprint
+  }
+}
+
 /// The models that are served; a reload puts others in their place.
 package final class ServedModels: Sendable {
   /// A name and a file: `name=FILE`, or a file that gives its name.

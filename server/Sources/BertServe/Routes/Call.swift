@@ -12,6 +12,8 @@ struct Call: Sendable {
   /// What stood in place of a route's `{}`.
   let parameter: String?
   let start: ContinuousClock.Instant
+  /// Where the answers came from.
+  let tally = AnswerTally()
 
   func header(_ name: String) -> String? {
     HTTPField.Name(name).flatMap { head.headerFields[$0] }
@@ -22,9 +24,16 @@ struct Call: Sendable {
 
   /// How soon the answer is wanted: as the client says, but never more urgent than its work deserves.
   func requestOptions() throws(ServeError) -> RequestOptions {
-    var options = RequestOptions()
+    var options = RequestOptions(tally: tally)
     options.longestQueue = server.settings.longestQueue
-    if header("x-bertq-priority")?.lowercased() == "bulk" { options.priority = .bulk }
+    switch header("x-bertq-priority")?.lowercased() {
+    case nil, "interactive": break
+    case "bulk": options.priority = .bulk
+    case let other?:
+      throw ServeError(
+        .invalidRequest, "x-bertq-priority is '\(other.prefix(40))'; expected bulk or interactive",
+        place: "x-bertq-priority")
+    }
     if let timeout = try timeout() { options.deadline = start + timeout }
     return options
   }
@@ -50,18 +59,21 @@ struct Call: Sendable {
     return timeouts.min()
   }
 
-  /// The model that the client means, if it is the one whose vectors it wants.
+  /// The model that the client means, if it is the one whose answers it wants.
   ///
   /// - Throws: `fingerprint` when `If-Match` names others.
-  func model(_ name: String?) throws(ServeError) -> NamedModel {
+  func model(
+    _ name: String?, _ kind: NamedModel.AnswerKind = .vectors
+  ) throws(ServeError) -> NamedModel {
     let found = try server.models.find(name)
+    let fingerprint = found.fingerprint(kind)
     if let wanted = header("if-match"), wanted.trimmed != "*" {
       let tags = wanted.split(separator: ",").map { String($0).trimmed.unquoted }
-      guard tags.contains(found.model.fingerprint) else {
+      guard tags.contains(fingerprint) else {
         throw ServeError(
           .fingerprint,
-          "the model '\(found.name)' has the fingerprint \(found.model.fingerprint), which If-Match does not name"
-        ).final.with("etag", "\"\(found.model.fingerprint)\"")
+          "the model '\(found.name)' has the fingerprint \(fingerprint), which If-Match does not name"
+        ).final.with("etag", "\"\(fingerprint)\"")
       }
     }
     return found

@@ -56,8 +56,7 @@ enum EmbeddingRoutes {
         place: "dimensions")
     }
     let tokens = try await call.tokenize(
-      request.promptedTexts, for: served.model, truncates: request.truncates,
-      cutsBeginning: request.cutsBeginning)
+      request.promptedTexts, for: served.model, truncates: request.truncates)
     let results = await served.model.tokensEach(
       tokens.inputs, request: try call.requestOptions())
     var texts: [TokenVectors] = []

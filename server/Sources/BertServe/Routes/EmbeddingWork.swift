@@ -10,20 +10,35 @@ struct TokenizedTexts: Sendable {
   var tokens: Int { counts.reduce(0, +) }
 }
 
-extension Call {
-  /// Bytes of text that are tokenized before others have their turn.
-  private static let tokenizedAtOnce = 1 << 16
+/// Lets others have their turn while texts are made tokens.
+struct Turns {
+  /// Bytes of text that are tokenized before that.
+  private static let most = 1 << 16
+  private var bytes = 0
 
+  /// Notes that so many bytes were tokenized.
+  ///
+  /// - Throws: `closed` when the client is gone.
+  mutating func after(_ count: Int) async throws(ServeError) {
+    bytes += count
+    if bytes < Self.most { return }
+    bytes = 0
+    await Task.yield()
+    if Task.isCancelled { throw ServeError(.closed, "the client closed the connection") }
+  }
+}
+
+extension Call {
   /// The tokens of all texts.
   ///
   /// - Throws: one error that names all texts that are at fault.
   func tokenize(
-    _ texts: TextList, for model: Model, truncates: Bool, cutsBeginning: Bool = false
+    _ texts: TextList, for model: Model, truncates: Bool
   ) async throws(ServeError) -> TokenizedTexts {
     var result = TokenizedTexts()
     result.inputs.reserveCapacity(texts.inputs.count)
     var failures: [(index: Int, error: BertError)] = []
-    var bytes = 0
+    var turns = Turns()
     for (index, input) in texts.inputs.enumerated() {
       do throws(BertError) {
         let tokens = try model.tokenize(input, truncates: truncates, defaultPrompt: true)
@@ -32,20 +47,9 @@ extension Call {
       } catch {
         failures.append((index, error))
       }
-      bytes += input.text.count
-      if bytes >= Self.tokenizedAtOnce {
-        bytes = 0
-        await Task.yield()
-        if Task.isCancelled { throw ServeError(.closed, "the client closed the connection") }
-      }
+      try await turns.after(input.text.count)
     }
     if !failures.isEmpty { throw Self.error(failures, texts) }
-    if cutsBeginning, result.cut > 0 {
-      throw ServeError(
-        .invalidRequest,
-        "\(result.cut) texts are too long, and their beginnings were to be cut, which is not supported; cut "
-          + "their ends", place: "truncation_direction")
-    }
     return result
   }
 
@@ -65,7 +69,7 @@ extension Call {
       error.message += "; \(failures.count) texts are at fault: \(named)\(more)"
     }
     if error.code == .tooLong {
-      error.message += "; shorten them, or send \"truncate\": true to have their ends cut"
+      error.message += "; shorten them, or send \"truncate\": true to have them cut"
     }
     return error
   }
@@ -77,8 +81,7 @@ extension Call {
     try requireEmbedder(served)
     let dimensions = try dimensions(request.dimensions, of: served)
     let tokens = try await tokenize(
-      request.promptedTexts, for: model, truncates: request.truncates,
-      cutsBeginning: request.cutsBeginning)
+      request.promptedTexts, for: model, truncates: request.truncates)
     let options = try requestOptions()
     let begin = ContinuousClock.now
     let results = await model.embedEach(
@@ -147,6 +150,13 @@ extension [Float] {
 }
 
 extension Reply {
+  /// The same, saying how many of its texts' answers were kept ones.
+  func noting(_ tally: AnswerTally) -> Reply {
+    let (kept, computed) = (tally.kept, tally.computed)
+    return kept + computed == 0
+      ? self : with("x-bertq-cache", "hits=\(kept);misses=\(computed)")
+  }
+
   /// What an answer says of how it was made.
   init(_ text: AnswerText, _ embeddings: Embeddings) {
     self.init(text)

@@ -14,7 +14,7 @@ enum HeadRoutes {
 
   @Sendable static func rerank(_ call: Call) async throws -> Reply {
     let request = try RerankRequest(call.body, call.server.limits)
-    let model = try call.model(request.model).model
+    let model = try call.model(request.model, .head).model
     var truncates = request.truncates
     if let most = request.documentTokens {
       guard most >= model.tokenLimit else {
@@ -26,10 +26,11 @@ enum HeadRoutes {
       truncates = true
     }
     let pairs = TextList(
-      request.documents.map { TextInput(request.query, pair: $0) }, key: request.key)
-    let found = try await call.answer(
-      pairs, of: request.model, truncates: truncates, cutsBeginning: request.cutsBeginning
-    ) { await $0.relevanceEach($1, request: $2) }
+      request.documents.map { TextInput(request.query, pair: $0) }, key: request.key
+    ).cut(request.truncationSide)
+    let found = try await call.answer(pairs, of: request.model, truncates: truncates) {
+      await $0.relevanceEach($1, request: $2)
+    }
     let scores = found.answers.map { request.isRaw ? $0.logit : $0.score }
     // Of equal scores the first document stands first.
     let order = scores.indices.sorted {
@@ -87,7 +88,7 @@ enum HeadRoutes {
     let request = try ClassifyRequest.tei(call.body, call.server.limits)
     let found = try await classified(request, call)
     var text = AnswerText()
-    if request.texts.isSingle {
+    if request.texts.isSingle, !request.isOfHub {
       write(found.answers[0], request, into: &text)
     } else {
       text.list(found.answers) { write($1, request, into: &$0) }
@@ -111,15 +112,14 @@ enum HeadRoutes {
     _ request: ClassifyRequest, _ call: Call
   ) async throws(ServeError) -> HeadAnswers<Classification> {
     try await call.answer(
-      request.texts, of: request.model, truncates: request.truncates,
-      cutsBeginning: request.cutsBeginning
+      request.texts.cut(request.truncationSide), of: request.model, truncates: request.truncates
     ) { await $0.classifyEach($1, request: $2) }
   }
 
   private static func write(
     _ answer: Classification, _ request: ClassifyRequest, into text: inout AnswerText
   ) {
-    text.list(answer.labels) { text, label in
+    text.list(answer.labels.prefix(request.top ?? answer.labels.count)) { text, label in
       text.raw(#"{"score":"#)
       text.number(request.isRaw ? label.logit : label.score)
       text.raw(#","label":"#)
@@ -132,7 +132,7 @@ enum HeadRoutes {
     let request = try EmbeddingRequest.tei(call.body, call.server.limits)
     let found = try await call.answer(
       request.promptedTexts, of: request.model, truncates: request.truncates,
-      cutsBeginning: request.cutsBeginning, hasPrompt: true
+      hasPrompt: true
     ) { await $0.sparseEach($1, request: $2) }
     var text = AnswerText()
     text.list(found.answers) { text, weights in

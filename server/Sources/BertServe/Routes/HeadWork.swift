@@ -14,7 +14,7 @@ struct HeadAnswers<Answer: Sendable>: Sendable {
       text,
       Embeddings(
         vectors: [], tokens: tokens, cutTexts: cut, model: served.name,
-        fingerprint: served.model.fingerprint))
+        fingerprint: served.fingerprint(.head)))
   }
 }
 
@@ -23,14 +23,12 @@ extension Call {
   ///
   /// - Parameter hasPrompt: whether the file's default prompt stands before the texts.
   func answer<Answer: Sendable>(
-    _ texts: TextList, of name: String?, truncates: Bool, cutsBeginning: Bool = false,
-    hasPrompt: Bool = false,
+    _ texts: TextList, of name: String?, truncates: Bool, hasPrompt: Bool = false,
     _ ask: @Sendable (Model, [TokenizedInput], RequestOptions) async -> [Result<Answer, BertError>]
   ) async throws(ServeError) -> HeadAnswers<Answer> {
-    let served = try model(name)
+    let served = try model(name, .head)
     let tokens = try await tokenize(
-      hasPrompt ? texts : texts.behind(.text("")), for: served.model, truncates: truncates,
-      cutsBeginning: cutsBeginning)
+      hasPrompt ? texts : texts.behind(.text("")), for: served.model, truncates: truncates)
     let begin = ContinuousClock.now
     let results = await ask(served.model, tokens.inputs, try requestOptions())
     let answers = try unwrap(results, texts)
@@ -46,7 +44,7 @@ extension Call {
     placedIn texts: TextList, of name: String?,
     _ ask: @Sendable (Model, [TextInput], RequestOptions) async -> [Result<Answer, BertError>]
   ) async throws(ServeError) -> HeadAnswers<Answer> {
-    let served = try model(name)
+    let served = try model(name, .head)
     let results = await ask(served.model, texts.inputs, try requestOptions())
     return HeadAnswers(answers: try unwrap(results, texts), served: served, tokens: 0, cut: 0)
   }

@@ -12,6 +12,7 @@ enum InfoRoutes {
       Route(.get, "/api/version", .ollama, isOpen: true, version),
       Route(.get, "/health/ready", .tei, isOpen: true, ready),
       Route(.get, "/metrics", .openAI, isOpen: true, metrics),
+      Route(.get, "/openapi.json", .openAI, document),
     ]
     + ["/health", "/health/live", "/ping", "/"].map { Route(.get, $0, .tei, isOpen: true, live) }
 
@@ -19,6 +20,7 @@ enum InfoRoutes {
     [
       "id": .string(served.name), "object": "model", "created": .integer(served.opened),
       "owned_by": "bertq", "fingerprint": .string(served.model.fingerprint),
+      "head_fingerprint": served.model.headFingerprint.map { .string($0) } ?? .null,
     ]
   }
 
@@ -78,7 +80,9 @@ enum InfoRoutes {
       "max_input_length": .integer(model.tokenLimit), "dimensions": .integer(model.dimensions),
       "normalizes": .bool(info.normalizes),
       "default_prompt": info.defaultPrompt.map { .string($0) } ?? .null,
-      "fingerprint": .string(model.fingerprint), "task": .string(info.task),
+      "fingerprint": .string(model.fingerprint),
+      "head_fingerprint": model.headFingerprint.map { .string($0) } ?? .null,
+      "task": .string(info.task),
       "tasks": .array(model.tasks.map { .string($0) }),
     ]
   }
@@ -87,6 +91,11 @@ enum InfoRoutes {
     let byID = names.enumerated().map { ("\($0.offset)", JSON.string($0.element)) }
     let byName = names.enumerated().map { ($0.element, JSON.integer($0.offset)) }
     return ["id2label": .object(JSONObject(byID)), "label2id": .object(JSONObject(byName))]
+  }
+
+  /// The description of all routes.
+  @Sendable static func document(_ call: Call) async throws -> Reply {
+    reply(OpenAPIDocument(server: call.server, routes: RouteTable.ours.all).json)
   }
 
   /// Ollama's list of models.

@@ -27,7 +27,7 @@ enum OwnRoutes {
       text.raw("}")
     }
     text.raw(#","fingerprint":"#)
-    text.string(found.served.model.fingerprint)
+    text.string(found.served.fingerprint(.head))
     text.raw("}")
     return found.reply(text)
   }
@@ -38,7 +38,7 @@ enum OwnRoutes {
     var texts = try TextList(call.body, "input", limits)
     let truncates = try call.body.bool("truncate")
     for index in texts.inputs.indices { texts.inputs[index].truncates = truncates }
-    return texts
+    return texts.cut(try call.body.truncationSide())
   }
 
   private static func top(_ call: Call) throws(ServeError) -> Int? {

@@ -36,6 +36,10 @@ struct RouteTable: Sendable {
     case nothing
   }
 
+  /// What this server answers.
+  static let ours = RouteTable(
+    EmbeddingRoutes.all + TokenRoutes.all + HeadRoutes.all + OwnRoutes.all + InfoRoutes.all)
+
   private var byPath: [String: [Route]] = [:]
   let all: [Route]
 

@@ -11,20 +11,35 @@ enum TokenRoutes {
   @Sendable static func tokenize(_ call: Call) async throws -> Reply {
     let request = try TokenizeRequest(call.body, call.server.limits)
     let model = try call.model(try call.body.string("model")).model
-    let tokens = try await call.tokenize(request.texts, for: model, truncates: false)
-    // What the frame adds is what a text without words has.
-    let frame = try? model.tokenize(TextInput("", prompt: .text("")))
-    let specials = Set(frame?.ids ?? [])
-    var text = AnswerText()
-    text.list(tokens.inputs) { text, input in
-      let ids = input.ids.filter { request.hasSpecials || !specials.contains($0) }
-      text.list(ids) { text, id in
-        text.raw(#"{"id":\#(id),"text":"#)
-        text.value(model.token(id).map { .string($0) } ?? .null)
-        text.raw(#","special":\#(specials.contains(id)),"start":null,"stop":null}"#)
+    var texts: [[PlacedToken]] = []
+    var turns = Turns()
+    for (index, input) in request.texts.inputs.enumerated() {
+      do throws(BertError) {
+        texts.append(try model.placedTokens(input, addsSpecials: request.hasSpecials))
+      } catch {
+        throw ServeError(error, place: request.texts.place(index), isOfRequest: true)
       }
+      try await turns.after(input.text.count)
+    }
+    var text = AnswerText()
+    text.list(texts) { text, tokens in
+      text.list(tokens) { write($1, model, into: &$0) }
     }
     return Reply(text)
+  }
+
+  /// A token of the text: the piece of text that it stands for, and the bytes where that lies.
+  private static func write(
+    _ token: PlacedToken, _ model: Model, into text: inout AnswerText
+  ) {
+    text.raw(#"{"id":\#(token.id),"text":"#)
+    if token.isSpecial {
+      text.value(model.token(token.id).map { .string($0) } ?? .null)
+      text.raw(#","special":true,"start":null,"stop":null}"#)
+    } else {
+      text.string(token.text)
+      text.raw(#","special":false,"start":\#(token.byteStart),"stop":\#(token.byteEnd)}"#)
+    }
   }
 
   @Sendable static func decode(_ call: Call) async throws -> Reply {
