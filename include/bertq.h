@@ -170,7 +170,7 @@ typedef struct bertq_conversion {
   int32_t threads;
   int32_t no_calibration;    /* 1: rounded looking at no text */
   int32_t ids_only;          /* 1: without the tokenizer */
-  int32_t reserved;
+  int32_t heads;             /* attention heads, where no configuration says it; 0: it does */
 } bertq_conversion;
 
 /* Told of each step on the calling thread, as a JSON object: {"stage":...,"done":...,"of":...} or {"note":...}. */

@@ -60,6 +60,8 @@ public struct CheckpointConversion: Sendable {
   public var configuration: String?
   /// `vocab.txt` or `tokenizer.json`, when it does not lie there.
   public var vocabulary: String?
+  /// The number of attention heads, where no configuration says it.
+  public var heads: Int?
   /// Whether the tokenizer is left out, so that the file takes token ids alone.
   public var idsOnly = false
   /// Which weights are written.
@@ -111,6 +113,9 @@ public struct CheckpointConversion: Sendable {
     }
     if weights == .float && embeddings != .f32 {
       throw BertError(.usage, "word embeddings are rounded for int8 weights, and there are none")
+    }
+    if let heads, heads < 1 {
+      throw BertError(.usage, "\(heads) attention heads: expected 1 or more")
     }
     if let threads, !(1...CpuShare.limit).contains(threads) {
       throw BertError(.usage, "\(threads) threads: expected 1 to \(CpuShare.limit)")

@@ -81,10 +81,11 @@ struct ConversionRun {
     guard ModelFile.isOne(order.input) else {
       return try ModelImport.read(
         input: order.input, config: order.configuration, vocabulary: order.vocabulary,
-        idsOnly: order.idsOnly
+        idsOnly: order.idsOnly, heads: order.heads
       ) { found = $0 }
     }
-    if order.configuration != nil || order.vocabulary != nil || order.idsOnly {
+    if order.configuration != nil || order.vocabulary != nil || order.idsOnly || order.heads != nil
+    {
       throw BertError(
         .usage, "is a .bertq file, which keeps the configuration and vocabulary it holds",
         file: order.input)

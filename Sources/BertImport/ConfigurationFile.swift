@@ -12,6 +12,8 @@ struct ConfigurationFile {
   let family: Family
   /// Rows of the published position table that no token uses.
   let unusedPositions: Int
+  /// Whether the number of attention heads is not the file's own.
+  private(set) var headsAreAskedFor = false
   private(set) var architectures: [String] = []
   private(set) var publishedName = ""
   private(set) var problemType = ""
@@ -28,15 +30,24 @@ struct ConfigurationFile {
 
   /// Reads the file.
   ///
-  /// - Throws: `notFound`, `malformed`, or `unsupported` with feature and value.
-  init(_ path: String) throws(BertError) {
+  /// - Parameter heads: the number of attention heads, for a file that does not say it.
+  /// - Throws: `notFound`, `malformed`, or `unsupported` with feature and value; `usage` where the file says another
+  ///   number of heads.
+  init(_ path: String, heads: Int? = nil) throws(BertError) {
     let json = try ModelFiles.readJSON(path, limit: ModelFiles.longestConfiguration)
-    self.json = json
+    try self.init(json, of: path, heads: heads)
+  }
+
+  /// Takes the content of a file, or what stands for it.
+  init(_ published: JSON, of path: String, heads: Int? = nil) throws(BertError) {
+    var json = published
     do throws(BertError) {
       guard json.objectValue != nil else {
         throw BertError(.malformed, "is \(json.kind); expected an object")
       }
       family = try Family.of(json)
+      if let heads { headsAreAskedFor = try Self.name(heads, in: &json, of: family) }
+      self.json = json
       let normalised = try family.normalised(json)
       try Self.checkFeatures(normalised)
       unusedPositions = try family.unusedPositions(json)
@@ -46,6 +57,23 @@ struct ConfigurationFile {
     } catch {
       throw error.inFile(path)
     }
+  }
+
+  /// Puts the number of attention heads where nothing says it.
+  private static func name(
+    _ heads: Int, in json: inout JSON, of family: Family
+  ) throws(BertError) -> Bool {
+    let bert = "num_attention_heads"
+    let key = family.settings.first { $0.bert == bert }?.own ?? bert
+    guard var object = json.objectValue else { return false }
+    if let said = object[key] ?? object[bert] {
+      if said == .integer(heads) { return false }
+      throw BertError(
+        .usage, "\(key) is \(said.text().prefix(40)), and \(heads) heads were asked for")
+    }
+    object[key] = .integer(heads)
+    json = .object(object)
+    return true
   }
 
   /// Refuses what would change the arithmetic.

@@ -5,7 +5,10 @@ import TensorFiles
 
 /// The files that describe a checkpoint, found beside it.
 struct ModelFiles {
+  /// The configuration; the checkpoint itself where there is none.
   let configuration: String
+  /// Whether there is one.
+  let hasConfiguration: Bool
   /// Where the tokenizer's files were looked for.
   let home: String
   private(set) var vocabulary: String?
@@ -32,9 +35,10 @@ struct ModelFiles {
   ///   - checkpoint: path of the checkpoint file or shard index.
   ///   - configuration: a configuration named by the user; then nothing is searched for it.
   ///   - vocabulary: a `vocab.txt` or `tokenizer.json` named by the user.
+  ///   - needsConfiguration: whether it is an error that there is none.
   /// - Throws: `notFound` when there is no configuration.
   init(
-    checkpoint: String, configuration: String?, vocabulary: String?
+    checkpoint: String, configuration: String?, vocabulary: String?, needsConfiguration: Bool
   ) throws(BertError) {
     let own = Folder.parent(of: checkpoint)
     let above = Self.parentFolder(own)
@@ -42,20 +46,26 @@ struct ModelFiles {
     let tokenizers = ["vocab.txt", "tokenizer.json"]
     if let configuration {
       self.configuration = configuration
+      hasConfiguration = true
       let candidates = [own, above, Folder.parent(of: configuration)]
       home = candidates.first { Self.first(tokenizers, in: $0) != nil } ?? own
+    } else if let folder = [own, above].first(where: {
+      Self.first(configurations, in: $0) != nil
+    }), let path = Self.first(configurations, in: folder) {
+      self.configuration = path
+      hasConfiguration = true
+      home = folder
     } else {
-      guard let folder = [own, above].first(where: { Self.first(configurations, in: $0) != nil }),
-        let path = Self.first(configurations, in: folder)
-      else {
+      if needsConfiguration {
         throw BertError(
           .notFound,
           "no config.json or bert_config.json lies beside it or in the folder above",
           file: checkpoint,
           remedy: .nameConfiguration)
       }
-      self.configuration = path
-      home = folder
+      self.configuration = checkpoint
+      hasConfiguration = false
+      home = [own, above].first { Self.first(tokenizers, in: $0) != nil } ?? own
     }
     func find(_ name: String) throws(BertError) -> String? { try Self.companion(home, name) }
     tokenizerConfiguration = try find("tokenizer_config.json")

@@ -204,19 +204,21 @@ package enum ModelImport {
   ///   - config: the configuration, when it does not lie beside the checkpoint.
   ///   - vocabulary: a `vocab.txt` or `tokenizer.json`, when it does not lie there.
   ///   - idsOnly: leaves the tokenizer's files alone: the model will take token ids.
+  ///   - heads: the number of attention heads, where no configuration says it.
   ///   - onReport: called with the report as soon as it is complete, also when the import then
   ///     fails because of what is in it.
   /// - Throws: `notFound`, `malformed` or `unsupported`; all problems of the tensors in one error.
   package static func read(
     input: String, config: String? = nil, vocabulary: String? = nil, idsOnly: Bool = false,
-    onReport: (ImportReport) -> Void = { _ in }
+    heads: Int? = nil, onReport: (ImportReport) -> Void = { _ in }
   ) throws(BertError) -> ImportedModel {
     try CheckpointLayout.check(folder: input)
     let checkpoint = try OnnxWeights.named(Checkpoint.open(transformerFolder(input)))
     try CheckpointLayout.check(checkpoint)
     let files = try ModelFiles(
-      checkpoint: checkpoint.path, configuration: config, vocabulary: vocabulary)
-    let configFile = try ConfigurationFile(files.configuration)
+      checkpoint: checkpoint.path, configuration: config, vocabulary: vocabulary,
+      needsConfiguration: heads == nil)
+    let configFile = try configuration(files, checkpoint, heads)
     let configuration = configFile.configuration
     let architecture = try architecture(configFile, files.configuration)
     let modules = try files.modules.map { path throws(BertError) in
@@ -243,6 +245,7 @@ package enum ModelImport {
     let dropsPooler = try publication.dropsPooler(plan, checkpoint)
 
     var report = plan.report
+    if !files.hasConfiguration { report.notices.append(SizesOfTensors.notice) }
     report.notices += configFile.notices + (tokenizer?.notices ?? [])
     report.notices += (modules?.notices ?? []) + (settings?.notices ?? [])
     report.notices += publication.notices(plan)
@@ -259,8 +262,18 @@ package enum ModelImport {
     return ImportedModel(
       checkpoint, plan, description, tokenizer, modules, dropsPooler: dropsPooler, report: report,
       sources: SettingSources(
-        files: files, configuration: configFile.json, pooling: modules?.files.first,
+        files: files, configuration: configFile, pooling: modules?.files.first,
         hasTokenizer: tokenizer != nil))
+  }
+
+  private static func configuration(
+    _ files: ModelFiles, _ checkpoint: Checkpoint, _ heads: Int?
+  ) throws(BertError) -> ConfigurationFile {
+    guard let heads, !files.hasConfiguration else {
+      return try ConfigurationFile(files.configuration, heads: heads)
+    }
+    return try ConfigurationFile(
+      SizesOfTensors.configuration(checkpoint), of: checkpoint.path, heads: heads)
   }
 
   /// The folder of the transformer, when `input` is a model that keeps it in one of its own.

@@ -11,12 +11,15 @@ package struct SourcedSetting: Sendable, Equatable {
   package let value: JSON
   /// The files that say so; empty where none does, and the default holds.
   package let files: [String]
+  /// Whether whoever converts said it.
+  package var isAskedFor = false
 
   /// The same for programs.
   package var json: JSON {
     [
       "name": .string(name), "value": value,
-      "from": files.isEmpty ? "default" : .array(files.map { .string($0) }),
+      "from": isAskedFor
+        ? "asked for" : files.isEmpty ? "default" : .array(files.map { .string($0) }),
     ]
   }
 }
@@ -30,10 +33,15 @@ struct SettingSources: Sendable {
   /// The pooling module's file.
   private let pooling: String?
   private let hasTokenizer: Bool
+  /// Whether no file gave the number of attention heads.
+  private let headsAreAskedFor: Bool
 
-  init(files: ModelFiles, configuration: JSON, pooling: String?, hasTokenizer: Bool) {
+  init(
+    files: ModelFiles, configuration: ConfigurationFile, pooling: String?, hasTokenizer: Bool
+  ) {
     self.files = files
-    self.configuration = configuration
+    self.configuration = configuration.json
+    headsAreAskedFor = configuration.headsAreAskedFor
     self.pooling = pooling
     self.hasTokenizer = hasTokenizer
   }
@@ -65,6 +73,9 @@ struct SettingSources: Sendable {
       ("type_vocab_size", c.tokenTypeCount),
     ]
     return sizes.map { name, value in
+      if name == "num_attention_heads", headsAreAskedFor {
+        return SourcedSetting(name: name, value: .integer(value), files: [], isAskedFor: true)
+      }
       // Only this one has a default; of the others families have names of their own.
       let files = name == "type_vocab_size" ? said(name) : [Folder.name(of: files.configuration)]
       return SourcedSetting(name: name, value: .integer(value), files: files)

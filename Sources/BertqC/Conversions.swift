@@ -36,6 +36,7 @@ private func order(_ given: bertq_conversion) throws(BertError) -> CheckpointCon
   order.recipe = text(given.recipe)
   order.report = text(given.report)
   order.idsOnly = given.ids_only != 0
+  if given.heads != 0 { order.heads = Int(given.heads) }
   if given.threads != 0 { order.threads = Int(given.threads) }
   if let path = text(given.calibration) { order.calibration = .file(path) }
   if given.no_calibration != 0 {

@@ -42,10 +42,16 @@ private func drift(
     source: served.file, kernels: kernels, team: ThreadTeam(count: model.threads),
     pooler: Pooler(served.description.embedding, source: served.file, kernels: kernels),
     attributes: attributes)
-  var (batch, labels) = (TokenBatch(), [String]())
+  // As `bert-run` asks a file of its own task: the default prompt stands before embeddings alone.
+  let hasDefaultPrompt = served.description.task == .embedding
+  var (batch, labels, prompts) = (TokenBatch(), [String](), [Int]())
   for index in 0..<inputs.count {
     do throws(BertError) {
-      try served.append(inputs[index], to: &batch, truncates: truncates)
+      let tokens = try model.tokenize(
+        inputs[index], truncates: truncates, defaultPrompt: hasDefaultPrompt)
+      try batch.append(
+        ids: tokens.ids, types: tokens.types, for: served.description.configuration)
+      prompts.append(tokens.promptTokens)
     } catch {
       var error = error
       error.message = "text \(index + 1): " + error.message
@@ -53,8 +59,8 @@ private func drift(
     }
     labels.append(inputs.label(index))
     if batch.tokenCount >= DriftMeter.tokenBudget || index == inputs.count - 1 {
-      try meter.add(batch, labels: labels)
-      (batch, labels) = (TokenBatch(), [])
+      try meter.add(batch, labels: labels, promptTokens: prompts)
+      (batch, labels, prompts) = (TokenBatch(), [], [])
     }
   }
   return try meter.report(

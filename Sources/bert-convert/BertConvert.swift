@@ -43,6 +43,10 @@ struct BertConvertCommand: ParsableCommand {
     completion: .file())
   var vocab: String?
 
+  @Option(
+    help: ArgumentHelp("Attention heads, where no configuration says it.", valueName: "number"))
+  var heads: Int?
+
   @Flag(help: "Leave the tokenizer out: the file then takes token ids, not texts.")
   var idsOnly = false
 
@@ -112,6 +116,9 @@ struct BertConvertCommand: ParsableCommand {
       throw ValidationError(
         "--ids-only leaves out the tokenizer that --vocab, --calibrate and --max-drift need")
     }
+    if let heads, heads < 1 {
+      throw ValidationError("--heads is \(heads); it must be at least 1")
+    }
     if let threads, threads < 1 {
       throw ValidationError("--threads is \(threads); it must be at least 1")
     }
@@ -129,6 +136,7 @@ struct BertConvertCommand: ParsableCommand {
       var conversion = CheckpointConversion(input: input, output: output)
       conversion.configuration = config
       conversion.vocabulary = vocab
+      conversion.heads = heads
       conversion.idsOnly = idsOnly
       conversion.weights = weights
       conversion.embeddings = embeddings

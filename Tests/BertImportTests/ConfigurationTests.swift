@@ -52,6 +52,67 @@ import Testing
     try model.expectError(.unsupported, ["DebertaModel"])
   }
 
+  @Test func takesTheNumberOfHeadsFromWhoConvertsWhereNoFileSaysIt() throws {
+    var model = try SmallModel()
+    let expected = try model.read()
+    #expect(
+      try ModelImport.read(input: model.folder.path, heads: 2).description == expected.description)
+    let other = #expect(throws: BertError.self) {
+      try ModelImport.read(input: model.folder.path, heads: 4)
+    }
+    #expect(other?.code == .usage && other?.message.contains("num_attention_heads is 2") == true)
+    model.config["num_attention_heads"] = nil
+    try model.expectError(.malformed, ["num_attention_heads is missing"])
+    let found = try ModelImport.read(input: model.folder.path, heads: 2)
+    #expect(found.description == expected.description)
+    let heads = try found.settings().first { $0.name == "num_attention_heads" }
+    #expect(heads?.value == 2 && heads?.json["from"] == "asked for")
+  }
+
+  @Test(arguments: ["", "bert.", "model.bert."])
+  func takesSizesFromTensorsWhereThereIsNoConfigurationAtAll(prefix: String) throws {
+    let model = try SmallModel(prefix: prefix)
+    let expected = try model.read()
+    let folder = try TemporaryFolder()
+    try folder.write("vocab.txt", model.vocabulary)
+    let path = try folder.write("model.safetensors", safetensors(model.tensors))
+    let absent = #expect(throws: BertError.self) { try ModelImport.read(input: folder.path) }
+    #expect(absent?.code == .notFound && absent?.remedy == .nameConfiguration)
+    for input in [folder.path, path] {
+      let found = try ModelImport.read(input: input, heads: 2)
+      #expect(found.description.configuration == expected.description.configuration)
+      #expect(found.tensors == expected.tensors && found.vocabulary.count == 5)
+      #expect(found.report.notices.contains { $0.contains("gelu and layer_norm_eps 1e-12") })
+    }
+    let uneven = #expect(throws: BertError.self) {
+      try ModelImport.read(input: folder.path, heads: 3)
+    }
+    #expect(uneven?.code == .malformed && uneven?.message.contains("multiple") == true)
+  }
+
+  @Test func assumesNothingOfARelativeWithoutAConfiguration() throws {
+    let folder = try TemporaryFolder()
+    func expectRefusal(_ model: SmallModel, _ word: String) throws {
+      let path = try folder.write("model.safetensors", safetensors(model.tensors))
+      let error = #expect(throws: BertError.self) { try ModelImport.read(input: path, heads: 2) }
+      #expect(error?.code == .notFound && error?.message.contains(word) == true)
+    }
+    try expectRefusal(try SmallModel(prefix: "roberta."), "a relative")
+    var model = try SmallModel()
+    model.tensors[model.position("embeddings.token_type_embeddings.weight")] = (
+      "embeddings.token_type_embeddings.weight", [1, 4], [0, 1, 2, 3]
+    )
+    try expectRefusal(model, "a relative")
+    model.remove("embeddings.token_type_embeddings.weight")
+    try expectRefusal(model, "not those of BERT")
+    // A layer's number that no count has room for.
+    var hostile = try SmallModel()
+    hostile.add("encoder.layer.9223372036854775807.output.dense.weight", [4, 6])
+    let path = try folder.write("model.safetensors", safetensors(hostile.tensors))
+    let error = #expect(throws: BertError.self) { try ModelImport.read(input: path, heads: 2) }
+    #expect(error?.code == .malformed && error?.message.contains("9223372036854775807") == true)
+  }
+
   @Test(arguments: [
     ("gelu", Activation.gelu), ("gelu_new", .geluTanh), ("gelu_pytorch_tanh", .geluTanh),
     ("relu", .relu),

@@ -37,6 +37,39 @@ struct ListTests {
     return sums
   }
 
+  /// Files of others through the whole program: the stated values or a refusal, and never much memory.
+  @Test(arguments: ["safetensors", "npz", "pytorch"])
+  func readsForeignFilesInLittleMemory(_ kind: String) throws {
+    let place = "foreign/\(kind)/"
+    guard SharedData.isPresent(place + "expected.json") else { return }
+    let facts = try JSON.parse(SharedData.bytes(place + "expected.json"))
+    let cases = try #require(facts["cases"]?.arrayValue)
+    #expect(cases.count > 50)
+    for entry in cases {
+      let name = try #require(entry["file"]?.stringValue)
+      let expectation =
+        entry["expect"]?.stringValue ?? (entry["error"] == nil ? "accept" : "reject")
+      let outcome = try Program.convert.run(["--list", SharedData.path(place + name), "--json"])
+      #expect(outcome.peakMemory < 200 << 20, "\(name): \(outcome.peakMemory >> 20) MB")
+      if outcome.code != 0 {
+        #expect(expectation != "accept" && [65, 69].contains(outcome.code), "\(name)")
+        #expect(outcome.errors.contains("error: ") && outcome.errors.contains(name), "\(name)")
+        continue
+      }
+      #expect(expectation != "reject", "\(name)")
+      var sums: [String: JSON] = [:]
+      for tensor in try #require(JSON.parse(outcome.output).arrayValue) {
+        sums[try #require(tensor["name"]?.stringValue)] = tensor["sha256_f32le"]
+      }
+      for tensor in entry["tensors"]?.arrayValue ?? [] where tensor["not_an_array"] == nil {
+        guard let name = tensor["name"]?.stringValue, let sum = tensor["sha256_f32le"] else {
+          continue
+        }
+        #expect(sums[name] == sum, "\(entry["file"] ?? .null): \(name.prefix(80))")
+      }
+    }
+  }
+
   @Test func refusesAsAConversionDoes() throws {
     let shop = try Workshop()
     for (arguments, code) in [

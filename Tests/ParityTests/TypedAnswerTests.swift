@@ -82,6 +82,10 @@ struct TypedAnswerTests {
     for name in model.tasks { #expect(error?.message.contains(name) == true) }
     let each = model.classifyEach(["one", "another"])
     #expect(each.count == 2 && each.allSatisfy { (try? $0.get()) == nil })
+    let pooler = #expect(throws: BertError.self) {
+      try self.model("model_nopool").pooled(["a"])
+    }
+    #expect(pooler?.message.contains("no pooler") == true, "\(pooler?.message ?? "")")
     let several = #expect(throws: BertError.self) {
       try self.model("seqcls5").rerank("a", ["b"])
     }

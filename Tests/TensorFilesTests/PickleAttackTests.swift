@@ -1,5 +1,6 @@
 import BertErrors
 import Fixtures
+import FoundationEssentials
 import TensorFiles
 import Testing
 
@@ -52,6 +53,17 @@ struct PickleAttack: Sendable, CustomTestStringConvertible {
       "protocol 0 without a header", "os.system",
       PickleAssembler(protocol: nil).raw([0x80, 0]).raw("cos\nsystem\n(S'id'\ntR.")),
     PickleAttack(
+      "protocol 1", "builtins.exec",
+      PickleAssembler(protocol: 1).global("builtins", "exec").raw("(").text("1").raw("tR.")),
+    PickleAttack(
+      "protocol 3", "builtins.compile",
+      PickleAssembler(protocol: 3).global("builtins", "compile").raw(")R.")),
+    PickleAttack(
+      "protocol 5, in a frame", "os.system",
+      PickleAssembler(protocol: 5).raw([0x95, 20, 0, 0, 0, 0, 0, 0, 0])
+        .raw([0x8C, 2]).raw("os").raw([0x94, 0x8C, 6]).raw("system").raw([0x94, 0x93, 0x94, 0x29])
+        .raw([0x52, 0x2E, 0x2E, 0x2E])),
+    PickleAttack(
       "a function that is only named", "subprocess.Popen",
       start.raw("}").text("w").global("subprocess", "Popen").raw("s.")),
     PickleAttack(
@@ -79,6 +91,14 @@ struct PickleAttack: Sendable, CustomTestStringConvertible {
     PickleAttack(
       "an object by OBJ", "makes an object",
       start.raw("(").global("collections", "OrderedDict").raw("o.")),
+    PickleAttack(
+      "an object by NEWOBJ_EX", "makes an object",
+      start.global("collections", "OrderedDict").raw(")}").raw([0x92]).raw(".")),
+    PickleAttack("a set", "makes a set", start.raw([0x8F]).raw(".")),
+    PickleAttack("a frozen set", "makes a frozen set", start.raw("(").raw([0x91]).raw(".")),
+    PickleAttack(
+      "a byte array", "byte array",
+      PickleAssembler(protocol: 5).raw([0x96, 1, 0, 0, 0, 0, 0, 0, 0, 7]).raw(".")),
     PickleAttack(
       "attributes of a list by BUILD", "sets attributes",
       start.raw("]}b.")),
@@ -119,6 +139,13 @@ struct PickleAttack: Sendable, CustomTestStringConvertible {
       malformed: "a value below the mark", "has not made", start.raw("}(N\u{30}\u{30}\u{30}\u{30}.")
     ),
     PickleAttack(malformed: "a memo entry that nobody made", "memo entry 7", start.raw("h\u{7}.")),
+    PickleAttack(
+      malformed: "the last memo entry that can be numbered", "memo entry 4294967295",
+      start.raw("j").raw([0xFF, 0xFF, 0xFF, 0xFF]).raw(".")),
+    PickleAttack(malformed: "a memo entry below zero", "no number", start.raw("g-1\n.")),
+    PickleAttack(
+      malformed: "a list that contains itself through the memo", "nests",
+      start.raw("]q\u{1}h\u{1}a.")),
     PickleAttack(malformed: "a list filled as a dictionary", "no dictionary", start.raw("]NNs.")),
     PickleAttack(malformed: "a key without a value", "no value", start.raw("}(Nu.")),
     PickleAttack(malformed: "no end", "the pickle ends", start.raw("}")),
@@ -152,6 +179,12 @@ struct PickleAttack: Sendable, CustomTestStringConvertible {
     PickleAttack(
       malformed: "an integer of less than no bytes", "ends early",
       start.raw([0x8B, 0xFF, 0xFF, 0xFF, 0xFF])),
+    PickleAttack(
+      malformed: "an integer of a million digits", "line that is too long",
+      start.raw("L").repeated(1_000_000, "9").raw("L\n.")),
+    PickleAttack(
+      malformed: "an integer of 2,000 bytes", "at most 1024",
+      start.raw([0x8B, 0xD0, 7, 0, 0] + [UInt8](repeating: 1, count: 2000)).raw(".")),
     PickleAttack(
       malformed: "a million values on the stack", "more values on its stack",
       start.repeated(1_000_000, "N")),
@@ -190,6 +223,22 @@ struct PickleAttack: Sendable, CustomTestStringConvertible {
   @Test(arguments: PickleAttack.all)
   func refusesAttacksInAStream(_ attack: PickleAttack) throws {
     try expect(attack, torchStream(attack.pickle), "pytorch_model.bin")
+  }
+
+  /// The whole program, whose memory a test of its own cannot tell.
+  @Test func attacksTakeLittleMemoryAndRunNothing() throws {
+    let own = try TemporaryFolder()
+    for attack in PickleAttack.all {
+      for file in [torchArchive(attack.pickle), torchStream(attack.pickle)] {
+        let path = try own.write("pytorch_model.bin", file)
+        let outcome = try Program.convert.run(["--list", path])
+        #expect(
+          outcome.code == attack.code.exitCode, "\(attack.name): \(outcome.errors.prefix(300))")
+        #expect(outcome.peakMemory < 200 << 20, "\(attack.name): \(outcome.peakMemory >> 20) MB")
+      }
+    }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: own.path) == ["pytorch_model.bin"])
+    #expect(!FileManager.default.fileExists(atPath: "pwned"))
   }
 
   @Test(arguments: ["m/data.pkl", "archive/data.pkl"])

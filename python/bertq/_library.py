@@ -49,7 +49,7 @@ class Conversion(ctypes.Structure):
         ("vocabulary", ctypes.c_char_p), ("weights", ctypes.c_char_p), ("embeddings", ctypes.c_char_p),
         ("calibration", ctypes.c_char_p), ("recipe", ctypes.c_char_p), ("report", ctypes.c_char_p),
         ("least_cosine", ctypes.c_double), ("least_sqnr", ctypes.c_double), ("threads", ctypes.c_int32),
-        ("no_calibration", ctypes.c_int32), ("ids_only", ctypes.c_int32), ("reserved", ctypes.c_int32),
+        ("no_calibration", ctypes.c_int32), ("ids_only", ctypes.c_int32), ("heads", ctypes.c_int32),
     ]
 
 

@@ -59,7 +59,7 @@ def convert(
     source: str | os.PathLike[str], output: str | os.PathLike[str], *, calibrate: str | os.PathLike[str] | bool = True,
     weights: str = "both", embeddings: str = "f32", config: str | os.PathLike[str] | None = None,
     vocab: str | os.PathLike[str] | None = None, ids_only: bool = False, max_drift: Limits | None = None,
-    recipe: str | None = None, report: str | os.PathLike[str] | None = None, threads: int | None = None,
+    heads: int | None = None, recipe: str | None = None, report: str | os.PathLike[str] | None = None, threads: int | None = None,
     watch: Callable[[dict[str, Any]], Any] | None = None,
 ) -> Converted:
     """Turns a published checkpoint into one `.bertq` file, as the program bert-convert does.
@@ -74,6 +74,7 @@ def convert(
         embeddings: how word embeddings are stored: "f32", "f16" or "int8".
         config, vocab: where these do not lie beside the checkpoint.
         ids_only: leaves the tokenizer out; the model then takes token ids.
+        heads: the number of attention heads, where no configuration says it.
         max_drift: the cheapest linear layers stay in float32 until the drift is at most this: {"cosine": 0.9995, "sqnr": 30}.
         recipe: parts of the quantiser to leave out.
         report: where to write what was imported and quantised, as JSON.
@@ -92,7 +93,7 @@ def convert(
         configuration=path(config), vocabulary=path(vocab), weights=weights.encode(), embeddings=embeddings.encode(),
         calibration=None if isinstance(calibrate, bool) else path(calibrate), recipe=recipe and recipe.encode(),
         report=path(report), least_cosine=limits.get("cosine", 0), least_sqnr=limits.get("sqnr", 0), threads=threads or 0,
-        no_calibration=int(calibrate is False), ids_only=int(ids_only))
+        no_calibration=int(calibrate is False), ids_only=int(ids_only), heads=heads or 0)
     problems: list[BaseException] = []
 
     def told(_: Any, text: bytes) -> None:

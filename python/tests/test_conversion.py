@@ -1,7 +1,10 @@
 """Conversion and drift from Python give what the programs give."""
 
+import json
 import os
 import pathlib
+import shutil
+import subprocess
 
 import pytest
 
@@ -68,3 +71,26 @@ def test_drift_says_what_int8_cost(model):
     assert caught.value.report["texts"] == 1
     with pytest.raises(ValueError, match="no texts"):
         bertq.drift(model, [])
+
+
+@pytest.mark.parametrize("include_prompt", [True, False])
+def test_drift_is_that_of_the_program_behind_a_prompt(tmp_path, include_prompt):
+    program = os.environ.get("BERTQ_BERT_RUN") or ROOT / ".build/release/bert-run"
+    if not os.path.exists(program):
+        pytest.skip("bert-run is not built; BERTQ_BERT_RUN names one")
+    folder = shutil.copytree(TINY, tmp_path / "checkpoint")
+    (folder / "config_sentence_transformers.json").write_text(
+        json.dumps({"prompts": {"passage": "the road "}, "default_prompt_name": "passage"}))
+    (folder / "modules.json").write_text(json.dumps([
+        {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+        {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}]))
+    (folder / "1_Pooling").mkdir()
+    sizes = json.loads((folder / "config.json").read_text())
+    (folder / "1_Pooling/config.json").write_text(json.dumps(
+        {"word_embedding_dimension": sizes["hidden_size"], "pooling_mode_mean_tokens": True, "include_prompt": include_prompt}))
+    path = bertq.convert(folder, tmp_path / "m.bertq", calibrate=False).path
+    texts = ["a bird sings", "the old road", "sea"]
+    subprocess.run([program, path, *texts, "--drift-report", tmp_path / "said.json"], check=True, capture_output=True)
+    said, measured = json.loads((tmp_path / "said.json").read_text()), bertq.drift(path, texts)
+    assert measured["embedding"] == said["embedding"] and measured["hidden"] == said["hidden"]
+    assert measured["tokens"] == said["tokens"]

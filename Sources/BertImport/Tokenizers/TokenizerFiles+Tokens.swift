@@ -226,7 +226,9 @@ extension TokenizerFiles {
     if added.tokens.isEmpty {
       throw BertError(
         .unsupported,
-        "names no token that is found in texts, not even the class's; that is not supported")
+        "no file lists a special token as one that is found in texts, and an added token is needed: give the "
+          + "tokenizer.json that AutoTokenizer saves, or convert for token ids alone",
+        remedy: .convertForIDs)
     }
     settings.addedTokens = added.tokens
   }

@@ -68,6 +68,10 @@ extension ServedModel {
   package func require(_ task: AnswerTask) throws(BertError) {
     guard answers(task) else {
       var missing = "the file has no head for '\(task.rawValue)'"
+      if task == .pooled {
+        missing =
+          "the file holds no pooler: its checkpoint had none, or one whose values were not finite, which is left out"
+      }
       if task == .rerank, let width = classifierWidth, answers(.classify) {
         missing = "'rerank' needs a classifier of one logit, and the file's has \(width)"
       }
