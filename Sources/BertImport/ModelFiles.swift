@@ -10,6 +10,8 @@ struct ModelFiles {
   let home: String
   private(set) var vocabulary: String?
   private(set) var tokenizer: String?
+  /// A byte-level vocabulary in two files.
+  private(set) var bytePairs: BytePairFiles?
   private(set) var tokenizerConfiguration: String?
   private(set) var specialTokens: String?
   private(set) var addedTokens: String?
@@ -20,8 +22,9 @@ struct ModelFiles {
   /// All of them.
   var paths: [String] {
     [
-      configuration, vocabulary, tokenizer, tokenizerConfiguration, specialTokens, addedTokens,
-      modules, sentenceConfiguration, promptConfiguration,
+      configuration, vocabulary, tokenizer, bytePairs?.vocabulary, bytePairs?.merges,
+      tokenizerConfiguration, specialTokens, addedTokens, modules, sentenceConfiguration,
+      promptConfiguration,
     ].compactMap { $0 }
   }
 
@@ -39,7 +42,7 @@ struct ModelFiles {
     let own = Folder.parent(of: checkpoint)
     let above = Self.parentFolder(own)
     let configurations = ["config.json", "bert_config.json"]
-    let tokenizers = ["vocab.txt", "tokenizer.json"]
+    let tokenizers = ["vocab.txt", "tokenizer.json", "vocab.json"]
     if let configuration {
       self.configuration = configuration
       let candidates = [own, above, Folder.parent(of: configuration)]
@@ -74,6 +77,9 @@ struct ModelFiles {
     } else {
       self.vocabulary = try find("vocab.txt")
       tokenizer = try find("tokenizer.json")
+      if let vocabulary = try find("vocab.json"), let merges = try find("merges.txt") {
+        bytePairs = BytePairFiles(vocabulary: vocabulary, merges: merges)
+      }
     }
   }
 
