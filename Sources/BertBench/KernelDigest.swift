@@ -8,19 +8,34 @@ package struct KernelDigest: Sendable {
   package let set: String
   /// The digest of its results.
   package let value: UInt64
+  /// The same of attention whose scores have biases.
+  package let biased: UInt64
 
-  /// Whether it is the known one.
-  package var isRight: Bool { value == kernel_check_known_digest }
+  /// Whether both are the known ones.
+  package var isRight: Bool {
+    value == kernel_check_known_digest && biased == kernel_check_known_bias_digest
+  }
 
   /// Runs the cases with each of some sets, a second or so for each; one caller at a time.
   package static func each(of sets: [KernelSet]) -> [KernelDigest] {
-    sets.map { KernelDigest(set: $0.name, value: kernel_check_digest($0.table)) }
+    sets.map {
+      KernelDigest(
+        set: $0.name, value: kernel_check_digest($0.table),
+        biased: kernel_check_bias_digest($0.table))
+    }
   }
 
   /// A line for people.
   package var line: String {
     let known = Self.hexadecimal(kernel_check_known_digest)
-    return "\(set): \(Self.hexadecimal(value)), \(isRight ? "right" : "WRONG, expected \(known)")"
+    let biases =
+      biased == kernel_check_known_bias_digest
+      ? ""
+      : "; with biases \(Self.hexadecimal(biased)), WRONG, expected "
+        + Self.hexadecimal(kernel_check_known_bias_digest)
+    let isKnown = value == kernel_check_known_digest
+    return "\(set): \(Self.hexadecimal(value)), \(isKnown ? "right" : "WRONG, expected \(known)")"
+      + biases
   }
 
   /// The set, the digest and whether it is right.

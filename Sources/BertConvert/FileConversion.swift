@@ -229,11 +229,11 @@ struct FileConversion {
 extension FileConversion {
   private var writesOwnWords: Bool { weights != .float && embeddings != .float32 }
 
-  /// Writes the int8 path's own word embeddings.
-  private func writeOwn(words values: [Float], _ writer: BertqWriter) throws(BertError) {
-    let parts = try values.withUnsafeBufferPointer { (values) throws(BertError) in
-      try embeddings.encode(values, width: configuration.hiddenSize)
-    }
+  /// Writes rows of the int8 path's own word embeddings.
+  private func writeOwn(
+    words rows: UnsafeBufferPointer<Float>, _ writer: BertqWriter
+  ) throws(BertError) {
+    let parts = try embeddings.encode(rows, width: configuration.hiddenSize)
     for (tensor, bytes) in zip(ownWords, parts) {
       try withBytes(bytes) { (bytes) throws(BertError) in try writer.append(tensor.name, bytes) }
     }
@@ -255,6 +255,9 @@ extension FileConversion {
     let quantizer = try CalibratedQuantizer(
       configuration: configuration, batch: calibration.batch, recipe: recipe, kernels: kernels,
       team: team, read: { name throws(BertError) in try copy.read(name, isPackedLater: true) },
+      words: { [configuration] ids throws(BertError) in
+        try copy.readRows(CanonicalName.wordEmbeddings, ids, width: configuration.hiddenSize)
+      },
       packed: { name, bytes throws(BertError) in try copy.write(name, packed: bytes) })
     for layer in 0..<configuration.layerCount {
       let (done, all) = (layer * quantizer.stepsOfLayer, linears.count / 4 * quantizer.stepsOfLayer)

@@ -18,8 +18,12 @@ extension ImportedModel {
       report.source = file.model.provenance.source
       report.files = [file.path]
       self.init(
-        description: file.model, tables: try Self.tables(file), tensors: tensors, report: report
-      ) { (name) throws(BertError) in try file.readFloat32(name) }
+        description: file.model, tables: try Self.tables(file), tensors: tensors, report: report,
+        read: { (name) throws(BertError) in try file.readFloat32(name) },
+        readInPieces: { (name, body) throws(BertError) in
+          if let rows = try file.rows(name) { return try body(rows) }
+          try withFloats(try file.readFloat32(name), body)
+        })
     } catch {
       throw error.inFile(file.path)
     }
@@ -56,6 +60,12 @@ extension ImportedModel {
 }
 
 extension ModelFile {
+  /// A float tensor's values where they lie, verified; nil for one in panels.
+  fileprivate func rows(_ name: String) throws(BertError) -> UnsafeBufferPointer<Float>? {
+    guard let view = find(name), view.layout == .rowMajor else { return nil }
+    return try require(name, .float32, view.shape).bytes.bindMemory(to: Float.self)
+  }
+
   /// A float tensor's values as float32, row-major, verified.
   fileprivate func readFloat32(_ name: String) throws(BertError) -> [Float] {
     guard let view = find(name) else {

@@ -12,7 +12,7 @@ final class TensorCopy {
   private let writer: BertqWriter
   private let stores: (TensorRequirement) -> Bool
   private let watch: ConversionWatch
-  private let also: (String, [Float]) throws(BertError) -> Void
+  private let also: (String, UnsafeBufferPointer<Float>) throws(BertError) -> Void
   /// Those that are not written yet.
   private var left: [String: TensorRequirement]
 
@@ -20,11 +20,11 @@ final class TensorCopy {
   ///
   /// - Parameters:
   ///   - stores: whether one of them goes into the file as float32.
-  ///   - also: what else is done with a tensor's values, when it is first read.
+  ///   - also: what else is done with a tensor's rows, when it is first read; they may come in pieces.
   init(
     model: ImportedModel, tensors: [TensorRequirement], writer: BertqWriter,
     stores: @escaping (TensorRequirement) -> Bool, watch: @escaping ConversionWatch,
-    also: @escaping (String, [Float]) throws(BertError) -> Void
+    also: @escaping (String, UnsafeBufferPointer<Float>) throws(BertError) -> Void
   ) {
     self.model = model
     self.tensors = tensors
@@ -48,8 +48,40 @@ final class TensorCopy {
         try writer.append(name, bytes)
       }
     }
-    try also(name, values)
+    try withFloats(values) { (values) throws(BertError) in try also(name, values) }
     left[name] = nil
+    return values
+  }
+
+  /// Hands out a row-major tensor's rows in pieces that follow each other; all are in the file then.
+  func readRows(_ name: String, _ body: ImportedModel.TakeRows = { _ in }) throws(BertError) {
+    let tensor = left[name]
+    try model.readRows(name) { (rows) throws(BertError) in
+      if let tensor {
+        if stores(tensor) { try writer.append(name, UnsafeRawBufferPointer(rows)) }
+        try also(name, rows)
+      }
+      try body(rows)
+    }
+    left[name] = nil
+  }
+
+  /// Some rows of a table of `width` columns, end to end.
+  ///
+  /// - Parameter ids: which, in ascending order.
+  func readRows(_ name: String, _ ids: [Int32], width: Int) throws(BertError) -> [Float] {
+    var values: [Float] = []
+    values.reserveCapacity(ids.count * width)
+    var (first, next) = (0, 0)
+    try readRows(name) { (rows) throws(BertError) in
+      let end = first + rows.count / width
+      while next < ids.count, Int(ids[next]) < end {
+        let start = (Int(ids[next]) - first) * width
+        values += rows[start..<start + width]
+        next += 1
+      }
+      first = end
+    }
     return values
   }
 
@@ -63,7 +95,7 @@ final class TensorCopy {
   /// Reads and writes what is left and wanted, in the order of the file.
   func writeRest(_ isWanted: (String) -> Bool = { _ in true }) throws(BertError) {
     for tensor in tensors where left[tensor.name] != nil && isWanted(tensor.name) {
-      _ = try read(tensor.name)
+      if tensor.layout == .rowMajor { try readRows(tensor.name) } else { _ = try read(tensor.name) }
       watch(
         .progress(stage: .converting, done: tensors.count - left.count, of: tensors.count))
     }
@@ -85,6 +117,13 @@ final class TensorCopy {
     }
     try body(UnsafeRawBufferPointer(start: panels.base, count: panels.count))
   }
+}
+
+/// An array's numbers.
+func withFloats(
+  _ values: [Float], _ body: (UnsafeBufferPointer<Float>) throws(BertError) -> Void
+) throws(BertError) {
+  try values.withUnsafeBufferPointer { (buffer) throws(BertError) in try body(buffer) }
 }
 
 /// An array's bytes; `withUnsafeBytes` does not yet pass typed errors on.

@@ -50,8 +50,9 @@ struct ConfigurationFile {
       self.json = json
       let normalised = try family.normalised(json)
       try Self.checkFeatures(normalised)
-      unusedPositions = try family.unusedPositions(json)
-      configuration = try Self.readSizes(normalised, unusedPositions: unusedPositions)
+      unusedPositions = try family.unusedPositions(normalised)
+      configuration = try Self.readSizes(
+        normalised, unusedPositions: unusedPositions, biasSpan: family.distanceBias?.span)
       try configuration.validate()
       try readRest(normalised)
     } catch {
@@ -103,7 +104,7 @@ struct ConfigurationFile {
   }
 
   private static func readSizes(
-    _ json: JSON, unusedPositions: Int
+    _ json: JSON, unusedPositions: Int, biasSpan: Int?
   ) throws(BertError) -> BertConfiguration {
     var problems: [String] = []
     func size(_ key: String, absent: Int? = nil) -> Int {
@@ -130,7 +131,7 @@ struct ConfigurationFile {
       intermediateSize: size("intermediate_size"),
       maximumPositions: size("max_position_embeddings") - unusedPositions,
       tokenTypeCount: size("type_vocab_size", absent: 2), layerNormEpsilon: Float(epsilon),
-      activation: activation)
+      activation: activation, biasSpan: biasSpan)
     if !problems.isEmpty { throw BertError(.malformed, problems.joined(separator: "; ")) }
     return configuration
   }

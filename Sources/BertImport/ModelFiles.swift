@@ -13,6 +13,8 @@ struct ModelFiles {
   let home: String
   private(set) var vocabulary: String?
   private(set) var tokenizer: String?
+  /// A byte-level vocabulary in two files.
+  private(set) var bytePairs: BytePairFiles?
   private(set) var tokenizerConfiguration: String?
   private(set) var specialTokens: String?
   private(set) var addedTokens: String?
@@ -23,8 +25,9 @@ struct ModelFiles {
   /// All of them.
   var paths: [String] {
     [
-      configuration, vocabulary, tokenizer, tokenizerConfiguration, specialTokens, addedTokens,
-      modules, sentenceConfiguration, promptConfiguration,
+      configuration, vocabulary, tokenizer, bytePairs?.vocabulary, bytePairs?.merges,
+      tokenizerConfiguration, specialTokens, addedTokens, modules, sentenceConfiguration,
+      promptConfiguration,
     ].compactMap { $0 }
   }
 
@@ -43,7 +46,7 @@ struct ModelFiles {
     let own = Folder.parent(of: checkpoint)
     let above = Self.parentFolder(own)
     let configurations = ["config.json", "bert_config.json"]
-    let tokenizers = ["vocab.txt", "tokenizer.json"]
+    let tokenizers = ["vocab.txt", "tokenizer.json", "vocab.json"]
     if let configuration {
       self.configuration = configuration
       hasConfiguration = true
@@ -84,6 +87,9 @@ struct ModelFiles {
     } else {
       self.vocabulary = try find("vocab.txt")
       tokenizer = try find("tokenizer.json")
+      if let vocabulary = try find("vocab.json"), let merges = try find("merges.txt") {
+        bytePairs = BytePairFiles(vocabulary: vocabulary, merges: merges)
+      }
     }
   }
 

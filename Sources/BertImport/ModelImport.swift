@@ -26,7 +26,11 @@ package final class ImportedModel: Sendable {
   /// Every file that it was or will be read from.
   package var files: Set<String> { report.files }
 
+  /// Takes some whole rows of a tensor.
+  package typealias TakeRows = (UnsafeBufferPointer<Float>) throws(BertError) -> Void
+
   private let read: @Sendable (String) throws(BertError) -> [Float]
+  private let readInPieces: @Sendable (String, TakeRows) throws(BertError) -> Void
   /// What it is read from; none for a model that lies elsewhere.
   private let checkpoints: [Checkpoint]
   private let sources: SettingSources?
@@ -51,14 +55,16 @@ package final class ImportedModel: Sendable {
     hasPooler = plan.hasPooler && !dropsPooler
     let parts = PublishedParts(checkpoint, plan, description, modules?.dense ?? [:])
     read = { (name) throws(BertError) in try parts.readTensor(name) }
+    readInPieces = { (name, body) throws(BertError) in try parts.readRows(name, body) }
   }
 
-  /// A model that lies elsewhere: `read` gives a tensor's values as `readTensor` does.
+  /// A model that lies elsewhere: `read` gives a tensor's values as `readTensor` does, `readInPieces` as `readRows`.
   package init(
     description: ModelDescription, tables: [(name: String, bytes: [UInt8])],
     tensors: [TensorRequirement],
     report: ImportReport,
-    read: @escaping @Sendable (String) throws(BertError) -> [Float]
+    read: @escaping @Sendable (String) throws(BertError) -> [Float],
+    readInPieces: @escaping @Sendable (String, TakeRows) throws(BertError) -> Void
   ) {
     self.description = description
     tokenizer = TokenizerVocabulary()
@@ -66,6 +72,7 @@ package final class ImportedModel: Sendable {
     self.tensors = tensors
     self.report = report
     self.read = read
+    self.readInPieces = readInPieces
     checkpoints = []
     sources = nil
     let names = Set(tensors.map(\.name))
@@ -81,6 +88,14 @@ package final class ImportedModel: Sendable {
   /// - Throws: `malformed` with file, tensor and byte offset when bytes are damaged or a value is
   ///   NaN or infinite; `notFound` when the model has no tensor of that name.
   package func readTensor(_ name: String) throws(BertError) -> [Float] { try read(name) }
+
+  /// The same values in pieces of whole rows that follow each other: of a large table no more than a piece is in
+  /// memory.
+  ///
+  /// - Throws: as `readTensor`, perhaps after some pieces, and what `body` throws.
+  package func readRows(_ name: String, _ body: TakeRows) throws(BertError) {
+    try readInPieces(name, body)
+  }
 
   /// Every tensor of the published files with what its values are; reads those that were not.
   package var statistics: [TensorListingEntry] {
@@ -134,6 +149,20 @@ private struct PublishedParts: Sendable {
     return values
   }
 
+  /// The values in pieces; in one where rows are put together, chosen or turned.
+  func readRows(_ name: String, _ body: ImportedModel.TakeRows) throws(BertError) {
+    guard let part = parts[name], part.count == 1, part[0].rows == nil, !part[0].isTransposed else {
+      let values = try readTensor(name)
+      return try values.withUnsafeBufferPointer { (values) throws(BertError) in try body(values) }
+    }
+    var first = 0
+    try checkpoint.readFloat32(part[0].info.name) { (piece) throws(BertError) in
+      try Self.requireFinite(piece, from: first, part[0].info)
+      first += piece.count
+      try body(piece)
+    }
+  }
+
   /// A tensor of a dense module; zeros for a bias that it does not have.
   private func readDense(_ name: String) throws(BertError) -> [Float]? {
     let size = description.configuration.hiddenSize
@@ -155,26 +184,36 @@ private struct PublishedParts: Sendable {
 
   private func readPart(_ part: PublishedPart) throws(BertError) -> [Float] {
     var values = try Self.readFinite(part.info, from: checkpoint)
-    if part.skippedRows > 0 {
-      values.removeFirst(part.skippedRows * part.info.shape.dropFirst().reduce(1, *))
+    let width = part.info.shape.dropFirst().reduce(1, *)
+    if let rows = part.rows {
+      values = rows.flatMap { values[$0.lowerBound * width..<$0.upperBound * width] }
     }
-    guard part.isTransposed, part.info.shape.count == 2 else { return values }
-    return Self.transposed(values, inputs: part.info.shape[0], outputs: part.info.shape[1])
+    guard part.isTransposed, part.info.shape.count == 2, width > 0 else { return values }
+    return Self.transposed(values, inputs: values.count / width, outputs: width)
   }
 
   private static func readFinite(
     _ info: TensorInfo, from checkpoint: Checkpoint
   ) throws(BertError) -> [Float] {
     let values = try checkpoint.readFloat32(info.name)
-    if let place = values.firstIndex(where: { !$0.isFinite }) {
-      let isNarrowed = info.type == .float64 && !values[place].isNaN
-      throw BertError(
-        .malformed,
-        "element \(place) is \(values[place])"
-          + (isNarrowed ? " as a float32" : "") + "; weights must be finite",
-        file: info.file, tensor: info.name, byteOffset: info.byteOffset(ofElement: place))
+    try values.withUnsafeBufferPointer { (values) throws(BertError) in
+      try requireFinite(values, from: 0, info)
     }
     return values
+  }
+
+  /// - Parameter first: the place of the first value among all.
+  private static func requireFinite(
+    _ values: UnsafeBufferPointer<Float>, from first: Int, _ info: TensorInfo
+  ) throws(BertError) {
+    guard let index = values.firstIndex(where: { !$0.isFinite }) else { return }
+    let (value, place) = (values[index], first + index)
+    let isNarrowed = info.type == .float64 && !value.isNaN
+    throw BertError(
+      .malformed,
+      "element \(place) is \(value)" + (isNarrowed ? " as a float32" : "")
+        + "; weights must be finite",
+      file: info.file, tensor: info.name, byteOffset: info.byteOffset(ofElement: place))
   }
 
   private static func transposed(_ values: [Float], inputs: Int, outputs: Int) -> [Float] {

@@ -7,9 +7,9 @@ import TensorFiles
 struct PublishedPart: Sendable {
   let info: TensorInfo
   /// Whether it is stored `[in, out]`.
-  let isTransposed: Bool
-  /// Rows at the beginning that are left out.
-  var skippedRows = 0
+  var isTransposed: Bool
+  /// The rows that are taken, in this order; nil for all.
+  var rows: [Range<Int>]?
 }
 
 /// Which published tensors make each canonical one, and what became of the rest.
@@ -60,7 +60,8 @@ struct TensorPlan {
     expected = ExpectedTensors(
       configuration: demand.configuration,
       labels: demand.labels ?? (Self.classifierRows(checkpoint, names, prefix), "the classifier"),
-      unusedPositions: demand.unusedPositions, hasTokenTypes: demand.family.hasTokenTypes)
+      unusedPositions: demand.unusedPositions, hasTokenTypes: demand.family.hasTokenTypes,
+      distanceBias: demand.family.distanceBias)
     for entry in checkpoint.ignored { ignore(entry.name, entry.reason, entry.file) }
     sort(checkpoint.tensors, names)
     for part in expected.encoder { take(part) }
@@ -128,7 +129,8 @@ struct TensorPlan {
       )
     } else {
       var match = match
-      match.skippedRows = part.skippedRows
+      match.rows = part.rows
+      match.isTransposed = match.isTransposed != part.isTurned
       found[part.canonical, default: []].append(match)
     }
   }

@@ -30,6 +30,10 @@ package struct BertConfiguration: Equatable, Sendable {
   package var layerNormEpsilon: Float
   /// The feed-forward nonlinearity.
   package var activation: Activation
+  /// The distance of two tokens from which on all biases on attention's scores are alike; nil without any.
+  ///
+  /// `CanonicalName.attentionBias` is their table.
+  package var biasSpan: Int?
 
   /// Width of one attention head.
   package var headSize: Int { hiddenSize / headCount }
@@ -37,7 +41,8 @@ package struct BertConfiguration: Equatable, Sendable {
   /// Makes a configuration; call `validate()` on one that came from outside.
   package init(
     vocabularySize: Int, hiddenSize: Int, layerCount: Int, headCount: Int, intermediateSize: Int,
-    maximumPositions: Int, tokenTypeCount: Int, layerNormEpsilon: Float, activation: Activation
+    maximumPositions: Int, tokenTypeCount: Int, layerNormEpsilon: Float, activation: Activation,
+    biasSpan: Int? = nil
   ) {
     self.vocabularySize = vocabularySize
     self.hiddenSize = hiddenSize
@@ -48,6 +53,7 @@ package struct BertConfiguration: Equatable, Sendable {
     self.tokenTypeCount = tokenTypeCount
     self.layerNormEpsilon = layerNormEpsilon
     self.activation = activation
+    self.biasSpan = biasSpan
   }
 
   /// The largest value each size may have; the bounds keep integer sums and allocations safe.
@@ -59,6 +65,8 @@ package struct BertConfiguration: Equatable, Sendable {
   package static let largestLayerCount = 512
   /// The most rows of any embedding table.
   package static let largestVocabulary = 1 << 24
+  /// The farthest distance that has a bias of its own: more tokens have no text.
+  package static let largestBiasSpan = 65_536
 
   /// Refuses sizes that are impossible or beyond the limits.
   ///
@@ -79,6 +87,7 @@ package struct BertConfiguration: Equatable, Sendable {
     try check("intermediate_size", intermediateSize, Self.largestWidth)
     try check("max_position_embeddings", maximumPositions, Self.largestVocabulary)
     try check("type_vocab_size", tokenTypeCount, 256)
+    if let biasSpan { try check("the span of biases", biasSpan, Self.largestBiasSpan) }
     if hiddenSize % headCount != 0 {
       throw BertError(
         .malformed,

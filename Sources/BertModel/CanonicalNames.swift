@@ -58,6 +58,9 @@ package enum CanonicalName {
   package static let tokenTypeEmbeddings = "embeddings.token_type"
   /// The stem of the embedding layer norm's `.weight` and `.bias`, `[hidden]`.
   package static let embeddingNorm = "embeddings.norm"
+  /// `[heads, 2 · span + 1]`, float32: what is added in every layer to a head's score of tokens i and j, at
+  /// j − i + span, held to the ends.
+  package static let attentionBias = "attention.bias"
   /// The stem of the pooler's `.weight` `[hidden, hidden]` and `.bias` `[hidden]`.
   package static let pooler = "pooler"
   /// The stem of the layer norm after attention.
@@ -88,13 +91,17 @@ package struct TensorRequirement: Equatable, Sendable {
 }
 
 extension BertConfiguration {
-  /// The tensors of the embedding layer and both norms of every layer: both paths need them.
+  /// The tensors of the embedding layer, the biases of scores and both norms of every layer: both paths need them.
   package var sharedTensors: [TensorRequirement] {
-    let list = [
+    var list = [
       TensorRequirement(CanonicalName.wordEmbeddings, [vocabularySize, hiddenSize]),
       TensorRequirement(CanonicalName.positionEmbeddings, [maximumPositions, hiddenSize]),
       TensorRequirement(CanonicalName.tokenTypeEmbeddings, [tokenTypeCount, hiddenSize]),
     ]
+    if let biasSpan {
+      list.append(
+        TensorRequirement(CanonicalName.attentionBias, [headCount, 2 * biasSpan + 1]))
+    }
     var norms = [CanonicalName.embeddingNorm]
     for layer in 0..<layerCount {
       norms += [CanonicalName.attentionNorm(layer), CanonicalName.feedForwardNorm(layer)]

@@ -24,6 +24,8 @@ package enum ModelFeature: String, CaseIterable, Sendable {
   case defaultPrompt = "embedding.default-prompt"
   /// Prompts that pooling leaves out.
   case unpooledPrompt = "embedding.unpooled-prompt"
+  /// Biases on attention's scores by the distance of two tokens.
+  case distanceBias = "attention.distance-bias"
   /// Word embeddings in binary16.
   case float16Words = "embeddings.f16"
   /// Word embeddings in int8.
@@ -59,6 +61,7 @@ extension ModelDescription {
       uses(.leftTruncation, tokenizer.cutsLeft)
       uses(.keptControls, tokenizer.wordPiece?.cleansText == false)
     }
+    uses(.distanceBias, configuration.biasSpan != nil)
     let plain: [Pooling] = [.mean, .cls, .pooler]
     uses(.poolings, embedding.poolings.count != 1 || !plain.contains(embedding.poolings[0]))
     uses(.modules, embedding.modules != [] && embedding.modules != [.normalize])

@@ -6,7 +6,8 @@ import BertRuntime
 /// Quantises a model's linears by what its float32 encoder does with some texts, a layer at a time.
 ///
 ///     let quantizer = try CalibratedQuantizer(
-///       configuration: c, batch: texts, recipe: .standard, kernels: kernels, team: team, read: read)
+///       configuration: c, batch: texts, recipe: .standard, kernels: kernels, team: team, read: read,
+///       words: words)
 ///     for layer in 0..<c.layerCount {
 ///       try quantizer.quantize(layer: layer) { site, linear, measured in ... }
 ///     }
@@ -16,6 +17,8 @@ import BertRuntime
 package final class CalibratedQuantizer {
   /// Reads a canonical tensor, row-major.
   package typealias Read = (String) throws(BertError) -> [Float]
+  /// Reads the word embeddings of some tokens, in ascending order of their ids.
+  package typealias ReadWords = ([Int32]) throws(BertError) -> [Float]
   /// Takes the weight of a linear in the layout in which it is computed and stored.
   package typealias TakePacked = (String, UnsafeRawBufferPointer) throws(BertError) -> Void
 
@@ -38,11 +41,13 @@ package final class CalibratedQuantizer {
   private let quantizer: LinearQuantizer
   private let runner: LayerRunner
   private let read: Read
+  private let words: ReadWords
   private let packed: TakePacked
   private let scratch: InputStatistics.Scratch
   private let workspace: AlignedBuffer
   private let product: FloatProduct
   private let inputs: LayerInputs
+  private let bias: [Float]?
   private var kernels: KernelSet { quantizer.kernels }
   private var team: ThreadTeam { quantizer.team }
 
@@ -51,18 +56,21 @@ package final class CalibratedQuantizer {
   /// - Parameters:
   ///   - batch: the calibration texts; at least one.
   ///   - read: gives the model's canonical tensors; called layer by layer, once for each tensor.
+  ///   - words: gives rows of the word embeddings; called once.
   ///   - packed: is given each linear's weight in panels of float32, before it is quantised.
   /// - Throws: `usage` without texts, `malformed` when embeddings are not finite, `system` when
   ///   there is no memory, and what `read` throws.
   package init(
     configuration: BertConfiguration, batch: TokenBatch, recipe: Recipe, kernels: KernelSet,
-    team: ThreadTeam, read: @escaping Read, packed: @escaping TakePacked = { _, _ in }
+    team: ThreadTeam, read: @escaping Read, words: @escaping ReadWords,
+    packed: @escaping TakePacked = { _, _ in }
   ) throws(BertError) {
     guard batch.count > 0 else {
       throw BertError(.usage, "there is no text to calibrate with")
     }
     self.configuration = configuration
     self.read = read
+    self.words = words
     self.packed = packed
     quantizer = LinearQuantizer(recipe: recipe, kernels: kernels, team: team)
     runner = try LayerRunner(
@@ -76,6 +84,7 @@ package final class CalibratedQuantizer {
     workspace = try AlignedBuffer(quantizing: side * side)
     product = try FloatProduct(kernels: kernels, columns: widest)
     inputs = try LayerInputs(configuration, rows: rows)
+    bias = try configuration.biasSpan == nil ? nil : read(CanonicalName.attentionBias)
     try embed()
   }
 
@@ -83,9 +92,10 @@ package final class CalibratedQuantizer {
   package var stepsOfLayer: Int { 2 * runner.batch.tokenCount }
 
   private func embed() throws(BertError) {
+    let ids = runner.batch.distinctIDs
     try runner.embed(
       LayerRunner.Embeddings(
-        word: try read(CanonicalName.wordEmbeddings),
+        ids: ids, word: try words(ids),
         position: try read(CanonicalName.positionEmbeddings),
         type: try read(CanonicalName.tokenTypeEmbeddings),
         weight: try read(CanonicalName.embeddingNorm + ".weight"),
@@ -105,7 +115,7 @@ package final class CalibratedQuantizer {
     _ body: (LinearSite, QuantizedLinear, Measured) throws(BertError) -> Void
   ) throws(BertError) {
     let c = configuration
-    let store = try LayerRunner.oneLayer(of: c)
+    let store = try LayerRunner.oneLayer(of: c, bias: bias)
     try addNorms(layer, to: store)
     var weights: [LinearWeights] = []
     for site in LinearSite.allCases {

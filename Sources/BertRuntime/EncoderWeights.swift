@@ -59,6 +59,8 @@ final class EncoderWeights: @unchecked Sendable {
   let position: UnsafePointer<Float>
   let type: UnsafePointer<Float>
   let embeddingNorm: NormWeights
+  /// Biases on scores by distance, head after head; nil when there are none.
+  let bias: UnsafePointer<Float>?
   let layers: [LayerWeights]
   /// How every layer's heads are computed together.
   let heads: HeadGroups
@@ -88,6 +90,9 @@ final class EncoderWeights: @unchecked Sendable {
       CanonicalName.tokenTypeEmbeddings, .float32, [c.tokenTypeCount, c.hiddenSize]
     ).floats
     embeddingNorm = try norm(CanonicalName.embeddingNorm)
+    bias = try c.biasSpan.map { (span) throws(BertError) in
+      try source.require(CanonicalName.attentionBias, .float32, [c.headCount, 2 * span + 1]).floats
+    }
     // A file that is whole, but for the other path only.
     if precision == .float32, !Self.holds(.some, ".weight", source),
       Self.holds(.all, QuantizedPart.weight, source)

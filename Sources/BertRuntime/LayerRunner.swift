@@ -45,7 +45,9 @@ package final class LayerRunner {
 
   /// The embedding tables and their norm, each row-major.
   package struct Embeddings {
-    /// `[vocabulary, hidden]`.
+    /// The tokens whose word embeddings are here, in ascending order.
+    package var ids: [Int32]
+    /// `[ids, hidden]`.
     package var word: [Float]
     /// `[positions, hidden]`.
     package var position: [Float]
@@ -58,8 +60,10 @@ package final class LayerRunner {
 
     /// Gathers the tables.
     package init(
-      word: [Float], position: [Float], type: [Float], weight: [Float], bias: [Float]
+      ids: [Int32], word: [Float], position: [Float], type: [Float], weight: [Float],
+      bias: [Float]
     ) {
+      self.ids = ids
       self.word = word
       self.position = position
       self.type = type
@@ -75,19 +79,20 @@ package final class LayerRunner {
     let c = configuration
     let width = c.hiddenSize
     let sizes = [
-      (tables.word.count, c.vocabularySize), (tables.position.count, c.maximumPositions),
+      (tables.word.count, tables.ids.count), (tables.position.count, c.maximumPositions),
       (tables.type.count, c.tokenTypeCount), (tables.weight.count, 1), (tables.bias.count, 1),
     ]
     for (found, rows) in sizes where found != rows * width {
       throw BertError(.malformed, "an embedding table has \(found) values, not \(rows * width)")
     }
+    let rows = try batch.places(of: tables.ids)
     tables.word.withUnsafeBufferPointer { word in
       tables.position.withUnsafeBufferPointer { position in
         tables.type.withUnsafeBufferPointer { type in
           guard let word = word.baseAddress, let position = position.baseAddress,
             let type = type.baseAddress
           else { return }
-          addRows(word, position, type)
+          addRows(rows, word, position, type)
         }
       }
     }
@@ -97,14 +102,15 @@ package final class LayerRunner {
   }
 
   private func addRows(
-    _ word: UnsafePointer<Float>, _ position: UnsafePointer<Float>, _ type: UnsafePointer<Float>
+    _ rows: [Int32], _ word: UnsafePointer<Float>, _ position: UnsafePointer<Float>,
+    _ type: UnsafePointer<Float>
   ) {
     var embedding = bk_embedding(
       width: configuration.hiddenSize, word: word, position: position, type: type)
     let places = (0..<batch.count).flatMap { 0..<Int32(batch.range($0).count) }
-    batch.withTokens { ids, types in
+    batch.withTokens { _, types in
       kernels.calls.embed_rows(
-        &embedding, ids, places, types, batch.tokenCount, states.floats, stride)
+        &embedding, rows, places, types, batch.tokenCount, states.floats, stride)
     }
   }
 
@@ -143,8 +149,11 @@ package final class LayerRunner {
 extension LayerRunner {
   /// An empty source for one layer of a model: the embeddings that an encoder asks for are there, of
   /// one row each, and never used.
-  package static func oneLayer(of configuration: BertConfiguration) throws(BertError) -> TensorStore
-  {
+  ///
+  /// - Parameter bias: the table of biases on scores, where the configuration has a span of them.
+  package static func oneLayer(
+    of configuration: BertConfiguration, bias: [Float]? = nil
+  ) throws(BertError) -> TensorStore {
     var c = configuration
     c.layerCount = 1
     c.vocabularySize = 1
@@ -160,6 +169,9 @@ extension LayerRunner {
     }
     try store.add(CanonicalName.embeddingNorm + ".weight", .float32, [c.hiddenSize], unused)
     try store.add(CanonicalName.embeddingNorm + ".bias", .float32, [c.hiddenSize], unused)
+    if let span = c.biasSpan, let bias {
+      try store.add(CanonicalName.attentionBias, .float32, [c.headCount, 2 * span + 1], bias)
+    }
     return store
   }
 }

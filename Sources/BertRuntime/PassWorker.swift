@@ -314,6 +314,7 @@ struct PassWorker {
   /// A head of a text, of a run whose queries, keys and values were computed.
   private func head(_ place: HeadGroup.Place, _ text: Int, of run: Range<Int>) -> bk_head {
     let (starts, size) = (pass.starts, configuration.headSize)
+    let span = configuration.biasSpan ?? 0
     let row =
       scratch.heads.floats + (starts[text] - starts[run.lowerBound]) * scratch.headStride
     return bk_head(
@@ -321,7 +322,8 @@ struct PassWorker {
       key: row + place.key, value: row + place.value, stride: scratch.headStride,
       score_scale: 1 / Float(size).squareRoot(),
       out: pass.context(starts[text]) + place.head * size, out_stride: stride, wanted: nil,
-      wanted_rows: 0)
+      wanted_rows: 0, bias: pass.weights.bias.map { $0 + place.head * (2 * span + 1) },
+      bias_span: span)
   }
 }
 

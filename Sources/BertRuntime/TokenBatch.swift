@@ -59,6 +59,26 @@ package struct TokenBatch: Sendable {
     runs(of: texts) { _ in tokens }
   }
 
+  /// Every id that is there, once, in ascending order.
+  package var distinctIDs: [Int32] { Set(ids).sorted() }
+
+  /// For each token of all texts, where its id is in a list in ascending order.
+  ///
+  /// - Throws: `malformed` when the list lacks one.
+  func places(of list: [Int32]) throws(BertError) -> [Int32] {
+    var places: [Int32: Int32] = [:]
+    for (place, id) in list.enumerated() { places[id] = Int32(place) }
+    var found: [Int32] = []
+    found.reserveCapacity(ids.count)
+    for id in ids {
+      guard let place = places[id] else {
+        throw BertError(.malformed, "the word embeddings of token \(id) were not given")
+      }
+      found.append(place)
+    }
+    return found
+  }
+
   /// All texts' ids and types, in order.
   func withTokens<Failure: Error>(
     _ body: (UnsafePointer<Int32>, UnsafePointer<UInt8>) throws(Failure) -> Void

@@ -37,8 +37,8 @@ extension Header {
     let reserved = [
       stored.has_embedding_size, stored.has_stored_layers, stored.has_gates_feed_forward,
       stored.has_normalizes_first, stored.has_lacks_positions, stored.has_lacks_token_types,
-      stored.has_bias_span, stored.has_has_slopes, stored.has_rotary_size,
-      stored.has_rotates_neighbours, stored.has_attention_window, stored.has_whole_attention_every,
+      stored.has_has_slopes, stored.has_rotary_size, stored.has_rotates_neighbours,
+      stored.has_attention_window, stored.has_whole_attention_every,
     ]
     if reserved.contains(where: { $0 != 0 }) {
       throw BertError(
@@ -50,7 +50,8 @@ extension Header {
       intermediateSize: Int(stored.intermediate_size),
       maximumPositions: Int(stored.maximum_positions),
       tokenTypeCount: Int(stored.token_type_count), layerNormEpsilon: stored.layer_norm_epsilon,
-      activation: try Activation.decode(stored.activation.rawValue))
+      activation: try Activation.decode(stored.activation.rawValue),
+      biasSpan: stored.has_bias_span != 0 ? Int(stored.bias_span) : nil)
   }
 
   private static func embedding(_ stored: Bertq__Embedding) throws(BertError) -> EmbeddingRecipe {

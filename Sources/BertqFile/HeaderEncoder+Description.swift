@@ -18,6 +18,8 @@ extension Arena {
     stored.token_type_count = try number(configuration.tokenTypeCount, "type_vocab_size")
     stored.layer_norm_epsilon = configuration.layerNormEpsilon
     stored.activation.rawValue = configuration.activation.number
+    stored.has_bias_span = configuration.biasSpan == nil ? 0 : 1
+    stored.bias_span = try number(configuration.biasSpan ?? 0, "the span of biases")
     return place(stored)
   }
 

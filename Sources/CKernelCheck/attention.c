@@ -38,12 +38,19 @@ static bk_head make_head(random_source *r, const ptrdiff_t *shape, float **out, 
   };
 }
 
+static void attend_s8(const bk_kernels *k, const bk_head *h) {
+  k->attend_s8(h, take_scratch(k->attend_s8_scratch(h->length, h->head_size)));
+}
+static void attend_f32(const bk_kernels *k, const bk_head *h) {
+  k->attend_f32(h, take_scratch(k->attend_f32_scratch(h->length, h->head_size)));
+}
+
 static void run_attend_s8(const bk_kernels *k, random_source *r, const ptrdiff_t *shape,
                           record *out) {
   float *y;
   ptrdiff_t count;
   const bk_head h = make_head(r, shape, &y, &count);
-  k->attend_s8(&h, take_scratch(k->attend_s8_scratch(shape[0], shape[1])));
+  attend_s8(k, &h);
   record_floats(out, y, count);
 }
 
@@ -52,11 +59,45 @@ static void run_attend_f32(const bk_kernels *k, random_source *r, const ptrdiff_
   float *y;
   ptrdiff_t count;
   const bk_head h = make_head(r, shape, &y, &count);
-  k->attend_f32(&h, take_scratch(k->attend_f32_scratch(shape[0], shape[1])));
+  attend_f32(k, &h);
   record_floats(out, y, count);
 }
 
-void visit_attention(visitor visit) {
+// A head whose scores have biases: of usual size; of 2^0 to 2^40, so that they are held to their bounds; or all far below 0,
+// so that nothing but a bias tells a key from one past the end. All rows, then some.
+static void run_biased(const bk_kernels *k, random_source *r, const ptrdiff_t *shape, record *out,
+                       void (*attend)(const bk_kernels *, const bk_head *)) {
+  float *y;
+  ptrdiff_t count;
+  bk_head h = make_head(r, shape, &y, &count);
+  h.bias_span = next_between(r, 0, 2 * h.length);
+  const ptrdiff_t size = 2 * h.bias_span + 1, kind = next_between(r, 0, 3);
+  float *bias = TAKE(float, size);
+  fill_floats(r, ORDINARY, bias, size);
+  for (ptrdiff_t i = 0; i < size; i++) {
+    if (kind == 1) bias[i] *= (float)((int64_t)1 << next_between(r, 0, 40));
+    if (kind == 2) bias[i] -= 1e6f;
+  }
+  h.bias = bias;
+  attend(k, &h);
+  record_floats(out, y, count);
+  int32_t *wanted = TAKE(int32_t, h.length);
+  h.wanted = wanted;
+  for (int32_t i = (int32_t)next_between(r, 0, h.length - 1); i < h.length; i += 3) wanted[h.wanted_rows++] = i;
+  attend(k, &h);
+  record_floats(out, y, (h.wanted_rows - 1) * h.out_stride + h.head_size);
+}
+
+static void run_biased_s8(const bk_kernels *k, random_source *r, const ptrdiff_t *shape, record *out) {
+  run_biased(k, r, shape, out, attend_s8);
+}
+static void run_biased_f32(const bk_kernels *k, random_source *r, const ptrdiff_t *shape, record *out) {
+  run_biased(k, r, shape, out, attend_f32);
+}
+
+typedef void (*runner)(const bk_kernels *, random_source *, const ptrdiff_t *, record *);
+
+static void visit_heads(visitor visit, const char *s8, runner run_s8, const char *f32, runner run_f32) {
   static const ptrdiff_t sizes[] = {1, 11, 16, 32, 64, 80, 128, 200, 768};
   static const ptrdiff_t lengths[] = {127, 128, 129, 512};
   for (int s = 0; s < 9; s++) {
@@ -67,8 +108,16 @@ void visit_attention(visitor visit) {
       const uint64_t seed = (uint64_t)(length * 1024 + size);
       const ptrdiff_t kind = length <= 40 && length % 3 == 0 ? length / 3 % KINDS : ORDINARY;
       const ptrdiff_t extreme = length % 4 == 1 ? length / 4 % 4 : 0;
-      visit(&(test_case){"attend_s8", run_attend_s8, {length, size, kind, extreme}, seed});
-      visit(&(test_case){"attend_f32", run_attend_f32, {length, size, kind}, seed});
+      visit(&(test_case){s8, run_s8, {length, size, kind, extreme}, seed});
+      visit(&(test_case){f32, run_f32, {length, size, kind}, seed});
     }
   }
+}
+
+void visit_attention(visitor visit) {
+  visit_heads(visit, "attend_s8", run_attend_s8, "attend_f32", run_attend_f32);
+}
+
+void visit_biased_attention(visitor visit) {
+  visit_heads(visit, "attend_s8 with biases", run_biased_s8, "attend_f32 with biases", run_biased_f32);
 }

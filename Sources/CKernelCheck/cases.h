@@ -79,6 +79,7 @@ void visit_linears(visitor visit);
 void visit_rows(visitor visit);
 void visit_attention(visitor visit);
 void visit_digest_cases(visitor visit);  // all of the above
+void visit_biased_attention(visitor visit);  // has a digest of its own: the other is that of plain BERT
 
 // Compared between sets, but not in the digest.
 void visit_lowest_weights(visitor visit);  // -128

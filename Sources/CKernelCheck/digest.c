@@ -27,9 +27,12 @@ static void run_case(const test_case *c) {
   add_to_digest(&checked.digest, &checked.result);
 }
 
-uint64_t kernel_check_digest(const bk_kernels *set) {
+static uint64_t digest_of(const bk_kernels *set, void (*visit_cases)(visitor)) {
   checked.set = set;
   checked.digest = DIGEST_START;
-  visit_digest_cases(run_case);
+  visit_cases(run_case);
   return checked.digest;
 }
+
+uint64_t kernel_check_digest(const bk_kernels *set) { return digest_of(set, visit_digest_cases); }
+uint64_t kernel_check_bias_digest(const bk_kernels *set) { return digest_of(set, visit_biased_attention); }

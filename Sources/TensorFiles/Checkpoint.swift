@@ -111,7 +111,7 @@ package final class Checkpoint: Sendable {
         .malformed, "holds \(tensor.elementCount) elements; \(output.count) were expected",
         file: tensor.file, tensor: name, byteOffset: tensor.byteOffset)
     }
-    do throws(BertError) {
+    try place(tensor) { () throws(BertError) in
       let stream = try container.stream(positions[Array(name.utf8)] ?? 0)
       try FloatConversion.read(stream, type: tensor.type, into: output)
       try stream.bytes.finish()
@@ -119,9 +119,54 @@ package final class Checkpoint: Sendable {
         FloatConversion.rearrange(output, shape: tensor.shape, strides: strides)
       }
       statistics.add(name, TensorStatistics(UnsafeBufferPointer(output)))
-    } catch {
+    }
+  }
+
+  /// Numbers that a piece of a tensor has at most, unless a row alone has more.
+  private static let pieceSize = 1 << 18
+
+  /// Hands out the values of a tensor as float32 in C order, some whole rows at a time: of a large table no more than
+  /// that is in memory.
+  ///
+  /// - Parameter body: is given each piece, the first row's first.
+  /// - Throws: as `readFloat32(_:)`, perhaps after some pieces, and what `body` throws.
+  package func readFloat32(
+    _ name: String, inPieces body: (UnsafeBufferPointer<Float>) throws(BertError) -> Void
+  ) throws(BertError) {
+    let tensor = try require(name)
+    let width = tensor.shape.dropFirst().reduce(1, *)
+    let stream = try place(tensor) { () throws(BertError) in
+      try container.stream(positions[Array(name.utf8)] ?? 0)
+    }
+    let rows = max(1, Self.pieceSize / max(1, width))
+    guard stream.strides == nil, tensor.shape.count > 1, tensor.shape[0] > rows else {
+      let values = try readFloat32(name)
+      return try values.withUnsafeBufferPointer { (values) throws(BertError) in try body(values) }
+    }
+    let piece = UnsafeMutableBufferPointer<Float>.allocate(capacity: rows * width)
+    defer { piece.deallocate() }
+    var statistics: TensorStatistics?
+    for first in stride(from: 0, to: tensor.shape[0], by: rows) {
+      let count = min(rows, tensor.shape[0] - first) * width
+      let values = UnsafeMutableBufferPointer(rebasing: piece[..<count])
+      try place(tensor) { () throws(BertError) in
+        try FloatConversion.read(stream, type: tensor.type, into: values)
+      }
+      let seen = TensorStatistics(UnsafeBufferPointer(values))
+      if statistics == nil { statistics = seen } else { statistics?.add(seen) }
+      try body(UnsafeBufferPointer(values))
+    }
+    try place(tensor) { () throws(BertError) in try stream.bytes.finish() }
+    if let statistics { self.statistics.add(name, statistics) }
+  }
+
+  /// Says in an error which tensor could not be read.
+  private func place<Result>(
+    _ tensor: TensorInfo, _ body: () throws(BertError) -> Result
+  ) throws(BertError) -> Result {
+    do throws(BertError) { return try body() } catch {
       var error = error.inFile(tensor.file)
-      error.tensor = String(name.prefix(200))
+      error.tensor = String(tensor.name.prefix(200))
       throw error
     }
   }

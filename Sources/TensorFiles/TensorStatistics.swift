@@ -41,6 +41,13 @@ package struct TensorStatistics: Sendable, Equatable {
     nonFinite = values.count - finite
     if finite > 0 { (minimum, maximum) = (low, high) }
   }
+
+  /// Adds what further values are.
+  mutating func add(_ other: TensorStatistics) {
+    minimum = [minimum, other.minimum].compactMap { $0 }.min()
+    maximum = [maximum, other.maximum].compactMap { $0 }.max()
+    nonFinite += other.nonFinite
+  }
 }
 
 /// What was seen of a checkpoint's tensors while they were read.

@@ -73,7 +73,62 @@ import Testing
     #expect(imported.report.unknown.isEmpty && imported.report.missing.isEmpty)
   }
 
+  /// The reference's bucket: of one distance up to 7, then eight up to 128 by its logarithm; keys behind the query
+  /// have another 16. In integers: n ≥ 8 · 16^(k / 8) where n² ≥ 64 · 2^k.
+  private func bucket(_ distance: Int) -> Int {
+    let n = abs(distance)
+    let near = n < 8 ? n : 8 + (1...7).count { n * n >= 64 << $0 }
+    return distance > 0 ? near + 16 : near
+  }
+
+  @Test func mpnetsBucketsBecomeABiasForEveryDistance() throws {
+    var model = try model(
+      [
+        "model_type": "mpnet", "architectures": ["MPNetModel"], "pad_token_id": 7,
+        "relative_attention_num_buckets": 32,
+      ],
+      { name in
+        let names = [
+          ("attention.self.query", "attention.attn.q"), ("attention.self.key", "attention.attn.k"),
+          ("attention.self.value", "attention.attn.v"),
+          ("attention.output.dense", "attention.attn.o"),
+          ("attention.output.LayerNorm", "attention.LayerNorm"),
+        ]
+        return "mpnet." + names.reduce(name) { $0.replacing($1.0, with: $1.1) }
+      }, drops: ["embeddings.token_type_embeddings.weight"])
+    model.add(
+      "mpnet.encoder.relative_attention_bias.weight", [32, 2], (0..<64).map { Float($0) })
+    let imported = try ModelImport.read(input: try model.write(), idsOnly: true)
+    let c = imported.description.configuration
+    // Positions begin at 2 whatever the padding's id.
+    #expect(c.maximumPositions == 6 && c.tokenTypeCount == 1)
+    let span = try #require(c.biasSpan)
+    let table = try imported.readTensor("attention.bias")
+    #expect(table.count == 2 * (2 * span + 1))
+    for head in 0..<2 {
+      for distance in -200...200 {
+        let place = head * (2 * span + 1) + min(max(distance, -span), span) + span
+        #expect(table[place] == Float(2 * bucket(distance) + head), "\(distance)")
+      }
+    }
+    let bias = imported.tensors.first { $0.name == "attention.bias" }
+    #expect(bias?.shape == [2, 2 * span + 1])
+    #expect(imported.report.unknown.isEmpty && imported.report.missing.isEmpty)
+    // Without its table it is not the model that was published.
+    model.remove("mpnet.encoder.relative_attention_bias.weight")
+    let path = try model.write()
+    let error = #expect(throws: BertError.self) {
+      try ModelImport.read(input: path, idsOnly: true)
+    }
+    #expect(error?.code == .malformed)
+    #expect(error?.description.contains("relative_attention_bias.weight") == true)
+  }
+
   static let refused: [(JSONObject, [String])] = [
+    (
+      ["model_type": "mpnet", "relative_attention_num_buckets": 16],
+      ["relative_attention_num_buckets is 16"]
+    ),
     (["model_type": "electra", "embedding_size": 2], ["embedding_size is 2"]),
     (["model_type": "electra"], ["embedding_size is 128"]),
     (["model_type": "ernie", "use_task_id": true], ["use_task_id is true"]),

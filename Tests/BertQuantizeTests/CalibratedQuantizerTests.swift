@@ -8,11 +8,13 @@ import Testing
 
 /// Whole models: watched layer by layer, quantised, measured, and kept to a budget.
 struct CalibratedQuantizerTests {
-  static func configuration(_ hidden: Int = 32, _ intermediate: Int = 48) -> BertConfiguration {
+  static func configuration(
+    _ hidden: Int = 32, _ intermediate: Int = 48, biasSpan: Int? = nil
+  ) -> BertConfiguration {
     BertConfiguration(
       vocabularySize: 50, hiddenSize: hidden, layerCount: 2, headCount: 4,
       intermediateSize: intermediate, maximumPositions: 40, tokenTypeCount: 2,
-      layerNormEpsilon: 1e-12, activation: .gelu)
+      layerNormEpsilon: 1e-12, activation: .gelu, biasSpan: biasSpan)
   }
 
   static func batch(_ model: GeneratedModel, texts: Int = 24) throws -> TokenBatch {
@@ -24,6 +26,14 @@ struct CalibratedQuantizerTests {
     return batch
   }
 
+  /// Rows of a model's word embeddings.
+  static func words(_ model: GeneratedModel, _ ids: [Int32]) -> [Float] {
+    let (all, width) = (
+      model.values[CanonicalName.wordEmbeddings] ?? [], model.configuration.hiddenSize
+    )
+    return ids.flatMap { all[Int($0) * width..<(Int($0) + 1) * width] }
+  }
+
   /// Every linear of a model, by its name.
   static func quantized(
     _ model: GeneratedModel, texts: Int = 24, threads: Int = 1,
@@ -31,13 +41,14 @@ struct CalibratedQuantizerTests {
   ) throws -> [LinearName: (QuantizedLinear, CalibratedQuantizer.Measured)] {
     let quantizer = try CalibratedQuantizer(
       configuration: model.configuration, batch: try batch(model, texts: texts), recipe: .standard,
-      kernels: kernels, team: ThreadTeam(count: threads)
-    ) { name throws(BertError) in
-      guard let values = model.values[name] else {
-        throw BertError(.notFound, "is not there", tensor: name)
-      }
-      return values
-    }
+      kernels: kernels, team: ThreadTeam(count: threads),
+      read: { name throws(BertError) in
+        guard let values = model.values[name] else {
+          throw BertError(.notFound, "is not there", tensor: name)
+        }
+        return values
+      },
+      words: { words(model, $0) })
     var all: [LinearName: (QuantizedLinear, CalibratedQuantizer.Measured)] = [:]
     for layer in 0..<model.configuration.layerCount {
       try quantizer.quantize(layer: layer) { site, linear, measured in
@@ -47,25 +58,24 @@ struct CalibratedQuantizerTests {
     return all
   }
 
-  @Test func layersOneByOneGiveTheEncodersBits() throws {
-    let model = GeneratedModel(Self.configuration(20, 36))
-    let (c, batch) = (
-      model.configuration, try Self.batch(GeneratedModel(Self.configuration(20, 36)))
-    )
+  @Test(arguments: [nil, 7])
+  func layersOneByOneGiveTheEncodersBits(biasSpan: Int?) throws {
+    let model = GeneratedModel(Self.configuration(20, 36, biasSpan: biasSpan))
+    let (c, batch) = (model.configuration, try Self.batch(model))
     let kernels = KernelSet.available[0]
     let runner = try LayerRunner(
       batch: batch, configuration: c, kernels: kernels, team: ThreadTeam(count: 2), tokenBudget: 50)
     func values(_ name: String) -> [Float] { model.values[name] ?? [] }
     try runner.embed(
       LayerRunner.Embeddings(
-        word: values(CanonicalName.wordEmbeddings),
+        ids: batch.distinctIDs, word: Self.words(model, batch.distinctIDs),
         position: values(CanonicalName.positionEmbeddings),
         type: values(CanonicalName.tokenTypeEmbeddings),
         weight: values(CanonicalName.embeddingNorm + ".weight"),
         bias: values(CanonicalName.embeddingNorm + ".bias")))
     let whole = try model.store()
     for layer in 0..<c.layerCount {
-      let store = try LayerRunner.oneLayer(of: c)
+      let store = try LayerRunner.oneLayer(of: c, bias: model.values[CanonicalName.attentionBias])
       for name in whole.names where name.hasPrefix("layer.\(layer).") {
         let view = try #require(whole.find(name))
         try store.add(
@@ -86,8 +96,9 @@ struct CalibratedQuantizerTests {
     }
   }
 
-  @Test func resultsDoNotDependOnThreadsOrKernels() throws {
-    let model = GeneratedModel(Self.configuration())
+  @Test(arguments: [nil, 7])
+  func resultsDoNotDependOnThreadsOrKernels(biasSpan: Int?) throws {
+    let model = GeneratedModel(Self.configuration(biasSpan: biasSpan))
     let expected = try Self.quantized(model)
     for kernels in KernelSet.available {
       for threads in [1, 3] {

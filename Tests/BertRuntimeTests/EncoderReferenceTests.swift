@@ -27,6 +27,8 @@ struct EncoderReferenceTests {
     configuration(heads: 7, headSize: 5, layers: 4, intermediate: 333),
     configuration(heads: 3, headSize: 16, intermediate: 160),
     configuration(heads: 6, headSize: 32, layers: 1, intermediate: 384),
+    configuration(heads: 3, headSize: 11, biasSpan: 5),
+    configuration(heads: 2, headSize: 32, intermediate: 70, biasSpan: 60),
   ]
   static let lengths = [1, 2, 7, 13, 31, 32, 33, 48]
 
@@ -86,10 +88,11 @@ struct EncoderReferenceTests {
     }
   }
 
-  @Test(arguments: [129, 512])
-  func longTextsAreThoseOfAPlainImplementation(_ length: Int) throws {
+  @Test(arguments: [129, 512], [nil, 91])
+  func longTextsAreThoseOfAPlainImplementation(_ length: Int, biasSpan: Int?) throws {
     let model = GeneratedModel(
-      configuration(heads: 2, headSize: 16, layers: 1, intermediate: 40, positions: 512))
+      configuration(
+        heads: 2, headSize: 16, layers: 1, intermediate: 40, positions: 512, biasSpan: biasSpan))
     let text = model.texts([length])
     let float = try model.encoder(model.store(), .float32, threads: 2).hiddenStates(
       model.batch(text))

@@ -164,7 +164,8 @@ struct NaiveBert {
       }
       let out =
         quantizesAttention
-        ? attendBytes(slices(0), slices(1), slices(2)) : attend(slices(0), slices(1), slices(2))
+        ? attendBytes(slices(0), slices(1), slices(2), head)
+        : attend(slices(0), slices(1), slices(2), head)
       for token in out.indices {
         context[token].replaceSubrange((head * size)..<((head + 1) * size), with: out[token])
       }
@@ -174,9 +175,20 @@ struct NaiveBert {
 
   private func dot(_ a: Row, _ b: Row) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
 
-  private func attend(_ query: [Row], _ key: [Row], _ value: [Row]) -> [Row] {
-    query.map { query in
-      let scores = key.map { dot(query, $0) / Double(query.count).squareRoot() }
+  /// What is added to a head's scores of a query's token and each key's.
+  private func biases(_ head: Int, _ token: Int, _ count: Int) -> Row {
+    guard let span = configuration.biasSpan else { return Row(repeating: 0, count: count) }
+    let table = values(CanonicalName.attentionBias)
+    return (0..<count).map {
+      table[head * (2 * span + 1) + min(max($0 - token, -span), span) + span]
+    }
+  }
+
+  private func attend(_ query: [Row], _ key: [Row], _ value: [Row], _ head: Int) -> [Row] {
+    query.enumerated().map { token, query in
+      let scores = zip(key, biases(head, token, key.count)).map {
+        dot(query, $0) / Double(query.count).squareRoot() + $1
+      }
       let most = scores.max() ?? 0
       let shares = scores.map { exp($0 - most) }
       let total = shares.reduce(0, +)
@@ -201,7 +213,9 @@ struct NaiveBert {
     return (between * exp2(-2 - octave) + 0.5).rounded(.down)
   }
 
-  private func attendBytes(_ query: [Row], _ key: [Row], _ value: [Row]) -> [Row] {
+  private func attendBytes(
+    _ query: [Row], _ key: [Row], _ value: [Row], _ head: Int
+  ) -> [Row] {
     // Keys have a scale for each channel, which queries take over before they are rounded together.
     let channels = (0..<(key.first?.count ?? 0)).map { c in signedBytes(key.map { $0[c] }) }
     let keys = key.indices.map { token in channels.map { $0.bytes[token] } }
@@ -219,8 +233,10 @@ struct NaiveBert {
     let size = channels.count
     return query.indices.map { token in
       let row = Array(queries.bytes[(token * size)..<((token + 1) * size)])
-      let octaves = zip(keys, times).map { key, times in
-        dot(row, key) * queries.scale / Double(size).squareRoot() / log(2) - log2(times)
+      let added = biases(head, token, keys.count)
+      let octaves = keys.indices.map { key in
+        (dot(row, keys[key]) * queries.scale / Double(size).squareRoot() + added[key]) / log(2)
+          - log2(times[key])
       }
       let most = octaves.max() ?? 0
       let powers = octaves.map { Self.power(((most - $0) * 2048).rounded()) }

@@ -7,12 +7,12 @@ import Fixtures
 /// A small configuration; tests change what they are about.
 func configuration(
   heads: Int = 3, headSize: Int = 11, layers: Int = 2, intermediate: Int = 52,
-  positions: Int = 48, activation: Activation = .gelu
+  positions: Int = 48, activation: Activation = .gelu, biasSpan: Int? = nil
 ) -> BertConfiguration {
   BertConfiguration(
     vocabularySize: 97, hiddenSize: heads * headSize, layerCount: layers, headCount: heads,
     intermediateSize: intermediate, maximumPositions: positions, tokenTypeCount: 2,
-    layerNormEpsilon: 1e-12, activation: activation)
+    layerNormEpsilon: 1e-12, activation: activation, biasSpan: biasSpan)
 }
 
 /// Some text's tokens.

@@ -22,7 +22,9 @@ package struct GeneratedModel: Sendable {
     let all = c.sharedTensors + c.floatLinearTensors + (hasPooler ? c.poolerTensors : [])
     for tensor in all {
       let isGain = tensor.name.hasSuffix("norm.weight")
-      let isTable = tensor.name.hasPrefix("embeddings.") && tensor.shape.count == 2
+      let isTable =
+        tensor.name.hasPrefix("embeddings.") && tensor.shape.count == 2
+        || tensor.name == CanonicalName.attentionBias
       // Inputs of about unit variance give outputs of about unit variance.
       let deviation =
         isTable ? 1 : tensor.shape.count == 2 ? 1 / Float(tensor.shape[1]).squareRoot() : 0.1

@@ -15,13 +15,17 @@ import Testing
     let length: Int
     let size: Int
     let x: GuardedMemory<Float>
+    /// What is added to scores by distance; nothing where it is empty.
+    let bias: GuardedMemory<Float>
+    var span: Int { bias.count / 2 }
     var scale: Float { 1 / Float(size).squareRoot() }
 
-    init(length: Int, size: Int, seed: Int, kind: FloatKind = .ordinary) {
+    init(length: Int, size: Int, seed: Int, kind: FloatKind = .ordinary, biasSpan: Int? = nil) {
       self.length = length
       self.size = size
       var random = SeededRandom(seed)
       x = GuardedMemory(kind.values(length * 3 * size, &random))
+      bias = GuardedMemory(biasSpan.map { FloatKind.ordinary.values(2 * $0 + 1, &random) } ?? [])
     }
 
     func int8(_ calls: bk_kernels, wanted: [Int32]? = nil) -> [Float] {
@@ -44,7 +48,8 @@ import Testing
         length: length, head_size: size, query: x.base, key: x.base + size,
         value: x.base + 2 * size, stride: 3 * size, score_scale: scale, out: out.base,
         out_stride: size, wanted: wanted == nil ? nil : UnsafePointer(tokens.base),
-        wanted_rows: wanted?.count ?? 0)
+        wanted_rows: wanted?.count ?? 0,
+        bias: bias.count == 0 ? nil : UnsafePointer(bias.base), bias_span: span)
       attend(&head, scratch.base)
       return out.elements
     }
@@ -81,10 +86,12 @@ import Testing
     /// Attention of one query in double, and what rounding shares to 1/255 may add for a value of
     /// size 1.
     func exact(
-      _ query: [Double], _ keys: [[Double]], _ values: [[Double]]
+      _ token: Int, _ query: [Double], _ keys: [[Double]], _ values: [[Double]]
     ) -> (out: [Double], slack: Double) {
-      let scores = keys.map { key in
-        zip(query, key).reduce(0) { $0 + $1.0 * $1.1 } * Double(scale)
+      let scores = keys.enumerated().map { place, key in
+        let added =
+          bias.count == 0 ? 0 : bias.base[min(max(place - token, -span), span) + span]
+        return zip(query, key).reduce(0) { $0 + $1.0 * $1.1 } * Double(scale) + Double(added)
       }
       let most = scores.max() ?? 0
       let shares = scores.map { exp($0 - most) }
@@ -104,6 +111,29 @@ import Testing
       let head = HeadCase(length: length, size: size, seed: length, kind: kind)
       try KernelSets.expectSame("int8 \(length) x \(size) \(kind)") { bits(head.int8($0)) }
       try KernelSets.expectSame("float \(length) x \(size) \(kind)") { bits(head.float($0)) }
+      let biased = HeadCase(
+        length: length, size: size, seed: length, kind: kind, biasSpan: 1 + length * 7 % 50)
+      try KernelSets.expectSame("int8, biases, \(length) x \(size)") { bits(biased.int8($0)) }
+      try KernelSets.expectSame("float, biases, \(length) x \(size)") { bits(biased.float($0)) }
+    }
+  }
+
+  /// Biases far below zero leave no weight to what lies past a text's end, and biases beyond all bounds no number
+  /// that is not finite: the token alone that has none of it counts.
+  @Test(arguments: [Float(-1e4), -1e30])
+  func farBiasesLeaveTheNearToken(far: Float) throws {
+    for length in [1, 2, 15, 31, 33] {
+      let head = HeadCase(length: length, size: 8, seed: length, biasSpan: 3)
+      for k in 0..<7 { head.bias.base[k] = k == 3 ? 0 : far }
+      let own = (0..<length).flatMap { token in (0..<8).map { Float(head.value(2, token, $0)) } }
+      let float = try KernelSets.expectSame("float") { head.float($0) }
+      #expect(zip(float, own).allSatisfy { abs($0 - $1) < 1e-5 })
+      let int8 = try KernelSets.expectSame("int8") { head.int8($0) }
+      #expect(zip(int8, own).allSatisfy { abs($0 - $1) < 0.03 }, "\(length) tokens")
+      for k in 0..<7 { head.bias.base[k] = far }
+      let plain = HeadCase(length: length, size: 8, seed: length).int8(try KernelSets.portable)
+      let all = try KernelSets.expectSame("int8, all far") { head.int8($0) }
+      #expect(zip(all, plain).allSatisfy { abs($0 - $1) < 0.03 }, "\(length) tokens, all far")
     }
   }
 
@@ -145,10 +175,11 @@ import Testing
     try KernelSets.expectSame("float") { bits(head.float($0)) }
   }
 
-  @Test(arguments: [(1, 4), (2, 11), (7, 16), (33, 32), (65, 8)])
-  func portableIsNearExactAttention(length: Int, size: Int) throws {
+  @Test(arguments: [(1, 4), (2, 11), (7, 16), (33, 32), (65, 8)], [nil, 1, 20, 100])
+  func portableIsNearExactAttention(shape: (length: Int, size: Int), biasSpan: Int?) throws {
+    let (length, size) = shape
     let calls = try KernelSets.portable
-    let head = HeadCase(length: length, size: size, seed: 2)
+    let head = HeadCase(length: length, size: size, seed: 2, biasSpan: biasSpan)
     let float = head.float(calls)
     let int8 = head.int8(calls)
     let rounded = head.rounded()
@@ -156,8 +187,8 @@ import Testing
       (0..<length).map { token in (0..<size).map { head.value(part, token, $0) } }
     }
     for query in 0..<length {
-      let exact = head.exact(rows(0)[query], rows(1), rows(2)).out
-      let quantised = head.exact(rounded.query[query], rounded.key, rounded.value)
+      let exact = head.exact(query, rows(0)[query], rows(1), rows(2)).out
+      let quantised = head.exact(query, rounded.query[query], rounded.key, rounded.value)
       for d in 0..<size {
         // Scores reach about 50, whose rounding moves a share by 1e-5 of itself.
         #expect(abs(Double(float[query * size + d]) - exact[d]) < 1e-4)

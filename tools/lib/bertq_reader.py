@@ -44,7 +44,8 @@ ENUMS = {
 FEATURES = {
     "tokenizer.byte-pairs", "tokenizer.unigram", "tokenizer.template", "tokenizer.added-tokens", "tokenizer.cuts-left",
     "tokenizer.keeps-controls", "embedding.poolings", "embedding.modules", "embedding.dimensions", "embedding.default-prompt",
-    "embedding.unpooled-prompt", "embeddings.f16", "embeddings.int8", "head.dense", "head.transform-activation",
+    "embedding.unpooled-prompt", "attention.distance-bias", "embeddings.f16", "embeddings.int8", "head.dense",
+    "head.transform-activation",
     "head.sparse", "head.multi-vector", "head.int8",
 }
 
@@ -54,6 +55,7 @@ def fields(*rows):
     return {number: row for number, row in enumerate(rows, 1)}
 
 
+BIAS_SPAN = 16
 CONFIGURATION = fields(
     ("vocabulary_size", "uint32", "one"), ("hidden_size", "uint32", "one"), ("layer_count", "uint32", "one"),
     ("head_count", "uint32", "one"), ("intermediate_size", "uint32", "one"), ("maximum_positions", "uint32", "one"),
@@ -276,7 +278,7 @@ class File:
             raise Unsupported("needs the features %s" % ", ".join(unknown))
         if named != sorted(set(named)):
             raise Malformed("names its features out of order, or one twice")
-        if any(header["configuration"][CONFIGURATION[number][0]] is not None for number in range(10, 22)):
+        if any(header["configuration"][CONFIGURATION[number][0]] is not None for number in range(10, 22) if number != BIAS_SPAN):
             raise Malformed("has a configuration of a feature that it does not name")
         missing = self.used_features() - set(named)
         if missing:
@@ -297,6 +299,7 @@ class File:
             "embedding.poolings": embedding["poolings"] not in (["mean"], ["cls"], ["pooler"]),
             "embedding.modules": kinds not in ([], ["normalize"]),
             "embedding.dimensions": embedding["dimensions"] is not None,
+            "attention.distance-bias": header["configuration"]["bias_span"] is not None,
             "embedding.default-prompt": header["default_prompt"] is not None,
             "embedding.unpooled-prompt": not embedding["pools_prompt"],
             "embeddings.f16": types.get("embeddings.int8.word") == "F16",
@@ -376,7 +379,7 @@ class File:
             norms += ["layer.%d.attention.norm" % i, "layer.%d.feed_forward.norm" % i]
             linears += ["layer.%d.%s" % (i, site) for site in
                         ("attention.qkv", "attention.output", "feed_forward.up", "feed_forward.down")]
-        shared = ["embeddings.position", "embeddings.token_type"]
+        shared = ["embeddings.position", "embeddings.token_type"] + ["attention.bias"] * (c["bias_span"] is not None)
         shared += [norm + end for norm in norms for end in both]
         if not all(name in by_name for name in shared):
             return None, None, None, None

@@ -1,4 +1,4 @@
-"""Generated BERT weights and vocabularies: noise, scaled so that activations stay as wide as in trained models."""
+"""Generated weights of BERT and MPNet, and vocabularies: noise, scaled so that activations stay as wide as in trained models."""
 import zlib
 
 import numpy
@@ -37,6 +37,33 @@ def tensor_shapes(c, pooler):
     return shapes
 
 
+MPNET_NAMES = [("attention.self.query", "attention.attn.q"), ("attention.self.key", "attention.attn.k"),
+               ("attention.self.value", "attention.attn.v"), ("attention.output.dense", "attention.attn.o"),
+               ("attention.output.LayerNorm", "attention.LayerNorm")]
+BUCKETS = 32
+
+
+def mpnet_configuration(c, head=""):
+    """A BERT's configuration as that of an MPNet of its size."""
+    known = ("vocab_size", "hidden_size", "num_attention_heads", "num_hidden_layers", "intermediate_size", "hidden_act", "layer_norm_eps",
+             "id2label")
+    return dict({key: c[key] for key in known if key in c}, model_type="mpnet", architectures=["MPNet" + (head or "Model")], pad_token_id=1,
+                bos_token_id=0, eos_token_id=2, max_position_embeddings=c["max_position_embeddings"] + 2,
+                relative_attention_num_buckets=BUCKETS)
+
+
+def mpnet_shapes(c, pooler):
+    """{name: shape} of an MPNetModel of a configuration of `mpnet_configuration`."""
+    shapes = {}
+    for name, shape in tensor_shapes(dict(c, type_vocab_size=1), pooler).items():
+        for bert, own in MPNET_NAMES:
+            name = name.replace(bert, own)
+        if "token_type" not in name:
+            shapes[name] = shape
+    shapes["encoder.relative_attention_bias.weight"] = (BUCKETS, c["num_attention_heads"])
+    return shapes
+
+
 def outlier_channels(hidden, count, seed):
     """The channels that are far wider than the others, the same in every layer, as in trained models."""
     return numpy.random.Generator(numpy.random.PCG64([seed, 7])).permutation(hidden)[:count]
@@ -46,10 +73,12 @@ def spread(name, shape):
     """The standard deviation of a tensor's values."""
     if name.endswith(".bias"):
         return 0.05
+    if "relative_attention_bias" in name:
+        return 2.0
     if "embeddings" in name:
         return 0.05
     # A third of the variance-preserving spread, so that the residual leads, as it does after training.
-    wide = 1.0 if ".query" in name or ".key" in name else 0.35
+    wide = 1.0 if any(part in name for part in (".query", ".key", ".attn.q", ".attn.k")) else 0.35
     return wide / numpy.sqrt(shape[1])
 
 

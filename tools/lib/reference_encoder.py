@@ -121,9 +121,18 @@ def hadamard(v, levels):
 
 # MARK: Attention over [heads, tokens, head size]
 
-def attend_float(query, key, value):
+def spread(bias, tokens):
+    """A table [heads, 2 n + 1] as [heads, tokens, tokens]: entry j - i + n for tokens i and j, held to its ends."""
+    n = bias.shape[1] // 2
+    places = numpy.arange(tokens)
+    return bias[:, numpy.clip(places[None] - places[:, None] + n, 0, 2 * n)]
+
+
+def attend_float(query, key, value, bias=None):
     score_scale = F32(1) / numpy.sqrt(F32(query.shape[-1]))
     scores = chain(query, key.swapaxes(-1, -2)) * score_scale
+    if bias is not None:
+        scores = scores + spread(bias, scores.shape[-1])
     p = arithmetic.exp(scores - arithmetic.most_of(scores)[..., None])
     out = chain(p, value) / arithmetic.sum_of(p)[..., None]
     return numpy.where(numpy.isfinite(scores).all(axis=-1)[..., None], out, NAN)
@@ -148,14 +157,21 @@ def powers_of(below):
     return power * OCTAVES[below >> 11] + 2**14 >> 15
 
 
-def attend_int8(query, key, value):
+def units_of(bias, unit):
+    """Biases as integers: units of a score, each of which is worth `unit` steps."""
+    most = numpy.minimum(F32(2.0**27) / unit, F32(2.0**27))
+    units = arithmetic.least(arithmetic.most(bias * (F32(arithmetic.LOG2E * F32(2048)) / unit), -most), most)
+    return (units + numpy.where(units < 0, F32(-0.5), F32(0.5))).astype(numpy.int64)
+
+
+def attend_int8(query, key, value, bias=None):
     """Heads whose largest query or value is not finite give NaN: their integers mean nothing."""
-    out, is_finite = attend_integers(query, key, numpy.where(numpy.isfinite(value), value, F32(0)))
+    out, is_finite = attend_integers(query, key, numpy.where(numpy.isfinite(value), value, F32(0)), bias)
     is_finite &= numpy.isfinite(value).all(axis=(-1, -2))
     return numpy.where(is_finite[:, None, None], out, NAN)
 
 
-def attend_integers(query, key, value):
+def attend_integers(query, key, value, bias):
     """What int8 attention gives, and for each head whether the natural unit of its scores is finite."""
     key, key_step = rounded(key, -2)
     value, times, value_step = rounded_values(value)
@@ -171,6 +187,8 @@ def attend_integers(query, key, value):
     octaves = arithmetic.log2(times * F32(1 / 256))
     lighter = fma(octaves, F32(2048) / unit, F32(0.5)).astype(numpy.int64)
     score = exact_product(query, key.swapaxes(-1, -2)).astype(numpy.int64) - lighter[:, None]
+    if bias is not None:
+        score = score + spread(units_of(bias, unit), score.shape[-1])
     below = (score.max(axis=-1, keepdims=True) - score).astype(F32)
     below = fma(below, unit[..., None], F32(0.5)).astype(numpy.int64)
     power = powers_of(numpy.minimum(below, 32767))
@@ -231,6 +249,7 @@ class Encoder:
             raise Unsupported("holds no int8 weights")
         self.tables = [self.words()] + [self.load("embeddings." + name) for name in ("token_type", "position")]
         self.embedding_norm = self.norm("embeddings.norm")
+        self.bias = self.load("attention.bias") if self.configuration["bias_span"] is not None else None
         self.layers = [self.layer("layer.%d." % i) for i in range(self.configuration["layer_count"])]
 
     def load(self, name):
@@ -281,7 +300,7 @@ class Encoder:
     def attend(self, qkv):
         heads = self.configuration["head_count"]
         parts = qkv.reshape(len(qkv), 3, heads, -1).transpose(1, 2, 0, 3)
-        context = (attend_int8 if self.path == "int8" else attend_float)(*parts)
+        context = (attend_int8 if self.path == "int8" else attend_float)(*parts, self.bias)
         return numpy.ascontiguousarray(context.swapaxes(0, 1)).reshape(len(qkv), -1)
 
     def pool(self, x, pooling, skipped=0):

@@ -12,8 +12,10 @@ struct ExpectedPart {
   let shape: [Int]
   /// For each size of `shape`, where it comes from, for messages.
   let origins: [String]
-  /// Rows at the beginning that do not belong to the canonical tensor.
-  var skippedRows = 0
+  /// The rows that the canonical tensor has, in its order; nil for all.
+  var rows: [Range<Int>]?
+  /// Whether its columns are the canonical tensor's rows.
+  var isTurned = false
 }
 
 /// The table of published names: `formats/canonical-names.md` says the same in words.
@@ -25,6 +27,8 @@ struct ExpectedTensors {
   var unusedPositions = 0
   /// Whether there is a table of token types; else it is a row of zeros.
   var hasTokenTypes = true
+  /// The biases on attention's scores.
+  var distanceBias: Family.DistanceBias?
 
   /// Every part of the encoder without its pooler.
   var encoder: [ExpectedPart] {
@@ -32,7 +36,9 @@ struct ExpectedTensors {
     var positions = part(
       CanonicalName.positionEmbeddings, "embeddings.position_embeddings.weight",
       [("max_position_embeddings", c.maximumPositions + unusedPositions), hidden])
-    positions.skippedRows = unusedPositions
+    if unusedPositions > 0 {
+      positions.rows = [unusedPositions..<unusedPositions + c.maximumPositions]
+    }
     var parts = [
       part(
         CanonicalName.wordEmbeddings, "embeddings.word_embeddings.weight", [vocabulary, hidden]),
@@ -45,6 +51,14 @@ struct ExpectedTensors {
           [("type_vocab_size", c.tokenTypeCount), hidden]))
     }
     parts += norm(CanonicalName.embeddingNorm, "embeddings.LayerNorm")
+    if let distanceBias {
+      var biases = part(
+        CanonicalName.attentionBias, distanceBias.name,
+        [("buckets of distances", distanceBias.count), ("num_attention_heads", c.headCount)])
+      biases.rows = distanceBias.buckets.map { $0..<$0 + 1 }
+      biases.isTurned = true
+      parts.append(biases)
+    }
     for layer in 0..<c.layerCount { parts += self.layer(layer) }
     return parts
   }

@@ -7,7 +7,7 @@ import JSONText
 extension Family {
   static let all: [Family] = [
     bert, distilBert, roberta, xlmRoberta, camembert, data2vecText, electra, ernie, dpr,
-    bertGeneration, splinter,
+    bertGeneration, splinter, mpnet,
   ]
 
   static let bert = Family(type: "bert", classPrefix: "Bert", encoderNames: ["bert"])
@@ -46,32 +46,57 @@ extension Family {
     ],
     hasTokenTypes: false, classifier: .dense(.relu))
 
-  static let roberta = robertaLike("roberta", "Roberta", ["roberta"])
+  static let roberta = robertaLike("roberta", "Roberta", ["roberta"], tokenizer: .roberta)
   static let xlmRoberta = robertaLike("xlm-roberta", "XLMRoberta", ["roberta", "xlm_roberta"])
   static let camembert = robertaLike("camembert", "Camembert", ["roberta", "camembert"])
-  static let data2vecText = robertaLike("data2vec-text", "Data2VecText", ["data2vec_text"])
+  static let data2vecText = robertaLike(
+    "data2vec-text", "Data2VecText", ["data2vec_text"], tokenizer: .roberta)
 
   /// Positions from 2 on, one token type, heads of another form.
   private static func robertaLike(
-    _ type: String, _ classPrefix: String, _ encoderNames: [String]
+    _ type: String, _ classPrefix: String, _ encoderNames: [String],
+    tokenizer: DefaultTokenizer = .pipeline
   ) -> Family {
     Family(
-      type: type, classPrefix: classPrefix, encoderNames: encoderNames,
-      names: [
-        NameRule("lm_head.dense", "cls.predictions.transform.dense"),
-        NameRule("lm_head.layer_norm", "cls.predictions.transform.LayerNorm"),
-        NameRule("lm_head.decoder", "cls.predictions.decoder"),
-        NameRule("lm_head.bias", "cls.predictions.bias"),
-        NameRule("classifier.out_proj", "classifier"),
-      ],
+      type: type, classPrefix: classPrefix, encoderNames: encoderNames, names: robertaHeads,
       countsPositionsBehindPadding: true, classifier: .dense(.tanh), transformActivation: .gelu,
-      tokenizer: .pipeline,
-      // Choices are read by the pooler and a linear, as BERT's are.
-      architectures: [
-        "ForMultipleChoice": Architecture(
-          task: .choose, heads: [.classifier], needsPooler: true, hasOneLogit: true)
-      ])
+      tokenizer: tokenizer, architectures: robertaClasses)
   }
+
+  private static let robertaHeads = [
+    NameRule("lm_head.dense", "cls.predictions.transform.dense"),
+    NameRule("lm_head.layer_norm", "cls.predictions.transform.LayerNorm"),
+    NameRule("lm_head.decoder", "cls.predictions.decoder"),
+    NameRule("lm_head.bias", "cls.predictions.bias"),
+    NameRule("classifier.out_proj", "classifier"),
+  ]
+  /// Choices are read by the pooler and a linear, as BERT's are.
+  private static let robertaClasses = [
+    "ForMultipleChoice": Architecture(
+      task: .choose, heads: [.classifier], needsPooler: true, hasOneLogit: true)
+  ]
+
+  /// RoBERTa's positions and heads, no token types, and biases on scores by distance: buckets of one distance up to
+  /// 7, then by its logarithm up to 128, of which the last begins at 91.
+  static let mpnet = Family(
+    type: "mpnet", classPrefix: "MPNet", encoderNames: ["mpnet"],
+    // Positions begin at 2 whatever padding the configuration names.
+    fixed: [("type_vocab_size", 1), ("pad_token_id", 1)],
+    required: [("relative_attention_num_buckets", 32)],
+    silentKeys: ["relative_attention_num_buckets"],
+    names: robertaHeads + [
+      NameRule("attention.attn.q", "attention.self.query"),
+      NameRule("attention.attn.k", "attention.self.key"),
+      NameRule("attention.attn.v", "attention.self.value"),
+      NameRule("attention.attn.o", "attention.output.dense"),
+      NameRule("attention.LayerNorm", "attention.output.LayerNorm"),
+    ],
+    countsPositionsBehindPadding: true, hasTokenTypes: false,
+    distanceBias: DistanceBias(
+      name: "encoder.relative_attention_bias.weight",
+      starts: [0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 23, 32, 46, 64, 91]),
+    classifier: .dense(.tanh), transformActivation: .gelu, tokenizer: .pipeline,
+    architectures: robertaClasses)
 
   /// Two models: a generator with a masked-word head, and a discriminator that tells which tokens were put in.
   static let electra = Family(

@@ -35,8 +35,37 @@ struct Family: Sendable {
     case dense(OutputActivation)
   }
 
+  /// Biases on attention's scores by the distance of two tokens, the same in every layer.
+  ///
+  /// Its table has a row for each bucket of distances and a column for each head.
+  struct DistanceBias: Sendable {
+    /// The table's name, in BERT's spelling.
+    let name: String
+    /// The least distance of each bucket, of keys up to the query; keys behind it have as many buckets more.
+    let starts: [Int]
+
+    /// The distance from which on all biases are alike.
+    var span: Int { starts.last ?? 0 }
+    /// Buckets of both sides.
+    var count: Int { 2 * starts.count }
+    /// The bucket of a key from `span` before the query to as many behind it.
+    var buckets: [Int] {
+      (-span...span).map { distance in
+        let bucket = (starts.lastIndex { $0 <= abs(distance) }) ?? 0
+        return distance > 0 ? bucket + starts.count : bucket
+      }
+    }
+  }
+
   /// The class of tokenizer that is meant where no file names one.
-  enum DefaultTokenizer: Sendable { case bert, pipeline }
+  enum DefaultTokenizer: Sendable {
+    /// BERT's.
+    case bert
+    /// RoBERTa's.
+    case roberta
+    /// One that reads `tokenizer.json` alone.
+    case pipeline
+  }
 
   /// `model_type` of a configuration.
   let type: String
@@ -58,6 +87,7 @@ struct Family: Sendable {
   var countsPositionsBehindPadding = false
   /// Whether it has a table of token types.
   var hasTokenTypes = true
+  var distanceBias: DistanceBias?
   var classifier = ClassifierForm.pooler
   /// What follows the linear before the masked-word decoder; nil for the encoder's own activation.
   var transformActivation: Activation?

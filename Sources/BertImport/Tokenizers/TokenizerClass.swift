@@ -14,9 +14,11 @@ enum TokenizerClass {
   case bert
   case pipeline
 
-  /// Whether a file names the class.
-  static func isNamed(_ files: [JSON]) -> Bool {
-    files.contains { $0["tokenizer_class"].map { !$0.isNull } == true }
+  /// Whether the class is RoBERTa's, which makes its pipeline of a byte-level vocabulary by itself.
+  static func isRoberta(_ files: [JSON], unnamed: Family.DefaultTokenizer) -> Bool {
+    let names = files.compactMap { $0["tokenizer_class"]?.stringValue }
+    guard let name = names.first else { return unnamed == .roberta }
+    return robertaNames.contains(name)
   }
 
   /// Finds the class, in `tokenizer_config.json` or else in `config.json`.
@@ -58,6 +60,9 @@ enum TokenizerClass {
     "ElectraTokenizer", "ElectraTokenizerFast", "RetriBertTokenizer", "RetriBertTokenizerFast",
     "DPRQuestionEncoderTokenizer", "DPRQuestionEncoderTokenizerFast", "DPRContextEncoderTokenizer",
     "DPRContextEncoderTokenizerFast",
+  ]
+  private static let robertaNames: Set<String> = [
+    "RobertaTokenizer", "RobertaTokenizerFast", "BartTokenizer", "BartTokenizerFast",
   ]
   private static let pipelineNames: Set<String> = [
     "PreTrainedTokenizerFast", "TokenizersBackend", "RobertaTokenizer", "RobertaTokenizerFast",

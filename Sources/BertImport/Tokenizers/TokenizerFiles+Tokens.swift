@@ -11,8 +11,11 @@ extension TokenizerFiles {
   ]
 
   /// Special tokens by member, of both files; of `special_tokens_map.json` where they disagree.
-  mutating func namedTokens() throws(BertError) -> [String: PublishedToken] {
+  static func namedTokens(
+    _ configuration: JSON, _ specialTokens: JSON
+  ) throws(BertError) -> (tokens: [String: PublishedToken], notices: [String]) {
     var tokens: [String: PublishedToken] = [:]
+    var notices: [String] = []
     for (file, json) in [
       ("tokenizer_config.json", configuration), ("special_tokens_map.json", specialTokens),
     ] {
@@ -27,7 +30,7 @@ extension TokenizerFiles {
         tokens[key] = token
       }
     }
-    return tokens
+    return (tokens, notices)
   }
 
   /// Further special tokens, in lists or by names of their own.
@@ -82,7 +85,9 @@ extension TokenizerFiles {
   }
 
   mutating func readTokens(_ own: [[UInt8]: Int]) throws(BertError) {
-    var names = try namedTokens()
+    let named = try Self.namedTokens(configuration, specialTokens)
+    var names = named.tokens
+    notices += named.notices
     let extra = try extraTokens()
     if rulesOf == .bert || pipeline == nil {
       for (key, text) in [

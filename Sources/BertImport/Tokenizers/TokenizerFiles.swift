@@ -42,16 +42,17 @@ struct TokenizerFiles {
     let rows = sizes.vocabularySize
     hasOneTokenType = sizes.tokenTypeCount == 1
     configuration = try Self.object(files.tokenizerConfiguration)
-    let named = files.tokenizerConfiguration.map { [configuration] in (configuration, $0) }
+    let ownFile = files.tokenizerConfiguration.map { [configuration] in (configuration, $0) }
     rulesOf = try TokenizerClass(
-      tokenizer: named, model: (model, files.configuration), unnamed: unnamed)
-    guard let source = files.tokenizer ?? files.vocabulary else {
+      tokenizer: ownFile, model: (model, files.configuration), unnamed: unnamed)
+    let bytePairs =
+      files.tokenizer == nil && TokenizerClass.isRoberta([configuration, model], unnamed: unnamed)
+      ? files.bytePairs : nil
+    guard let source = files.tokenizer ?? bytePairs?.vocabulary ?? files.vocabulary else {
       try CheckpointLayout.checkTokenizer(in: files.home)
       return nil
     }
-    if files.tokenizer == nil, unnamed == .pipeline,
-      !TokenizerClass.isNamed([configuration, model])
-    {
+    if files.tokenizer == nil, bytePairs == nil, unnamed != .bert, rulesOf != .bert {
       throw BertError(
         .unsupported,
         "a vocab.txt alone does not say how a model of this kind finds words: save a tokenizer.json with "
@@ -59,10 +60,13 @@ struct TokenizerFiles {
     }
     let isNew = configuration["added_tokens_decoder"] != nil
     specialTokens = isNew ? [:] : try Self.object(files.specialTokens)
+    let named = try Self.namedTokens(configuration, specialTokens).tokens
     do throws(BertError) {
-      pipeline = try files.tokenizer.map { path throws(BertError) in
-        try TokenizerPipeline(
+      if let path = files.tokenizer {
+        pipeline = try TokenizerPipeline(
           ModelFiles.readJSON(path, limit: VocabularyFile.longestFile), rows: rows)
+      } else {
+        pipeline = try bytePairs?.pipeline(named: named, configuration: configuration, rows: rows)
       }
       if let pieces = pipeline?.pieces {
         vocabulary = pieces.tokens

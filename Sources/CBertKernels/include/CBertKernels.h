@@ -110,6 +110,8 @@ typedef struct {
   ptrdiff_t out_stride;
   const int32_t *wanted;  // null: every token's row is computed; or [wanted_rows]: which tokens' rows are,
   ptrdiff_t wanted_rows;  // end to end in out. In float no other token's query is read then
+  const float *bias;      // null, or [2 * bias_span + 1]: what is added to the score of tokens i and j, at
+  ptrdiff_t bias_span;    // j - i + bias_span, held to its ends
 } bk_head;
 
 // The kernels of one instruction set.

@@ -3,18 +3,21 @@
 #ifndef BK_ATTENTION_F32_H
 #define BK_ATTENTION_F32_H
 
+#include "bk_bias.h"
 #include "bk_linear.h"
 
 static size_t bk_attend_f32_scratch(ptrdiff_t length, ptrdiff_t head_size) {
   const ptrdiff_t padded = bk_round_up(length, 32);
   return (size_t)(4 * (padded * head_size + bk_round_up(head_size, 32) * length +
-                       (padded + head_size) * BK_FLOAT_ROWS));
+                       (padded + head_size) * BK_FLOAT_ROWS + bk_bias_size(length, padded)));
 }
 
 static void bk_attend_f32(const bk_head *h, void *scratch) {
   const ptrdiff_t padded = bk_round_up(h->length, 32), width = bk_round_up(h->head_size, 32);
   float *keys = scratch, *values = keys + padded * h->head_size;
   float *scores = values + width * h->length, *queries = scores + padded * BK_FLOAT_ROWS;
+  float *biases = queries + h->head_size * BK_FLOAT_ROWS;
+  if (h->bias) bk_spread_bias(h, biases, bk_bias_size(h->length, padded));
   _Alignas(64) float tile[BK_FLOAT_ROWS * BK_PANEL];
   for (ptrdiff_t j = 0; j < padded; j++)
     for (ptrdiff_t d = 0; d < h->head_size; d++)
@@ -41,6 +44,11 @@ static void bk_attend_f32(const bk_head *h, void *scratch) {
       for (ptrdiff_t r = 0; r < rows; r++)
         for (ptrdiff_t i = 0; i < 32; i += 16)
           bk_store(scores + r * padded + j + i, bk_load(tile + 32 * r + i) * h->score_scale);
+    }
+    for (ptrdiff_t r = 0; h->bias && r < rows; r++) {
+      const float *bias = biases + bk_bias_row(h->length, bk_head_token(h, row + r));
+      float *x = scores + r * padded;
+      for (ptrdiff_t j = 0; j < h->length; j += 16) bk_store(x + j, bk_load(x + j) + bk_load(bias + j));
     }
     float sums[BK_FLOAT_ROWS];
     for (ptrdiff_t r = 0; r < rows; r++) {

@@ -161,6 +161,43 @@ BK_INLINE float bk_pack_values(const bk_head *h, const bk_head_scratch *s, ptrdi
   return (most - most) + largest * (1.0f / 127.0f);
 }
 
+// MARK: Biases
+
+// What a bias may be at most, in units of a score and in steps of softmax's log2: so no sum and no difference of scores
+// leaves int32, and no number of steps does (formats/bertq.md, "Bounds").
+#define BK_MOST_BIAS 0x1p27f
+
+// Spreads the head's table, in units of a score, of which each is worth `unit` steps.
+static void bk_measure_bias(const bk_head *h, const bk_head_scratch *s, float unit) {
+  const ptrdiff_t size = bk_bias_size(h->length, s->padded);
+  float *biases = (float *)s->bias;  // A vector is read before it is written.
+  bk_spread_bias(h, biases, size);
+  const float units = BK_LOG2E * BK_LOG2_STEPS / unit, steps = BK_MOST_BIAS / unit;
+  const float most = steps < BK_MOST_BIAS ? steps : BK_MOST_BIAS;
+  for (ptrdiff_t k = 0; k < size; k += 16) {
+    const f32x16 bias = bk_min(bk_max(bk_load(biases + k) * units, -most), most);
+    const f32x16 half = bias < 0.0f ? (f32x16)-0.5f : (f32x16)0.5f;
+    *(i32x16_u *)(s->bias + k) = __builtin_convertvector(bias + half, i32x16);
+  }
+  // Whatever is added to the keys past the sequence's end, their scores stay the least.
+  for (ptrdiff_t j = h->length; j < s->padded; j++) s->key_start[j] -= 2 * (int32_t)most + 2;
+}
+
+// Adds biases to the scores of a few queries, and finds the largest of each lane of each row anew.
+static void bk_add_bias(const bk_head *h, const bk_head_scratch *s, ptrdiff_t row, ptrdiff_t rows, i32x16 *high) {
+  for (ptrdiff_t r = 0; r < rows; r++) {
+    const int32_t *bias = s->bias + bk_bias_row(h->length, bk_head_token(h, row + r));
+    int32_t *x = s->scores + r * s->padded;
+    i32x16 most = INT32_MIN;
+    for (ptrdiff_t j = 0; j < s->padded; j += 16) {
+      const i32x16 sum = bk_load_i32(x + j) + bk_load_i32(bias + j);
+      *(i32x16_u *)(x + j) = sum;
+      most = bk_max_i32(sum, most);
+    }
+    high[r] = most;
+  }
+}
+
 // MARK: Queries
 
 // Scales that all queries of a sequence have in common.
@@ -251,6 +288,7 @@ BK_INLINE void bk_attend_rows(const bk_head *h, const bk_head_scratch *s, ptrdif
   const bk_tile_input q = bk_prepare_rows(s->queries, stride, rows, stride / 4, s->rows);
   for (ptrdiff_t r = 0; r < 16; r++) lanes[r] = INT32_MIN;
   bk_score_rows(s, &q, rows, stride / 4, lanes);
+  if (h->bias) bk_add_bias(h, s, row, rows, lanes);
   const i32x16 tops = bk_top_of_each(lanes);
   memcpy(top, &tops, sizeof top);
   i32x16 units[16], rest[16];
@@ -284,6 +322,7 @@ BK_INLINE void bk_attend_s8_of(const bk_head *h, ptrdiff_t head_size, void *scra
   bk_sequence_scales scales;
   const float finite = bk_scale_queries(h, &s, head_size, &scales);
   scales.value_step = bk_pack_values(h, &s, head_size, scales.unit) + finite;
+  if (h->bias) bk_measure_bias(h, &s, scales.unit);
   // As many queries as a tile has rows, or as leave half of a first-level cache free beside their scores.
   const ptrdiff_t fit = BK_SCORE_BYTES / (4 * s.padded), most = fit < 4 ? 4 : fit;
   const ptrdiff_t rows = bk_head_rows(h);

@@ -2,6 +2,7 @@
 #ifndef BK_HEAD_H
 #define BK_HEAD_H
 
+#include "bk_bias.h"
 #include "bk_linear.h"
 
 // Bytes that the scores of the queries at work may take, so that they stay in the first-level cache.
@@ -24,6 +25,7 @@ struct bk_head_scratch {
   int8_t *keys;         // panels [ceil(L/32)][ceil(d/4)][32][4]
   int8_t *values;       // panels [ceil(d/32)][ceil(L/4)][32][4]
   int32_t *key_start;   // [L up to 32]: -128 * sum of the key, undoing the query's + 128, less the factor's log2
+  int32_t *bias;        // [bk_bias_size]: what distances add, in units of a score
   int32_t *value_start; // [d up to 32]: what the sums over values start from
   float *key_step;      // [d up to 32]: a key channel's scale
   float *value_times;   // [L up to 32]: the largest magnitude of each token's values; then its factor; then 127 / its magnitude
@@ -52,6 +54,7 @@ BK_INLINE bk_head_scratch bk_lay_out_s8(ptrdiff_t length, ptrdiff_t head_size, v
   s.scores = bk_take(&at, BK_ROW_TILE * padded * 4);
   s.weights = bk_take(&at, BK_ROW_TILE * padded);
   s.rows = bk_take(&at, (ptrdiff_t)bk_rows_scratch(BK_ROW_TILE, deepest / 4));
+  s.bias = bk_take(&at, bk_bias_size(length, padded) * 4);
   s.padded = padded;
   s.size = (size_t)(at - (uintptr_t)base);
   return s;

@@ -12,9 +12,10 @@
 // How many rows attention computes.
 BK_INLINE ptrdiff_t bk_head_rows(const bk_head *h) { return h->wanted ? h->wanted_rows : h->length; }
 
-// The query that a row of attention's output belongs to.
+// The token that a row of attention's output belongs to, and its query.
+BK_INLINE ptrdiff_t bk_head_token(const bk_head *h, ptrdiff_t row) { return h->wanted ? h->wanted[row] : row; }
 BK_INLINE const float *bk_head_query(const bk_head *h, ptrdiff_t row) {
-  return h->query + (h->wanted ? h->wanted[row] : row) * h->stride;
+  return h->query + bk_head_token(h, row) * h->stride;
 }
 
 // The destination of what follows some panels.

@@ -50,12 +50,23 @@ static int ran(const char *name) {
   return 0;
 }
 
+// Visits some cases with every set; each must give the known digest.
+static void check_digests(const char *what, void (*visit_cases)(visitor), uint64_t known) {
+  for (int i = 0; i < count; i++) digest[i] = DIGEST_START;
+  visit_cases(check);
+  for (int i = 0; i < count; i++) {
+    printf("%s %016llx %s\n", what, (unsigned long long)digest[i], sets[i]->name);
+    if (digest[i] == known) continue;
+    fprintf(stderr, "kernel-check: the %s of %s is not %016llx\n", what, sets[i]->name, (unsigned long long)known);
+    failures++;
+  }
+}
+
 int main(int argc, char **argv) {
   for (int i = 0; bk_kernels_at(i) && count < MOST_SETS; i++) {
     const char *obstacle = bk_kernels_obstacle(i);
     printf("%-12s %s\n", bk_kernels_at(i)->name, obstacle ? obstacle : "runs");
     if (obstacle) continue;
-    digest[count] = DIGEST_START;
     sets[count++] = bk_kernels_at(i);
   }
   int full = 0;
@@ -73,15 +84,8 @@ int main(int argc, char **argv) {
     }
   }
   failures += check_emulated_fma();
-  visit_digest_cases(check);
-  for (int i = 0; i < count; i++) {
-    printf("digest %016llx %s\n", (unsigned long long)digest[i], sets[i]->name);
-    if (digest[i] != kernel_check_known_digest) {
-      fprintf(stderr, "kernel-check: the digest of %s is not %016llx\n", sets[i]->name,
-              (unsigned long long)kernel_check_known_digest);
-      failures++;
-    }
-  }
+  check_digests("digest", visit_digest_cases, kernel_check_known_digest);
+  check_digests("digest with biases", visit_biased_attention, kernel_check_known_bias_digest);
   visit_lowest_weights(check);
   visit_deep_linears(check);
   if (full) visit_all_shapes(check);
