@@ -1,6 +1,6 @@
 """Asks bert-serve for what heads answer with the clients that people have, and compares bits with bert-run.
 
-    serve_head_clients.py BERT_SERVE BERT_RUN FOLDER
+    serve_head_clients.py BERT_SERVE BERT_RUN FOLDER [reranks|classifies|tags_and_answers...]
 
 FOLDER holds rerank.bertq, classify.bertq, tag.bertq and answer.bertq (serve_heads.py), and the servers' logs then.
 """
@@ -14,6 +14,7 @@ import time
 from serve_process import Server
 
 SERVER, RUN, FOLDER = sys.argv[1:4]
+ONLY = sys.argv[4:]
 QUERY = "Where is the house?"
 DOCUMENTS = ["The old road to the sea", "A bird sings.", "Zwölf Boxkämpfer", "A bird sings.", "She opens a small window"]
 os.environ.update(
@@ -138,7 +139,8 @@ def tags_and_answers(server):
     assert status == 200 and [row["entities"] for row in json.loads(text)["data"]] == wanted, text
     assert any(wanted), "no entity was found at all"
     questions = [{"question": "Where is it?", "context": text} for text in texts]
-    wanted = [line["answers"] for line in ours("answer", "--jsonl", "--top", "3", lines=questions)]
+    wanted = [line["answers"] for line in ours("answer", "--jsonl", "--top", "3", lines=[
+        {"text": row["question"], "pair": row["context"]} for row in questions])]
     status, _, text = server.ask("POST", "/v1/answer", {"input": questions, "top": 3, "model": "answer"})
     assert status == 200 and [row["answers"] for row in json.loads(text)["data"]] == wanted, text
     for route in ("/v1/fill-mask", "/v1/zero-shot", "/embed_sparse", "/rerank", "/predict"):
@@ -150,6 +152,8 @@ def tags_and_answers(server):
 
 
 for check, names in ((reranks, ["rerank"]), (classifies, ["classify"]), (tags_and_answers, ["tag", "answer"])):
+    if ONLY and check.__name__ not in ONLY:
+        continue
     begin = time.monotonic()
     with Server(SERVER, FOLDER, [model(name) for name in names], "--queue-ms", "0") as running:
         what = check(running)

@@ -52,9 +52,9 @@ def main(tiny, folder):
         made = os.path.join(folder, name)
         os.makedirs(made)
         shutil.copy(os.path.join(tiny, "vocab.txt"), made)
-        generator = random.Random(name)
+        generator = random.Random(name + "2")
         own = {key: value for key, value in tensors.items() if name in ("rerank", "classify") or ".pooler." not in key}
-        own[head + ".weight"] = noise([len(labels), config["hidden_size"]], generator, 0.7)
+        own[head + ".weight"] = noise([len(labels), config["hidden_size"]], generator, 1.5)
         own[head + ".bias"] = noise([len(labels)], generator, 0.2)
         write(os.path.join(made, "model.safetensors"), own)
         settings = dict(config, architectures=[architecture], id2label=dict(enumerate(labels)),
