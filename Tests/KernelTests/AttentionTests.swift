@@ -14,14 +14,17 @@ import Testing
   final class HeadCase {
     let length: Int
     let size: Int
+    /// Tokens behind them that see them and that none sees.
+    let unseen: Int
     let x: GuardedMemory<Float>
     var scale: Float { 1 / Float(size).squareRoot() }
 
-    init(length: Int, size: Int, seed: Int, kind: FloatKind = .ordinary) {
+    init(length: Int, size: Int, seed: Int, kind: FloatKind = .ordinary, unseen: Int = 0) {
       self.length = length
       self.size = size
+      self.unseen = unseen
       var random = SeededRandom(seed)
-      x = GuardedMemory(kind.values(length * 3 * size, &random))
+      x = GuardedMemory(kind.values((length + unseen) * 3 * size, &random))
     }
 
     func int8(_ calls: bk_kernels, wanted: [Int32]? = nil) -> [Float] {
@@ -37,14 +40,14 @@ import Testing
       _ attend: (UnsafePointer<bk_head>, UnsafeMutableRawPointer) -> Void, scratch bytes: Int,
       _ wanted: [Int32]?
     ) -> [Float] {
-      let out = GuardedMemory<Float>(count: (wanted?.count ?? length) * size)
+      let out = GuardedMemory<Float>(count: (wanted?.count ?? length + unseen) * size)
       let scratch = guardedScratch(bytes)
       let tokens = GuardedMemory(wanted ?? [0])
       var head = bk_head(
         length: length, head_size: size, query: x.base, key: x.base + size,
         value: x.base + 2 * size, stride: 3 * size, score_scale: scale, out: out.base,
         out_stride: size, wanted: wanted == nil ? nil : UnsafePointer(tokens.base),
-        wanted_rows: wanted?.count ?? 0)
+        wanted_rows: wanted?.count ?? 0, unseen: unseen)
       attend(&head, scratch.base)
       return out.elements
     }
@@ -62,13 +65,15 @@ import Testing
         return x.map { ($0 * 127 / largest).rounded(.toNearestOrEven) * largest / 127 }
       }
       func rows(_ part: Int) -> [[Double]] {
-        (0..<length).map { token in (0..<size).map { value(part, token, $0) } }
+        (0..<length + (part == 0 ? unseen : 0)).map { token in
+          (0..<size).map { value(part, token, $0) }
+        }
       }
       let keys = rows(1)
       let columns = (0..<size).map { d in levels(keys.map { $0[d] }) }
       let steps = (0..<size).map { d in (keys.map { $0[d].magnitude }.max() ?? 0) / 127 }
       let together = levels(rows(0).flatMap { row in zip(row, steps).map { $0 * $1 } })
-      let query = (0..<length).map { token in
+      let query = (0..<length + unseen).map { token in
         (0..<size).map { steps[$0] > 0 ? together[token * size + $0] / steps[$0] : 0 }
       }
       let key = (0..<length).map { token in columns.map { $0[token] } }
@@ -104,6 +109,39 @@ import Testing
       let head = HeadCase(length: length, size: size, seed: length, kind: kind)
       try KernelSets.expectSame("int8 \(length) x \(size) \(kind)") { bits(head.int8($0)) }
       try KernelSets.expectSame("float \(length) x \(size) \(kind)") { bits(head.float($0)) }
+    }
+  }
+
+  /// Tokens that none sees change no other's row in float; in int8 they count in the queries' scale alone.
+  @Test(arguments: sizes)
+  func tokensThatNoneSeesSeeTheOthers(size: Int) throws {
+    for (length, unseen) in [(1, 1), (5, 3), (16, 16), (9, 40), (33, 1)] {
+      let place = "\(length) and \(unseen) x \(size)"
+      let head = HeadCase(length: length, size: size, seed: length, unseen: unseen)
+      let float = try KernelSets.expectSame(place) { bits(head.float($0)) }
+      // The first tokens alone, and with an unseen token's query in the place of the first.
+      for token in 0...unseen {
+        let alone = HeadCase(length: length, size: size, seed: length)
+        for at in 0..<length * 3 * size { alone.x.base[at] = head.x.base[at] }
+        let row = token == 0 ? 0 : length + token - 1
+        for d in 0..<size { alone.x.base[d] = head.x.base[row * 3 * size + d] }
+        let expected = try KernelSets.expectSame(place) { bits(alone.float($0)) }
+        #expect(float[row * size..<(row + 1) * size] == expected[..<size], "\(row) of \(place)")
+      }
+      let last = Int32(length + unseen - 1)
+      let int8 = try KernelSets.expectSame(place) { bits(head.int8($0)) }
+      let some = try KernelSets.expectSame(place) { bits(head.int8($0, wanted: [0, last])) }
+      #expect(some == Array(int8[..<size]) + Array(int8.suffix(size)), "\(place)")
+      let (queries, keys, values, largest) = head.rounded()
+      for (row, query) in queries.enumerated() {
+        let (out, slack) = head.exact(query, keys, values)
+        for d in 0..<size {
+          let found = Double(Float(bitPattern: int8[row * size + d]))
+          // As in `portableIsNearExactAttention`.
+          #expect(
+            abs(found - out[d]) < slack * largest + 5e-3, "\(row), \(d) of \(place)")
+        }
+      }
     }
   }
 

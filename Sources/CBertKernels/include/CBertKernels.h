@@ -101,15 +101,16 @@ typedef struct {
 typedef struct {
   ptrdiff_t length;  // tokens of the sequence
   ptrdiff_t head_size;
-  const float *query;  // [length][stride], the first head_size floats of a row; key and value too
+  const float *query;  // [length + unseen][stride], the first head_size floats of a row; key and value [length]
   const float *key;
   const float *value;
   ptrdiff_t stride;   // floats between tokens, for query, key and value
   float score_scale;  // 1 / sqrt(head_size)
-  float *out;         // [length][out_stride], head_size floats of a row are written
+  float *out;         // [length + unseen][out_stride], head_size floats of a row are written
   ptrdiff_t out_stride;
   const int32_t *wanted;  // null: every token's row is computed; or [wanted_rows]: which tokens' rows are,
   ptrdiff_t wanted_rows;  // end to end in out. In float no other token's query is read then
+  ptrdiff_t unseen;  // tokens behind these that see them, and that none sees: they have a query, and a row of their own
 } bk_head;
 
 // The kernels of one instruction set.

@@ -177,7 +177,7 @@ BK_INLINE float bk_scale_queries(const bk_head *h, const bk_head_scratch *s, ptr
   f32x16 most = 0.0f;
   for (ptrdiff_t d = 0; d < head_size; d += 16) {
     const f32x16 step = bk_load(s->key_step + d);
-    for (ptrdiff_t j = 0; j < h->length; j++) {
+    for (ptrdiff_t j = 0; j < h->length + h->unseen; j++) {
       const f32x16 x = bk_load_upto(h->query + j * h->stride + d, head_size - d, 0.0f);
       most = bk_larger(bk_abs(x * step), most);
     }

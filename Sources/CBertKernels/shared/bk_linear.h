@@ -10,7 +10,9 @@
 #include "bk_rows.h"
 
 // How many rows attention computes.
-BK_INLINE ptrdiff_t bk_head_rows(const bk_head *h) { return h->wanted ? h->wanted_rows : h->length; }
+BK_INLINE ptrdiff_t bk_head_rows(const bk_head *h) {
+  return h->wanted ? h->wanted_rows : h->length + h->unseen;
+}
 
 // The query that a row of attention's output belongs to.
 BK_INLINE const float *bk_head_query(const bk_head *h, ptrdiff_t row) {
