@@ -16,7 +16,15 @@ package struct Worker {
   private let threads: Int
   private let kernels: KernelSet
   private let encoder: BertEncoder
-  private var workloads: [String: [TokenBatch]] = [:]
+  /// What is computed behind the encoder where rows are asked about; nil where the model has none.
+  private let head: (any Head)?
+  private var workloads: [String: Load] = [:]
+
+  /// Batches, and whether the model's head is asked about their rows.
+  private struct Load {
+    let batches: [TokenBatch]
+    let asksHead: Bool
+  }
 
   /// A worker for one model, precision and number of threads.
   package init(
@@ -26,7 +34,10 @@ package struct Worker {
     self.precision = precision
     self.threads = threads
     self.kernels = kernels
-    encoder = try model.encoder(precision, kernels: kernels, team: ThreadTeam(count: threads))
+    let team = ThreadTeam(count: threads)
+    encoder = try model.encoder(precision, kernels: kernels, team: team)
+    head = try HeadSource(model.file, precision: precision, kernels: kernels, team: team)
+      .headOfTask()
   }
 
   /// Answers every line of standard input.
@@ -49,7 +60,9 @@ package struct Worker {
 
   private mutating func respond(to request: JSON) throws(BertError) -> JSON {
     if let name = request["set"]?.stringValue {
-      workloads[name] = try batches(request["batches"])
+      workloads[name] = Load(
+        batches: try batches(request["batches"], rows: request["rows"]),
+        asksHead: request["rows"] != nil)
       return ["ok": true]
     }
     if let name = request["run"]?.stringValue {
@@ -58,50 +71,95 @@ package struct Worker {
     if let name = request["write"]?.stringValue, let file = request["file"]?.stringValue {
       return try write(try workload(name), to: file)
     }
-    throw BertError(.usage, "expected \"set\", \"run\" or \"write\"")
+    if let file = request["tokenize"]?.stringValue { return try tokenize(file) }
+    throw BertError(.usage, "expected \"set\", \"run\", \"write\" or \"tokenize\"")
   }
 
-  private func workload(_ name: String) throws(BertError) -> [TokenBatch] {
-    guard let batches = workloads[name] else {
+  /// Makes every line of a file tokens, once, on this thread.
+  private func tokenize(_ path: String) throws(BertError) -> JSON {
+    let reader = try LineReader(path: path)
+    var texts: [TextInput] = []
+    while let line = try reader.next() { texts.append(TextInput(text: line)) }
+    let start = StageClock.now()
+    var tokens = 0
+    for text in texts {
+      var batch = TokenBatch()
+      try model.append(text, to: &batch, truncates: true)
+      tokens += batch.tokenCount
+    }
+    return ["seconds": .number(StageClock.now() - start), "tokens": .integer(tokens)]
+  }
+
+  private func workload(_ name: String) throws(BertError) -> Load {
+    guard let load = workloads[name] else {
       throw BertError(.usage, "no workload was set as '\(name)'")
     }
-    return batches
+    if load.asksHead && head == nil {
+      throw BertError(.unsupported, "the model has no head that gives rows of scores")
+    }
+    return load
   }
 
-  private func batches(_ json: JSON?) throws(BertError) -> [TokenBatch] {
+  private func batches(_ json: JSON?, rows: JSON?) throws(BertError) -> [TokenBatch] {
     guard let list = json?.arrayValue else {
       throw BertError(.usage, "\"batches\" is no array of batches")
     }
     var batches: [TokenBatch] = []
-    for texts in list {
+    for (place, texts) in list.enumerated() {
       var batch = TokenBatch()
-      for ids in texts.arrayValue ?? [] {
-        let numbers = (ids.arrayValue ?? []).compactMap {
-          $0.integerValue.flatMap { Int32(exactly: $0) }
-        }
-        try batch.append(ids: numbers, for: encoder.configuration)
+      let asked = Self.element(place, rows)
+      for (index, ids) in (texts.arrayValue ?? []).enumerated() {
+        let numbers = Self.numbers(ids).compactMap { Int32(exactly: $0) }
+        let wanted = Self.element(index, asked).map { WantedRows.rows(Self.numbers($0)) }
+        try batch.append(ids: numbers, wanting: wanted ?? .all, for: encoder.configuration)
       }
       batches.append(batch)
     }
     return batches
   }
 
-  private func run(_ batches: [TokenBatch], seconds: Double) throws(BertError) -> JSON {
+  private static func numbers(_ json: JSON) -> [Int] {
+    (json.arrayValue ?? []).compactMap(\.integerValue)
+  }
+
+  private static func element(_ index: Int, _ list: JSON?) -> JSON? {
+    guard let list = list?.arrayValue, index < list.count else { return nil }
+    return list[index]
+  }
+
+  /// A head's scores of the rows that are asked about.
+  private func scores(_ batch: TokenBatch, _ head: any Head) throws(BertError) -> HeadScores {
+    var scores = HeadScores(width: head.width)
+    try encoder.encode(batch) { states throws(BertError) in
+      try head.append(states, of: batch, to: &scores)
+    }
+    return scores
+  }
+
+  private func run(_ load: Load, seconds: Double) throws(BertError) -> JSON {
+    let asked = load.asksHead ? head : nil
     let ceiling = Measurement.ceiling(encoder).rate
     var times: [JSON] = []
     let start = StageClock.now()
     repeat {
       let before = StageClock.now()
-      for batch in batches { try encoder.encode(batch) { _ in } }
+      for batch in load.batches {
+        if let asked { _ = try scores(batch, asked) } else { try encoder.encode(batch) { _ in } }
+      }
       times.append(.number((StageClock.now() - before) * 1e3))
     } while StageClock.now() - start < seconds
     return ["ms": .array(times), "ceiling_gmac_s": .number(ceiling / 1e9)]
   }
 
-  private func write(_ batches: [TokenBatch], to path: String) throws(BertError) -> JSON {
-    let width = encoder.configuration.hiddenSize
+  private func write(_ load: Load, to path: String) throws(BertError) -> JSON {
+    let asked = load.asksHead ? head : nil
+    let width = asked?.width ?? encoder.configuration.hiddenSize
     var rows: [Float] = []
-    for batch in batches {
+    for batch in load.batches {
+      if let asked {
+        rows += try scores(batch, asked).values
+        continue
+      }
       try encoder.encode(batch) { states in
         for token in states.tokens {
           rows += UnsafeBufferPointer(start: states.row(token), count: width)

@@ -21,6 +21,7 @@ struct ModelPurpose {
       case .classifier where model.task == .classify && hasOneLogit: list.append(.rerank)
       case .maskedWords: list.append(.fillMask)
       case .nextSentence: list.append(.nextSentence)
+      case .multiVector: list.append(.multiVector)
       default: break
       }
     }

@@ -168,7 +168,7 @@ struct ConfigurationFile {
         json["sentence_transformers"]?["activation_fn"]
         ?? json["sbert_ce_default_activation_function"]
       guard let said, !said.isNull else { return nil }
-      return try SentenceModules.activation(said, absent: .identity)
+      return try DenseModule.activation(said, absent: .identity)
     }
     readLabels(json)
     let unknown = (json.objectValue?.keys ?? []).filter {

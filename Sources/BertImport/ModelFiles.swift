@@ -21,13 +21,15 @@ struct ModelFiles {
   private(set) var modules: String?
   private(set) var sentenceConfiguration: String?
   private(set) var promptConfiguration: String?
+  /// What the original ColBERT keeps of its settings.
+  private(set) var colbertMetadata: String?
 
   /// All of them.
   var paths: [String] {
     [
       configuration, vocabulary, tokenizer, bytePairs?.vocabulary, bytePairs?.merges,
       tokenizerConfiguration, specialTokens, addedTokens, modules, sentenceConfiguration,
-      promptConfiguration,
+      promptConfiguration, colbertMetadata,
     ].compactMap { $0 }
   }
 
@@ -76,6 +78,7 @@ struct ModelFiles {
     addedTokens = try find("added_tokens.json")
     modules = if let own = try find("modules.json") { own } else { try Self.modulesNaming(home) }
     sentenceConfiguration = try find("sentence_bert_config.json")
+    colbertMetadata = try find("artifact.metadata")
     let model = modules.map { Folder.parent(of: $0) } ?? home
     promptConfiguration = try Self.companion(model, "config_sentence_transformers.json")
     if let vocabulary {

@@ -43,17 +43,22 @@ package final class ImportedModel: Sendable {
     self.description = description
     self.sources = sources
     checkpoints =
-      [checkpoint] + (modules?.dense ?? [:]).sorted { $0.key < $1.key }.map(\.value.checkpoint)
+      [checkpoint] + (modules?.denseModules ?? []).map(\.module.checkpoint)
     self.tokenizer = tokenizer?.published ?? TokenizerVocabulary()
     storedTables = nil
     self.report = report
     let pooler = Set(description.configuration.poolerTensors.map(\.name))
+    // What modules hold lies in checkpoints of their own.
+    let tokens = (modules?.tokens?.dense).map { dense in
+      description.configuration.tensors(of: .multiVector, labels: dense.outputs)
+    }
     tensors =
       plan.tensors.map(\.requirement).filter { !dropsPooler || !pooler.contains($0.name) }
       + description.embedding.tensors(hiddenSize: description.configuration.hiddenSize)
-    heads = plan.heads
+      + (tokens ?? [])
+    heads = plan.heads + (tokens == nil ? [] : [.multiVector])
     hasPooler = plan.hasPooler && !dropsPooler
-    let parts = PublishedParts(checkpoint, plan, description, modules?.dense ?? [:])
+    let parts = PublishedParts(checkpoint, plan, modules?.denseModules ?? [])
     read = { (name) throws(BertError) in try parts.readTensor(name) }
     readInPieces = { (name, body) throws(BertError) in try parts.readRows(name, body) }
   }
@@ -115,17 +120,15 @@ package final class ImportedModel: Sendable {
 /// The tensors of a checkpoint, by the canonical names that they are or become part of.
 private struct PublishedParts: Sendable {
   private let checkpoint: Checkpoint
-  private let description: ModelDescription
-  private let dense: [Int: SentenceModules.Dense]
+  private let dense: [(stem: String, module: DenseModule)]
   private let parts: [String: [PublishedPart]]
   /// Elements of tensors that no published one stands for.
   private let zeros: [String: Int]
 
   init(
-    _ checkpoint: Checkpoint, _ plan: TensorPlan, _ description: ModelDescription,
-    _ dense: [Int: SentenceModules.Dense]
+    _ checkpoint: Checkpoint, _ plan: TensorPlan,
+    _ dense: [(stem: String, module: DenseModule)]
   ) {
-    self.description = description
     self.dense = dense
     self.checkpoint = checkpoint
     parts = Dictionary(uniqueKeysWithValues: plan.tensors.map { ($0.requirement.name, $0.parts) })
@@ -165,12 +168,9 @@ private struct PublishedParts: Sendable {
 
   /// A tensor of a dense module; zeros for a bias that it does not have.
   private func readDense(_ name: String) throws(BertError) -> [Float]? {
-    let size = description.configuration.hiddenSize
-    for (place, module) in dense {
-      let stem = CanonicalName.module(place)
-      let width = description.embedding.width(after: place + 1, hiddenSize: size)
+    for (stem, module) in dense {
       if name == stem + FloatPart.bias, !module.hasBias {
-        return [Float](repeating: 0, count: width)
+        return [Float](repeating: 0, count: module.outputs)
       }
       for (canonical, published) in [
         (stem + FloatPart.weight, "linear.weight"), (stem + FloatPart.bias, "linear.bias"),
@@ -275,8 +275,8 @@ package enum ModelImport {
 
     let plan = try TensorPlan(checkpoint, demand(configFile, architecture))
     let publication = Publication(
-      configuration: configFile, path: files.configuration, architecture: architecture,
-      modules: modules, modulesPath: files.modules, settings: settings)
+      configuration: configFile, files: files, architecture: architecture, modules: modules,
+      settings: settings, tokens: Set(tokenizer?.published.tokens ?? []))
     var description = try publication.description(plan)
     description.tokenizer = tokenizer?.settings
     description.provenance.source = Folder.name(of: checkpoint.path)

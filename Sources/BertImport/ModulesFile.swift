@@ -13,18 +13,19 @@ struct SparseModule: Equatable {
 
 /// What `modules.json` says of what follows the transformer: pooling, dense layers, normalisation.
 struct SentenceModules {
-  /// A dense module's weights.
-  struct Dense {
-    let checkpoint: Checkpoint
-    let hasBias: Bool
-  }
-
   /// Nil where no pooling follows: the transformer has a head of its own.
   private(set) var recipe: EmbeddingRecipe?
   /// How the masked-word head's logits become a sparse vector, where that follows instead of pooling.
   private(set) var sparse: SparseModule?
   /// The weights of dense modules, by their places among the recipe's modules.
-  private(set) var dense: [Int: Dense] = [:]
+  private(set) var dense: [Int: DenseModule] = [:]
+  /// How a vector of each token is made, where that follows instead of pooling.
+  private(set) var tokens: TokenModules?
+  /// The dense modules, in their order, by the stems of the tensors that they become.
+  var denseModules: [(stem: String, module: DenseModule)] {
+    dense.sorted { $0.key < $1.key }.map { (CanonicalName.module($0.key), $0.value) }
+      + (tokens.map { [(CanonicalName.multiVector, $0.dense)] } ?? [])
+  }
   private(set) var files: [String] = []
   private(set) var notices: [String] = []
 
@@ -59,16 +60,25 @@ struct SentenceModules {
     case "SpladePooling" where place == 1:
       sparse = try readSparse(try configuration(module, place, absent: "1_SpladePooling"))
     case "Dropout" where place > 0: break  // It does nothing once a model is trained.
-    case "Pooling" where place > 0 && !isPooled && sparse == nil && !givesLogits:
+    case "Pooling" where place > 0 && !isPooled && sparse == nil && tokens == nil && !givesLogits:
       try readPooling(try configuration(module, place, absent: "1_Pooling"))
     case "Normalize" where isPooled: recipe?.modules.append(.normalize)
     case "Dense" where isPooled:
       try readDense(try configuration(module, place, absent: "2_Dense"))
+    case "Dense" where place == 1 && !givesLogits:
+      let path = try configuration(module, place, absent: "1_Dense")
+      tokens = try TokenModules(dense: path, hiddenSize: hiddenSize)
+      files += tokens?.dense.files ?? []
+    case "MultiVectorMask" where tokens?.hasMask == false:
+      let path = try configuration(module, place, absent: "2_MultiVectorMask")
+      try tokens?.readMask(path)
+    case "Normalize" where tokens?.normalizes == false: tokens?.normalizes = true
     default:
       throw BertError(
         .unsupported,
         "module \(place) is '\(type.prefix(120))'; a Transformer, then Pooling, then any of Dense, "
-          + "Normalize and Dropout, or a Transformer and SpladePooling are supported")
+          + "Normalize and Dropout, or a Transformer and SpladePooling, or a Transformer, Dense, "
+          + "MultiVectorMask and Normalize are supported")
     }
   }
 
@@ -83,6 +93,16 @@ struct SentenceModules {
     let path = folder + "/" + name + "/config.json"
     files.append(path)
     return path
+  }
+
+  private mutating func readDense(_ path: String) throws(BertError) {
+    guard let place = recipe?.modules.count,
+      let width = recipe?.width(after: place, hiddenSize: hiddenSize)
+    else { return }
+    let module = try DenseModule(path, inputs: width, of: "sentence_embedding")
+    recipe?.modules.append(.dense(outputs: module.outputs, module.activation))
+    files += module.files
+    dense[place] = module
   }
 
   // MARK: Sparse vectors
@@ -188,99 +208,6 @@ struct SentenceModules {
     if poolings.isEmpty { throw BertError(.malformed, "pooling_mode names no mode") }
     return poolings
   }
-
-  // MARK: Dense
-
-  private mutating func readDense(_ path: String) throws(BertError) {
-    let json = try ModelFiles.readJSON(path, limit: 1 << 20)
-    guard let place = recipe?.modules.count,
-      let width = recipe?.width(after: place, hiddenSize: hiddenSize)
-    else { return }
-    let hasBias: Bool
-    do throws(BertError) {
-      guard let inputs = json["in_features"]?.integerValue,
-        let outputs = json["out_features"]?.integerValue, outputs >= 1,
-        outputs <= BertConfiguration.largestWidth
-      else {
-        throw BertError(
-          .malformed,
-          "in_features and out_features are to be whole numbers, at most "
-            + "\(BertConfiguration.largestWidth)")
-      }
-      if inputs != width {
-        throw BertError(.malformed, "in_features is \(inputs), but what comes in is \(width) wide")
-      }
-      if try json.flag("use_residual") == true {
-        throw BertError(.unsupported, "use_residual is true; only false is supported")
-      }
-      for key in ["module_input_name", "module_output_name"] {
-        if let name = try json.text(key), name != "sentence_embedding" {
-          throw BertError(
-            .unsupported,
-            "\(key) is '\(name.prefix(80))'; only sentence_embedding is supported")
-        }
-      }
-      hasBias = try json.flag("bias") ?? true
-      let activation = try Self.activation(json["activation_function"], absent: .tanh)
-      recipe?.modules.append(.dense(outputs: outputs, activation))
-    } catch {
-      throw error.inFile(path)
-    }
-    let checkpoint = try Checkpoint.open(Folder.parent(of: path))
-    files += [checkpoint.path] + checkpoint.tensors.map(\.file)
-    try checkShapes(checkpoint, place, width, hasBias)
-    dense[place] = Dense(checkpoint: checkpoint, hasBias: hasBias)
-  }
-
-  private func checkShapes(
-    _ checkpoint: Checkpoint, _ place: Int, _ inputs: Int, _ hasBias: Bool
-  ) throws(BertError) {
-    guard let outputs = recipe?.width(after: place + 1, hiddenSize: hiddenSize) else { return }
-    var expected: [(String, [Int])] = [("linear.weight", [outputs, inputs])]
-    if hasBias { expected.append(("linear.bias", [outputs])) }
-    for (name, shape) in expected {
-      guard let tensor = checkpoint[name] else {
-        throw BertError(
-          .malformed, "is missing; a dense module has it", file: checkpoint.path, tensor: name)
-      }
-      if tensor.shape != shape || !tensor.type.isFloat {
-        throw BertError(
-          .malformed,
-          "has shape \(tensor.shape) of \(tensor.type.rawValue); expected \(shape) of floats",
-          file: tensor.file, tensor: name)
-      }
-    }
-    if let other = checkpoint.tensors.first(where: { tensor in
-      !expected.contains { $0.0 == tensor.name }
-    }) {
-      throw BertError(
-        .malformed, "is not a tensor of a dense module", file: other.file,
-        tensor: String(other.name.prefix(200)))
-    }
-  }
-
-  /// The activation of a class's name.
-  ///
-  /// - Throws: `unsupported` for what is not known, or no class of PyTorch.
-  static func activation(
-    _ value: JSON?, absent: OutputActivation
-  ) throws(BertError) -> OutputActivation {
-    guard let value, !value.isNull else { return absent }
-    let name = value.stringValue ?? ""
-    let known: [String: OutputActivation] = [
-      "Identity": .identity, "Tanh": .tanh, "ReLU": .relu, "GELU": .gelu, "Sigmoid": .sigmoid,
-      "SiLU": .silu,
-    ]
-    guard name.hasPrefix("torch."), let last = name.split(separator: ".").last,
-      let activation = known[String(last)]
-    else {
-      throw BertError(
-        .unsupported,
-        "the activation is \(value.text().prefix(120)); torch.nn's "
-          + known.keys.sorted().joined(separator: ", ") + " are supported")
-    }
-    return activation
-  }
 }
 
 /// `config_sentence_transformers.json`: what is put before texts, how many numbers are kept, what makes a score.
@@ -289,13 +216,15 @@ struct SentenceSettings {
   private(set) var defaultPrompt: String?
   private(set) var dimensions: Int?
   private(set) var scoreActivation: OutputActivation?
+  /// What the file holds, for what is said of vectors of tokens.
+  private(set) var json = JSON.null
   private(set) var notices: [String] = []
 
   /// Reads the file.
   ///
   /// - Throws: `malformed`, or `unsupported` with the member.
   init(_ path: String) throws(BertError) {
-    let json = try ModelFiles.readJSON(path, limit: 4 << 20)
+    json = try ModelFiles.readJSON(path, limit: 4 << 20)
     do throws(BertError) { try read(json) } catch { throw error.inFile(path) }
   }
 
@@ -342,9 +271,11 @@ struct SentenceSettings {
       dimensions = count
     }
     if json["activation_fn"] != nil {
-      scoreActivation = try SentenceModules.activation(json["activation_fn"], absent: .identity)
+      scoreActivation = try DenseModule.activation(json["activation_fn"], absent: .identity)
     }
-    let unread = object.keys.filter { !Self.known.contains($0) }
+    let unread = object.keys.filter {
+      !Self.known.contains($0) && !TokenSettings.publishedKeys.contains($0)
+    }
     if !unread.isEmpty {
       notices.append(
         "members of config_sentence_transformers.json that are ignored: " + unread.listed)

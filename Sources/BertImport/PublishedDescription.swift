@@ -5,11 +5,15 @@ import TensorFiles
 /// All that a publisher says of a model beside its tensors and its tokenizer, put together.
 struct Publication {
   let configuration: ConfigurationFile
-  let path: String
+  let files: ModelFiles
   let architecture: Architecture?
   let modules: SentenceModules?
-  let modulesPath: String?
   let settings: SentenceSettings?
+  /// The vocabulary's tokens.
+  let tokens: Set<[UInt8]>
+
+  private var path: String { files.configuration }
+  private var modulesPath: String? { files.modules }
 
   /// Describes the model, without its tokenizer.
   ///
@@ -17,9 +21,9 @@ struct Publication {
   func description(_ plan: TensorPlan) throws(BertError) -> ModelDescription {
     var description = ModelDescription(configuration: configuration.configuration)
     try describeEmbedding(&description, plan)
-    try describeHead(&description, plan)
     description.prompts = settings?.prompts ?? []
     description.defaultPrompt = settings?.defaultPrompt
+    try describeHead(&description, plan)
     description.provenance.publishedName = configuration.publishedName
     description.provenance.architectures = configuration.architectures
     return description
@@ -34,10 +38,12 @@ struct Publication {
       ? .embedding
       : modules?.sparse != nil
         ? .sparse
-        : architecture?.task
-          ?? Architecture.suggestedTask(
-            heads: plan.heads, hasPooler: plan.hasPooler, hasDense: plan.hasClassifierDense)
-    if modules != nil && recipe == nil && plan.heads.isEmpty {
+        : modules?.tokens != nil
+          ? .multiVector
+          : architecture?.task
+            ?? Architecture.suggestedTask(
+              heads: plan.heads, hasPooler: plan.hasPooler, hasDense: plan.hasClassifierDense)
+    if modules != nil && recipe == nil && plan.heads.isEmpty && modules?.tokens == nil {
       throw BertError(
         .unsupported, "lists no Pooling module, and the model has no head", file: modulesPath)
     }
@@ -59,8 +65,16 @@ struct Publication {
   private func describeHead(
     _ description: inout ModelDescription, _ plan: TensorPlan
   ) throws(BertError) {
-    if plan.heads.isEmpty { return }
+    let tokens = try tokenSettings(plan)
+    if plan.heads.isEmpty && tokens == nil { return }
     var head = HeadSettings()
+    if let tokens {
+      head.multiVector = tokens.settings
+      description.prompts = tokens.prompts
+      if !description.prompts.contains(where: { $0.name == description.defaultPrompt }) {
+        description.defaultPrompt = nil
+      }
+    }
     head.problemType = configuration.problemType
     if architecture?.hasIndependentLabels == true {
       head.problemType = "multi_label_classification"
@@ -90,6 +104,22 @@ struct Publication {
       head.sumsSparseWeights = sparse.sums
     }
     description.head = head
+  }
+
+  /// How a text becomes vectors of its tokens, where it does.
+  private func tokenSettings(_ plan: TensorPlan) throws(BertError) -> TokenSettings? {
+    let prompts = settings?.prompts ?? []
+    if let modules = modules?.tokens {
+      let transformer = try files.sentenceConfiguration.map { (path) throws(BertError) in
+        try ModelFiles.readJSON(path, limit: 1 << 20)
+      }
+      return try TokenSettings(
+        modules, own: settings?.json ?? .null, transformer: transformer ?? .null,
+        prompts: prompts, tokens: tokens)
+    }
+    guard plan.heads.contains(.multiVector), let width = plan.tokenWidth else { return nil }
+    return try TokenSettings(
+      metadata: files.colbertMetadata, width: width, prompts: prompts, tokens: tokens)
   }
 
   /// What follows the classifier's first linear.

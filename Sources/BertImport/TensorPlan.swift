@@ -40,6 +40,9 @@ struct TensorPlan {
   private(set) var report: ImportReport
   private(set) var problems: [ImportProblem] = []
 
+  /// Numbers of each token's short vector.
+  var tokenWidth: Int? { expected.tokenWidth }
+
   private let demand: Demand
   private let expected: ExpectedTensors
   private let prefix: NamePrefix
@@ -59,7 +62,9 @@ struct TensorPlan {
     prefix = NamePrefix(names.lazy.map(\.dotted), encoderNames: demand.family.encoderNames)
     expected = ExpectedTensors(
       configuration: demand.configuration,
-      labels: demand.labels ?? (Self.classifierRows(checkpoint, names, prefix), "the classifier"),
+      labels: demand.labels
+        ?? (Self.rows(of: "classifier.weight", checkpoint, names, prefix) ?? 2, "the classifier"),
+      tokenWidth: Self.rows(of: "linear.weight", checkpoint, names, prefix),
       unusedPositions: demand.unusedPositions, hasTokenTypes: demand.family.hasTokenTypes,
       distanceBias: demand.family.distanceBias)
     for entry in checkpoint.ignored { ignore(entry.name, entry.reason, entry.file) }
@@ -73,15 +78,15 @@ struct TensorPlan {
     assemble(decoderIsOwn: decoderIsOwn)
   }
 
-  /// Rows of a classifier whose label count no configuration says.
-  private static func classifierRows(
-    _ checkpoint: Checkpoint, _ names: [PublishedName], _ prefix: NamePrefix
-  ) -> Int {
+  /// Outputs of a head's linear whose number no configuration says.
+  private static func rows(
+    of weight: String, _ checkpoint: Checkpoint, _ names: [PublishedName], _ prefix: NamePrefix
+  ) -> Int? {
     for (info, name) in zip(checkpoint.tensors, names)
-    where prefix.relative(name.dotted) == "classifier.weight" && info.shape.count == 2 {
+    where prefix.relative(name.dotted) == weight && info.shape.count == 2 {
       return name.isTransposed ? info.shape[1] : info.shape[0]
     }
-    return 2
+    return nil
   }
 
   /// Puts each tensor under its relative name, aside as ignored, or among the unknown.
@@ -147,12 +152,13 @@ struct TensorPlan {
           expected.decoderBiases.shared.name,
         ]
       }
-      guard demand.heads.contains(head) || names.contains(where: { published[$0] != nil }) else {
-        continue
-      }
+      // A linear of tokens has no name of its own: it is one where the class says so.
+      let isThere = head != .multiVector && names.contains { published[$0] != nil }
+      guard demand.heads.contains(head) || isThere else { continue }
       heads.append(head)
       for part in parts { take(part) }
       if head == .classifier { takeClassifierDense() }
+      if head == .multiVector { found[head.stem + FloatPart.bias] = [] }
       if head == .maskedWords { decoderIsOwn = try takeDecoder(checkpoint) }
     }
     return decoderIsOwn
@@ -229,7 +235,8 @@ struct TensorPlan {
         CanonicalName.classifierDense, outputs: c.hiddenSize, inputs: c.hiddenSize)
     }
     for head in heads {
-      all += c.tensors(of: head, labels: expected.labels.count, tiesDecoder: !decoderIsOwn)
+      let outputs = head == .multiVector ? expected.tokenWidth ?? 0 : expected.labels.count
+      all += c.tensors(of: head, labels: outputs, tiesDecoder: !decoderIsOwn)
     }
     for requirement in all where !incomplete.contains(requirement.name) {
       guard let parts = found[requirement.name] else { continue }

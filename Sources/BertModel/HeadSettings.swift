@@ -53,6 +53,8 @@ package struct MultiVectorSettings: Equatable, Sendable {
   package var documentLength: Int?
   /// Whether queries are filled up to `queryLength` with the mask token.
   package var fillsQueries = false
+  /// Whether what fills a query sees it and is seen by no token.
+  package var hidesFilling = false
   /// Tokens of documents that get no vector.
   package var skippedTokens: [String] = []
 

@@ -10,6 +10,8 @@ package enum HeadKind: String, Sendable, CaseIterable {
   case classifier
   /// Start and end of an answer, for every token.
   case answer
+  /// A short vector of each token.
+  case multiVector = "multi-vector"
 }
 
 extension HeadKind {
@@ -20,6 +22,7 @@ extension HeadKind {
     case .nextSentence: CanonicalName.nextSentence
     case .classifier: CanonicalName.classifier
     case .answer: CanonicalName.answer
+    case .multiVector: CanonicalName.multiVector
     }
   }
 }
@@ -76,7 +79,7 @@ extension BertConfiguration {
   /// The float32 tensors of a head.
   ///
   /// - Parameters:
-  ///   - labels: logits of a classifier; other heads do not look at it.
+  ///   - labels: logits of a classifier, numbers of a token's short vector; other heads do not look at it.
   ///   - tiesDecoder: whether the masked-word decoder uses the word embeddings as its weight.
   package func tensors(
     of head: HeadKind, labels: Int = 0, tiesDecoder: Bool = true
@@ -92,6 +95,7 @@ extension BertConfiguration {
         + (tiesDecoder ? Array(decoder.dropFirst()) : decoder)
     case .nextSentence: return linear(CanonicalName.nextSentence, 2)
     case .classifier: return linear(CanonicalName.classifier, labels)
+    case .multiVector: return linear(CanonicalName.multiVector, labels)
     case .answer: return linear(CanonicalName.answer, 2)
     }
   }

@@ -317,13 +317,14 @@ struct PassWorker {
     let span = configuration.biasSpan ?? 0
     let row =
       scratch.heads.floats + (starts[text] - starts[run.lowerBound]) * scratch.headStride
+    let unseen = pass.input.batch.unseen[pass.input.texts.lowerBound + text]
     return bk_head(
-      length: starts[text + 1] - starts[text], head_size: size, query: row + place.query,
+      length: starts[text + 1] - starts[text] - unseen, head_size: size, query: row + place.query,
       key: row + place.key, value: row + place.value, stride: scratch.headStride,
       score_scale: 1 / Float(size).squareRoot(),
       out: pass.context(starts[text]) + place.head * size, out_stride: stride, wanted: nil,
       wanted_rows: 0, bias: pass.weights.bias.map { $0 + place.head * (2 * span + 1) },
-      bias_span: span)
+      bias_span: span, unseen: unseen)
   }
 }
 

@@ -12,6 +12,8 @@ package struct TokenBatch: Sendable {
   package private(set) var types: [UInt8] = []
   /// Which rows are wanted of each text.
   package private(set) var wanted: [WantedRows] = []
+  /// How many of each text's last tokens see the others, and are seen by none.
+  package private(set) var unseen: [Int] = []
   /// Where each text starts, and behind the last where it ends.
   package private(set) var starts: [Int] = [0]
 
@@ -92,12 +94,15 @@ package struct TokenBatch: Sendable {
 
   /// Adds a text; an empty one is allowed nowhere in BERT, so there must be at least one token.
   ///
-  /// - Parameter rows: the last hidden states that will be read.
+  /// - Parameters:
+  ///   - rows: the last hidden states that will be read.
+  ///   - unseen: how many of its last tokens see the others, and are seen by none: attention has no key or value of
+  ///     theirs (what fills up a query of ColBERT's).
   /// - Throws: `tooLong` for more than the model has positions; `malformed` when the counts differ, it has no tokens,
   ///   ids and types outside its tables, or rows that it does not have.
   package mutating func append(
     ids newIds: [Int32], types newTypes: [UInt8]? = nil, wanting rows: WantedRows = .all,
-    for model: BertConfiguration
+    unseen: Int = 0, for model: BertConfiguration
   ) throws(BertError) {
     let count = newIds.count
     if count == 0 { throw BertError(.malformed, "a text needs at least one token") }
@@ -123,7 +128,12 @@ package struct TokenBatch: Sendable {
         .malformed, "token type \(type) is outside the model's \(model.tokenTypeCount) types")
     }
     try rows.check(count)
+    if !(0..<count).contains(unseen) {
+      throw BertError(
+        .usage, "\(unseen) of \(count) tokens are to be seen by none; one at least must be seen")
+    }
     wanted.append(rows)
+    self.unseen.append(unseen)
     ids += newIds
     self.types += types
     starts.append(ids.count)
@@ -134,6 +144,7 @@ package struct TokenBatch: Sendable {
     ids.removeAll(keepingCapacity: true)
     types.removeAll(keepingCapacity: true)
     wanted.removeAll(keepingCapacity: true)
+    unseen.removeAll(keepingCapacity: true)
     starts.removeAll(keepingCapacity: true)
     starts.append(0)
   }

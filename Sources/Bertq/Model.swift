@@ -130,7 +130,7 @@ extension Model {
             index,
             Question(
               task: reader.task, ids: text.ids, types: text.types, rows: text.rows,
-              promptTokens: text.promptTokens)
+              promptTokens: text.promptTokens, unseen: text.unseen)
           ))
       } catch {
         failures.append((index, error))

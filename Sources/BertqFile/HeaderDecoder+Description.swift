@@ -120,6 +120,7 @@ extension Header {
     settings.queryLength = stored.has_query_length != 0 ? Int(stored.query_length) : nil
     settings.documentLength = stored.has_document_length != 0 ? Int(stored.document_length) : nil
     settings.fillsQueries = stored.fills_queries != 0
+    settings.hidesFilling = stored.has_hides_filling != 0 && stored.hides_filling != 0
     settings.skippedTokens = try texts(
       stored.skipped_tokens, stored.n_skipped_tokens, "a skipped token")
     return settings

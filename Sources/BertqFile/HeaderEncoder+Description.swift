@@ -231,6 +231,8 @@ extension Arena {
     stored.has_document_length = settings.documentLength == nil ? 0 : 1
     stored.document_length = try number(settings.documentLength ?? 0, "a document's length")
     stored.fills_queries = settings.fillsQueries ? 1 : 0
+    stored.has_hides_filling = settings.hidesFilling ? 1 : 0
+    stored.hides_filling = settings.hidesFilling ? 1 : 0
     stored.skipped_tokens = try texts(settings.skippedTokens, "a skipped token")
     stored.n_skipped_tokens = settings.skippedTokens.count
     return place(stored)

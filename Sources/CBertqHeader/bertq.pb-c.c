@@ -1855,7 +1855,7 @@ const ProtobufCMessageDescriptor bertq__embedding__descriptor =
   (ProtobufCMessageInit) bertq__embedding__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor bertq__multi_vector__field_descriptors[7] =
+static const ProtobufCFieldDescriptor bertq__multi_vector__field_descriptors[8] =
 {
   {
     "dimensions",
@@ -1941,12 +1941,25 @@ static const ProtobufCFieldDescriptor bertq__multi_vector__field_descriptors[7] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "hides_filling",
+    8,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bertq__MultiVector, has_hides_filling),
+    offsetof(Bertq__MultiVector, hides_filling),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bertq__multi_vector__field_indices_by_name[] = {
   0,   /* field[0] = dimensions */
   4,   /* field[4] = document_length */
   2,   /* field[2] = document_marker */
   5,   /* field[5] = fills_queries */
+  7,   /* field[7] = hides_filling */
   3,   /* field[3] = query_length */
   1,   /* field[1] = query_marker */
   6,   /* field[6] = skipped_tokens */
@@ -1954,7 +1967,7 @@ static const unsigned bertq__multi_vector__field_indices_by_name[] = {
 static const ProtobufCIntRange bertq__multi_vector__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor bertq__multi_vector__descriptor =
 {
@@ -1964,7 +1977,7 @@ const ProtobufCMessageDescriptor bertq__multi_vector__descriptor =
   "Bertq__MultiVector",
   "bertq",
   sizeof(Bertq__MultiVector),
-  7,
+  8,
   bertq__multi_vector__field_descriptors,
   bertq__multi_vector__field_indices_by_name,
   1,  bertq__multi_vector__number_ranges,

@@ -43,10 +43,9 @@ struct HeadSettingsTests {
 
   static let refused: [(String, ModelTask, @Sendable (inout HeadSettings) -> Void)] = [
     ("pooler", .classify, { $0.denseActivation = .gelu }),
-    ("mean", .rerank, { ($0.denseActivation, $0.input) = (.tanh, .mean) }),
     ("sigmoid", .choose, { ($0.denseActivation, $0.input) = (.sigmoid, .cls) }),
     ("silu", .tag, { $0.denseActivation = .silu }),
-    ("mean", .choose, { $0.input = .mean }),
+    ("sigmoid", .rerank, { ($0.denseActivation, $0.input) = (.sigmoid, .mean) }),
     ("silu", .fillMask, { $0.transformActivation = .silu }),
     ("relu-of-token", .sparse, { $0.sparseWeight = .reluOfToken }),
   ]
@@ -116,6 +115,36 @@ struct HeadSettingsTests {
         let x = UnsafeBufferPointer(start: states.row(row), count: size).map { Double($0) }
         return naive.linear(
           CanonicalName.classifier, naive.linear(CanonicalName.classifierDense, x).map(apply))[0]
+      }
+      #expect(scores.values.count == expected.count)
+      #expect(largestDifference(scores.values, expected) <= 1e-5)
+    }
+  }
+
+  /// A text's vector may be the mean over its tokens, with a linear in front or without.
+  @Test(arguments: [OutputActivation.tanh, .gelu, nil], [ModelTask.classify, .choose])
+  func aClassifierReadsTheMeanOfATextsTokens(
+    _ activation: OutputActivation?, _ task: ModelTask
+  ) throws {
+    let model = model {
+      $0.addLinear(CanonicalName.classifierDense, $0.base.configuration.hiddenSize)
+      $0.addLinear(CanonicalName.classifier, 1)
+    }
+    let store = try model.store(
+      task, settings: settings { ($0.denseActivation, $0.input) = (activation, .mean) })
+    let naive = NaiveHeads(model: model)
+    let apply = Self.fronts.first { $0.0 == activation }?.1
+    try scores(model, store, states: store) { (source, texts, states) throws(BertError) in
+      guard let head = try source.headOfTask() else { return }
+      var scores = HeadScores(width: head.width)
+      try head.append(texts, of: states, to: &scores)
+      let size = model.base.configuration.hiddenSize
+      let expected = texts.map { text -> Double in
+        let mean = (0..<size).map { place in
+          text.tokens.reduce(0.0) { $0 + Double(states.row($1)[place]) } / Double(text.tokens.count)
+        }
+        let read = apply.map { naive.linear(CanonicalName.classifierDense, mean).map($0) } ?? mean
+        return naive.linear(CanonicalName.classifier, read)[0]
       }
       #expect(scores.values.count == expected.count)
       #expect(largestDifference(scores.values, expected) <= 1e-5)

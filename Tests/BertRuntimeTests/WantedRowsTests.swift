@@ -137,6 +137,35 @@ struct WantedRowsTests {
     #expect(batch.count == 1 && batch.tokenCount == 2 && batch.wanted == [.all])
   }
 
+  /// Tokens that none sees leave the others' states as they are without them, and see them all.
+  @Test func tokensThatNoneSeesChangeNothingInFloat() throws {
+    let model = GeneratedModel(configuration(layers: 3))
+    let text = model.texts([13])[0].ids
+    let encoder = try model.encoder(model.bothPaths(), .float32, threads: 2)
+    func states(_ ids: [Int32], unseen: Int) throws -> [Float] {
+      var batch = TokenBatch()
+      try batch.append(ids: ids, unseen: unseen, for: model.configuration)
+      return try encoder.hiddenStates(batch).flatMap { $0 }
+    }
+    let size = model.configuration.hiddenSize
+    let found = try states(text, unseen: 4)
+    let alone = try states(Array(text[..<9]), unseen: 0)
+    #expect(haveSameBits(Array(found[..<(9 * size)]), alone))
+    // One more unseen token changes none of those before it, unseen or not.
+    let fewer = try states(Array(text[..<12]), unseen: 3)
+    #expect(haveSameBits(Array(found[..<(12 * size)]), fewer))
+    let seen = try states(text, unseen: 0)
+    #expect(!haveSameBits(found, seen))
+  }
+
+  @Test(arguments: [-1, 2, 3, .max])
+  func aTextIsNotAllUnseen(_ count: Int) throws {
+    var batch = TokenBatch()
+    #expect(throws: BertError(.usage, "")) {
+      try batch.append(ids: [1, 2], unseen: count, for: configuration())
+    }
+  }
+
   // MARK: What is computed
 
   /// Sums up the work of a kernel set's linears and attention.
@@ -157,7 +186,8 @@ struct WantedRowsTests {
 
     static func count(_ head: UnsafePointer<bk_head>?) {
       guard let head = head?.pointee else { return }
-      attention.add(head.wanted == nil ? head.length : head.wanted_rows, ordering: .relaxed)
+      attention.add(
+        head.wanted == nil ? head.length + head.unseen : head.wanted_rows, ordering: .relaxed)
     }
 
     static let set: KernelSet = {

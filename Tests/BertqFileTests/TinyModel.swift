@@ -87,7 +87,8 @@ struct TinyModel {
     var vectors = MultiVectorSettings(dimensions: 3)
     (vectors.queryMarker, vectors.documentMarker) = ("[Q]", "[D]")
     (vectors.queryLength, vectors.documentLength) = (32, 180)
-    (vectors.fillsQueries, vectors.skippedTokens) = (true, [".", ","])
+    (vectors.fillsQueries, vectors.hidesFilling) = (true, true)
+    vectors.skippedTokens = [".", ","]
     head.multiVector = vectors
     model.description.head = head
     model.description.prompts = [Prompt("query", "query: "), Prompt("passage", "")]

@@ -25,6 +25,9 @@ package struct Oracle: Sendable {
       .map { String($0.dropLast(end.count)) }.sorted()
   }
 
+  /// Names of all tensors.
+  package var names: [String] { checkpoint.tensors.map(\.name) }
+
   /// Whether there is a tensor of this name.
   package func has(_ name: String) -> Bool { checkpoint[name] != nil }
 

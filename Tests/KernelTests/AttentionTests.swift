@@ -14,26 +14,32 @@ import Testing
   final class HeadCase {
     let length: Int
     let size: Int
+    /// Tokens behind them that see them and that none sees.
+    let unseen: Int
     let x: GuardedMemory<Float>
     /// What is added to scores by distance; nothing where it is empty.
     let bias: GuardedMemory<Float>
     var span: Int { bias.count / 2 }
     var scale: Float { 1 / Float(size).squareRoot() }
 
-    init(length: Int, size: Int, seed: Int, kind: FloatKind = .ordinary, biasSpan: Int? = nil) {
+    init(
+      length: Int, size: Int, seed: Int, kind: FloatKind = .ordinary, biasSpan: Int? = nil,
+      unseen: Int = 0
+    ) {
       self.length = length
       self.size = size
+      self.unseen = unseen
       var random = SeededRandom(seed)
-      x = GuardedMemory(kind.values(length * 3 * size, &random))
+      x = GuardedMemory(kind.values((length + unseen) * 3 * size, &random))
       bias = GuardedMemory(biasSpan.map { FloatKind.ordinary.values(2 * $0 + 1, &random) } ?? [])
     }
 
     func int8(_ calls: bk_kernels, wanted: [Int32]? = nil) -> [Float] {
-      run(calls.attend_s8, scratch: calls.attend_s8_scratch(length, size), wanted)
+      run(calls.attend_s8, scratch: calls.attend_s8_scratch(length + unseen, size), wanted)
     }
 
     func float(_ calls: bk_kernels, wanted: [Int32]? = nil) -> [Float] {
-      run(calls.attend_f32, scratch: calls.attend_f32_scratch(length, size), wanted)
+      run(calls.attend_f32, scratch: calls.attend_f32_scratch(length + unseen, size), wanted)
     }
 
     /// - Parameter wanted: the tokens whose rows are computed; all when nil.
@@ -41,7 +47,7 @@ import Testing
       _ attend: (UnsafePointer<bk_head>, UnsafeMutableRawPointer) -> Void, scratch bytes: Int,
       _ wanted: [Int32]?
     ) -> [Float] {
-      let out = GuardedMemory<Float>(count: (wanted?.count ?? length) * size)
+      let out = GuardedMemory<Float>(count: (wanted?.count ?? length + unseen) * size)
       let scratch = guardedScratch(bytes)
       let tokens = GuardedMemory(wanted ?? [0])
       var head = bk_head(
@@ -49,7 +55,7 @@ import Testing
         value: x.base + 2 * size, stride: 3 * size, score_scale: scale, out: out.base,
         out_stride: size, wanted: wanted == nil ? nil : UnsafePointer(tokens.base),
         wanted_rows: wanted?.count ?? 0,
-        bias: bias.count == 0 ? nil : UnsafePointer(bias.base), bias_span: span)
+        bias: bias.count == 0 ? nil : UnsafePointer(bias.base), bias_span: span, unseen: unseen)
       attend(&head, scratch.base)
       return out.elements
     }
@@ -67,13 +73,15 @@ import Testing
         return x.map { ($0 * 127 / largest).rounded(.toNearestOrEven) * largest / 127 }
       }
       func rows(_ part: Int) -> [[Double]] {
-        (0..<length).map { token in (0..<size).map { value(part, token, $0) } }
+        (0..<length + (part == 0 ? unseen : 0)).map { token in
+          (0..<size).map { value(part, token, $0) }
+        }
       }
       let keys = rows(1)
       let columns = (0..<size).map { d in levels(keys.map { $0[d] }) }
       let steps = (0..<size).map { d in (keys.map { $0[d].magnitude }.max() ?? 0) / 127 }
       let together = levels(rows(0).flatMap { row in zip(row, steps).map { $0 * $1 } })
-      let query = (0..<length).map { token in
+      let query = (0..<length + unseen).map { token in
         (0..<size).map { steps[$0] > 0 ? together[token * size + $0] / steps[$0] : 0 }
       }
       let key = (0..<length).map { token in columns.map { $0[token] } }
@@ -134,6 +142,67 @@ import Testing
       let plain = HeadCase(length: length, size: 8, seed: length).int8(try KernelSets.portable)
       let all = try KernelSets.expectSame("int8, all far") { head.int8($0) }
       #expect(zip(all, plain).allSatisfy { abs($0 - $1) < 0.03 }, "\(length) tokens, all far")
+    }
+  }
+
+  /// Tokens that none sees change no other's row in float; in int8 they count in the queries' scale alone.
+  @Test(arguments: sizes)
+  func tokensThatNoneSeesSeeTheOthers(size: Int) throws {
+    for (length, unseen) in [(1, 1), (5, 3), (16, 16), (9, 40), (33, 1)] {
+      let place = "\(length) and \(unseen) x \(size)"
+      let head = HeadCase(length: length, size: size, seed: length, unseen: unseen)
+      let float = try KernelSets.expectSame(place) { bits(head.float($0)) }
+      // The first tokens alone, and with an unseen token's query in the place of the first.
+      for token in 0...unseen {
+        let alone = HeadCase(length: length, size: size, seed: length)
+        for at in 0..<length * 3 * size { alone.x.base[at] = head.x.base[at] }
+        let row = token == 0 ? 0 : length + token - 1
+        for d in 0..<size { alone.x.base[d] = head.x.base[row * 3 * size + d] }
+        let expected = try KernelSets.expectSame(place) { bits(alone.float($0)) }
+        #expect(float[row * size..<(row + 1) * size] == expected[..<size], "\(row) of \(place)")
+      }
+      let last = Int32(length + unseen - 1)
+      let int8 = try KernelSets.expectSame(place) { bits(head.int8($0)) }
+      let some = try KernelSets.expectSame(place) { bits(head.int8($0, wanted: [0, last])) }
+      #expect(some == Array(int8[..<size]) + Array(int8.suffix(size)), "\(place)")
+      let (queries, keys, values, largest) = head.rounded()
+      for (row, query) in queries.enumerated() {
+        let (out, slack) = head.exact(row, query, keys, values)
+        for d in 0..<size {
+          let found = Double(Float(bitPattern: int8[row * size + d]))
+          // As in `portableIsNearExactAttention`.
+          #expect(
+            abs(found - out[d]) < slack * largest + 5e-3, "\(row), \(d) of \(place)")
+        }
+      }
+    }
+  }
+
+  /// Distances go on behind the last token that is seen.
+  @Test(arguments: sizes)
+  func tokensThatNoneSeesHaveBiases(size: Int) throws {
+    for (length, unseen) in [(1, 40), (5, 3), (33, 70)] {
+      let place = "\(length) and \(unseen) x \(size)"
+      let head = HeadCase(
+        length: length, size: size, seed: length, biasSpan: length + unseen / 2, unseen: unseen)
+      let float = try KernelSets.expectSame(place) { head.float($0) }
+      let int8 = try KernelSets.expectSame(place) { head.int8($0) }
+      let (queries, keys, values, largest) = head.rounded()
+      let given = (0..<length).map { token in
+        [1, 2].map { part in (0..<size).map { head.value(part, token, $0) } }
+      }
+      for row in 0..<length + unseen {
+        let query = (0..<size).map { head.value(0, row, $0) }
+        let plain = head.exact(row, query, given.map { $0[0] }, given.map { $0[1] }).out
+        let (out, slack) = head.exact(row, queries[row], keys, values)
+        for d in 0..<size {
+          let at = row * size + d
+          #expect(abs(Double(float[at]) - plain[d]) < 1e-5 * largest, "\(row), \(d) of \(place)")
+          // As in `portableIsNearExactAttention`.
+          #expect(
+            abs(Double(int8[at]) - out[d]) < slack * largest + 5e-3, "\(row), \(d) of \(place)")
+        }
+      }
     }
   }
 

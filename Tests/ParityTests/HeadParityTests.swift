@@ -36,6 +36,26 @@ struct HeadParityTests {
     Output(folder: "multiplechoice", name: "logits") { try MultipleChoiceHead($0) },
   ]
 
+  /// No output of any oracle is left out, here or in `TinyCheckpointTests`.
+  @Test(
+    .enabled(if: SharedData.isPresent("tiny"), "shared/data/tiny is absent"),
+    arguments: TinyCheckpointTests.folders)
+  func everyOutputIsCompared(_ folder: String) throws {
+    let oracle = try Oracle(SharedData.path("tiny/\(folder)/oracle.safetensors"))
+    let compared = Set(Self.outputs.filter { $0.folder == folder }.map(\.name))
+      .union(["last_hidden_state", "hidden_last", "pooler_output"])
+    let prefixes = Set(TinyCheckpointTests.variants.map(\.prefix))
+    let tags = Set(oracle.tags)
+    for name in oracle.names where name.contains(".out.") {
+      let parts = name.split(separator: ".").map { String($0) }
+      let prefix = parts.count == 4 ? parts[0] + "." : ""
+      #expect(
+        compared.contains(parts[parts.count - 1]) && tags.contains(parts[parts.count - 3])
+          && prefixes.contains(prefix), "\(name)")
+    }
+    #expect(oracle.names.contains { $0.contains(".out.") })
+  }
+
   @Test(
     .enabled(if: SharedData.isPresent("tiny"), "shared/data/tiny is absent"),
     arguments: outputs.indices)

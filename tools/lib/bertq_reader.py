@@ -92,7 +92,7 @@ EMBEDDING = fields(
 MULTI_VECTOR = fields(
     ("dimensions", "uint32", "one"), ("query_marker", "string", "one"), ("document_marker", "string", "one"),
     ("query_length", "uint32", "maybe"), ("document_length", "uint32", "maybe"), ("fills_queries", "bool", "one"),
-    ("skipped_tokens", "string", "many"))
+    ("skipped_tokens", "string", "many"), ("hides_filling", "bool", "maybe"))
 HEAD = fields(
     ("labels", "string", "many"), ("problem_type", "string", "one"), ("score_activation", "enum activation", "maybe"),
     ("input", "enum pooling", "maybe"), ("dense_activation", "enum activation", "maybe"),

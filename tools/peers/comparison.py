@@ -21,7 +21,7 @@ from measures import cosines, processor_flags, processor_name, signal_to_noise, 
 from model import Model  # noqa: E402
 from verdict import verdict  # noqa: E402
 from workers import WorkerFailed, lacking, start_worker  # noqa: E402
-from workloads import CELLS, Stream, batches_of, multiply_adds  # noqa: E402
+from workloads import CELLS, HEADS, Stream, asked, batches_of, multiply_adds, rows_of  # noqa: E402
 
 # The least SQNR in dB of a result that counts: far under what each precision gives, far over what a mistake gives.
 FLOORS = {"int8": 8, "bf16": 30, "float": 80}
@@ -30,6 +30,8 @@ GROUPS = [("int8", "bf16"), ("float",)]
 # Fewer for the larger ones, whose weights are generated and whose float32 reference takes long.
 DRIFT_TEXTS = {"minilm": 640, "base": 160, "large": 80}
 CALIBRATION_TEXTS = 200
+# Those that compute a head too.
+WITH_HEADS = ("bertq", "onnxruntime", "openvino")
 
 
 def precision(runtime):
@@ -94,12 +96,15 @@ class Comparison:
         self.runs.append(self.results)
         for threads in self.arguments.threads:
             for group in GROUPS:
-                self.measure(model, threads, [runtime for runtime in self.runtimes if precision(runtime) in group])
+                runtimes = [runtime for runtime in self.runtimes if precision(runtime) in group]
+                if model.name in HEADS:
+                    runtimes = [runtime for runtime in runtimes if runtime.split("-")[0] in WITH_HEADS]
+                self.measure(model, threads, runtimes)
                 self.save()
-        if not self.arguments.no_drift:
+        if not self.arguments.no_drift and model.name not in HEADS:
             self.measure_drift(model)
         # Neither depends on the width of the kernels.
-        if not self.arguments.no_memory and not self.arguments.limit:
+        if not self.arguments.no_memory and not self.arguments.limit and model.name not in HEADS:
             self.results["memory"] = footprint.memory(self.runtimes, self.worker, model, self.stream(), self.fail)
         if not self.arguments.no_start and not self.arguments.limit and model.name == "minilm":
             self.measure_start(model)
@@ -124,6 +129,7 @@ class Comparison:
         # Calibration takes every seventh sentence of the documentation.
         self.calibration = encode(own[::7][:CALIBRATION_TEXTS])
         self.tokens = [token for sentence in encode(texts) for token in sentence[1:-1]]
+        self.mask = tokenizer.token_to_id("[MASK]")
         self.specials = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
 
     def stream(self):
@@ -138,7 +144,8 @@ class Comparison:
         done = os.path.join(folder, "config.json")
         if not os.path.exists(done) or os.path.getmtime(done) < max(map(os.path.getmtime, makers)):
             print(f"Making a checkpoint of BERT-{name}'s sizes", file=sys.stderr)
-            subprocess.run([sys.executable, makers[0], name, folder, "--vocab", os.path.join(minilm, "vocab.txt")],
+            size, head = (HEADS[name], ["--head", name]) if name in HEADS else (name, [])
+            subprocess.run([sys.executable, makers[0], size, folder, "--vocab", os.path.join(minilm, "vocab.txt"), *head],
                            check=True)
         return folder
 
@@ -175,13 +182,14 @@ class Comparison:
                 worker.close()
 
     def measure_cell(self, model, threads, name, workers):
-        batches, own = batches_of(name, self.stream())
+        batches, own = ([[asked(model.name, sequence, self.mask) for sequence in batch] for batch in each]
+                        for each in batches_of(name, self.stream()))
         work = multiply_adds(model.config, batches)
         rounds, quality = {}, {}
         for worker in list(workers):
             given = own if worker.runtime.startswith("bertq") else batches
             try:
-                worker.ask({"set": name, "batches": given})
+                worker.ask({"set": name, "batches": given, **self.rows(model, given)})
                 worker.ask({"run": name, "seconds": 0})
                 quality[worker.runtime] = self.check(model, worker, name, given)
                 rounds[worker.runtime] = []
@@ -207,6 +215,12 @@ class Comparison:
             print(f"{model.name} {name} {threads}t {worker.runtime}: {report.cell_text(cell)} ms, "
                   f"{cell['sqnr_db']:.1f} dB", file=sys.stderr)
 
+    def rows(self, model, batches):
+        """What a head is asked about, where the model has one."""
+        if model.name not in HEADS:
+            return {}
+        return {"rows": [[rows_of(model.name, sequence, self.mask) for sequence in batch] for batch in batches]}
+
     def outputs(self, worker, name):
         path = os.path.join(self.cache, f"output-{os.getpid()}.f32")
         try:
@@ -218,7 +232,7 @@ class Comparison:
 
     def check(self, model, worker, name, batches):
         """How far a worker's result is from float32; raises when it is wrong."""
-        reference, result = model.expected(batches), self.outputs(worker, name)
+        reference, result = model.expected(batches, self.mask), self.outputs(worker, name)
         if result.shape != reference.shape:
             raise WorkerFailed(f"the result is {result.shape}, expected {reference.shape}")
         quality = {"sqnr_db": float(signal_to_noise(reference, result)),

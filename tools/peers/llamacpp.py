@@ -78,7 +78,7 @@ class LlamaCpp:
             parts.append(numpy.ctypeslib.as_array(states, (batch.n_tokens, self.hidden)).copy())
         return parts
 
-    def rows(self, output, batch):
+    def rows(self, output, batch, _):
         """The last hidden state of each sequence: tokens lie end to end."""
         states = numpy.concatenate(output)
         return numpy.split(states, numpy.cumsum([len(sequence) for sequence in batch])[:-1])

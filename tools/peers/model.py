@@ -13,6 +13,7 @@ sys.path[:0] = [PEERS, os.path.join(TOOLS, "lib")]
 from checkpoint_files import load_checkpoint  # noqa: E402
 from reference_bert import ReferenceBert  # noqa: E402
 from workers import WorkerFailed  # noqa: E402
+from workloads import HEADS, rows_of  # noqa: E402
 
 
 class Model:
@@ -24,13 +25,18 @@ class Model:
         self.reference, self.known = ReferenceBert(self.config, tensors, numpy.float32), {}
         os.makedirs(self.cache, exist_ok=True)
 
-    def expected(self, batches):
-        """The last hidden state of all tokens, [tokens, hidden]."""
+    def expected(self, batches, mask=None):
+        """The last hidden state of all tokens, [tokens, hidden], or what the model's head makes of those it is asked about."""
         sequences = [tuple(sequence) for batch in batches for sequence in batch]
         missing = sorted({sequence for sequence in sequences if sequence not in self.known})
         if missing:
             self.known.update(zip(missing, self.computed(missing)))
-        return numpy.concatenate([self.known[sequence] for sequence in sequences])
+        return numpy.concatenate([self.scores(self.known[sequence], sequence, mask) for sequence in sequences])
+
+    def scores(self, states, sequence, mask):
+        if self.name == "rerank":
+            return self.reference.classify(states)[None]
+        return self.reference.words(states[rows_of(self.name, sequence, mask)]) if self.name in HEADS else states
 
     def computed(self, sequences):
         """The reference's last hidden state of each sequence; kept on disk, for it takes longer than what it judges."""

@@ -112,17 +112,31 @@ class GraphBuilder:
         return self.residual_norm(self.product(inner, name + ".output.dense"), x,
                                   name + ".output.dense", name + ".output.LayerNorm")
 
+    def head(self, x):
+        """(a name, the result, its sizes): what a model's class computes of the last hidden states, as it is exported."""
+        kind = self.config["architectures"][0]
+        if kind == "BertForSequenceClassification":
+            first = self.node("Gather", [x, self.constant("first", 0, numpy.int64)], axis=1)
+            return "logits", self.linear(self.node("Tanh", [self.linear(first, "pooler.dense")]), "classifier"), [1]
+        if kind == "BertForMaskedLM":
+            inner = self.gelu(self.product(x, "cls.predictions.transform.dense"), "cls.predictions.transform.dense")
+            inner = self.norm(inner, "cls.predictions.transform.LayerNorm")
+            words = self.weight("words^T", self.tensors["embeddings.word_embeddings.weight"].T)
+            logits = self.node("Add", [self.node("MatMul", [inner, words]), self.tensor("cls.predictions.bias")])
+            return "logits", logits, ["length", self.config["vocab_size"]]
+        return "last_hidden_state", x, ["length", self.config["hidden_size"]]
+
     def model(self):
         if self.config["hidden_act"] != "gelu":
             raise ValueError(f"peers are compared with gelu alone, not {self.config['hidden_act']}")
         x, mask = self.embeddings(), self.mask()
         for number in range(self.config["num_hidden_layers"]):
             x = self.layer(x, number, mask)
-        self.nodes.append(helper.make_node("Identity", [x], ["last_hidden_state"], name="result"))
+        name, x, width = self.head(x)
+        self.nodes.append(helper.make_node("Identity", [x], [name], name="result"))
         inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "length"])
                   for name in ("input_ids", "attention_mask", "token_type_ids")]
-        output = helper.make_tensor_value_info(
-            "last_hidden_state", TensorProto.FLOAT, ["batch", "length", self.config["hidden_size"]])
+        output = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch"] + width)
         graph = helper.make_graph(self.nodes, "bert", inputs, [output], list(self.weights.values()))
         opsets = [helper.make_opsetid("", OPSET)] + ([helper.make_opsetid(FUSED, 1)] if self.fused else [])
         model = helper.make_model(graph, opset_imports=opsets)

@@ -12,10 +12,11 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from limits import LIMIT_NAMES  # noqa: E402
 from verdict import NEARLY, median  # noqa: E402
-from workloads import CELLS, TITLES  # noqa: E402
+from workloads import CELLS, HEADS, TITLES  # noqa: E402
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-MODELS = {"minilm": "all-MiniLM-L6-v2 (6 × 384)", "base": "BERT-base (12 × 768)", "large": "BERT-large (24 × 1024)"}
+MODELS = {"minilm": "all-MiniLM-L6-v2 (6 × 384)", "base": "BERT-base (12 × 768)", "large": "BERT-large (24 × 1024)",
+          "rerank": "Reranker (6 × 384): a logit of each of 32 pairs", "fill-mask": "Masked words (12 × 768): one mask in 128 tokens"}
 NAMES = {
     "bert-run": "**`bert-run --int8`**", "bertq-int8": "**bertq int8**", "bertq-float": "**bertq float32**",
     "onnxruntime-int8": "ONNX Runtime int8", "onnxruntime-float": "ONNX Runtime float32",
@@ -191,8 +192,16 @@ def summary(runs):
         "[docs/performance.md](docs/performance.md).")])
 
 
-def put_between_markers(path, text):
-    begin, end = "<!-- measured: begin (tools/compare-peers writes this) -->", "<!-- measured: end -->"
+def heads(runs):
+    """The measured part of docs/performance.md about models with a head."""
+    lines = []
+    for run in runs:
+        lines += [f"### {title(run)}", ""] + origin(run) + cell_tables(run) + verdict_tables(run)
+    return "\n".join(lines).strip()
+
+
+def put_between_markers(path, text, what="measured"):
+    begin, end = f"<!-- {what}: begin (tools/compare-peers writes this) -->", f"<!-- {what}: end -->"
     with open(path, encoding="utf-8") as file:
         whole = file.read()
     if whole.count(begin) != 1 or whole.count(end) != 1:
@@ -205,7 +214,14 @@ def put_between_markers(path, text):
 def write(runs):
     if summary(runs):
         put_between_markers(os.path.join(ROOT, "README.md"), summary(runs))
-    put_between_markers(os.path.join(ROOT, "docs", "performance.md"), performance(runs))
+    page = os.path.join(ROOT, "docs", "performance.md")
+    # What no run was kept of stays as it is.
+    encoders, with_heads = ([run for run in runs if (run["model"] in HEADS) == asks] for asks in (False, True))
+    if with_heads:
+        put_between_markers(page, heads(with_heads), "measured heads")
+    if not encoders:
+        return
+    put_between_markers(page, performance(encoders))
     subprocess.run([os.path.join(ROOT, "tools", "make", "picture")], check=True)
 
 

@@ -21,10 +21,12 @@ class Padded:
 
     array = staticmethod(lambda output: output)
 
-    def rows(self, output, batch):
-        """The last hidden state of each sequence."""
+    def rows(self, output, batch, asked):
+        """The last hidden states of each sequence, or what a head makes of those tokens that it is asked about."""
         states = self.array(output)
-        return [states[row, : len(sequence)] for row, sequence in enumerate(batch)]
+        if states.ndim == 2:
+            return [states[row: row + 1] for row in range(len(batch))]
+        return [states[row, : len(sequence)] if asked is None else states[row, asked[row]] for row, sequence in enumerate(batch)]
 
 
 class OnnxRuntime(Padded):
@@ -42,7 +44,7 @@ class OnnxRuntime(Padded):
         return padded(batch)
 
     def run(self, prepared):
-        return self.session.run(["last_hidden_state"], prepared)[0]
+        return self.session.run(None, prepared)[0]
 
 
 class OpenVINO(Padded):
@@ -90,10 +92,11 @@ FAMILIES = {"onnxruntime": OnnxRuntime, "openvino": OpenVINO, "ctranslate2": CTr
 
 class Worker:
     def __init__(self, peer):
-        self.peer, self.batches, self.prepared = peer, [], []
+        self.peer, self.batches, self.asked, self.prepared = peer, [], [], []
 
     def set(self, command):
         self.batches = command["batches"]
+        self.asked = command.get("rows") or [None] * len(self.batches)
         self.prepared = [self.peer.prepare(batch) for batch in self.batches]
         return {"ok": True}
 
@@ -111,8 +114,8 @@ class Worker:
     def write(self, command):
         tokens = hidden = 0
         with open(command["file"], "wb") as file:
-            for batch, prepared in zip(self.batches, self.prepared):
-                for states in self.peer.rows(self.peer.run(prepared), batch):
+            for batch, asked, prepared in zip(self.batches, self.asked, self.prepared):
+                for states in self.peer.rows(self.peer.run(prepared), batch, asked):
                     file.write(numpy.ascontiguousarray(states, "<f4").tobytes())
                     tokens, hidden = tokens + states.shape[0], states.shape[1]
         return {"tokens": tokens, "hidden": hidden}

@@ -14,7 +14,11 @@ CELLS = {
     "minilm": ["1x16", "1x128", "1x512", "32x128", "ragged-arrival", "ragged-sorted", "ragged-single"],
     "base": ["1x16", "1x128", "1x512", "32x128", "ragged-arrival", "ragged-sorted", "ragged-single"],
     "large": ["1x128", "8x128"],
+    "rerank": ["32x128"],
+    "fill-mask": ["1x128"],
 }
+# Models whose head's scores are what is computed: a logit of each pair, or each mask's words.
+HEADS = {"rerank": "minilm", "fill-mask": "base"}
 TITLES = {
     "1x16": "1 × 16", "1x128": "1 × 128", "1x512": "1 × 512", "8x128": "8 × 128", "32x128": "32 × 128",
     "ragged-arrival": "ragged, arrival order", "ragged-sorted": "ragged, sorted", "ragged-single": "ragged, one by one",
@@ -36,6 +40,20 @@ class Stream:
         return [self.begin] + body + [self.end]
 
 
+def asked(model, sequence, special):
+    """A sequence as a model with a head is asked: two texts, or one with a mask; any other as it is."""
+    middle = len(sequence) // 2
+    token = {"rerank": sequence[-1], "fill-mask": special}.get(model)
+    return sequence if token is None else sequence[:middle] + [token] + sequence[middle + 1:]
+
+
+def rows_of(model, sequence, special):
+    """The tokens of a sequence that a model is asked about."""
+    if model == "rerank":
+        return [0]
+    return [place for place, token in enumerate(sequence) if model != "fill-mask" or token == special]
+
+
 def batches_of(name, stream):
     """(the batches a peer is given, those this package is given) of a cell.
 
@@ -52,7 +70,7 @@ def batches_of(name, stream):
 
 
 def multiply_adds(config, batches):
-    """Multiply-adds of real tokens: the encoder's linears, and attention's two products."""
+    """Multiply-adds of real tokens: the encoder's linears, and attention's two products; a head's are left out."""
     hidden, inner, layers = (config[key] for key in ("hidden_size", "intermediate_size", "num_hidden_layers"))
     lengths = [len(sequence) for batch in batches for sequence in batch]
     linears = sum(lengths) * hidden * (4 * hidden + 2 * inner)

@@ -33,6 +33,8 @@ struct Architecture: Sendable {
   /// - Throws: `unsupported` for a decoder, and for classes with a head of their own.
   static func named(_ name: String, of family: Family) throws(BertError) -> Architecture? {
     let plain = plainName(name)
+    // The original ColBERT, on any encoder.
+    if plain == "HF_ColBERT" { return Architecture(task: .multiVector, heads: [.multiVector]) }
     guard plain.hasPrefix(family.classPrefix) else { return nil }
     let suffix = String(plain.dropFirst(family.classPrefix.count))
     if let own = family.architectures[suffix] { return own }

@@ -23,6 +23,8 @@ struct ExpectedTensors {
   let configuration: BertConfiguration
   /// Label count of a classifier, and the words for where it is said.
   let labels: (count: Int, origin: String)
+  /// Outputs of the linear that makes each token's short vector, where there is one.
+  var tokenWidth: Int?
   /// Rows of the published position table that no token uses.
   var unusedPositions = 0
   /// Whether there is a table of token types; else it is a row of zeros.
@@ -81,6 +83,13 @@ struct ExpectedTensors {
       linear(CanonicalName.classifier, "classifier", (labels.origin, labels.count), hidden)
     case .answer:
       linear(CanonicalName.answer, "qa_outputs", ("start and end", 2), hidden)
+    case .multiVector:
+      // It has no bias.
+      [
+        part(
+          CanonicalName.multiVector + FloatPart.weight, "linear.weight",
+          [("the vectors' width", tokenWidth ?? 0), hidden])
+      ]
     }
   }
 

@@ -157,7 +157,7 @@ struct NamePrefix {
     // encoder, or beside what wraps it.
     for place in Self.outerPrefixes(root) where dotted.hasPrefix(place) {
       let name = String(dotted.dropFirst(place.count))
-      if ["cls.", "classifier.", "qa_outputs."].contains(where: { name.hasPrefix($0) }) {
+      if ["cls.", "classifier.", "qa_outputs.", "linear."].contains(where: { name.hasPrefix($0) }) {
         return name
       }
     }

@@ -80,11 +80,10 @@ extension HeadSource {
   func classifierFront(ofTexts: Bool) throws(BertError) -> HeadFront? {
     let settings = settings
     let input = settings.input
-    if ofTexts, input == .mean || input == .pooler && settings.denseActivation != nil {
-      let what = settings.denseActivation == nil ? "" : " through a linear of its own"
+    if ofTexts, input == .pooler, settings.denseActivation != nil {
       throw BertError(
         .unsupported,
-        "the model's classifier reads '\(input.rawValue)'\(what); only 'pooler', and 'cls', are computed"
+        "the model's classifier reads 'pooler' through a linear of its own; that of 'cls' or 'mean' is computed"
       )
     }
     if let activation = settings.denseActivation {

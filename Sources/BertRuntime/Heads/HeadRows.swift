@@ -38,6 +38,25 @@ extension HeadSource {
     }
   }
 
+  /// Hands out the means of the hidden states of some texts, in blocks of up to `HeadScratch.mostRows`, with the
+  /// places of a block's texts among them.
+  func eachBlock(
+    ofMeans texts: [Range<Int>], _ states: BertEncoder.HiddenStates,
+    _ body: (Range<Int>, HeadRows) throws(BertError) -> Void
+  ) throws(BertError) {
+    let size = configuration.hiddenSize
+    let stride = states.stride
+    for first in Swift.stride(from: 0, to: texts.count, by: HeadScratch.mostRows) {
+      let range = first..<min(first + HeadScratch.mostRows, texts.count)
+      let rows = try scratch.memory(.gathered, bytes: 4 * HeadScratch.mostRows * stride).floats
+      for (index, text) in texts[range].enumerated() {
+        kernels.calls.mean_rows(
+          states.row(text.lowerBound), stride, text.count, size, rows + index * stride)
+      }
+      try body(range, HeadRows(base: UnsafePointer(rows), stride: stride, count: range.count))
+    }
+  }
+
   /// Memory for a block of rows as wide as the hidden states, which a head's first linear writes.
   func transformed(_ count: Int) throws(BertError) -> (rows: HeadRows, UnsafeMutablePointer<Float>)
   {

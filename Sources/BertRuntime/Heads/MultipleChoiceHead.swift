@@ -1,7 +1,7 @@
 import BertErrors
 import BertModel
 
-/// Which of several continuations fits: one logit a choice, from the pooler's output or through a linear of its own.
+/// Which of several continuations fits: one logit a choice, from the pooler's output, the first token or the mean of all.
 ///
 /// The choices of a question are texts of a batch.
 package final class MultipleChoiceHead: Head {
@@ -16,7 +16,7 @@ package final class MultipleChoiceHead: Head {
   package init(_ source: HeadSource) throws(BertError) {
     choices = try TextLinear(
       CanonicalName.classifier, outputs: 1, behind: source.classifierFront(ofTexts: true),
-      from: source)
+      readsMean: source.settings.input == .mean, from: source)
   }
 
   /// Each text is a choice.

@@ -22,8 +22,8 @@ package enum LabelProblem: Sendable, Equatable {
   }
 }
 
-/// Logits of a text's labels, from the pooler's output or through a linear of its own from the first
-/// token's: one of several, independent ones, or one score.
+/// Logits of a text's labels, from the pooler's output, the first token's hidden state or the mean of all,
+/// perhaps through a linear of its own: one of several, independent ones, or one score.
 package final class TextClassifierHead: Head {
   package let subject = HeadSubject.text
   package var width: Int { texts.linear.outputs }
@@ -37,7 +37,8 @@ package final class TextClassifierHead: Head {
   ///   pooler, or when it reads something else.
   package init(_ source: HeadSource) throws(BertError) {
     texts = try TextLinear(
-      CanonicalName.classifier, behind: source.classifierFront(ofTexts: true), from: source)
+      CanonicalName.classifier, behind: source.classifierFront(ofTexts: true),
+      readsMean: source.settings.input == .mean, from: source)
     problem = LabelProblem(
       problemType: source.settings.problemType, logits: texts.linear.outputs)
   }

@@ -4,11 +4,18 @@ import BertRuntime
 /// Rows of scores of a head, as they are: what they mean is read where the question was asked.
 struct ScoresReader: AnswerReader {
   let use: HeadUse
+  /// Whether a head of texts reads the mean of all tokens rather than the first.
+  private let readsMean: Bool
+
+  init(use: HeadUse, of model: ServedModel? = nil) {
+    self.use = use
+    readsMean = model?.description.head?.input == .mean
+  }
 
   var task: String { use.name }
   var head: HeadUse? { use }
 
-  func wanted(_ ids: [Int32]) -> WantedRows { use.isOfText ? .first : .all }
+  func wanted(_ ids: [Int32]) -> WantedRows { use.isOfText && !readsMean ? .first : .all }
 
   func answer(_ text: TextStates) throws(BertError) -> HeadRowScores {
     guard case .scores(let scores) = text.output else { throw BertError.headGaveNothing }

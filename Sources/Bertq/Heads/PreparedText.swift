@@ -11,6 +11,8 @@ struct PreparedText: Sendable {
   let rows: WantedRows?
   /// How many of the first tokens belong to a prompt that is left out of pooling.
   var promptTokens = 0
+  /// How many of the last tokens see the others, and are seen by none.
+  var unseen = 0
 
   init(ids: [Int32], types: [UInt8], rows: WantedRows? = nil) {
     self.ids = ids

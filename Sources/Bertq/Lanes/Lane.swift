@@ -27,7 +27,7 @@ final class Lane {
       for job in jobs {
         try batch.append(
           ids: job.question.ids, types: job.question.types, wanting: job.wanted,
-          for: space.encoder.configuration)
+          unseen: job.question.unseen, for: space.encoder.configuration)
       }
       try space.encoder.encode(batch) { states in
         space.heads.read(jobs, of: batch, states)

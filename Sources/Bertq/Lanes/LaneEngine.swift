@@ -129,7 +129,12 @@ extension LaneEngine {
     lock.locked {
       if call.wasCancelled { return }
       let now = now
-      let costs = questions.map { curve.cost(tokens: $0.question.ids.count) }
+      let costs = questions.map { item in
+        let (ids, rows) = (item.question.ids, item.question.rows)
+        let scored = (rows ?? reader.wanted(ids)).places(in: ids.count).count
+        return curve.cost(
+          tokens: ids.count, scored: reader.head?.scoresWords == true ? scored : 0)
+      }
       let total = costs.reduce(0, +)
       let flow = request.flow(seconds: total)
       let deadline = request.deadline.map(seconds)

@@ -28,6 +28,15 @@ enum HeadUse: Hashable, Sendable {
     }
   }
 
+  /// Whether it scores a token against every word of the vocabulary.
+  var scoresWords: Bool {
+    switch self {
+    case .words(_, let targets): targets == nil
+    case .sparse: true
+    default: false
+    }
+  }
+
   /// A name for questions: uses of one name give the same.
   var name: String {
     switch self {

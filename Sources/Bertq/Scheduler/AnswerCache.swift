@@ -10,6 +10,8 @@ struct Question: Hashable, Sendable {
   var rows: WantedRows?
   /// How many of the ids are left out of pooling.
   var promptTokens = 0
+  /// How many of the last ids none sees.
+  var unseen = 0
 
   /// Bytes of memory, about.
   var byteCount: Int { 96 + 5 * ids.count + 8 * (rows?.listed ?? 0) }

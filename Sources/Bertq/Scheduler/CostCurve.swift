@@ -1,6 +1,7 @@
 import BertModel
 
-/// What a text will cost: `a + b·n + c·n²` seconds of one lane for n tokens.
+/// What a text will cost: `a + b·n + c·n²` seconds of one lane for n tokens, and `d·m` for m of them that a head scores
+/// against every word of the vocabulary.
 ///
 /// The curve's form is the model's multiply-adds. How fast this machine does them is learnt from the
 /// passes that it has measured.
@@ -11,6 +12,8 @@ struct CostCurve: Sendable {
   private(set) var perToken: Double
   /// Seconds of every pair of tokens.
   private(set) var perPair: Double
+  /// Seconds of every token that is scored against every word; other heads' linears are too small to count.
+  private(set) var perScoredToken: Double
 
   /// What the first guess takes a core to do in a second.
   private static let multiplyAdds = 1e11
@@ -18,7 +21,8 @@ struct CostCurve: Sendable {
   /// The weight of the newest measurement.
   private static let weight = 0.05
 
-  init(perText: Double, perToken: Double, perPair: Double) {
+  init(perText: Double, perToken: Double, perPair: Double, perScoredToken: Double = 0) {
+    self.perScoredToken = perScoredToken
     self.perText = perText
     self.perToken = perToken
     self.perPair = perPair
@@ -31,13 +35,16 @@ struct CostCurve: Sendable {
     let linear = 4 * hidden * hidden + 2 * hidden * Double(c.intermediateSize)
     self.init(
       perText: Self.textOverhead, perToken: layers * linear / second,
-      perPair: layers * 2 * hidden / second)
+      perPair: layers * 2 * hidden / second,
+      perScoredToken: hidden * (hidden + Double(c.vocabularySize)) / second)
   }
 
   /// Predicted seconds of one lane.
-  func cost(tokens: Int) -> Double {
+  ///
+  /// - Parameter scored: tokens that are scored against every word.
+  func cost(tokens: Int, scored: Int = 0) -> Double {
     let n = Double(tokens)
-    return perText + perToken * n + perPair * n * n
+    return perText + perToken * n + perPair * n * n + perScoredToken * Double(scored)
   }
 
   /// Learns from a pass that took `seconds` of one lane and was predicted to take `predicted`.
@@ -49,5 +56,6 @@ struct CostCurve: Sendable {
     perText *= factor
     perToken *= factor
     perPair *= factor
+    perScoredToken *= factor
   }
 }

@@ -32,7 +32,7 @@ extension Model {
     _ inputs: [ChoiceInput]
   ) throws(BertError) -> TaskPlan<ScoresReader, Choice> {
     try served.require(.choose)
-    return TaskPlan(ScoresReader(use: .choice), inputs) { input throws(BertError) in
+    return TaskPlan(ScoresReader(use: .choice, of: served), inputs) { input throws(BertError) in
       if input.choices.isEmpty { throw BertError(.malformed, "there are no choices") }
       var texts: [PreparedText] = []
       for (index, choice) in input.choices.enumerated() {

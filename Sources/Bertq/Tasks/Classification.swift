@@ -56,7 +56,8 @@ extension Model {
     _ texts: [some ModelInput]
   ) throws(BertError) -> TaskPlan<ScoresReader, Classification> {
     try served.require(.classify)
-    return TaskPlan(ScoresReader(use: .textLabels), texts) { [served] text throws(BertError) in
+    return TaskPlan(ScoresReader(use: .textLabels, of: served), texts) {
+      [served] text throws(BertError) in
       .init(texts: [PreparedText(try headTokens(text))]) { rows throws(BertError) in
         let logits = rows[0][0]
         let scores = try served.scores(logits)

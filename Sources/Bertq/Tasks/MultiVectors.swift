@@ -23,8 +23,9 @@ extension Model {
       let rows = tokens.ids.indices.filter { !framing.skipped.contains(tokens.ids[$0]) }
       // The model is asked for one vector where all are skipped, which is then left out.
       let wanted = WantedRows.rows(rows.isEmpty ? [0] : rows)
-      return .init(texts: [PreparedText(ids: tokens.ids, types: tokens.types, rows: wanted)]) {
-        scores in
+      var prepared = PreparedText(ids: tokens.ids, types: tokens.types, rows: wanted)
+      prepared.unseen = framing.hidesFilling ? tokens.filled : 0
+      return .init(texts: [prepared]) { scores in
         TokenVectors(
           ids: rows.map { tokens.ids[$0] }, dimensions: scores[0].width,
           values: rows.isEmpty ? [] : scores[0].values)
@@ -94,6 +95,9 @@ extension Model {
 private struct MultiVectorFraming {
   /// Tokens that get no vector.
   let skipped: Set<Int32>
+  /// Whether what fills a query is seen by no token.
+  let hidesFilling: Bool
+  private let role: MultiVectorRole
   private let marker: [Int32]
   private let limit: Int
   /// The token that fills up to the limit; nil where nothing does.
@@ -107,10 +111,14 @@ private struct MultiVectorFraming {
   ) throws(BertError) {
     self.served = served
     self.truncates = truncates
+    self.role = role
     let isQuery = role == .query
+    hidesFilling = settings?.hidesFilling == true
     let name = (isQuery ? settings?.queryMarker : settings?.documentMarker) ?? ""
     let length = isQuery ? settings?.queryLength : settings?.documentLength
-    limit = min(length ?? served.tokenLimit, served.tokenLimit)
+    // The length of a role is its own, whatever the tokenizer's is.
+    limit = min(
+      length ?? served.tokenLimit, served.description.configuration.maximumPositions)
     let vocabulary = served.tokenizer?.vocabulary
     if name.isEmpty {
       marker = []
@@ -130,17 +138,35 @@ private struct MultiVectorFraming {
     }
     self.skipped = skipped
     filling = isQuery && settings?.fillsQueries == true ? served.tokenizer?.maskID : nil
+    if filling == nil, isQuery, settings?.fillsQueries == true, served.tokenizer != nil {
+      throw BertError(
+        .malformed, "the vocabulary has no mask token, which fills each query",
+        file: served.file.path)
+    }
   }
 
-  func tokens(_ input: TextInput) throws(BertError) -> (ids: [Int32], types: [UInt8]) {
+  /// The prompt that a text asks for, or else the one that has its role's name.
+  private func prompt(of input: TextInput) throws(BertError) -> String {
+    if input.prompt != nil { return try served.promptText(of: input) }
+    return served.description.prompts.first { $0.name == role.rawValue }?.text ?? ""
+  }
+
+  /// The tokens of a text, the special ones included, and how many of the last fill it up.
+  func tokens(
+    _ input: TextInput
+  ) throws(BertError) -> (ids: [Int32], types: [UInt8], filled: Int) {
     if let ids = input.ids {
-      return (ids, input.types ?? [UInt8](repeating: 0, count: ids.count))
+      return (ids, input.types ?? [UInt8](repeating: 0, count: ids.count), 0)
     }
     if input.pair != nil {
       throw BertError(.malformed, "a pair of texts; each is asked alone")
     }
     let tokenizer = try served.requireTokenizer()
-    var text = try served.bareTokens(input)
+    var bare = input
+    bare.prompt = nil
+    let prompt = try prompt(of: input)
+    if !prompt.isEmpty, input.words == nil { bare.text = Array(prompt.utf8) + input.text }
+    var text = try served.bareTokens(bare)
     text.ids.insert(contentsOf: marker, at: 0)
     text.typeIDs.insert(contentsOf: marker.map { _ in 0 }, at: 0)
     text.spans.insert(
@@ -156,7 +182,7 @@ private struct MultiVectorFraming {
     let missing = filling == nil ? 0 : limit - framed.ids.count
     return (
       framed.ids + repeatElement(filling ?? 0, count: missing),
-      framed.types + repeatElement(0, count: missing)
+      framed.types + repeatElement(0, count: missing), missing
     )
   }
 }

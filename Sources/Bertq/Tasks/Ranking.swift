@@ -41,7 +41,8 @@ extension Model {
     if let top, top < 1 {
       throw BertError(.usage, "the best \(top) documents; expected at least 1")
     }
-    return TaskPlan(ScoresReader(use: .textLabels), inputs) { [served] input throws(BertError) in
+    return TaskPlan(ScoresReader(use: .textLabels, of: served), inputs) {
+      [served] input throws(BertError) in
       if input.documents.isEmpty {
         throw BertError(.malformed, "there are no documents to rank for the query")
       }
@@ -71,7 +72,8 @@ extension Model {
     _ pairs: [some ModelInput]
   ) throws(BertError) -> TaskPlan<ScoresReader, LabelScore> {
     try served.require(.rerank)
-    return TaskPlan(ScoresReader(use: .textLabels), pairs) { [served] pair throws(BertError) in
+    return TaskPlan(ScoresReader(use: .textLabels, of: served), pairs) {
+      [served] pair throws(BertError) in
       .init(texts: [PreparedText(try headTokens(pair))]) { rows throws(BertError) in
         let logit = rows[0].values[0]
         return LabelScore(label: served.label(0), score: try served.score(logit), logit: logit)

@@ -51,7 +51,7 @@ extension Model {
     let entailment = served.entailmentLabel ?? 0
     // As the reference has it: the first label, or the last where that is entailment.
     let contradiction = entailment == 0 ? width - 1 : 0
-    return TaskPlan(ScoresReader(use: .textLabels), texts) { text throws(BertError) in
+    return TaskPlan(ScoresReader(use: .textLabels, of: served), texts) { text throws(BertError) in
       var input = text.textInput
       if input.ids != nil || input.pair != nil {
         throw BertError(.malformed, "labels are judged of one text, not of a pair or of token ids")

@@ -101,17 +101,18 @@ typedef struct {
 typedef struct {
   ptrdiff_t length;  // tokens of the sequence
   ptrdiff_t head_size;
-  const float *query;  // [length][stride], the first head_size floats of a row; key and value too
+  const float *query;  // [length + unseen][stride], the first head_size floats of a row; key and value [length]
   const float *key;
   const float *value;
   ptrdiff_t stride;   // floats between tokens, for query, key and value
   float score_scale;  // 1 / sqrt(head_size)
-  float *out;         // [length][out_stride], head_size floats of a row are written
+  float *out;         // [length + unseen][out_stride], head_size floats of a row are written
   ptrdiff_t out_stride;
   const int32_t *wanted;  // null: every token's row is computed; or [wanted_rows]: which tokens' rows are,
   ptrdiff_t wanted_rows;  // end to end in out. In float no other token's query is read then
   const float *bias;      // null, or [2 * bias_span + 1]: what is added to the score of tokens i and j, at
   ptrdiff_t bias_span;    // j - i + bias_span, held to its ends
+  ptrdiff_t unseen;  // tokens behind these that see them, and that none sees: they have a query, and a row of their own
 } bk_head;
 
 // The kernels of one instruction set.
@@ -149,7 +150,8 @@ typedef struct bk_kernels {
   void (*embed_rows)(const bk_embedding *embedding, const int32_t *ids, const int32_t *positions,
                      const uint8_t *types, ptrdiff_t rows, float *out, ptrdiff_t out_stride);
 
-  // Scaled dot-product attention, its products in int8 or in float; scratch is 64-byte aligned. What
+  // Scaled dot-product attention, its products in int8 or in float; scratch is 64-byte aligned, and that of all the
+  // sequence's tokens, unseen ones included. What
   // overflows is NaN where it reaches. out may not be query, key or value: rows are read again after the first is written.
   size_t (*attend_s8_scratch)(ptrdiff_t length, ptrdiff_t head_size);
   void (*attend_s8)(const bk_head *head, void *scratch);

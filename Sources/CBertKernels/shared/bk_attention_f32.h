@@ -17,7 +17,7 @@ static void bk_attend_f32(const bk_head *h, void *scratch) {
   float *keys = scratch, *values = keys + padded * h->head_size;
   float *scores = values + width * h->length, *queries = scores + padded * BK_FLOAT_ROWS;
   float *biases = queries + h->head_size * BK_FLOAT_ROWS;
-  if (h->bias) bk_spread_bias(h, biases, bk_bias_size(h->length, padded));
+  if (h->bias) bk_spread_bias(h, biases, bk_bias_size(h->length + h->unseen, padded));
   _Alignas(64) float tile[BK_FLOAT_ROWS * BK_PANEL];
   for (ptrdiff_t j = 0; j < padded; j++)
     for (ptrdiff_t d = 0; d < h->head_size; d++)
@@ -46,7 +46,7 @@ static void bk_attend_f32(const bk_head *h, void *scratch) {
           bk_store(scores + r * padded + j + i, bk_load(tile + 32 * r + i) * h->score_scale);
     }
     for (ptrdiff_t r = 0; h->bias && r < rows; r++) {
-      const float *bias = biases + bk_bias_row(h->length, bk_head_token(h, row + r));
+      const float *bias = biases + bk_bias_row(h, bk_head_token(h, row + r));
       float *x = scores + r * padded;
       for (ptrdiff_t j = 0; j < h->length; j += 16) bk_store(x + j, bk_load(x + j) + bk_load(bias + j));
     }

@@ -169,7 +169,7 @@ BK_INLINE float bk_pack_values(const bk_head *h, const bk_head_scratch *s, ptrdi
 
 // Spreads the head's table, in units of a score, of which each is worth `unit` steps.
 static void bk_measure_bias(const bk_head *h, const bk_head_scratch *s, float unit) {
-  const ptrdiff_t size = bk_bias_size(h->length, s->padded);
+  const ptrdiff_t size = bk_bias_size(h->length + h->unseen, s->padded);
   float *biases = (float *)s->bias;  // A vector is read before it is written.
   bk_spread_bias(h, biases, size);
   const float units = BK_LOG2E * BK_LOG2_STEPS / unit, steps = BK_MOST_BIAS / unit;
@@ -186,7 +186,7 @@ static void bk_measure_bias(const bk_head *h, const bk_head_scratch *s, float un
 // Adds biases to the scores of a few queries, and finds the largest of each lane of each row anew.
 static void bk_add_bias(const bk_head *h, const bk_head_scratch *s, ptrdiff_t row, ptrdiff_t rows, i32x16 *high) {
   for (ptrdiff_t r = 0; r < rows; r++) {
-    const int32_t *bias = s->bias + bk_bias_row(h->length, bk_head_token(h, row + r));
+    const int32_t *bias = s->bias + bk_bias_row(h, bk_head_token(h, row + r));
     int32_t *x = s->scores + r * s->padded;
     i32x16 most = INT32_MIN;
     for (ptrdiff_t j = 0; j < s->padded; j += 16) {
@@ -214,7 +214,7 @@ BK_INLINE float bk_scale_queries(const bk_head *h, const bk_head_scratch *s, ptr
   f32x16 most = 0.0f;
   for (ptrdiff_t d = 0; d < head_size; d += 16) {
     const f32x16 step = bk_load(s->key_step + d);
-    for (ptrdiff_t j = 0; j < h->length; j++) {
+    for (ptrdiff_t j = 0; j < h->length + h->unseen; j++) {
       const f32x16 x = bk_load_upto(h->query + j * h->stride + d, head_size - d, 0.0f);
       most = bk_larger(bk_abs(x * step), most);
     }
@@ -317,7 +317,7 @@ BK_INLINE void bk_attend_rows(const bk_head *h, const bk_head_scratch *s, ptrdif
 }
 
 BK_INLINE void bk_attend_s8_of(const bk_head *h, ptrdiff_t head_size, void *scratch) {
-  const bk_head_scratch s = bk_lay_out_s8(h->length, head_size, scratch);
+  const bk_head_scratch s = bk_lay_out_s8(h->length, h->length + h->unseen, head_size, scratch);
   bk_pack_keys(h, &s, head_size);
   bk_sequence_scales scales;
   const float finite = bk_scale_queries(h, &s, head_size, &scales);

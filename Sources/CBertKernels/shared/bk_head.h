@@ -38,7 +38,7 @@ struct bk_head_scratch {
   size_t size;
 };
 
-BK_INLINE bk_head_scratch bk_lay_out_s8(ptrdiff_t length, ptrdiff_t head_size, void *base) {
+BK_INLINE bk_head_scratch bk_lay_out_s8(ptrdiff_t length, ptrdiff_t queries, ptrdiff_t head_size, void *base) {
   const ptrdiff_t padded = bk_round_up(length, 32), width = bk_round_up(head_size, 32);
   const ptrdiff_t deepest = padded > width ? padded : width;
   uintptr_t at = (uintptr_t)base;
@@ -54,14 +54,14 @@ BK_INLINE bk_head_scratch bk_lay_out_s8(ptrdiff_t length, ptrdiff_t head_size, v
   s.scores = bk_take(&at, BK_ROW_TILE * padded * 4);
   s.weights = bk_take(&at, BK_ROW_TILE * padded);
   s.rows = bk_take(&at, (ptrdiff_t)bk_rows_scratch(BK_ROW_TILE, deepest / 4));
-  s.bias = bk_take(&at, bk_bias_size(length, padded) * 4);
+  s.bias = bk_take(&at, bk_bias_size(queries, padded) * 4);
   s.padded = padded;
   s.size = (size_t)(at - (uintptr_t)base);
   return s;
 }
 
 static size_t bk_attend_s8_scratch(ptrdiff_t length, ptrdiff_t head_size) {
-  return bk_lay_out_s8(length, head_size, 0).size;
+  return bk_lay_out_s8(length, length, head_size, 0).size;
 }
 
 #endif

@@ -10,7 +10,9 @@
 #include "bk_rows.h"
 
 // How many rows attention computes.
-BK_INLINE ptrdiff_t bk_head_rows(const bk_head *h) { return h->wanted ? h->wanted_rows : h->length; }
+BK_INLINE ptrdiff_t bk_head_rows(const bk_head *h) {
+  return h->wanted ? h->wanted_rows : h->length + h->unseen;
+}
 
 // The token that a row of attention's output belongs to, and its query.
 BK_INLINE ptrdiff_t bk_head_token(const bk_head *h, ptrdiff_t row) { return h->wanted ? h->wanted[row] : row; }

@@ -498,10 +498,15 @@ struct  Bertq__MultiVector
    */
   size_t n_skipped_tokens;
   char **skipped_tokens;
+  /*
+   * what fills a query sees its tokens, and none sees it; absent: all see all
+   */
+  protobuf_c_boolean has_hides_filling;
+  protobuf_c_boolean hides_filling;
 };
 #define BERTQ__MULTI_VECTOR__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bertq__multi_vector__descriptor) \
-    , 0, NULL, NULL, 0, 0, 0, 0, 0, 0,NULL }
+    , 0, NULL, NULL, 0, 0, 0, 0, 0, 0,NULL, 0, 0 }
 
 
 /*
