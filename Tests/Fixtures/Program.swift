@@ -128,8 +128,9 @@ package struct Program: Sendable {
     _ process: pid_t, _ killedAfter: Double?, _ signal: Int32
   ) throws -> (Int32, Int) {
     let step = 0.0005
-    var (waited, status, usage) = (0.0, Int32(0), rusage())
-    while wait4(process, &status, WNOHANG, &usage) == 0 {
+    var (waited, status, memory) = (0.0, Int32(0), 0)
+    while waitpid(process, &status, WNOHANG) == 0 {
+      memory = max(memory, Self.peakMemory(of: process))
       if let killedAfter, waited >= killedAfter { kill(process, signal) }
       if waited > Self.patience {
         kill(process, SIGKILL)
@@ -139,6 +140,16 @@ package struct Program: Sendable {
       usleep(UInt32(step * 1e6))
       waited += step
     }
-    return (status, usage.ru_maxrss << 10)
+    return (status, memory)
+  }
+
+  /// The most memory that a process had in use so far; 0 when it has ended.
+  ///
+  /// Not what `wait4` says: Linux counts there what the process that started it had in use.
+  private static func peakMemory(of process: pid_t) -> Int {
+    guard let status = try? readBytes("/proc/\(process)/status") else { return 0 }
+    let lines = String(decoding: status, as: UTF8.self).split(separator: "\n")
+    guard let line = lines.first(where: { $0.hasPrefix("VmHWM:") }) else { return 0 }
+    return (line.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) << 10
   }
 }
