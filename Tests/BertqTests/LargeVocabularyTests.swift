@@ -45,21 +45,13 @@ struct LargeVocabularyTests {
     try write(store, description, to: path)
   }
 
-  /// Opening, mapping and checking the file, and a text's ids: the best of some tries, as others may be at work.
-  @Test func theFirstIDComesWithinAMillisecond() throws {
+  @Test func idsAreThoseOfTheirPieces() throws {
     let folder = try TemporaryFolder()
     let path = folder / "large.bertq"
     try writeFile(to: path)
-    var best = Duration.seconds(1)
-    for _ in 0..<20 {
-      var ids: [Int32] = []
-      let time = try ContinuousClock().measure {
-        ids = try #require(ServedModel(path: path).tokenizer).encode("abc def").ids
-      }
-      #expect(ids.count >= 4 && ids.first == 0 && ids.last == 2)
-      best = min(best, time)
-    }
-    print("\(Self.pieces) pieces: the first id after \(best)")
-    #expect(best < .milliseconds(1), "\(best)")
+    let tokenizer = try #require(try ServedModel(path: path).tokenizer)
+    let ids = try tokenizer.encode("abc def").ids
+    #expect(ids.count >= 4 && ids.first == 0 && ids.last == 2)
+    #expect(tokenizer.decode(ids) == "abc def")
   }
 }
