@@ -260,7 +260,7 @@ def standalone(tmp_path):
                 [classes, f"org.apache.spark.deploy.{kind}", *arguments], env=environment, stdout=log, stderr=log))
 
     def said(name, pattern):
-        end = time.monotonic() + 240
+        end = time.monotonic() + 600
         while time.monotonic() < end:
             found = re.search(pattern, (logs / name).read_text(errors="replace"))
             if found:
