@@ -35,8 +35,8 @@ struct MemoryLimitTests {
     }
   }
 
-  /// Word embeddings of 128 MB.
-  @Test func aTensorThatDoesNotFitIsNamed() throws {
+  /// Word embeddings of 128 MB, which are read in pieces: what does not fit is the file that is made.
+  @Test func aFileThatDoesNotFitIsNamed() throws {
     let shop = try Workshop()
     let name = "embeddings.word_embeddings.weight"
     try shop.configure { $0["vocab_size"] = 1_677_722 }
@@ -66,7 +66,7 @@ struct MemoryLimitTests {
     #expect(truncate(path, off_t(8 + header.count + end + bytes)) == 0)
     let outcome = try shell(
       "ulimit -v 100000; '\(Program.convert.path)' '\(shop.input)' '\(shop.output)'")
-    expectFailure(outcome, .system, [key, "129 MB"])
+    expectFailure(outcome, .system, ["out.bertq", "cannot be mapped", "allocate memory"])
     #expect(shop.folder.names == ["checkpoint"])
   }
 }
