@@ -177,7 +177,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("Dense", "3_Dense", "Dense", BertError.Code.unsupported),
+    ("LSTM", "3_LSTM", "LSTM", BertError.Code.unsupported),
+    ("Dense", "3_Dense", "no such file", .notFound),
     ("Pooling", "../x", "leaves the folder", .malformed),
     ("Pooling", "absent", "no such file", .notFound),
   ])
