@@ -73,7 +73,9 @@ import Testing
     #expect(imported.report.unknown.isEmpty && imported.report.missing.isEmpty)
   }
 
-  /// The reference's bucket: of one distance up to 7, then eight up to 128 by its logarithm; keys behind the query
+  /// The reference's bucket.
+  ///
+  /// Of one distance up to 7, then eight up to 128 by its logarithm; keys behind the query
   /// have another 16. In integers: n ≥ 8 · 16^(k / 8) where n² ≥ 64 · 2^k.
   private func bucket(_ distance: Int) -> Int {
     let n = abs(distance)
