@@ -19,6 +19,10 @@ HEADS = {"/rerank", "/v1/rerank", "/v2/rerank", "/reranking", "/predict", "/clas
 # A text may be longer than the model takes, a prompt or a name unknown: no schema can say so. What must be answered are
 # the examples.
 CONFIG = """
+# A header that is not known is passed over, as HTTP wants.
+[generation]
+allow-extra-parameters = false
+
 [checks]
 positive_data_acceptance.enabled = false
 # A deadline of a millisecond cannot be kept, and is answered so.

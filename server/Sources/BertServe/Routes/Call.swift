@@ -65,6 +65,8 @@ struct Call: Sendable {
   func model(
     _ name: String?, _ kind: NamedModel.AnswerKind = .vectors
   ) throws(ServeError) -> NamedModel {
+    // What makes no sense is said before what is not so.
+    _ = try requestOptions()
     let found = try server.models.find(name)
     let fingerprint = found.fingerprint(kind)
     if let wanted = header("if-match"), wanted.trimmed != "*" {
