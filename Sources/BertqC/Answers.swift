@@ -104,7 +104,8 @@ package func bertqMultiVectors(
     )
     values.pointee = nil
     let given = try read(request.map { UnsafePointer($0) }, bertq_request())
-    let texts = try taskInputs(Inputs(input), given, hasDefaultPrompt: false)
+    // Without a prompt asked for, that of the texts' role stands before them.
+    let texts = try taskInputs(Inputs(input), given, hasDefaultPrompt: true)
     let found = try model(pointer).multiVectorEach(
       texts, as: isQuery != 0 ? .query : .document, request: RequestOptions(given))
     var bytes: [UInt8] = []

@@ -133,6 +133,7 @@ def test_a_pickled_model_refuses_another_file(model_path, tmp_path):
 
 INTERRUPTED = """
 import os, signal, sys, threading, time, bertq
+signal.signal(signal.SIGINT, signal.default_int_handler)  # A shell's job in the background ignores it.
 model = bertq.Model(sys.argv[1], threads=1)
 threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 begin = time.monotonic()
