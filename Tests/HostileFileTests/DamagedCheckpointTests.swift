@@ -41,18 +41,19 @@ struct Damage {
     FileManager.default.temporaryDirectory.path + "/bertq-\(UUID().uuidString)-\(name)"
   }
 
-  @Test(arguments: [
-    "tiny/model_nopool/model.safetensors", "tiny/model/model.npz", "tiny/nsp/tf_names.npz",
-    "tiny/model/model_compressed.npz", "tiny/model/sharded/model.safetensors.index.json",
-    "foreign/safetensors/ok_f32_f64_f16_specials.safetensors", "foreign/npz/ok_zip64_end.npz",
-    "foreign/npz/ok_streamed_zip64.npz", "foreign/npz/ok_fortran_4d.npz",
-    "foreign/npz/ok_version_mix.npz", "tiny/model/pytorch_model.bin",
-    "tiny/model/legacy/pytorch_model.bin", "foreign/pytorch/burn__complex_structure.pt",
-    "foreign/pytorch/burn__legacy_shared_storage.pt",
-    "checkpoints/keras-bert-tf-ckpt/bert_model.ckpt.index",
-  ])
+  @Test(
+    .enabled(if: SharedData.isPresent("tiny", "foreign", "checkpoints"), "needs the shared data"),
+    arguments: [
+      "tiny/model_nopool/model.safetensors", "tiny/model/model.npz", "tiny/nsp/tf_names.npz",
+      "tiny/model/model_compressed.npz", "tiny/model/sharded/model.safetensors.index.json",
+      "foreign/safetensors/ok_f32_f64_f16_specials.safetensors", "foreign/npz/ok_zip64_end.npz",
+      "foreign/npz/ok_streamed_zip64.npz", "foreign/npz/ok_fortran_4d.npz",
+      "foreign/npz/ok_version_mix.npz", "tiny/model/pytorch_model.bin",
+      "tiny/model/legacy/pytorch_model.bin", "foreign/pytorch/burn__complex_structure.pt",
+      "foreign/pytorch/burn__legacy_shared_storage.pt",
+      "checkpoints/keras-bert-tf-ckpt/bert_model.ckpt.index",
+    ])
   func damagedContainersGiveErrorsAndBoundedTensors(part: String) throws {
-    guard SharedData.isPresent(part) else { return }
     let sound = try SharedData.bytes(part)
     let path = scratch(part.split(separator: "/").last.map(String.init) ?? "")
     defer { try? FileManager.default.removeItem(atPath: path) }
@@ -73,9 +74,10 @@ struct Damage {
     }
   }
 
-  @Test(arguments: ["config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt"])
+  @Test(
+    .enabled(if: SharedData.isPresent("tiny"), "needs the shared data"),
+    arguments: ["config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt"])
   func damagedDescriptionsGiveErrors(name: String) throws {
-    guard SharedData.isPresent("tiny/seqcls5") else { return }
     let folder = scratch("model")
     try FileManager.default.copyItem(atPath: SharedData.path("tiny/seqcls5"), toPath: folder)
     defer { try? FileManager.default.removeItem(atPath: folder) }

@@ -89,13 +89,14 @@ struct TinyCheckpointTests {
   }
 
   /// Checkpoints that other projects keep: an old pickle, a pickle in an archive, TensorFlow's.
-  @Test(arguments: [
-    ("allennlp-bert-xsmall-dummy", true), ("keras-bert-tf-ckpt", true),
-    // Its vocabulary has three tokens more than the model has rows, so it is compared by ids alone.
-    ("camphr-ner_bert", false),
-  ])
+  @Test(
+    .enabled(if: SharedData.isPresent("checkpoints"), "needs the shared data"),
+    arguments: [
+      ("allennlp-bert-xsmall-dummy", true), ("keras-bert-tf-ckpt", true),
+      // Its vocabulary has three tokens more than the model has rows, so it is compared by ids alone.
+      ("camphr-ner_bert", false),
+    ])
   func foreignCheckpointsGiveTheReferencesOutputs(_ name: String, hasVocabulary: Bool) throws {
-    guard SharedData.isPresent("checkpoints/" + name) else { return }
     let path = SharedData.path("checkpoints/" + name)
     let folder = try TemporaryFolder()
     let omitted = ["oracle.safetensors", "expected.json"] + (hasVocabulary ? [] : ["vocab.txt"])

@@ -92,8 +92,8 @@ import Testing
     for word in words { expectError(.malformed, path, mentions: word) }
   }
 
-  @Test func refusesElementTypesWithoutConversion() throws {
-    guard SharedData.isPresent("foreign/safetensors/ok_f4.safetensors") else { return }
+  @Test(.enabled(if: SharedData.isPresent("foreign"), "needs the shared data"))
+  func refusesElementTypesWithoutConversion() throws {
     let file = try Checkpoint.open(SharedData.path("foreign/safetensors/ok_f4.safetensors"))
     #expect(throws: BertError(.unsupported, "")) { try file.readFloat32("attn.0") }
     #expect(throws: BertError(.notFound, "")) { try file.readFloat32("absent") }
@@ -113,9 +113,10 @@ import Testing
     #expect(tensor.byteOffset(ofElement: 1) == Self.one.count - 4)
   }
 
-  @Test(arguments: ["model.npz", "model_compressed.npz"])
+  @Test(
+    .enabled(if: SharedData.isPresent("tiny"), "needs the shared data"),
+    arguments: ["model.npz", "model_compressed.npz"])
   func findsEveryFlippedByteOfAnArchive(name: String) throws {
-    guard SharedData.isPresent("tiny/model/\(name)") else { return }
     var bytes = try SharedData.bytes("tiny/model/\(name)")
     let sound = try Checkpoint.open(folder.write("m.npz", bytes))
     let expected = try sound.tensors.map { try sound.readFloat32($0.name) }

@@ -91,8 +91,8 @@ struct ForeignCase: Sendable, CustomTestStringConvertible {
     try file.check()
   }
 
-  @Test func readsBfloat16WrittenByNumPyAsBfloat16() throws {
-    guard SharedData.isPresent("foreign/npz/type_bf16_as_V2.npz") else { return }
+  @Test(.enabled(if: SharedData.isPresent("foreign"), "needs the shared data"))
+  func readsBfloat16WrittenByNumPyAsBfloat16() throws {
     let file = try Checkpoint.open(SharedData.path("foreign/npz/type_bf16_as_V2.npz"))
     #expect(
       sha256(try file.readFloat32("a"))

@@ -129,11 +129,12 @@ extension LaneEngine {
     lock.locked {
       if call.wasCancelled { return }
       let now = now
+      let scoresWords = reader.head?.scoresWords == true
       let costs = questions.map { item in
         let (ids, rows) = (item.question.ids, item.question.rows)
+        guard scoresWords else { return curve.cost(tokens: ids.count) }
         let scored = (rows ?? reader.wanted(ids)).places(in: ids.count).count
-        return curve.cost(
-          tokens: ids.count, scored: reader.head?.scoresWords == true ? scored : 0)
+        return curve.cost(tokens: ids.count, scored: scored)
       }
       let total = costs.reduce(0, +)
       let flow = request.flow(seconds: total)
