@@ -73,7 +73,7 @@ struct ReportTests {
     }
   }
 
-  @Test(.enabled(if: SharedData.isPresent("tiny", "seqcls5")))
+  @Test(.enabled(if: SharedData.isPresent("tiny/seqcls5"), "needs the shared data"))
   func aClassifierSaysItsLabels() throws {
     let folder = try TemporaryFolder()
     let outcome = try Program.convert(
