@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import bertq
+import head_checkpoints
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools" / "lib"))
@@ -29,6 +30,20 @@ def model_path(tmp_path_factory):
 @pytest.fixture(scope="session")
 def model(model_path):
     return bertq.Model(model_path, threads=2)
+
+
+@pytest.fixture(scope="session")
+def heads(tmp_path_factory):
+    """A small model with each head, made when it is asked for."""
+    folder = tmp_path_factory.mktemp("heads")
+
+    def path(head):
+        made = folder / f"{head}.bertq"
+        if not made.exists():
+            bertq.convert(head_checkpoints.write(folder / head, head), made, calibrate=False)
+        return str(made)
+
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,6 @@ import numpy as np
 import pytest
 
 import bertq
-import head_checkpoints
 
 pytest.importorskip("pyspark")
 from pyspark.sql import SparkSession  # noqa: E402
@@ -289,22 +288,8 @@ def test_a_copy_that_wins_gives_the_same_bytes_on_a_standalone_cluster(few, mode
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    """A small model with a head, converted when it is asked for."""
-    folder = tmp_path_factory.mktemp("heads")
-
-    def path(head):
-        made = folder / f"{head}.bertq"
-        if not made.exists():
-            bertq.convert(head_checkpoints.write(folder / head, head), made, calibrate=False)
-        return str(made)
-
-    return path
-
-
-@pytest.fixture(scope="module")
-def classifier(checkpoint):
-    return checkpoint("classify")
+def classifier(heads):
+    return heads("classify")
 
 
 def plain(value):
@@ -333,9 +318,9 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("task", ANSWERS)
-def test_a_head_gives_structs(spark, checkpoint, task):
+def test_a_head_gives_structs(spark, heads, task):
     head, given, ask = ANSWERS[task]
-    texts, path = ["A bird sings.", "The old road to the sea", "", "Übermäßig große Wörter"], checkpoint(head)
+    texts, path = ["A bird sings.", "The old road to the sea", "", "Übermäßig große Wörter"], heads(head)
     rows = [(index, text, CONTEXT) for index, text in enumerate(texts)] + [(4, None, CONTEXT), (5, "bird " * 1000, CONTEXT)]
     frame = spark.createDataFrame(rows, "id int, text string, context string").repartition(2)
     found = answer(frame, "text", path, task=task, output="found", failures="why", **given)
@@ -349,8 +334,8 @@ def test_a_head_gives_structs(spark, checkpoint, task):
     assert answers[5]["found"] is None and answers[5]["why"]
 
 
-def test_masks_are_filled(spark, checkpoint):
-    path, text = checkpoint("fill-mask"), "Paris is the [MASK] of France."
+def test_masks_are_filled(spark, heads):
+    path, text = heads("fill-mask"), "Paris is the [MASK] of France."
     frame = spark.createDataFrame([(0, text)], "id int, text string")
     found = answer(frame, "text", path, task="fill-mask", top=3).collect()[0]["fill_mask"]
     assert plain(found) == plain(bertq.Model(path).fill_mask([text], top=3)[0])

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import bertq
-import head_checkpoints
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
@@ -27,25 +26,6 @@ def test_settings_of_other_tasks_are_refused(model):
         model._answers("tag", ["a"], False, {"stride": 3})
     with pytest.raises(ValueError):
         model._answers("none", ["a"], False)
-
-
-@pytest.fixture(scope="module")
-def heads(tmp_path_factory):
-    """A model with each head, made when it is asked for."""
-    folder = tmp_path_factory.mktemp("heads")
-
-    def path(head):
-        made = folder / f"{head}.bertq"
-        if not made.exists():
-            try:
-                bertq.convert(head_checkpoints.write(folder / head, head), made, calibrate=False)
-            except bertq.MalformedError as error:
-                if head != "multi-vector":
-                    raise
-                pytest.skip(f"no converter for ColBERT's checkpoints: {error}")
-        return str(made)
-
-    return path
 
 
 TEXTS = ["A bird sings in Paris.", "Angela Merkel met Obama in Berlin.", "I hate this.", "Das ist ein Text."]
