@@ -273,7 +273,7 @@ package enum ModelImport {
         files, model: configFile.json, sizes: configuration,
         unnamed: configFile.family.tokenizer)
 
-    let plan = try TensorPlan(checkpoint, demand(configFile, architecture))
+    let plan = try TensorPlan(checkpoint, demand(configFile, architecture, modules))
     let publication = Publication(
       configuration: configFile, files: files, architecture: architecture, modules: modules,
       settings: settings, tokens: Set(tokenizer?.published.tokens ?? []))
@@ -337,14 +337,18 @@ package enum ModelImport {
   }
 
   private static func demand(
-    _ file: ConfigurationFile, _ architecture: Architecture?
+    _ file: ConfigurationFile, _ architecture: Architecture?, _ modules: SentenceModules?
   ) -> TensorPlan.Demand {
     var demand = TensorPlan.Demand(configuration: file.configuration, family: file.family)
     demand.unusedPositions = file.unusedPositions
     demand.needsClassifierDense =
       architecture?.classifiesTexts == true && file.family.classifier != .pooler
-    demand.heads = architecture?.heads ?? []
-    demand.needsPooler = architecture?.needsPooler ?? false
+    // Where modules make vectors of the hidden states, the class may be that of what the encoder was trained
+    // from: its head, if it was not published, is not missed.
+    if modules?.recipe == nil {
+      demand.heads = architecture?.heads ?? []
+      demand.needsPooler = architecture?.needsPooler ?? false
+    }
     demand.tiesDecoder = file.tiesDecoder
     if architecture?.hasOneLogit == true {
       demand.labels = (1, "one logit, as its class has")
@@ -371,6 +375,11 @@ package enum ModelImport {
     if architecture == nil {
       let name = file.architectures.first.map { "unknown class '\($0.prefix(80))'" } ?? "no class"
       notices.append("the configuration names \(name): the task is taken from the tensors")
+    }
+    if let name = file.architectures.first, architecture?.heads.isSubset(of: plan.heads) == false {
+      notices.append(
+        "the configuration names \(name.prefix(80)), and there is no head: modules.json makes vectors without it"
+      )
     }
     if !model.embeddingIsPublished {
       notices.append("no pooling is published: an embedding is the mean over the tokens")

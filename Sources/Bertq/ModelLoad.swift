@@ -10,6 +10,10 @@ public struct ModelLoad: Sendable, Equatable {
   public var bulkSeconds = 0.0
   /// Threads that compute.
   public var busyThreads = 0
+  /// Texts that were not computed because nobody waited for them any more, since the model was opened.
+  public var cancelledTexts = 0
+  /// Texts that were not computed because their deadline passed while they waited.
+  public var lateTexts = 0
   /// Bytes of answers kept.
   public var cacheBytes = 0
   /// Texts whose answer was kept.

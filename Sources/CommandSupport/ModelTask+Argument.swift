@@ -31,14 +31,14 @@ package struct RunSummary {
   /// Tasks are told apart here, in their own module, where a run is compiled for each of them.
   ///
   /// - Parameters:
-  ///   - task: nil for what the file is for.
+  ///   - task: nil for what the options belong to, or the file is for.
   ///   - prompt: what stands before every text; nil for the file's default where the task has one.
   /// - Throws: `unsupported` for tasks that are not answered; what was wrong with the first bad text.
   package init(
     _ task: AnswerTask?, of model: Model, _ options: TaskOptions, prompt: TextPrompt?,
     input: InputSettings, _ settings: RunSettings, measure: Measure? = nil
   ) throws(BertError) {
-    let task = task ?? AnswerTask(model.served.description.task)
+    let task = options.task(named: task, of: model.served)
     try model.served.require(task)
     try options.check(for: task, isTable: input.isTable)
     switch (task, options.query) {

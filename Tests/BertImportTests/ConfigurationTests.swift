@@ -34,6 +34,7 @@ import Testing
     ("hidden_size", 4.0, ["hidden_size", "4.0"]), ("layer_norm_eps", "x", ["layer_norm_eps"]),
     ("layer_norm_eps", -1, ["layer_norm_eps"]), ("num_hidden_layers", -1, ["num_hidden_layers"]),
     ("is_decoder", 1, ["is_decoder is an integer"]), ("model_type", 5, ["model_type"]),
+    ("model_type", .null, ["model_type is null"]),
     ("add_cross_attention", "x", ["add_cross_attention"]),
     ("architectures", "x", ["architectures"]),
   ]

@@ -2,6 +2,7 @@ import BertErrors
 import BertImport
 import BertModel
 import Fixtures
+import FoundationEssentials
 import JSONText
 import Testing
 
@@ -61,6 +62,19 @@ struct SentenceModulesTests {
   func refusesPoolingsThatItDoesNotKnow(file: JSON, code: BertError.Code, word: String) throws {
     let model = try Self.model([Self.transformer, Self.pooling], pooling: file)
     try model.expectError(code, [word, "1_Pooling/config.json"])
+  }
+
+  /// all-mpnet-base-v2 names the class that it was trained from, without that class's head.
+  @Test func modulesNeedNoHeadThatTheClassNames() throws {
+    for name in ["BertForMaskedLM", "BertForSequenceClassification"] {
+      var model = try Self.model([Self.transformer, Self.pooling])
+      model.config["architectures"] = [.string(name)]
+      let imported = try model.read()
+      #expect(imported.description.task == .embedding && imported.heads.isEmpty)
+      #expect(imported.report.notices.contains { $0.contains(name) && $0.contains("no head") })
+      try FileManager.default.removeItem(atPath: model.folder.path + "/modules.json")
+      try model.expectError(.malformed, ["is missing"])
+    }
   }
 
   @Test func readsDenseModulesAndPassesDropoutOver() throws {

@@ -197,5 +197,12 @@ import Testing
     try model.expectError(.malformed, ["[SEP]", "frames every text", "vocab.txt"])
     model.vocabulary = ""
     try model.expectError(.malformed, ["no token", "vocab.txt"])
+    // Cut short: fewer tokens than embeddings are said too, and far more are refused before they are all read.
+    model.vocabulary = "[UNK]\n[CLS]\n[SEP]\n[MASK]\n"
+    #expect(
+      try model.read().report.notices.contains { $0.contains("4 tokens") && $0.contains("for 5") })
+    model.vocabulary = String(repeating: "a\n", count: 70_000)
+    try model.expectError(
+      .malformed, ["lines; the model has embeddings for 5 tokens", "vocab.txt"])
   }
 }

@@ -146,6 +146,43 @@ struct ConcurrencyTests {
     #expect(model.each(texts, impatient).allSatisfy { (try? $0.get()) != nil })
   }
 
+  /// Where answers came from, how many tokens they had, and that texts nobody waits for are counted.
+  @Test func aCallIsTallied() throws {
+    let library = try Library()
+    let model = try library.open {
+      $0.threads = 1
+      $0.cacheBytes = 1_000_000
+    }
+    let texts = library.texts([5, 9, 5])
+    for (kept, priority) in [(0, RequestOptions.Priority.bulk), (3, .automatic)] {
+      let tally = AnswerTally()
+      #expect(tally.waited == nil)
+      #expect(model.each(texts, RequestOptions(priority: priority, tally: tally)).count == 3)
+      #expect((tally.kept, tally.computed, tally.tokens) == (kept, 3 - kept, 19))
+      #expect(tally.isBulk == (priority == .bulk))
+      #expect((tally.waited == nil) == (kept == 3))
+    }
+    #expect((model.load.cancelledTexts, model.load.lateTexts) == (0, 0))
+    // Behind two thousand texts one waits for as long as those take; half of those are cancelled meanwhile.
+    let many = library.texts((0..<2_000).map { $0 % 500 + 1 })
+    let (cancellation, last) = (Cancellation(), AnswerTally())
+    let bulk = WaitingThread {
+      _ = model.each(many, RequestOptions(priority: .bulk, cancellation: cancellation))
+    }
+    while model.load.waitingTexts < 1_000 { sched_yield() }
+    let behind = WaitingThread {
+      _ = model.each(library.texts([7, 8]), RequestOptions(priority: .bulk, tally: last))
+    }
+    while model.load.waitingTexts > 1_000 { sched_yield() }
+    let left = model.load.waitingTexts
+    cancellation.cancel()
+    bulk.join()
+    behind.join()
+    #expect(model.load.cancelledTexts > 0)
+    #expect(model.load.cancelledTexts <= left)
+    #expect(try #require(last.waited) > .zero)
+  }
+
   /// In the child of a process: unused, used before, and closed.
   @Test(arguments: ["idle", "used", "closed", "family"])
   func modelsWorkBehindAFork(_ state: String) throws { try fork(state) }

@@ -231,10 +231,22 @@ struct ConvertErrorTests {
     let weights = shop.input + "/model.safetensors"
     let texts = shop.folder / "texts.txt"
     try writeBytes(Array("the sun\n".utf8), to: texts)
-    let before = try ["model.safetensors", "config.json", "vocab.txt"].map {
-      try readBytes(shop.input + "/" + $0)
-    }
+    let pooling = shop.input + "/1_Pooling/config.json"
+    try FileManager.default.createDirectory(
+      atPath: shop.input + "/1_Pooling", withIntermediateDirectories: true)
+    try writeBytes(Array("{\"pooling_mode_mean_tokens\":true}".utf8), to: pooling)
+    try writeBytes(
+      Array(
+        """
+        [{"idx":0,"path":"","type":"sentence_transformers.models.Transformer"},
+         {"idx":1,"path":"1_Pooling","type":"sentence_transformers.models.Pooling"}]
+        """.utf8), to: shop.input + "/modules.json")
+    let read = [
+      "model.safetensors", "config.json", "vocab.txt", "modules.json", "1_Pooling/config.json",
+    ]
+    let before = try read.map { try readBytes(shop.input + "/" + $0) }
     for (arguments, target) in [
+      ([shop.input, pooling], pooling), ([shop.input, shop.output, "--report", pooling], pooling),
       ([weights, weights], weights), ([shop.input, weights], weights),
       ([shop.input, shop.input + "/./config.json"], "config.json"),
       ([shop.input, shop.output, "--report", shop.input + "/vocab.txt"], "vocab.txt"),
@@ -244,9 +256,7 @@ struct ConvertErrorTests {
     ] {
       expectFailure(try Program.convert.run(arguments), .usage, [target])
     }
-    let after = try ["model.safetensors", "config.json", "vocab.txt"].map {
-      try readBytes(shop.input + "/" + $0)
-    }
+    let after = try read.map { try readBytes(shop.input + "/" + $0) }
     let isUntouched = before == after
     #expect(isUntouched)
     #expect(shop.folder.names == ["checkpoint", "texts.txt"])

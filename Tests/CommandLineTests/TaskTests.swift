@@ -155,6 +155,9 @@ struct TaskTests {
     let ranked = try jsonLines(
       Program.run.run(["--task", "rerank", "--query", "who?", path] + documents))
     #expect(ranked.count == 1)
+    // The option says what is asked, though the file is for something else.
+    let implied = try jsonLines(Program.run.run(["--query", "who?", path] + documents))
+    #expect(implied == ranked)
     let line = JSON.object(
       JSONObject([("query", "who?"), ("documents", .array(documents.map(JSON.string)))]))
     let other = try jsonLines(

@@ -12,7 +12,7 @@ enum FuzzTarget: String, CaseIterable {
   case safetensors, npz, pickle, torch, tensorflow, table, onnx, protobuf, index, recogniser, json
   case config, tokenizer, vocabulary, pieces, merges, charsmap, tokenizerConfig = "tokenizer-config"
   case specialTokens = "special-tokens", addedTokens = "added-tokens", modules, pooling, sentences
-  case bertq
+  case bertq, request
 
   /// The folder where the bytes are put for parsers that read files.
   static let folder: String = {
@@ -47,6 +47,7 @@ enum FuzzTarget: String, CaseIterable {
     do throws(BertError) {
       switch self {
       case .json: _ = try JSON.parse(Array(bytes))
+      case .request: try RequestFuzzing.run(bytes)
       case .pieces, .merges, .charsmap: try PieceFuzzing.run(self, Array(bytes))
       case .pickle:
         var reader = ByteReader("the pickle", Array(bytes))

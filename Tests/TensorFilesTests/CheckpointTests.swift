@@ -51,6 +51,23 @@ import Testing
     }
   }
 
+  @Test(arguments: [
+    ("null", true), ("{}", true), ("{\"format\":\"mlx\"}", true), ("[]", false),
+    ("{\"a\":1}", false),
+  ])
+  func metadataMayBeNull(metadata: String, isTaken: Bool) throws {
+    let header =
+      "{\"__metadata__\":\(metadata),"
+      + String(decoding: Self.one[8..<(Self.one.count - 8)], as: UTF8.self).dropFirst()
+    let length = (0..<8).map { UInt8(truncatingIfNeeded: header.utf8.count >> (8 * $0)) }
+    let path = try folder.write("m.safetensors", length + Array(header.utf8) + Self.one.suffix(8))
+    if isTaken {
+      #expect(try Checkpoint.open(path).readFloat32("a") == [1, 2])
+    } else {
+      expectError(.malformed, path, mentions: "__metadata__")
+    }
+  }
+
   @Test func prefersTheOneFileOverIndexAndArchives() throws {
     try folder.write("a.npz", "")
     try folder.write("b.npz", "")

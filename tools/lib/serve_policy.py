@@ -124,6 +124,45 @@ def kept_answers():
         assert f'bertq_cache_hits_total{{model="{name}"}} 50.0' in metrics, metrics
 
 
+def times():
+    """What an answer says of how it was made: times in whole milliseconds, and as many characters and tokens as were sent."""
+    with Server("--queue-ms", "0", model=SLOW) as server:
+        texts = ["caf\u00e9 \u65e5\u672c"] + many(30)
+        for hits in (0, len(texts)):
+            begin = time.monotonic()
+            status, headers, _ = server.ask("POST", "/embed", {"inputs": texts})
+            passed = (time.monotonic() - begin) * 1000
+            assert status == 200 and headers["x-bertq-cache"] == f"hits={hits};misses={len(texts) - hits}", headers
+            assert int(headers["x-compute-characters"]) == sum(map(len, texts)), headers
+            tokens = json.loads(server.ask("POST", "/v1/embeddings", {"input": texts})[2])["usage"]["prompt_tokens"]
+            assert int(headers["x-compute-tokens"]) == tokens, (headers, tokens)
+            parts = [int(headers[f"x-{name}-time"]) for name in ("tokenization", "queue", "inference")]
+            total = int(headers["x-total-time"])
+            assert sum(parts) <= total <= passed and headers["x-compute-time"] == headers["x-total-time"], headers
+            assert (parts[2] > 0) == (hits == 0), headers
+        assert "x-total-time" not in server.ask("POST", "/tokenize", {"inputs": texts})[1]
+        # What comes behind a long job waits, and says so.
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            job = pool.submit(server.embed, many(2000, 9000))
+            server.until("bertq_waiting_texts", least=1000)
+            status, headers, _ = server.embed(many(200, 5000), {"x-bertq-priority": "bulk"})
+            assert status == 200 and int(headers["x-queue-time"]) > 0, headers
+            assert job.result()[0] == 200
+        # Half of another is let go with its client.
+        with socket.create_connection(("127.0.0.1", server.port)) as gone:
+            body = json.dumps({"inputs": many(2000, 20_000)}).encode()
+            gone.sendall(b"POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+                         b"content-length: %d\r\n\r\n" % len(body) + body)
+            server.until("bertq_waiting_texts", least=1000)
+        server.until("bertq_cancelled_texts_total", 'reason="closed"', least=1)
+        assert server.value("bertq_cancelled_texts_total", 'reason="deadline_exceeded"') == 0
+        before = server.value("bertq_queue_seconds_count")
+        assert server.embed("a text that waits for nobody")[0] == 200
+        assert server.value("bertq_queue_seconds_count") == before + 1
+        assert server.value("bertq_queue_seconds_count", 'flow="bulk"') >= 2
+        assert server.value("bertq_tokens_total", 'flow="bulk"') > tokens
+
+
 def hostile_clients():
     body = b'{"inputs":"a"}'
     head = b"POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
@@ -218,7 +257,7 @@ def reload_and_end_under_load():
         assert server.process.wait(40) == 0
 
 
-for check in (keys_and_origins, options_of_the_environment, several_models, kept_answers, overload,
+for check in (keys_and_origins, options_of_the_environment, several_models, kept_answers, times, overload,
               hostile_clients, reload_and_end_under_load):
     begin = time.monotonic()
     check()

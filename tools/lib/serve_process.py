@@ -56,6 +56,19 @@ class Server:
     def embed(self, texts, headers=None):
         return self.ask("POST", "/v1/embeddings", {"input": texts, "truncate": True}, headers)
 
+    def value(self, name, label=""):
+        """A metric's value: the sum over the labels that contain what is given."""
+        lines = self.ask("GET", "/metrics")[2].decode().splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines
+                   if line.startswith((name + "{", name + " ")) and label in line)
+
+    def until(self, name, label="", least=1, seconds=20):
+        """Waits until a metric is as large."""
+        end = time.monotonic() + seconds
+        while self.value(name, label) < least:
+            assert time.monotonic() < end, f"{name} stays below {least}"
+            time.sleep(0.01)
+
     def raw(self, data, half_close=False):
         """What comes for bytes as they are."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:

@@ -9,6 +9,9 @@ final class Call<Answer: Sendable>: @unchecked Sendable {
   private var isCancelled = false
   /// The texts that wait, or are computed, for this call.
   var jobs: [TextJob] = []
+  /// What counts how long they waited.
+  private var tally: AnswerTally?
+  private var submission = 0.0
   private let signal = LaneSignal()
   private var continuation: CheckedContinuation<[Result<Answer, BertError>], Never>?
 
@@ -22,6 +25,18 @@ final class Call<Answer: Sendable>: @unchecked Sendable {
   /// All answers; those of texts that were not answered say that the call was cancelled.
   var results: [Result<Answer, BertError>] {
     answers.map { $0 ?? .failure(BertError(.cancelled, "the task was cancelled")) }
+  }
+
+  /// Notes that the call's texts begin to wait.
+  func submitted(at now: Double, _ tally: AnswerTally?) {
+    submission = now
+    self.tally = tally
+  }
+
+  /// Notes that a text is computed from now on.
+  func begin(now: Double) {
+    tally?.noteBegun(afterSeconds: now - submission)
+    tally = nil
   }
 
   /// Takes an answer; the last one wakes whoever waits.

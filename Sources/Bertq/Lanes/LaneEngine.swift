@@ -8,8 +8,8 @@ import SystemLibrary
 /// Any thread may submit and cancel. Threads hold the engine's state but no model, so that a model that
 /// nobody holds any more ends them.
 ///
-/// Safety: `policy`, `waiting`, `cache`, `curve` and `isEnding` are used under the lock; `threads` by
-/// whoever makes and ends the engine.
+/// Safety: `gangs` and `work` guard themselves, `threads` belongs to whoever makes and ends the engine, and
+/// all other variables are used under the lock.
 final class LaneEngine: @unchecked Sendable {
   /// The process it works in: a forked child has none of its threads.
   let generation = ForkGeneration.current
@@ -22,6 +22,8 @@ final class LaneEngine: @unchecked Sendable {
   private var waiting: [Question: TextJob] = [:]
   private var cache: AnswerCache
   private var curve: CostCurve
+  private var cancelledTexts = 0
+  private var lateTexts = 0
   private var isEnding = false
   private var threads: [ThreadIdentity] = []
   private let beginning = ContinuousClock.now
@@ -81,14 +83,19 @@ final class LaneEngine: @unchecked Sendable {
   private func next() -> LanePolicy<TextJob>.Work? {
     lock.locked {
       while !isEnding {
-        let found = policy.next(now: now)
+        let begin = now
+        let found = policy.next(now: begin)
         for job in policy.takeLate() {
           forget(job)
           job.fail(BertError(.deadline, "the text was still waiting when its deadline passed"))
           job.deliver(&cache)
+          lateTexts += 1
         }
         if let found {
-          for job in found.jobs { forget(job) }
+          for job in found.jobs {
+            forget(job)
+            job.begin(now: begin)
+          }
           return found
         }
         work.wait(lock)
@@ -146,14 +153,16 @@ extension LaneEngine {
         for item in questions { call.deliver(.failure(error), at: item.index) }
         return
       }
+      call.submitted(at: now, request.tally)
+      request.tally?.note(flow)
       var jobs: [AnswerJob<Reader>] = []
       for ((index, question), cost) in zip(questions, costs) {
         if let answer = cache.find(question) as? Reader.Answer {
           call.deliver(.success(answer), at: index)
-          request.tally?.noteKept()
+          request.tally?.noteKept(tokens: question.ids.count)
           continue
         }
-        request.tally?.noteComputed()
+        request.tally?.noteComputed(tokens: question.ids.count)
         // Whoever has a deadline of its own shares no computation that another's may end.
         let shared = deadline == nil ? waiting[question] as? AnswerJob<Reader> : nil
         let job = shared ?? AnswerJob(question, cost: cost, reader: reader)
@@ -181,6 +190,8 @@ extension LaneEngine {
       load.interactiveSeconds = policy.waitingCost(.interactive)
       load.bulkSeconds = policy.waitingCost(.bulk)
       load.busyThreads = policy.settings.lanes - policy.idle
+      load.cancelledTexts = cancelledTexts
+      load.lateTexts = lateTexts
       load.cacheBytes = cache.bytes
       load.cacheHits = cache.counts.hits
       load.cacheMisses = cache.counts.misses
@@ -202,7 +213,7 @@ extension LaneEngine {
     lock.locked {
       for job in call.jobs where job.leave(call) {
         guard let ticket = job.ticket else { continue }
-        policy.cancel(ticket)
+        if policy.cancel(ticket) { cancelledTexts += 1 }
         forget(job)
       }
       call.cancel()

@@ -20,6 +20,8 @@ class TextJob: @unchecked Sendable {
   var wanted: WantedRows { .all }
   /// The head that is asked; nil for none.
   var head: HeadUse? { nil }
+  /// Tells everybody who waits that the job is begun.
+  func begin(now: Double) {}
   /// Reads the answer from the states; without the lock.
   func read(_ text: TextStates) {}
   /// Notes that there is none.
@@ -51,6 +53,10 @@ final class AnswerJob<Reader: AnswerReader>: TextJob, @unchecked Sendable {
 
   override var wanted: WantedRows { question.rows ?? reader.wanted(question.ids) }
   override var head: HeadUse? { reader.head }
+
+  override func begin(now: Double) {
+    for waiter in waiters { waiter.call.begin(now: now) }
+  }
 
   override func read(_ text: TextStates) {
     outcome = Result { () throws(BertError) in try reader.answer(text) }

@@ -96,6 +96,18 @@ package struct TaskOptions: ParsableArguments {
     }
   }
 
+  /// The task that is asked: the one that is named, else what the file is for, unless the options given belong
+  /// to another that it answers too.
+  package func task(named: AnswerTask?, of served: ServedModel) -> AnswerTask {
+    let own = AnswerTask(served.description.task)
+    let wanted = given.filter(\.isGiven).map(\.tasks)
+    if named != nil || wanted.allSatisfy({ $0.contains(own) }) { return named ?? own }
+    let fitting = AnswerTask.allCases.filter { task in
+      wanted.allSatisfy { $0.contains(task) } && served.answers(task)
+    }
+    return fitting.count == 1 ? fitting[0] : own
+  }
+
   /// Refuses options of other tasks than the one that is asked: they would be passed over.
   ///
   /// - Parameter isTable: whether records have members: JSON objects, or rows of a table.

@@ -71,7 +71,7 @@ package struct Responder: HTTPResponder {
         start: start)
       let reply = try await connection.run { () -> Result<Reply, any Error> in
         do {
-          return .success(try await route.answer(call).noting(call.tally))
+          return .success(try await route.answer(call).noting(call))
         } catch {
           return .failure(error)
         }

@@ -5,7 +5,6 @@ import ServeMetrics
 /// What is counted.
 struct Instruments: Sendable {
   private let registry: MetricsRegistry
-  let tokens: Counter
   let texts: Counter
   let textTokens: Recorder
   let cutTexts: Counter
@@ -16,10 +15,16 @@ struct Instruments: Sendable {
     registry.describe("bertq_requests_total", "Requests by route and status.")
     registry.describe("bertq_request_seconds", "From a request's headers to its answer.")
     registry.describe("bertq_compute_seconds", "From the tokens of a request to its results.")
-    registry.describe("bertq_tokens_total", "Tokens of the texts that were answered.")
+    registry.describe(
+      "bertq_queue_seconds", "From the tokens of a request to the begin of its first text, by flow."
+    )
+    registry.describe("bertq_tokens_total", "Tokens of the texts that were answered, by flow.")
     registry.describe("bertq_texts_total", "Texts that were answered.")
     registry.describe("bertq_text_tokens", "Tokens of a text.", buckets: lengths)
     registry.describe("bertq_refused_total", "Requests that were not answered, by reason.")
+    registry.describe(
+      "bertq_cancelled_texts_total",
+      "Texts that were not computed because nobody waited, by reason.")
     registry.describe("bertq_truncated_texts_total", "Texts that were cut, as their clients asked.")
     registry.describe("bertq_waiting_texts", "Texts that wait for a thread.")
     registry.describe(
@@ -36,7 +41,6 @@ struct Instruments: Sendable {
     registry.describe("process_cpu_seconds_total", "Seconds of all cores.")
     registry.describe(
       "process_start_time_seconds", "When the process began, in seconds since 1970.")
-    tokens = Counter(label: "bertq_tokens_total", factory: registry)
     texts = Counter(label: "bertq_texts_total", factory: registry)
     textTokens = Recorder(label: "bertq_text_tokens", factory: registry)
     cutTexts = Counter(label: "bertq_truncated_texts_total", factory: registry)
@@ -59,10 +63,20 @@ struct Instruments: Sendable {
   }
 
   /// Counts texts that were answered.
-  func note(tokens counts: [Int], cutTexts cut: Int, nanoseconds: Int64) {
-    tokens.increment(by: counts.reduce(0, +))
-    texts.increment(by: counts.count)
-    for count in counts { textTokens.record(count) }
+  ///
+  /// - Parameter lengths: the tokens of each, where they were tokenized by the server.
+  func note(
+    texts count: Int, lengths: [Int], cutTexts cut: Int, _ tally: AnswerTally, nanoseconds: Int64
+  ) {
+    let flow = [("flow", tally.isBulk ? "bulk" : "interactive")]
+    Counter(label: "bertq_tokens_total", dimensions: flow, factory: registry)
+      .increment(by: tally.tokens)
+    if let waited = tally.waited {
+      Timer(label: "bertq_queue_seconds", dimensions: flow, factory: registry)
+        .recordNanoseconds(waited.nanoseconds)
+    }
+    texts.increment(by: count)
+    for length in lengths { textTokens.record(length) }
     if cut > 0 { cutTexts.increment(by: cut) }
     Timer(label: "bertq_compute_seconds", factory: registry).recordNanoseconds(nanoseconds)
   }
@@ -86,6 +100,11 @@ struct Instruments: Sendable {
     gauge("bertq_queue_cost_seconds", load.interactiveSeconds, [label, ("flow", "interactive")])
     gauge("bertq_queue_cost_seconds", load.bulkSeconds, [label, ("flow", "bulk")])
     gauge("bertq_lanes_busy", Double(load.busyThreads), [label])
+    total(
+      "bertq_cancelled_texts_total", Double(load.cancelledTexts), [label, ("reason", "closed")])
+    total(
+      "bertq_cancelled_texts_total", Double(load.lateTexts),
+      [label, ("reason", "deadline_exceeded")])
     gauge("bertq_cache_bytes", Double(load.cacheBytes), [label])
     total("bertq_cache_hits_total", Double(load.cacheHits), [label])
     total("bertq_cache_misses_total", Double(load.cacheMisses), [label])

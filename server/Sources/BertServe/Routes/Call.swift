@@ -12,8 +12,7 @@ struct Call: Sendable {
   /// What stood in place of a route's `{}`.
   let parameter: String?
   let start: ContinuousClock.Instant
-  /// Where the answers came from.
-  let tally = AnswerTally()
+  let meter = CallMeter()
 
   func header(_ name: String) -> String? {
     HTTPField.Name(name).flatMap { head.headerFields[$0] }
@@ -24,7 +23,7 @@ struct Call: Sendable {
 
   /// How soon the answer is wanted: as the client says, but never more urgent than its work deserves.
   func requestOptions() throws(ServeError) -> RequestOptions {
-    var options = RequestOptions(tally: tally)
+    var options = RequestOptions(tally: meter.tally)
     options.longestQueue = server.settings.longestQueue
     switch header("x-bertq-priority")?.lowercased() {
     case nil, "interactive": break

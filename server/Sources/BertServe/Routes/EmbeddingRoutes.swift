@@ -57,6 +57,7 @@ enum EmbeddingRoutes {
     }
     let tokens = try await call.tokenize(
       request.promptedTexts, for: served.model, truncates: request.truncates)
+    let begin = ContinuousClock.now
     let results = await served.model.tokensEach(
       tokens.inputs, request: try call.requestOptions())
     var texts: [TokenVectors] = []
@@ -67,6 +68,7 @@ enum EmbeddingRoutes {
         throw ServeError(error, place: request.texts.place(index))
       }
     }
+    call.noteComputed(request.texts, tokens, since: begin)
     var text = AnswerText()
     text.list(texts) { text, item in
       text.list(0..<item.count) { $0.vector(Array(item[$1])) }

@@ -39,6 +39,7 @@ extension Call {
     result.inputs.reserveCapacity(texts.inputs.count)
     var failures: [(index: Int, error: BertError)] = []
     var turns = Turns()
+    let begin = ContinuousClock.now
     for (index, input) in texts.inputs.enumerated() {
       do throws(BertError) {
         let tokens = try model.tokenize(input, truncates: truncates, defaultPrompt: true)
@@ -50,7 +51,21 @@ extension Call {
       try await turns.after(input.text.count)
     }
     if !failures.isEmpty { throw Self.error(failures, texts) }
+    meter.noteTokenized(in: ContinuousClock.now - begin)
     return result
+  }
+
+  /// Notes texts that the model answered.
+  ///
+  /// - Parameter tokens: what they were tokenized to, where that was done here.
+  func noteComputed(
+    _ texts: TextList, _ tokens: TokenizedTexts? = nil, since begin: ContinuousClock.Instant
+  ) {
+    let duration = ContinuousClock.now - begin
+    meter.noteComputed(texts, in: duration)
+    server.instruments.note(
+      texts: texts.inputs.count, lengths: tokens?.counts ?? [], cutTexts: tokens?.cut ?? 0,
+      meter.tally, nanoseconds: duration.nanoseconds)
   }
 
   /// Places that a message names at most.
@@ -99,9 +114,7 @@ extension Call {
       let rescales = request.normalizes ?? model.info.normalizes
       for index in vectors.indices { vectors[index].cut(to: dimensions, rescaling: rescales) }
     }
-    server.instruments.note(
-      tokens: tokens.counts, cutTexts: tokens.cut,
-      nanoseconds: (ContinuousClock.now - begin).nanoseconds)
+    noteComputed(request.texts, tokens, since: begin)
     return Embeddings(
       vectors: vectors, tokens: tokens.tokens, cutTexts: tokens.cut, model: served.name,
       fingerprint: model.fingerprint)
@@ -150,11 +163,11 @@ extension [Float] {
 }
 
 extension Reply {
-  /// The same, saying how many of its texts' answers were kept ones.
-  func noting(_ tally: AnswerTally) -> Reply {
-    let (kept, computed) = (tally.kept, tally.computed)
-    return kept + computed == 0
-      ? self : with("x-bertq-cache", "hits=\(kept);misses=\(computed)")
+  /// The same, saying what it took.
+  func noting(_ call: Call) -> Reply {
+    var copy = self
+    copy.headers += call.meter.headers(total: ContinuousClock.now - call.start)
+    return copy
   }
 
   /// What an answer says of how it was made.
@@ -162,7 +175,6 @@ extension Reply {
     self.init(text)
     headers = [
       ("etag", "\"\(embeddings.fingerprint)\""), ("x-bertq-model", embeddings.model),
-      ("x-compute-type", "cpu"), ("x-compute-tokens", "\(embeddings.tokens)"),
     ]
     if embeddings.cutTexts > 0 { headers.append(("x-bertq-truncated", "\(embeddings.cutTexts)")) }
   }

@@ -32,9 +32,7 @@ extension Call {
     let begin = ContinuousClock.now
     let results = await ask(served.model, tokens.inputs, try requestOptions())
     let answers = try unwrap(results, texts)
-    server.instruments.note(
-      tokens: tokens.counts, cutTexts: tokens.cut,
-      nanoseconds: (ContinuousClock.now - begin).nanoseconds)
+    noteComputed(texts, tokens, since: begin)
     return HeadAnswers(
       answers: answers, served: served, tokens: tokens.tokens, cut: tokens.cut)
   }
@@ -45,8 +43,11 @@ extension Call {
     _ ask: @Sendable (Model, [TextInput], RequestOptions) async -> [Result<Answer, BertError>]
   ) async throws(ServeError) -> HeadAnswers<Answer> {
     let served = try model(name, .head)
+    let begin = ContinuousClock.now
     let results = await ask(served.model, texts.inputs, try requestOptions())
-    return HeadAnswers(answers: try unwrap(results, texts), served: served, tokens: 0, cut: 0)
+    let answers = try unwrap(results, texts)
+    noteComputed(texts, since: begin)
+    return HeadAnswers(answers: answers, served: served, tokens: meter.tally.tokens, cut: 0)
   }
 
   /// All answers, or the first error with its place.

@@ -32,26 +32,10 @@ enum OwnRoutes {
     return found.reply(text)
   }
 
-  private static func texts(_ call: Call) throws(ServeError) -> TextList {
-    var limits = call.server.limits
-    limits.takesIDs = false
-    var texts = try TextList(call.body, "input", limits)
-    let truncates = try call.body.bool("truncate")
-    for index in texts.inputs.indices { texts.inputs[index].truncates = truncates }
-    return texts.cut(try call.body.truncationSide())
-  }
-
-  private static func top(_ call: Call) throws(ServeError) -> Int? {
-    try call.body.integer("top", least: 1)
-  }
-
   @Sendable static func tag(_ call: Call) async throws -> Reply {
-    let names = Aggregation.allCases.map(\.rawValue)
-    let name = try call.body.choice("aggregate", names)
-    let aggregation = name.flatMap(Aggregation.init) ?? .simple
-    let found = try await call.answer(placedIn: try texts(call), of: try call.body.string("model"))
-    {
-      await $0.tagEach($1, aggregation: aggregation, request: $2)
+    let request = try TagRequest(call.body, call.server.limits)
+    let found = try await call.answer(placedIn: request.own.texts, of: request.own.model) {
+      await $0.tagEach($1, aggregation: request.aggregation, request: $2)
     }
     return reply(found, "entities") { text, entities in
       text.list(entities) { text, entity in
@@ -67,15 +51,9 @@ enum OwnRoutes {
   }
 
   @Sendable static func answer(_ call: Call) async throws -> Reply {
-    let questions = try questions(call)
-    var options = AnswerOptions()
-    options.top = try top(call) ?? options.top
-    options.longest = try call.body.integer("longest", least: 1) ?? options.longest
-    options.stride = try call.body.integer("stride", least: 0) ?? options.stride
-    options.allowsNone = try call.body.bool("allows_none") ?? options.allowsNone
-    let chosen = options
-    let found = try await call.answer(placedIn: questions, of: try call.body.string("model")) {
-      await $0.answerEach($1, options: chosen, request: $2)
+    let request = try AnswerRequest(call.body, call.server.limits)
+    let found = try await call.answer(placedIn: request.questions, of: request.model) {
+      await $0.answerEach($1, options: request.options, request: $2)
     }
     return reply(found, "answers") { text, spans in
       text.list(spans) { text, span in
@@ -88,36 +66,10 @@ enum OwnRoutes {
     }
   }
 
-  /// `question` and `context`, or a list of such objects as `input`.
-  private static func questions(_ call: Call) throws(ServeError) -> TextList {
-    guard let value = call.body["input"] else {
-      let question = try call.body.required("question")
-      return TextList(
-        [TextInput(question, pair: try call.body.required("context"))], isSingle: true,
-        key: "context")
-    }
-    guard let list = value.arrayValue, !list.isEmpty else {
-      throw JSONBody.wrong(value, "input", "a list of objects with 'question' and 'context'")
-    }
-    try JSONBody.count(list.count, "input", most: call.server.limits.inputs)
-    var texts = TextList([], key: "input")
-    for (index, item) in list.enumerated() {
-      guard let question = item["question"]?.stringValue, let context = item["context"]?.stringValue
-      else {
-        throw JSONBody.wrong(
-          item, "input[\(index)]", "an object with the strings 'question' and 'context'")
-      }
-      texts.inputs.append(TextInput(question, pair: context))
-    }
-    return texts
-  }
-
   @Sendable static func fillMask(_ call: Call) async throws -> Reply {
-    let top = try top(call) ?? 5
-    let targets = try call.body.strings("targets", most: call.server.limits.inputs)
-    let found = try await call.answer(placedIn: try texts(call), of: try call.body.string("model"))
-    {
-      await $0.fillMaskEach($1, top: top, targets: targets, request: $2)
+    let request = try FillMaskRequest(call.body, call.server.limits)
+    let found = try await call.answer(placedIn: request.own.texts, of: request.own.model) {
+      await $0.fillMaskEach($1, top: request.top, targets: request.targets, request: $2)
     }
     return reply(found, "masks") { text, masks in
       text.list(masks) { text, mask in
@@ -135,15 +87,9 @@ enum OwnRoutes {
   }
 
   @Sendable static func zeroShot(_ call: Call) async throws -> Reply {
-    guard let labels = try call.body.strings("labels", most: 256) else {
-      throw JSONBody.missing("labels")
-    }
-    var options = ZeroShotOptions(labels: labels, multi: try call.body.bool("multi") ?? false)
-    options.hypothesis = try call.body.string("hypothesis") ?? options.hypothesis
-    let chosen = options
-    let found = try await call.answer(placedIn: try texts(call), of: try call.body.string("model"))
-    {
-      await $0.zeroShotEach($1, chosen, request: $2)
+    let request = try ZeroShotRequest(call.body, call.server.limits)
+    let found = try await call.answer(placedIn: request.own.texts, of: request.own.model) {
+      await $0.zeroShotEach($1, request.options, request: $2)
     }
     return reply(found, "labels") { text, answer in
       text.list(answer.labels) { text, label in
