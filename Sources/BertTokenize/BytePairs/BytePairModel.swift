@@ -30,8 +30,9 @@ struct BytePairModel: Sendable {
     fileprivate var queue: [UInt64] = []
     fileprivate var spelled: [UInt8] = []
 
-    /// Makes room for a word. Its n bytes are n - 1 pairs, and each of at most n - 1 merges offers two more: the queue
-    /// holds fewer than 3 n.
+    /// Makes room for a word.
+    ///
+    /// Its n bytes are n - 1 pairs, and each of at most n - 1 merges offers two more: the queue holds fewer than 3 n.
     fileprivate mutating func makeRoom(_ bytes: Int) {
       guard symbols.count < bytes else { return }
       symbols = Array(
