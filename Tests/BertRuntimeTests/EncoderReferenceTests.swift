@@ -29,7 +29,7 @@ struct EncoderReferenceTests {
     configuration(heads: 6, headSize: 32, layers: 1, intermediate: 384),
     configuration(heads: 3, headSize: 11, biasSpan: 5),
     configuration(heads: 2, headSize: 32, intermediate: 70, biasSpan: 60),
-  ]
+  ] + relatives
   static let lengths = [1, 2, 7, 13, 31, 32, 33, 48]
 
   @Test(arguments: shapes.indices)
