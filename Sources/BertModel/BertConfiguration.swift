@@ -119,10 +119,12 @@ package struct BertConfiguration: Equatable, Sendable {
     if let rotarySize, rotarySize < 2 || rotarySize % 2 != 0 || rotarySize > headSize {
       throw BertError(
         .malformed,
-        "\(rotarySize) numbers of a head are turned; expected an even number up to the head size, \(headSize)")
+        "\(rotarySize) numbers of a head are turned; expected an even number up to the head size, "
+          + "\(headSize)")
     }
     if activation == .silu && !gatesFeedForward {
-      throw BertError(.unsupported, "the activation silu is computed in gated feed-forward blocks alone")
+      throw BertError(
+        .unsupported, "the activation silu is computed in gated feed-forward blocks alone")
     }
     if !(layerNormEpsilon >= 0 && layerNormEpsilon < 1) {
       throw BertError(

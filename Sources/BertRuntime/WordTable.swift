@@ -37,7 +37,8 @@ package struct WordTable: @unchecked Sendable {
     scales =
       own.elementType == .int8
       ? try source.require(
-        CanonicalName.int8WordScales, .float32, [c.vocabularySize, Self.blocks(of: c.embeddingWidth)],
+        CanonicalName.int8WordScales, .float32,
+        [c.vocabularySize, Self.blocks(of: c.embeddingWidth)],
         verifying: false)
       : nil
   }

@@ -129,7 +129,9 @@ import Testing
 
   @Test func albertsLayersNameOneLayersTensors() throws {
     var model = try SmallModel()
-    for name in ["word_embeddings.weight", "position_embeddings.weight", "token_type_embeddings.weight"] {
+    for name in [
+      "word_embeddings.weight", "position_embeddings.weight", "token_type_embeddings.weight",
+    ] {
       let place = model.position("embeddings." + name)
       let rows = model.tensors[place].shape[0]
       model.tensors[place] = (
@@ -222,7 +224,9 @@ import Testing
     model.config["num_attention_heads"] = 1
     model.remove("embeddings.token_type_embeddings.weight")
     for part in ["query", "key", "value"] {
-      for end in [".weight", ".bias"] { model.remove("encoder.layer.0.attention.self." + part + end) }
+      for end in [".weight", ".bias"] {
+        model.remove("encoder.layer.0.attention.self." + part + end)
+      }
     }
     model.addLinear("encoder.layer.0.attention.qkv_proj", 12, 4)
     let imported = try ModelImport.read(input: model.write(), idsOnly: true)
@@ -234,7 +238,8 @@ import Testing
     #expect(try imported.readTensor("embeddings.token_type") == [0, 0, 0, 0])
     // 1 and 1 / √400, both through 4 to the power of 2 / 4.
     let (cosines, sines) = (
-      try imported.readTensor("attention.rotary.cos"), try imported.readTensor("attention.rotary.sin")
+      try imported.readTensor("attention.rotary.cos"),
+      try imported.readTensor("attention.rotary.sin")
     )
     #expect(cosines.count == 16 && cosines[0] == 1 && sines[1] == 0)
     for position in 0..<8 {

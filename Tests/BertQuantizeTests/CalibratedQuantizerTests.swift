@@ -19,7 +19,8 @@ struct CalibratedQuantizerTests {
 
   /// A plain model, one with biases on scores, and one whose layers share tensors behind a narrow embedding, with gates
   /// and turned queries.
-  static func kind(_ index: Int, _ hidden: Int = 32, _ intermediate: Int = 48) -> BertConfiguration {
+  static func kind(_ index: Int, _ hidden: Int = 32, _ intermediate: Int = 48) -> BertConfiguration
+  {
     var c = configuration(hidden, intermediate, biasSpan: index == 1 ? 7 : nil)
     if index == 2 {
       c.layerCount = 3

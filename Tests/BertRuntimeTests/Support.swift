@@ -43,7 +43,9 @@ let relatives: [BertConfiguration] = [
     $0.gatesFeedForward = true
     $0.rotarySize = 66
   },
-  relative(configuration(heads: 2, headSize: 11, intermediate: 129, activation: .relu, biasSpan: 47)) {
+  relative(
+    configuration(heads: 2, headSize: 11, intermediate: 129, activation: .relu, biasSpan: 47)
+  ) {
     $0.gatesFeedForward = true
     $0.lacksPositions = true
   },

@@ -206,7 +206,7 @@ extension Family {
       throw BertError(
         .unsupported,
         "model_type is '\(type.prefix(80))'; supported are "
-          + all.map(\.type).joined(separator: ", "))
+          + all.filter { $0.marker == nil }.map(\.type).joined(separator: ", "))
     }
     guard let name = json["architectures"]?.arrayValue?.first?.stringValue else { return bert }
     // The longest prefix: XLMRoberta's classes are not Roberta's, and a class behind which no known word stands
@@ -226,7 +226,7 @@ extension Family {
 extension JSON {
   /// Whether two values say the same: numbers do however they are written.
   fileprivate func means(_ other: JSON) -> Bool {
-    if let number = numberValue, let otherNumber = other.numberValue { return number == otherNumber }
-    return self == other
+    guard let number = numberValue, let same = other.numberValue else { return self == other }
+    return number == same
   }
 }
