@@ -40,7 +40,9 @@ let package = Package(
       ]),
     .target(
       name: "BertImport",
-      dependencies: ["BertErrors", "ByteFiles", "JSONText", "BertModel", "TensorFiles"]),
+      dependencies: [
+        "BertErrors", "SystemLibrary", "ByteFiles", "JSONText", "BertModel", "TensorFiles",
+      ]),
     .target(name: "BertTokenize", dependencies: ["BertErrors", "BertModel"]),
     .target(name: "BertKernels", dependencies: ["BertErrors", "SystemLibrary", "CBertKernels"]),
     .target(
@@ -126,7 +128,9 @@ let package = Package(
       dependencies: ["BertErrors", "SystemLibrary", "JSONText", "TensorFiles", "Fixtures"]),
     .testTarget(
       name: "BertImportTests",
-      dependencies: ["BertErrors", "JSONText", "BertModel", "BertImport", "Fixtures"]),
+      dependencies: [
+        "BertErrors", "SystemLibrary", "JSONText", "BertModel", "BertImport", "Fixtures",
+      ]),
     .testTarget(
       name: "BertTokenizeTests",
       dependencies: [

@@ -10,10 +10,13 @@ package struct KernelDigest: Sendable {
   package let value: UInt64
   /// The same of attention whose scores have biases.
   package let biased: UInt64
+  /// The same of gates and turned queries.
+  package let relatives: UInt64
 
-  /// Whether both are the known ones.
+  /// Whether all are the known ones.
   package var isRight: Bool {
     value == kernel_check_known_digest && biased == kernel_check_known_bias_digest
+      && relatives == kernel_check_known_relatives_digest
   }
 
   /// Runs the cases with each of some sets, a second or so for each; one caller at a time.
@@ -21,21 +24,23 @@ package struct KernelDigest: Sendable {
     sets.map {
       KernelDigest(
         set: $0.name, value: kernel_check_digest($0.table),
-        biased: kernel_check_bias_digest($0.table))
+        biased: kernel_check_bias_digest($0.table),
+        relatives: kernel_check_relatives_digest($0.table))
     }
   }
 
   /// A line for people.
   package var line: String {
     let known = Self.hexadecimal(kernel_check_known_digest)
-    let biases =
-      biased == kernel_check_known_bias_digest
-      ? ""
-      : "; with biases \(Self.hexadecimal(biased)), WRONG, expected "
-        + Self.hexadecimal(kernel_check_known_bias_digest)
+    func other(_ what: String, _ value: UInt64, _ known: UInt64) -> String {
+      value == known
+        ? ""
+        : "; \(what) \(Self.hexadecimal(value)), WRONG, expected \(Self.hexadecimal(known))"
+    }
     let isKnown = value == kernel_check_known_digest
     return "\(set): \(Self.hexadecimal(value)), \(isKnown ? "right" : "WRONG, expected \(known)")"
-      + biases
+      + other("with biases", biased, kernel_check_known_bias_digest)
+      + other("of relatives", relatives, kernel_check_known_relatives_digest)
   }
 
   /// The set, the digest and whether it is right.

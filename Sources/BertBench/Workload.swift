@@ -25,7 +25,8 @@ package struct Workload {
   /// rows.
   func multiplyAdds(_ c: BertConfiguration, _ precision: Precision) -> Int {
     let h = c.hiddenSize
-    let behindAttention = h * (h + 2 * c.intermediateSize)
+    let feedForward = LinearSite.feedForwardUp.outputs(c) + c.intermediateSize
+    let behindAttention = h * (h + feedForward)
     return (0..<tokens.count).reduce(0) { sum, text in
       let length = tokens.range(text).count
       let rows = tokens.wanted[text] == .first ? 1 : length

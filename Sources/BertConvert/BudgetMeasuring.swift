@@ -81,7 +81,7 @@ struct BudgetMeasuring {
   }
 
   private var linearNames: [String] {
-    (0..<file.model.configuration.layerCount).flatMap { layer in
+    (0..<file.model.configuration.storedLayerCount).flatMap { layer in
       LinearSite.allCases.map { CanonicalName.linear(layer, $0) }
     }
   }

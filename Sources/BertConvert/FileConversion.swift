@@ -158,7 +158,7 @@ struct FileConversion {
   private var settings: [BertqSetting] { weights == .float ? [] : record.settings }
 
   private var linears: [LinearName] {
-    (0..<configuration.layerCount).flatMap { layer in
+    (0..<configuration.storedLayerCount).flatMap { layer in
       LinearSite.allCases.map { LinearName(layer, $0) }
     }
   }
@@ -213,7 +213,7 @@ struct FileConversion {
 
   /// The tensors of the int8 path's own word embeddings.
   private var ownWords: [(name: String, type: ElementType, shape: [Int])] {
-    embeddings.tensors(rows: configuration.vocabularySize, width: configuration.hiddenSize)
+    embeddings.tensors(rows: configuration.vocabularySize, width: configuration.embeddingWidth)
   }
 
   private func quantizedTensors(_ linear: LinearName) -> [BertqTensor] {
@@ -233,7 +233,7 @@ extension FileConversion {
   private func writeOwn(
     words rows: UnsafeBufferPointer<Float>, _ writer: BertqWriter
   ) throws(BertError) {
-    let parts = try embeddings.encode(rows, width: configuration.hiddenSize)
+    let parts = try embeddings.encode(rows, width: configuration.embeddingWidth)
     for (tensor, bytes) in zip(ownWords, parts) {
       try withBytes(bytes) { (bytes) throws(BertError) in try writer.append(tensor.name, bytes) }
     }
@@ -256,10 +256,10 @@ extension FileConversion {
       configuration: configuration, batch: calibration.batch, recipe: recipe, kernels: kernels,
       team: team, read: { name throws(BertError) in try copy.read(name, isPackedLater: true) },
       words: { [configuration] ids throws(BertError) in
-        try copy.readRows(CanonicalName.wordEmbeddings, ids, width: configuration.hiddenSize)
+        try copy.readRows(CanonicalName.wordEmbeddings, ids, width: configuration.embeddingWidth)
       },
       packed: { name, bytes throws(BertError) in try copy.write(name, packed: bytes) })
-    for layer in 0..<configuration.layerCount {
+    for layer in 0..<configuration.storedLayerCount {
       let (done, all) = (layer * quantizer.stepsOfLayer, linears.count / 4 * quantizer.stepsOfLayer)
       var results: [(LinearSite, CalibratedQuantizer.Measured)] = []
       try quantizer.quantize(

@@ -25,7 +25,7 @@ struct HeadConversion {
   private static func pays(_ model: ImportedModel) -> Bool {
     let c = model.description.configuration
     return model.heads.contains(.maskedWords)
-      && c.vocabularySize * c.hiddenSize >= fewestWeights
+      && c.vocabularySize * c.embeddingWidth >= fewestWeights
   }
 
   /// The tensors that they have in a file.
@@ -33,7 +33,7 @@ struct HeadConversion {
     guard pays(model) else { return [] }
     let c = model.description.configuration
     return QuantizedLinear.tensors(
-      CanonicalName.maskedDecoder, outputs: c.vocabularySize, inputs: c.hiddenSize
+      CanonicalName.maskedDecoder, outputs: c.vocabularySize, inputs: c.embeddingWidth
     ).map {
       BertqTensor($0.requirement.name, $0.elementType, $0.requirement.layout, $0.requirement.shape)
     }

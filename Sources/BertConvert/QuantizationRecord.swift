@@ -39,7 +39,7 @@ struct QuantizationRecord {
       settings.append(BertqSetting("rotation.\(site.name)", rotation.text))
     }
     fixed = settings
-    layerCount = configuration.layerCount
+    layerCount = configuration.storedLayerCount
     isCalibrated = calibration != nil
     notices = calibration?.notices ?? []
   }

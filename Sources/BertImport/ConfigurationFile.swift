@@ -12,6 +12,10 @@ struct ConfigurationFile {
   let family: Family
   /// Rows of the published position table that no token uses.
   let unusedPositions: Int
+  /// Whether there is a table of token types.
+  let hasTokenTypes: Bool
+  /// The tensors that the configuration makes.
+  let made: MadeTensors
   /// Whether the number of attention heads is not the file's own.
   private(set) var headsAreAskedFor = false
   private(set) var architectures: [String] = []
@@ -49,11 +53,14 @@ struct ConfigurationFile {
       if let heads { headsAreAskedFor = try Self.name(heads, in: &json, of: family) }
       self.json = json
       let normalised = try family.normalised(json)
-      try Self.checkFeatures(normalised)
+      try Self.checkFeatures(normalised, of: family)
       unusedPositions = try family.unusedPositions(normalised)
+      let lacksTypes = family.mayLackTokenTypes && normalised["type_vocab_size"] == 0
+      hasTokenTypes = family.hasTokenTypes && !lacksTypes
       configuration = try Self.readSizes(
-        normalised, unusedPositions: unusedPositions, biasSpan: family.distanceBias?.span)
+        normalised, unusedPositions: unusedPositions, hasTokenTypes: hasTokenTypes, of: family)
       try configuration.validate()
+      made = try MadeTensors(normalised, configuration, of: family)
       try readRest(normalised)
     } catch {
       throw error.inFile(path)
@@ -78,7 +85,7 @@ struct ConfigurationFile {
   }
 
   /// Refuses what would change the arithmetic.
-  private static func checkFeatures(_ json: JSON) throws(BertError) {
+  private static func checkFeatures(_ json: JSON, of family: Family) throws(BertError) {
     func refuse(_ key: String, _ expected: String) -> BertError {
       BertError(
         .unsupported,
@@ -98,13 +105,15 @@ struct ConfigurationFile {
     if let value = json["quantization_config"], !value.isNull {
       throw refuse("quantization_config", "float weights, without it,")
     }
-    if let size = json["embedding_size"], size != json["hidden_size"] {
+    if family.embeddingProjection == .never, let size = json["embedding_size"],
+      size != json["hidden_size"]
+    {
       throw refuse("embedding_size", "the hidden_size")
     }
   }
 
   private static func readSizes(
-    _ json: JSON, unusedPositions: Int, biasSpan: Int?
+    _ json: JSON, unusedPositions: Int, hasTokenTypes: Bool, of family: Family
   ) throws(BertError) -> BertConfiguration {
     var problems: [String] = []
     func size(_ key: String, absent: Int? = nil) -> Int {
@@ -124,25 +133,46 @@ struct ConfigurationFile {
         problems.append("layer_norm_eps is \(value.text().prefix(40)); expected a number")
       }
     }
-    let activation = try readActivation(json)
-    let configuration = BertConfiguration(
+    let activation = try readActivation(json, isGated: family.gatedForm != nil)
+    var configuration = BertConfiguration(
       vocabularySize: size("vocab_size"), hiddenSize: size("hidden_size"),
       layerCount: size("num_hidden_layers"), headCount: size("num_attention_heads"),
       intermediateSize: size("intermediate_size"),
       maximumPositions: size("max_position_embeddings") - unusedPositions,
-      tokenTypeCount: size("type_vocab_size", absent: 2), layerNormEpsilon: Float(epsilon),
-      activation: activation, biasSpan: biasSpan)
+      tokenTypeCount: hasTokenTypes ? size("type_vocab_size", absent: 2) : 1,
+      layerNormEpsilon: Float(epsilon), activation: activation,
+      biasSpan: family.distanceBias?.span)
+    if family.embeddingProjection != .never {
+      let width = size("embedding_size")
+      if family.embeddingProjection == .always || width != configuration.hiddenSize {
+        configuration.embeddingSize = width
+      }
+    }
+    // No table bounds the positions of those that have none.
+    let positions = min(configuration.maximumPositions, BertConfiguration.largestBiasSpan)
+    if family.lacksPositions { configuration.maximumPositions = positions }
+    if family.sharesLayers { configuration.storedLayers = 1 }
+    configuration.gatesFeedForward = family.gatedForm != nil
+    configuration.lacksPositions = family.lacksPositions
+    if family.hasSlopes { configuration.biasSpan = max(1, positions - 1) }
+    if family.rotaryBase != nil, configuration.headCount > 0 {
+      configuration.rotarySize = configuration.headSize
+    }
     if !problems.isEmpty { throw BertError(.malformed, problems.joined(separator: "; ")) }
     return configuration
   }
 
-  private static func readActivation(_ json: JSON) throws(BertError) -> Activation {
+  private static func readActivation(
+    _ json: JSON, isGated: Bool
+  ) throws(BertError) -> Activation {
     guard let value = json["hidden_act"] else { return .gelu }
     switch value.stringValue {
     case "gelu", "gelu_python": return .gelu
     case "gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate":
       return .geluTanh
     case "relu": return .relu
+    case "silu" where isGated, "swish" where isGated, "swiglu" where isGated: return .silu
+    case "geglu" where isGated: return .gelu
     default:
       throw BertError(
         .unsupported,

@@ -37,7 +37,7 @@ package final class ImportedModel: Sendable {
 
   init(
     _ checkpoint: Checkpoint, _ plan: TensorPlan, _ description: ModelDescription,
-    _ tokenizer: TokenizerFiles?, _ modules: SentenceModules?, dropsPooler: Bool,
+    _ tokenizer: TokenizerFiles?, _ modules: SentenceModules?, made: MadeTensors, dropsPooler: Bool,
     report: ImportReport, sources: SettingSources
   ) {
     self.description = description
@@ -58,7 +58,7 @@ package final class ImportedModel: Sendable {
       + (tokens ?? [])
     heads = plan.heads + (tokens == nil ? [] : [.multiVector])
     hasPooler = plan.hasPooler && !dropsPooler
-    let parts = PublishedParts(checkpoint, plan, modules?.denseModules ?? [])
+    let parts = PublishedParts(checkpoint, plan, modules?.denseModules ?? [], made)
     read = { (name) throws(BertError) in try parts.readTensor(name) }
     readInPieces = { (name, body) throws(BertError) in try parts.readRows(name, body) }
   }
@@ -122,19 +122,22 @@ private struct PublishedParts: Sendable {
   private let checkpoint: Checkpoint
   private let dense: [(stem: String, module: DenseModule)]
   private let parts: [String: [PublishedPart]]
-  /// Elements of tensors that no published one stands for.
-  private let zeros: [String: Int]
+  /// Shapes of tensors that no published one stands for.
+  private let unpublished: [String: [Int]]
+  /// What those are that are not zeros.
+  private let made: MadeTensors
 
   init(
     _ checkpoint: Checkpoint, _ plan: TensorPlan,
-    _ dense: [(stem: String, module: DenseModule)]
+    _ dense: [(stem: String, module: DenseModule)], _ made: MadeTensors
   ) {
     self.dense = dense
+    self.made = made
     self.checkpoint = checkpoint
     parts = Dictionary(uniqueKeysWithValues: plan.tensors.map { ($0.requirement.name, $0.parts) })
-    zeros = Dictionary(
+    unpublished = Dictionary(
       uniqueKeysWithValues: plan.tensors.filter { $0.parts.isEmpty }.map {
-        ($0.requirement.name, $0.requirement.shape.reduce(1, *))
+        ($0.requirement.name, $0.requirement.shape)
       })
   }
 
@@ -144,7 +147,9 @@ private struct PublishedParts: Sendable {
       throw BertError(
         .notFound, "the model has no such tensor", file: checkpoint.path, tensor: name)
     }
-    if let count = zeros[name] { return [Float](repeating: 0, count: count) }
+    if let shape = unpublished[name] {
+      return made.values(name, shape) ?? [Float](repeating: 0, count: shape.reduce(1, *))
+    }
     if parts.count == 1 { return try readPart(parts[0]) }
     var values: [Float] = []
     values.reserveCapacity(parts.reduce(0) { $0 + $1.info.elementCount })
@@ -299,7 +304,8 @@ package enum ModelImport {
     onReport(report)
     if let error = ImportProblem.error(plan.problems, file: checkpoint.path) { throw error }
     return ImportedModel(
-      checkpoint, plan, description, tokenizer, modules, dropsPooler: dropsPooler, report: report,
+      checkpoint, plan, description, tokenizer, modules, made: configFile.made,
+      dropsPooler: dropsPooler, report: report,
       sources: SettingSources(
         files: files, configuration: configFile, pooling: modules?.files.first,
         hasTokenizer: tokenizer != nil))
@@ -341,6 +347,7 @@ package enum ModelImport {
   ) -> TensorPlan.Demand {
     var demand = TensorPlan.Demand(configuration: file.configuration, family: file.family)
     demand.unusedPositions = file.unusedPositions
+    demand.hasTokenTypes = file.hasTokenTypes
     demand.needsClassifierDense =
       architecture?.classifiesTexts == true && file.family.classifier != .pooler
     // Where modules make vectors of the hidden states, the class may be that of what the encoder was trained

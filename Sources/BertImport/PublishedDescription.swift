@@ -163,15 +163,3 @@ struct Publication {
     return false
   }
 }
-
-extension OutputActivation {
-  /// The same, behind a linear outside the encoder's layers.
-  fileprivate init(_ activation: Activation) {
-    self =
-      switch activation {
-      case .gelu: .gelu
-      case .geluTanh: .geluTanh
-      case .relu: .relu
-      }
-  }
-}

@@ -27,6 +27,8 @@ struct TensorPlan {
     var family: Family
     /// Rows of the published position table that no token uses.
     var unusedPositions = 0
+    /// Whether there is a table of token types.
+    var hasTokenTypes = true
     /// Whether the class has a linear of its own before the classifier's.
     var needsClassifierDense = false
   }
@@ -65,12 +67,12 @@ struct TensorPlan {
       labels: demand.labels
         ?? (Self.rows(of: "classifier.weight", checkpoint, names, prefix) ?? 2, "the classifier"),
       tokenWidth: Self.rows(of: "linear.weight", checkpoint, names, prefix),
-      unusedPositions: demand.unusedPositions, hasTokenTypes: demand.family.hasTokenTypes,
-      distanceBias: demand.family.distanceBias)
+      unusedPositions: demand.unusedPositions, hasTokenTypes: demand.hasTokenTypes,
+      family: demand.family)
     for entry in checkpoint.ignored { ignore(entry.name, entry.reason, entry.file) }
     sort(checkpoint.tensors, names)
     for part in expected.encoder { take(part) }
-    if !demand.family.hasTokenTypes { found[CanonicalName.tokenTypeEmbeddings] = [] }
+    for name in expected.unpublished { found[name] = [] }
     hasPooler = demand.needsPooler || published.keys.contains { $0.hasPrefix("pooler.") }
     if hasPooler { for part in expected.pooler { take(part) } }
     let decoderIsOwn = try takeHeads(checkpoint)
@@ -126,6 +128,9 @@ struct TensorPlan {
       incomplete.insert(part.canonical)
       let reasons = zip(part.origins, part.shape).map { "\($0) = \($1)" }.joined(separator: ", ")
       problem(match.info, "has shape \(match.info.shape); expected \(shape), because \(reasons)")
+    } else if part.rows != nil && match.isTransposed {
+      incomplete.insert(part.canonical)
+      problem(match.info, "is stored [in, out], of which no rows can be chosen", .unsupported)
     } else if !match.info.type.isFloat {
       incomplete.insert(part.canonical)
       problem(
@@ -208,9 +213,9 @@ struct TensorPlan {
     for (relative, part) in published.sorted(by: { $0.key < $1.key }) {
       let layer = relative.split(separator: ".").dropFirst(2).first.flatMap { Int($0) }
       if relative.hasPrefix("encoder.layer."), let layer,
-        layer >= demand.configuration.layerCount
+        layer >= demand.configuration.storedLayerCount
       {
-        let count = demand.configuration.layerCount
+        let count = demand.configuration.storedLayerCount
         markUnknown(part.info, "belongs to layer \(layer), but num_hidden_layers = \(count)")
       } else {
         markUnknown(part.info)

@@ -8,6 +8,8 @@ package enum Activation: String, Sendable, CaseIterable {
   case geluTanh = "gelu_new"
   /// max(x, 0).
   case relu
+  /// x / (1 + e⁻ˣ), of gated blocks.
+  case silu
 }
 
 /// The sizes and constants of a BERT encoder.
@@ -34,7 +36,26 @@ package struct BertConfiguration: Equatable, Sendable {
   ///
   /// `CanonicalName.attentionBias` is their table.
   package var biasSpan: Int?
+  /// Width of the embedding tables, where a linear makes the hidden size of it; nil where they have that width.
+  package var embeddingSize: Int?
+  /// Layers that have tensors: layer i has those of layer i mod this; nil where each has its own.
+  package var storedLayers: Int?
+  /// Whether half of what goes into the feed-forward block's second linear, after the activation, is multiplied by
+  /// the other half.
+  package var gatesFeedForward = false
+  /// Whether there is no table of positions.
+  package var lacksPositions = false
+  /// How many numbers of each query and key are turned by their token's position; nil without.
+  ///
+  /// `CanonicalName.rotaryCosines` and `rotarySines` are the tables.
+  package var rotarySize: Int?
 
+  /// Width of the embedding tables.
+  package var embeddingWidth: Int { embeddingSize ?? hiddenSize }
+  /// Layers that have tensors.
+  package var storedLayerCount: Int { storedLayers ?? layerCount }
+  /// Rows of the position table: none where there is none.
+  package var positionRows: Int { lacksPositions ? 0 : maximumPositions }
   /// Width of one attention head.
   package var headSize: Int { hiddenSize / headCount }
 
@@ -88,10 +109,22 @@ package struct BertConfiguration: Equatable, Sendable {
     try check("max_position_embeddings", maximumPositions, Self.largestVocabulary)
     try check("type_vocab_size", tokenTypeCount, 256)
     if let biasSpan { try check("the span of biases", biasSpan, Self.largestBiasSpan) }
+    if let embeddingSize { try check("embedding_size", embeddingSize, Self.largestWidth) }
+    if let storedLayers { try check("the number of stored layers", storedLayers, layerCount) }
     if hiddenSize % headCount != 0 {
       throw BertError(
         .malformed,
         "hidden_size \(hiddenSize) is not a multiple of num_attention_heads \(headCount)")
+    }
+    if let rotarySize, rotarySize < 2 || rotarySize % 2 != 0 || rotarySize > headSize {
+      throw BertError(
+        .malformed,
+        "\(rotarySize) numbers of a head are turned; expected an even number up to the head size, "
+          + "\(headSize)")
+    }
+    if activation == .silu && !gatesFeedForward {
+      throw BertError(
+        .unsupported, "the activation silu is computed in gated feed-forward blocks alone")
     }
     if !(layerNormEpsilon >= 0 && layerNormEpsilon < 1) {
       throw BertError(

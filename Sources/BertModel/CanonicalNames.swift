@@ -4,7 +4,7 @@ package enum LinearSite: Int, CaseIterable, Sendable {
   case queryKeyValue
   /// The attention's output projection: `[hidden, hidden]`.
   case attentionOutput
-  /// Into the feed-forward block: `[intermediate, hidden]`.
+  /// Into the feed-forward block: `[intermediate, hidden]`, or twice as many outputs where it is gated.
   case feedForwardUp
   /// Out of the feed-forward block: `[hidden, intermediate]`.
   case feedForwardDown
@@ -24,7 +24,7 @@ package enum LinearSite: Int, CaseIterable, Sendable {
     switch self {
     case .queryKeyValue: 3 * c.hiddenSize
     case .attentionOutput, .feedForwardDown: c.hiddenSize
-    case .feedForwardUp: c.intermediateSize
+    case .feedForwardUp: c.gatesFeedForward ? 2 * c.intermediateSize : c.intermediateSize
     }
   }
 
@@ -61,6 +61,12 @@ package enum CanonicalName {
   /// `[heads, 2 · span + 1]`, float32: what is added in every layer to a head's score of tokens i and j, at
   /// j − i + span, held to the ends.
   package static let attentionBias = "attention.bias"
+  /// The stem of the linear from the embeddings' norm to the hidden states: `.weight` `[hidden, embedding]`, `.bias`.
+  package static let embeddingProjection = "embeddings.projection"
+  /// `[positions, rotary size / 2]`, float32: the cosine of each pair's angle at each position.
+  package static let rotaryCosines = "attention.rotary.cos"
+  /// The sines, likewise.
+  package static let rotarySines = "attention.rotary.sin"
   /// The stem of the pooler's `.weight` `[hidden, hidden]` and `.bias` `[hidden]`.
   package static let pooler = "pooler"
   /// The stem of the layer norm after attention.
@@ -91,27 +97,45 @@ package struct TensorRequirement: Equatable, Sendable {
 }
 
 extension BertConfiguration {
-  /// The tensors of the embedding layer, the biases of scores and both norms of every layer: both paths need them.
+  /// The tensors of the embedding layer, the biases of scores, rotary tables and both norms of every layer: both
+  /// paths need them.
   package var sharedTensors: [TensorRequirement] {
-    var list = [
-      TensorRequirement(CanonicalName.wordEmbeddings, [vocabularySize, hiddenSize]),
-      TensorRequirement(CanonicalName.positionEmbeddings, [maximumPositions, hiddenSize]),
-      TensorRequirement(CanonicalName.tokenTypeEmbeddings, [tokenTypeCount, hiddenSize]),
-    ]
-    if let biasSpan {
-      list.append(
-        TensorRequirement(CanonicalName.attentionBias, [headCount, 2 * biasSpan + 1]))
+    let width = embeddingWidth
+    var list = [TensorRequirement(CanonicalName.wordEmbeddings, [vocabularySize, width])]
+    if !lacksPositions {
+      list.append(TensorRequirement(CanonicalName.positionEmbeddings, [maximumPositions, width]))
     }
-    var norms = [CanonicalName.embeddingNorm]
-    for layer in 0..<layerCount {
+    list.append(TensorRequirement(CanonicalName.tokenTypeEmbeddings, [tokenTypeCount, width]))
+    if embeddingSize != nil {
+      list += TensorRequirement.linear(
+        CanonicalName.embeddingProjection, outputs: hiddenSize, inputs: width)
+    }
+    list += attentionTables
+    list += TensorRequirement.norm(CanonicalName.embeddingNorm, width: width)
+    var norms: [String] = []
+    for layer in 0..<storedLayerCount {
       norms += [CanonicalName.attentionNorm(layer), CanonicalName.feedForwardNorm(layer)]
     }
     return list + norms.flatMap { TensorRequirement.norm($0, width: hiddenSize) }
   }
 
+  /// The tables that attention reads in every layer.
+  package var attentionTables: [TensorRequirement] {
+    var list: [TensorRequirement] = []
+    if let rotarySize {
+      for name in [CanonicalName.rotaryCosines, CanonicalName.rotarySines] {
+        list.append(TensorRequirement(name, [maximumPositions, rotarySize / 2]))
+      }
+    }
+    if let biasSpan {
+      list.append(TensorRequirement(CanonicalName.attentionBias, [headCount, 2 * biasSpan + 1]))
+    }
+    return list
+  }
+
   /// The float32 weights and biases of every layer's linears.
   package var floatLinearTensors: [TensorRequirement] {
-    (0..<layerCount).flatMap { layer in
+    (0..<storedLayerCount).flatMap { layer in
       LinearSite.allCases.flatMap { site in
         TensorRequirement.linear(
           CanonicalName.linear(layer, site), outputs: site.outputs(self), inputs: site.inputs(self))

@@ -34,6 +34,16 @@ package enum OutputActivation: String, Sendable, CaseIterable {
   case sigmoid
   /// x · sigmoid(x).
   case silu
+
+  /// What an encoder has between its linears.
+  package init(_ activation: Activation) {
+    switch activation {
+    case .gelu: self = .gelu
+    case .geluTanh: self = .geluTanh
+    case .relu: self = .relu
+    case .silu: self = .silu
+    }
+  }
 }
 
 /// One step after pooling.

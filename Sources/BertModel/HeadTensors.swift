@@ -28,11 +28,12 @@ extension HeadKind {
 }
 
 extension CanonicalName {
-  /// The stem of the linear before the masked-word decoder: `.weight` `[hidden, hidden]`, `.bias`.
+  /// The stem of the linear before the masked-word decoder: `.weight` `[embedding, hidden]`, `.bias`;
+  /// both are as wide as the word embeddings, to which the decoder may be tied.
   package static let maskedTransform = "head.mlm.transform"
-  /// The stem of the layer norm after that linear: `.weight` and `.bias`, `[hidden]`.
+  /// The stem of the layer norm after that linear: `.weight` and `.bias`, `[embedding]`.
   package static let maskedNorm = "head.mlm.norm"
-  /// The stem of the decoder: `.weight` `[vocabulary, hidden]` only when it is not the word
+  /// The stem of the decoder: `.weight` `[vocabulary, embedding]` only when it is not the word
   /// embeddings, `.bias` `[vocabulary]` always; `.int8.*` where the int8 path uses it so.
   package static let maskedDecoder = "head.mlm.decoder"
   /// The stem of the next-sentence linear: `.weight` `[2, hidden]`, `.bias` `[2]`.
@@ -89,9 +90,10 @@ extension BertConfiguration {
     }
     switch head {
     case .maskedWords:
-      let decoder = linear(CanonicalName.maskedDecoder, vocabularySize)
-      return linear(CanonicalName.maskedTransform, hiddenSize)
-        + TensorRequirement.norm(CanonicalName.maskedNorm, width: hiddenSize)
+      let decoder = TensorRequirement.linear(
+        CanonicalName.maskedDecoder, outputs: vocabularySize, inputs: embeddingWidth)
+      return linear(CanonicalName.maskedTransform, embeddingWidth)
+        + TensorRequirement.norm(CanonicalName.maskedNorm, width: embeddingWidth)
         + (tiesDecoder ? Array(decoder.dropFirst()) : decoder)
     case .nextSentence: return linear(CanonicalName.nextSentence, 2)
     case .classifier: return linear(CanonicalName.classifier, labels)

@@ -26,6 +26,16 @@ package enum ModelFeature: String, CaseIterable, Sendable {
   case unpooledPrompt = "embedding.unpooled-prompt"
   /// Biases on attention's scores by the distance of two tokens.
   case distanceBias = "attention.distance-bias"
+  /// A linear between the embeddings' norm and the first layer.
+  case embeddingProjection = "embeddings.projection"
+  /// No table of positions.
+  case noPositions = "embeddings.no-positions"
+  /// Several layers with the same tensors.
+  case sharedLayers = "layers.shared"
+  /// Feed-forward blocks of which one half multiplies the other.
+  case gatedFeedForward = "feed-forward.gated"
+  /// Queries and keys turned by their positions.
+  case rotary = "attention.rotary"
   /// Word embeddings in binary16.
   case float16Words = "embeddings.f16"
   /// Word embeddings in int8.
@@ -62,6 +72,11 @@ extension ModelDescription {
       uses(.keptControls, tokenizer.wordPiece?.cleansText == false)
     }
     uses(.distanceBias, configuration.biasSpan != nil)
+    uses(.embeddingProjection, configuration.embeddingSize != nil)
+    uses(.noPositions, configuration.lacksPositions)
+    uses(.sharedLayers, configuration.storedLayers != nil)
+    uses(.gatedFeedForward, configuration.gatesFeedForward)
+    uses(.rotary, configuration.rotarySize != nil)
     let plain: [Pooling] = [.mean, .cls, .pooler]
     uses(.poolings, embedding.poolings.count != 1 || !plain.contains(embedding.poolings[0]))
     uses(.modules, embedding.modules != [] && embedding.modules != [.normalize])

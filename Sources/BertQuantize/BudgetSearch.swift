@@ -39,7 +39,7 @@ package struct BudgetSearch {
   }
 
   private var linears: [LinearName] {
-    (0..<configuration.layerCount).flatMap { layer in
+    (0..<configuration.storedLayerCount).flatMap { layer in
       LinearSite.allCases.map { LinearName(layer, $0) }
     }
   }

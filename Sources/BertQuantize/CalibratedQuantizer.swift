@@ -8,7 +8,7 @@ import BertRuntime
 ///     let quantizer = try CalibratedQuantizer(
 ///       configuration: c, batch: texts, recipe: .standard, kernels: kernels, team: team, read: read,
 ///       words: words)
-///     for layer in 0..<c.layerCount {
+///     for layer in 0..<c.storedLayerCount {
 ///       try quantizer.quantize(layer: layer) { site, linear, measured in ... }
 ///     }
 ///
@@ -47,7 +47,8 @@ package final class CalibratedQuantizer {
   private let workspace: AlignedBuffer
   private let product: FloatProduct
   private let inputs: LayerInputs
-  private let bias: [Float]?
+  /// The tables that attention reads in every layer.
+  private let tables: [String: [Float]]
   private var kernels: KernelSet { quantizer.kernels }
   private var team: ThreadTeam { quantizer.team }
 
@@ -55,8 +56,9 @@ package final class CalibratedQuantizer {
   ///
   /// - Parameters:
   ///   - batch: the calibration texts; at least one.
-  ///   - read: gives the model's canonical tensors; called layer by layer, once for each tensor.
-  ///   - words: gives rows of the word embeddings; called once.
+  ///   - read: gives the model's canonical tensors; called layer by layer, and once for each tensor unless layers
+  ///     share theirs.
+  ///   - words: gives rows of the word embeddings; called once, likewise.
   ///   - packed: is given each linear's weight in panels of float32, before it is quantised.
   /// - Throws: `usage` without texts, `malformed` when embeddings are not finite, `system` when
   ///   there is no memory, and what `read` throws.
@@ -79,12 +81,14 @@ package final class CalibratedQuantizer {
     let longest = (0..<batch.count).map { batch.range($0).count }.max() ?? 1
     let rows = min(batch.tokenCount, max(Self.tokensOfPass, longest))
     let widest = max(configuration.hiddenSize, configuration.intermediateSize)
+    var tables: [String: [Float]] = [:]
+    for table in configuration.attentionTables { tables[table.name] = try read(table.name) }
+    self.tables = tables
     scratch = try InputStatistics.Scratch(rows: rows, inputs: widest)
     let side = roundUp(widest, to: FloatProduct.panel)
     workspace = try AlignedBuffer(quantizing: side * side)
     product = try FloatProduct(kernels: kernels, columns: widest)
     inputs = try LayerInputs(configuration, rows: rows)
-    bias = try configuration.biasSpan == nil ? nil : read(CanonicalName.attentionBias)
     try embed()
   }
 
@@ -93,17 +97,23 @@ package final class CalibratedQuantizer {
 
   private func embed() throws(BertError) {
     let ids = runner.batch.distinctIDs
+    func pair(_ stem: String) throws(BertError) -> (weight: [Float], bias: [Float]) {
+      (try read(stem + FloatPart.weight), try read(stem + FloatPart.bias))
+    }
+    let norm = try pair(CanonicalName.embeddingNorm)
     try runner.embed(
       LayerRunner.Embeddings(
         ids: ids, word: try words(ids),
-        position: try read(CanonicalName.positionEmbeddings),
-        type: try read(CanonicalName.tokenTypeEmbeddings),
-        weight: try read(CanonicalName.embeddingNorm + ".weight"),
-        bias: try read(CanonicalName.embeddingNorm + ".bias")))
+        position: try configuration.lacksPositions ? [] : read(CanonicalName.positionEmbeddings),
+        type: try read(CanonicalName.tokenTypeEmbeddings), weight: norm.weight, bias: norm.bias,
+        projection: try configuration.embeddingSize == nil
+          ? nil : pair(CanonicalName.embeddingProjection)))
     try checkStates("after the embeddings")
   }
 
-  /// Runs the texts through the next layer and quantises its linears; call it for each in turn.
+  /// Runs the texts through the next layer and quantises its linears; call it for each stored layer in turn.
+  ///
+  /// Where layers share tensors, the texts run through all of them, and what goes into any that has this one's counts.
   ///
   /// - Parameters:
   ///   - progress: called with the steps done of `stepsOfLayer`.
@@ -115,19 +125,11 @@ package final class CalibratedQuantizer {
     _ body: (LinearSite, QuantizedLinear, Measured) throws(BertError) -> Void
   ) throws(BertError) {
     let c = configuration
-    let store = try LayerRunner.oneLayer(of: c, bias: bias)
-    try addNorms(layer, to: store)
+    let sharesLayers = c.storedLayerCount < c.layerCount
+    // The states are those behind the last layer.
+    if sharesLayers && layer > 0 { try embed() }
     var weights: [LinearWeights] = []
-    for site in LinearSite.allCases {
-      let name = CanonicalName.linear(layer, site)
-      let linear = try LinearWeights(
-        name, weight: try read(name + ".weight"), bias: try read(name + ".bias"),
-        outputs: site.outputs(c), inputs: site.inputs(c))
-      let place = CanonicalName.linear(0, site)
-      try add(linear, to: store, named: place)
-      if let view = store.find(place + ".weight") { try packed(name + ".weight", view.bytes) }
-      weights.append(linear)
-    }
+    let store = try self.store(layer) { weights.append($0) }
     let statistics = try LinearSite.allCases.map { (site) throws(BertError) in
       try InputStatistics(inputs: site.inputs(c))
     }
@@ -135,9 +137,18 @@ package final class CalibratedQuantizer {
       try LinearSample(
         inputs: site.inputs(c), capacity: min(runner.batch.tokenCount, LinearSample.mostRows))
     }
-    try watch(store, statistics, samples, progress)
-    try checkStates("after layer \(layer)")
     let total = runner.batch.tokenCount
+    for index in sharesLayers ? 0..<c.layerCount : layer..<layer + 1 {
+      let stored = index % c.storedLayerCount
+      if stored == layer {
+        try watch(store, statistics, samples) {
+          progress(sharesLayers ? (index * total + $0) / c.layerCount : $0)
+        }
+      } else {
+        try runner.run(self.store(stored), observer: nil) { _ in }
+      }
+      try checkStates("after layer \(index)")
+    }
     for site in LinearSite.allCases {
       let outcome = try quantizer.quantize(
         weights[site.rawValue], site: site, statistics: statistics[site.rawValue],
@@ -149,6 +160,26 @@ package final class CalibratedQuantizer {
       try body(site, outcome.linear, measured)
       progress(total + total * (site.rawValue + 1) / LinearSite.allCases.count)
     }
+  }
+
+  /// A stored layer's tensors, as those of the only layer.
+  private func store(
+    _ layer: Int, _ take: (LinearWeights) -> Void = { _ in }
+  ) throws(BertError) -> TensorStore {
+    let c = configuration
+    let store = try LayerRunner.oneLayer(of: c, tables: tables)
+    try addNorms(layer, to: store)
+    for site in LinearSite.allCases {
+      let name = CanonicalName.linear(layer, site)
+      let linear = try LinearWeights(
+        name, weight: try read(name + ".weight"), bias: try read(name + ".bias"),
+        outputs: site.outputs(c), inputs: site.inputs(c))
+      let place = CanonicalName.linear(0, site)
+      try add(linear, to: store, named: place)
+      if let view = store.find(place + ".weight") { try packed(name + ".weight", view.bytes) }
+      take(linear)
+    }
+    return store
   }
 
   private func addNorms(_ layer: Int, to store: TensorStore) throws(BertError) {

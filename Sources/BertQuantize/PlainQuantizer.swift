@@ -38,7 +38,7 @@ package struct PlainQuantizer {
     let name = isTied ? CanonicalName.wordEmbeddings : stem + FloatPart.weight
     let weights = try LinearWeights(
       stem, weight: try read(name), bias: try read(stem + FloatPart.bias),
-      outputs: configuration.vocabularySize, inputs: configuration.hiddenSize)
+      outputs: configuration.vocabularySize, inputs: configuration.embeddingWidth)
     // As for every linear behind a norm; the site decides nothing but the rotation.
     return try quantizer.quantize(
       weights, site: .feedForwardUp, energies: try energies(behind: CanonicalName.maskedNorm))
@@ -46,14 +46,22 @@ package struct PlainQuantizer {
 
   /// Each input's mean square as far as the weights tell; nil where no norm comes before the linear.
   ///
-  /// A layer norm's outputs have its weight as their deviation and its bias as their mean.
+  /// A layer norm's outputs have its weight as their deviation and its bias as their mean. Of layers that share tensors,
+  /// all but the first come behind another's norm.
   private func inputEnergies(_ linear: LinearName) throws(BertError) -> [Double]? {
     let norm: String
     switch linear.site {
     case .queryKeyValue:
-      norm =
-        linear.layer == 0
-        ? CanonicalName.embeddingNorm : CanonicalName.feedForwardNorm(linear.layer - 1)
+      let c = configuration
+      if linear.layer > 0 {
+        norm = CanonicalName.feedForwardNorm(linear.layer - 1)
+      } else if c.storedLayerCount < c.layerCount {
+        norm = CanonicalName.feedForwardNorm(c.storedLayerCount - 1)
+      } else if c.embeddingSize == nil {
+        norm = CanonicalName.embeddingNorm
+      } else {
+        return nil
+      }
     case .feedForwardUp: norm = CanonicalName.attentionNorm(linear.layer)
     case .attentionOutput, .feedForwardDown: return nil
     }

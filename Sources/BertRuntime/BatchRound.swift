@@ -84,6 +84,7 @@ struct BatchPlan {
     // Queries, keys and values of all tokens; attention and what follows of those that count.
     let all = Double(c.layerCount * tokens) * Double(3 * c.hiddenSize)
     let rows = Double((c.layerCount - 1) * tokens + wanted)
-    return all + rows * Double(c.hiddenSize + 2 * c.intermediateSize + 2 * tokens)
+    let feedForward = LinearSite.feedForwardUp.outputs(c) + c.intermediateSize
+    return all + rows * Double(c.hiddenSize + feedForward + 2 * tokens)
   }
 }

@@ -56,17 +56,25 @@ final class EncoderWeights: @unchecked Sendable {
   let source: any WeightSource
   let configuration: BertConfiguration
   let word: WordTable
+  /// `[positions, embedding]`, or a row of zeros where the model has no positions.
   let position: UnsafePointer<Float>
   let type: UnsafePointer<Float>
   let embeddingNorm: NormWeights
+  /// From the embeddings' width to the hidden states'; nil where they are the same.
+  let projection: LinearStep?
+  /// Cosines and sines of each position's angles; nil where nothing is turned.
+  let rotary: (cosines: UnsafePointer<Float>, sines: UnsafePointer<Float>)?
   /// Biases on scores by distance, head after head; nil when there are none.
   let bias: UnsafePointer<Float>?
   let layers: [LayerWeights]
   /// How every layer's heads are computed together.
   let heads: HeadGroups
   let precision: Precision
+  /// Keeps the zeros of a model without positions.
+  private let noPositions: AlignedBuffer?
 
-  /// Takes the weights of every place that `quantizes` names in int8, where the source has them.
+  /// Takes the weights of every place that `quantizes` names in int8, where the source has them; of layers that share
+  /// tensors it is asked by the number under which they are stored.
   init(
     source: any WeightSource, precision: Precision,
     quantizes: (Int, QuantizedSite) -> Bool = { _, _ in true }
@@ -76,22 +84,37 @@ final class EncoderWeights: @unchecked Sendable {
     self.precision = precision
     configuration = c
     heads = HeadGroups(c)
-    func norm(_ name: String) throws(BertError) -> NormWeights {
-      NormWeights(
-        weight: try source.require(name + ".weight", .float32, [c.hiddenSize]).floats,
-        bias: try source.require(name + ".bias", .float32, [c.hiddenSize]).floats)
+    func floats(_ name: String, _ shape: [Int]) throws(BertError) -> UnsafePointer<Float> {
+      try source.require(name, .float32, shape).floats
     }
+    func norm(_ name: String, _ width: Int) throws(BertError) -> NormWeights {
+      NormWeights(
+        weight: try floats(name + ".weight", [width]), bias: try floats(name + ".bias", [width]))
+    }
+    let width = c.embeddingWidth
     // Rows of the word table are verified when they are first looked up.
     word = try WordTable(source, precision)
-    position = try source.require(
-      CanonicalName.positionEmbeddings, .float32, [c.maximumPositions, c.hiddenSize]
-    ).floats
-    type = try source.require(
-      CanonicalName.tokenTypeEmbeddings, .float32, [c.tokenTypeCount, c.hiddenSize]
-    ).floats
-    embeddingNorm = try norm(CanonicalName.embeddingNorm)
+    if c.lacksPositions {
+      let zeros = try AlignedBuffer(checkedFloats: width, for: "a row of zeros")
+      (position, noPositions) = (UnsafePointer(zeros.floats), zeros)
+    } else {
+      position = try floats(CanonicalName.positionEmbeddings, [c.maximumPositions, width])
+      noPositions = nil
+    }
+    type = try floats(CanonicalName.tokenTypeEmbeddings, [c.tokenTypeCount, width])
+    embeddingNorm = try norm(CanonicalName.embeddingNorm, width)
+    projection = try c.embeddingSize.map { (inputs) throws(BertError) in
+      try LinearStep.loadFloat(
+        CanonicalName.embeddingProjection, outputs: c.hiddenSize, inputs: inputs, from: source)
+    }
+    rotary = try c.rotarySize.map { (size) throws(BertError) in
+      let shape = [c.maximumPositions, size / 2]
+      return (
+        try floats(CanonicalName.rotaryCosines, shape), try floats(CanonicalName.rotarySines, shape)
+      )
+    }
     bias = try c.biasSpan.map { (span) throws(BertError) in
-      try source.require(CanonicalName.attentionBias, .float32, [c.headCount, 2 * span + 1]).floats
+      try floats(CanonicalName.attentionBias, [c.headCount, 2 * span + 1])
     }
     // A file that is whole, but for the other path only.
     if precision == .float32, !Self.holds(.some, ".weight", source),
@@ -101,7 +124,8 @@ final class EncoderWeights: @unchecked Sendable {
     }
     var layers: [LayerWeights] = []
     var quantized = 0
-    for layer in 0..<c.layerCount {
+    for index in 0..<c.layerCount {
+      let layer = index % c.storedLayerCount
       var steps: [LinearStep] = []
       for site in LinearSite.allCases {
         let name = CanonicalName.linear(layer, site)
@@ -119,8 +143,8 @@ final class EncoderWeights: @unchecked Sendable {
         LayerWeights(
           linears: steps,
           hasInt8Attention: precision == .int8 && quantizes(layer, .attention),
-          attentionNorm: try norm(CanonicalName.attentionNorm(layer)),
-          feedForwardNorm: try norm(CanonicalName.feedForwardNorm(layer))))
+          attentionNorm: try norm(CanonicalName.attentionNorm(layer), c.hiddenSize),
+          feedForwardNorm: try norm(CanonicalName.feedForwardNorm(layer), c.hiddenSize)))
     }
     if precision == .int8 && quantized == 0 && !Self.holds(.some, QuantizedPart.weight, source) {
       throw Self.absent("int8")
@@ -142,7 +166,7 @@ final class EncoderWeights: @unchecked Sendable {
     _ quantity: Quantity, _ part: String, _ source: any WeightSource
   ) -> Bool {
     var found = 0
-    let count = source.model.configuration.layerCount
+    let count = source.model.configuration.storedLayerCount
     for layer in 0..<count {
       for site in LinearSite.allCases
       where source.find(CanonicalName.linear(layer, site) + part) != nil { found += 1 }

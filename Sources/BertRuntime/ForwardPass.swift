@@ -48,7 +48,7 @@ struct ForwardPass {
 
   /// Where each text starts within the pass, and behind the last where it ends.
   let starts: [Int]
-  /// Each token's place in its text.
+  /// Each token's row of the position table: its place in its text, or 0 where there is no such table.
   let positions: [Int32]
   /// Texts of the pass whose heads are computed together: as many as fit a worker's scratch.
   let runs: [Range<Int>]
@@ -72,7 +72,10 @@ struct ForwardPass {
     let texts = input.texts
     let tokens = input.tokens
     starts = (texts.lowerBound...texts.upperBound).map { batch.starts[$0] - tokens.lowerBound }
-    positions = texts.flatMap { 0..<Int32(batch.range($0).count) }
+    positions =
+      weights.configuration.lacksPositions
+      ? [Int32](repeating: 0, count: tokens.count)
+      : texts.flatMap { 0..<Int32(batch.range($0).count) }
     runs = batch.runs(of: texts, tokens: space.headTokens).map {
       ($0.lowerBound - texts.lowerBound)..<($0.upperBound - texts.lowerBound)
     }

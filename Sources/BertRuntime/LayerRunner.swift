@@ -47,22 +47,25 @@ package final class LayerRunner {
   package struct Embeddings {
     /// The tokens whose word embeddings are here, in ascending order.
     package var ids: [Int32]
-    /// `[ids, hidden]`.
+    /// `[ids, embedding]`.
     package var word: [Float]
-    /// `[positions, hidden]`.
+    /// `[positions, embedding]`; empty where the model has none.
     package var position: [Float]
-    /// `[token types, hidden]`.
+    /// `[token types, embedding]`.
     package var type: [Float]
-    /// `[hidden]`.
+    /// `[embedding]`.
     package var weight: [Float]
-    /// `[hidden]`.
+    /// `[embedding]`.
     package var bias: [Float]
+    /// The linear to the hidden size, `[hidden, embedding]` and `[hidden]`; nil where there is none.
+    package var projection: (weight: [Float], bias: [Float])?
 
     /// Gathers the tables.
     package init(
       ids: [Int32], word: [Float], position: [Float], type: [Float], weight: [Float],
-      bias: [Float]
+      bias: [Float], projection: (weight: [Float], bias: [Float])? = nil
     ) {
+      self.projection = projection
       self.ids = ids
       self.word = word
       self.position = position
@@ -77,41 +80,66 @@ package final class LayerRunner {
   /// - Throws: `malformed` when a table has the wrong size for the configuration.
   package func embed(_ tables: Embeddings) throws(BertError) {
     let c = configuration
-    let width = c.hiddenSize
+    let width = c.embeddingWidth
     let sizes = [
-      (tables.word.count, tables.ids.count), (tables.position.count, c.maximumPositions),
+      (tables.word.count, tables.ids.count), (tables.position.count, c.positionRows),
       (tables.type.count, c.tokenTypeCount), (tables.weight.count, 1), (tables.bias.count, 1),
+      (tables.projection?.weight.count ?? 0, c.embeddingSize == nil ? 0 : c.hiddenSize),
     ]
     for (found, rows) in sizes where found != rows * width {
       throw BertError(.malformed, "an embedding table has \(found) values, not \(rows * width)")
     }
+    guard let projection = tables.projection else {
+      return try embed(tables, into: states.floats, stride)
+    }
+    let narrow = roundUp(width, to: BK_PANEL)
+    let rows = try AlignedBuffer(
+      checkedFloats: batch.tokenCount * narrow, for: "the embeddings of the calibration texts",
+      advice: "calibrate with fewer texts")
+    try embed(tables, into: rows.floats, narrow)
+    let panels = try AlignedBuffer(
+      checkedFloats: roundUp(c.hiddenSize, to: BK_PANEL) * width,
+      for: "the linear behind the embeddings", advice: "calibrate with fewer texts")
+    bk_pack_f32(projection.weight, c.hiddenSize, width, panels.floats)
+    projection.bias.withUnsafeBufferPointer { bias in
+      var linear = bk_linear_f32(
+        outputs: c.hiddenSize, depth: width, weights: UnsafePointer(panels.floats),
+        bias: bias.baseAddress)
+      var all = bk_panels(columns: 0..<c.hiddenSize)
+      var output = bk_output(states.floats, stride: stride)
+      kernels.calls.linear_f32(
+        &linear, rows.floats, narrow, batch.tokenCount, &all, 1, &output)
+    }
+  }
+
+  /// Rows of embeddings and their norm.
+  private func embed(
+    _ tables: Embeddings, into out: UnsafeMutablePointer<Float>, _ stride: Int
+  ) throws(BertError) {
+    let c = configuration
     let rows = try batch.places(of: tables.ids)
+    let positions =
+      c.lacksPositions ? [Float](repeating: 0, count: c.embeddingWidth) : tables.position
+    let places =
+      c.lacksPositions
+      ? [Int32](repeating: 0, count: batch.tokenCount)
+      : (0..<batch.count).flatMap { 0..<Int32(batch.range($0).count) }
     tables.word.withUnsafeBufferPointer { word in
-      tables.position.withUnsafeBufferPointer { position in
+      positions.withUnsafeBufferPointer { position in
         tables.type.withUnsafeBufferPointer { type in
-          guard let word = word.baseAddress, let position = position.baseAddress,
-            let type = type.baseAddress
-          else { return }
-          addRows(rows, word, position, type)
+          var embedding = bk_embedding(
+            width: c.embeddingWidth, word: word.baseAddress, position: position.baseAddress,
+            type: type.baseAddress)
+          batch.withTokens { _, types in
+            kernels.calls.embed_rows(
+              &embedding, rows, places, types, batch.tokenCount, out, stride)
+          }
         }
       }
     }
     kernels.calls.norm_rows(
-      states.floats, stride, batch.tokenCount, width, tables.weight, tables.bias,
-      c.layerNormEpsilon, states.floats, stride)
-  }
-
-  private func addRows(
-    _ rows: [Int32], _ word: UnsafePointer<Float>, _ position: UnsafePointer<Float>,
-    _ type: UnsafePointer<Float>
-  ) {
-    var embedding = bk_embedding(
-      width: configuration.hiddenSize, word: word, position: position, type: type)
-    let places = (0..<batch.count).flatMap { 0..<Int32(batch.range($0).count) }
-    batch.withTokens { _, types in
-      kernels.calls.embed_rows(
-        &embedding, rows, places, types, batch.tokenCount, states.floats, stride)
-    }
+      out, stride, batch.tokenCount, c.embeddingWidth, tables.weight, tables.bias,
+      c.layerNormEpsilon, out, stride)
   }
 
   /// The rows that one pass computed: those of the observer's row 0 and after.
@@ -150,27 +178,28 @@ extension LayerRunner {
   /// An empty source for one layer of a model: the embeddings that an encoder asks for are there, of
   /// one row each, and never used.
   ///
-  /// - Parameter bias: the table of biases on scores, where the configuration has a span of them.
+  /// - Parameter tables: the tables that attention reads in every layer, by name.
   package static func oneLayer(
-    of configuration: BertConfiguration, bias: [Float]? = nil
+    of configuration: BertConfiguration, tables: [String: [Float]] = [:]
   ) throws(BertError) -> TensorStore {
     var c = configuration
     c.layerCount = 1
+    c.storedLayers = nil
     c.vocabularySize = 1
-    c.maximumPositions = 1
+    c.embeddingSize = nil
+    c.lacksPositions = true
     c.tokenTypeCount = 1
     let store = TensorStore(model: ModelDescription(configuration: c))
     let unused = [Float](repeating: 0, count: c.hiddenSize)
-    for name in [
-      CanonicalName.wordEmbeddings, CanonicalName.positionEmbeddings,
-      CanonicalName.tokenTypeEmbeddings,
-    ] {
+    for name in [CanonicalName.wordEmbeddings, CanonicalName.tokenTypeEmbeddings] {
       try store.add(name, .float32, [1, c.hiddenSize], unused)
     }
     try store.add(CanonicalName.embeddingNorm + ".weight", .float32, [c.hiddenSize], unused)
     try store.add(CanonicalName.embeddingNorm + ".bias", .float32, [c.hiddenSize], unused)
-    if let span = c.biasSpan, let bias {
-      try store.add(CanonicalName.attentionBias, .float32, [c.headCount, 2 * span + 1], bias)
+    for table in c.attentionTables {
+      if let values = tables[table.name] {
+        try store.add(table.name, .float32, table.shape, values)
+      }
     }
     return store
   }

@@ -37,6 +37,22 @@ extension bk_activation {
     case .gelu: self = BK_ACT_GELU
     case .geluTanh: self = BK_ACT_GELU_TANH
     case .relu: self = BK_ACT_RELU
+    // It has no linear of its own kind: `bk_gate` is what follows one.
+    case .silu: self = BK_ACT_NONE
+    }
+  }
+}
+
+extension bk_gate {
+  /// The kernels' name for the nonlinearity of a gate.
+  ///
+  /// - Parameter isCoarse: whether an int8 linear makes the gate.
+  init(_ activation: Activation, isCoarse: Bool) {
+    switch activation {
+    case .gelu: self = isCoarse ? BK_GATE_GELU_COARSE : BK_GATE_GELU
+    case .geluTanh: self = BK_GATE_GELU_TANH
+    case .relu: self = BK_GATE_RELU
+    case .silu: self = BK_GATE_SILU
     }
   }
 }

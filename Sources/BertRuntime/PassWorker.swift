@@ -25,8 +25,7 @@ struct PassWorker {
   func work() {
     eachBlock(stage: 0) { block in
       if pass.input.embeds {
-        embed(block.rows)
-        finish(-1, pass.weights.embeddingNorm, block)
+        embed(block)
       } else {
         prepare(0, .queryKeyValue, block.rows, of: block)
       }
@@ -37,6 +36,7 @@ struct PassWorker {
       let selection = isLast ? pass.input.selection : nil
       eachHeads(stage: 2 * layer + 1) { group, run in
         project(layer, group, run, selection)
+        turn(layer, group, run, selection)
         attend(layer, group, run, selection)
       }
       wait()
@@ -104,29 +104,60 @@ struct PassWorker {
 
   // MARK: Rows
 
-  private func embed(_ rows: Range<Int>) {
+  /// The first hidden states of a block: its embeddings, and the linear behind their norm where there is one.
+  private func embed(_ block: Block) {
+    let weights = pass.weights
+    guard let projection = weights.projection else {
+      embed(block.rows, to: block.hidden, stride)
+      return finish(-1, weights.embeddingNorm, block)
+    }
+    let (narrow, width) = (scratch.wide.floats, scratch.wideStride)
+    embed(block.rows, to: narrow, width)
+    clock.timed(.norm) {
+      calls.norm_rows(
+        narrow, width, block.rows.count, configuration.embeddingWidth,
+        weights.embeddingNorm.weight, weights.embeddingNorm.bias, configuration.layerNormEpsilon,
+        narrow, width)
+    }
+    clock.timed(.embed) {
+      // A float linear reads no bytes and no scales.
+      let rows = LinearRows(
+        count: block.rows.count, floats: narrow, stride: width, bytes: scratch.bytes.bytes,
+        scales: scratch.scales.floats)
+      projection.run(
+        calls, rows, bk_output(block.hidden, stride: stride), next: nil,
+        scratch: scratch.kernel.base)
+    }
+    prepare(0, .queryKeyValue, block.rows, of: block)
+    pass.observer?.hidden(layer: -1, rows: block.rows, values: block.hidden, stride: stride)
+  }
+
+  private func embed(_ rows: Range<Int>, to out: UnsafeMutablePointer<Float>, _ stride: Int) {
     let weights = pass.weights
     let first = pass.input.tokens.lowerBound + rows.lowerBound
     guard let word = weights.word.floats else {
-      clock.timed(.embed) { embedDecoded(rows) }
+      clock.timed(.embed) { embedDecoded(rows, to: out, stride) }
       return
     }
     var embedding = bk_embedding(
-      width: configuration.hiddenSize, word: word, position: weights.position, type: weights.type)
+      width: configuration.embeddingWidth, word: word, position: weights.position,
+      type: weights.type)
     clock.timed(.embed) {
       pass.input.batch.withTokens { ids, types in
         pass.positions.withUnsafeBufferPointer {
           calls.embed_rows(
             &embedding, ids + first, $0.baseAddress.map { $0 + rows.lowerBound }, types + first,
-            rows.count, pass.hidden(rows.lowerBound), stride)
+            rows.count, out, stride)
         }
       }
     }
   }
 
   /// The same with words that are decoded first, a few rows at a time.
-  private func embedDecoded(_ rows: Range<Int>) {
-    let (weights, width) = (pass.weights, configuration.hiddenSize)
+  private func embedDecoded(
+    _ rows: Range<Int>, to out: UnsafeMutablePointer<Float>, _ stride: Int
+  ) {
+    let (weights, width) = (pass.weights, configuration.embeddingWidth)
     let start = pass.input.tokens.lowerBound
     let places = (0..<Int32(PassWorker.rowsAtOnce)).map { $0 }
     withUnsafeTemporaryAllocation(of: Float.self, capacity: PassWorker.rowsAtOnce * width) {
@@ -143,7 +174,7 @@ struct PassWorker {
           pass.positions.withUnsafeBufferPointer {
             calls.embed_rows(
               &embedding, places, $0.baseAddress.map { $0 + first }, types + start + first, count,
-              pass.hidden(first), stride)
+              out + (first - rows.lowerBound) * stride, stride)
           }
         }
       }
@@ -186,13 +217,25 @@ struct PassWorker {
 
   /// Both linears of the feed-forward block, and the residual.
   private func feedForward(_ layer: Int, _ block: Block) {
+    let isGated = configuration.gatesFeedForward
     multiply(
       layer, .feedForwardUp, block,
       bk_output(
         scratch.wide.floats, stride: scratch.wideStride,
-        activation: bk_activation(configuration.activation)))
+        activation: isGated ? BK_ACT_NONE : bk_activation(configuration.activation)))
+    if isGated { gate(layer, block.rows.count) }
     prepare(layer, .feedForwardDown, block.rows, of: block)
     multiply(layer, .feedForwardDown, block, bk_output(addingTo: block.hidden, stride: stride))
+  }
+
+  /// Multiplies what a gated block's first linear has made of some rows by its gates.
+  private func gate(_ layer: Int, _ rows: Int) {
+    let isCoarse = pass.weights.layers[layer][.feedForwardUp].quantizing != nil
+    clock.timed(.feedForwardUp) {
+      calls.gate_rows(
+        scratch.wide.floats, scratch.wideStride, rows, configuration.intermediateSize,
+        bk_gate(configuration.activation, isCoarse: isCoarse))
+    }
   }
 
   // MARK: Linears
@@ -283,6 +326,35 @@ struct PassWorker {
       // In int8 all queries of a text have one scale; in float those of other rows are needed by nobody.
       project(all, group.keysAndValues, at: group.queries[0].width)
       for rows in selection.stretches(of: run) { project(rows, group.queries, at: 0) }
+    }
+  }
+
+  /// Turns the queries that were computed, and all keys, by their tokens' positions.
+  private func turn(
+    _ layer: Int, _ group: Int, _ run: Range<Int>, _ selection: RowSelection?
+  ) {
+    guard let rotary = pass.weights.rotary, let size = configuration.rotarySize else { return }
+    let (half, columns) = (size / 2, scratch.headStride)
+    func turn(_ x: UnsafeMutablePointer<Float>, _ rows: Int, from position: Int) {
+      calls.turn_rows(
+        x, columns, rows, half, rotary.cosines + position * half, rotary.sines + position * half)
+    }
+    clock.timed(.queryKeyValue) {
+      for place in pass.weights.heads.groups[group].places {
+        for text in run {
+          let first = pass.starts[text]
+          let row = scratch.heads.floats + (first - pass.starts[run.lowerBound]) * columns
+          turn(row + place.key, pass.starts[text + 1] - first, from: 0)
+          guard let selection, !pass.weights.layers[layer].hasInt8Attention else {
+            turn(row + place.query, pass.starts[text + 1] - first, from: 0)
+            continue
+          }
+          for index in selection.starts[text]..<selection.starts[text + 1] {
+            let position = Int(selection.places[index])
+            turn(row + position * columns + place.query, 1, from: position)
+          }
+        }
+      }
     }
   }
 

@@ -21,8 +21,8 @@ package struct WordTable: @unchecked Sendable {
   /// - Throws: `malformed` when it is absent or of another kind.
   package init(_ source: any WeightSource, _ precision: Precision) throws(BertError) {
     let c = source.model.configuration
-    let shape = [c.vocabularySize, c.hiddenSize]
-    width = c.hiddenSize
+    let shape = [c.vocabularySize, c.embeddingWidth]
+    width = c.embeddingWidth
     guard precision == .int8, let own = source.find(CanonicalName.int8Words) else {
       view = try source.require(CanonicalName.wordEmbeddings, .float32, shape, verifying: false)
       scales = nil
@@ -37,7 +37,8 @@ package struct WordTable: @unchecked Sendable {
     scales =
       own.elementType == .int8
       ? try source.require(
-        CanonicalName.int8WordScales, .float32, [c.vocabularySize, Self.blocks(of: c.hiddenSize)],
+        CanonicalName.int8WordScales, .float32,
+        [c.vocabularySize, Self.blocks(of: c.embeddingWidth)],
         verifying: false)
       : nil
   }

@@ -93,7 +93,7 @@ final class WorkerScratch {
   /// widest float rows stay in a second-level cache.
   static let blockRows = Int(BK_BLOCK_ROWS)
 
-  /// `[blockRows]` rows of the feed-forward block between its linears.
+  /// `[blockRows]` rows of the feed-forward block between its linears, or of embeddings before their linear.
   let wide: AlignedBuffer
   let wideStride: Int
   /// `[blockRows]` hidden states, where only some rows of a text are computed.
@@ -118,7 +118,8 @@ final class WorkerScratch {
     let c = weights.configuration
     let calls = kernels.calls
     let steps = weights.layers.flatMap(\.linears)
-    let widest = roundUp(max(c.hiddenSize, c.intermediateSize), to: BK_PANEL)
+    let widest = roundUp(
+      max(c.hiddenSize, c.embeddingWidth, LinearSite.feedForwardUp.outputs(c)), to: BK_PANEL)
     wideStride = rowStride(bytes: 4 * widest) / 4
     wide = try memory(4 * Self.blockRows * wideStride)
     selected = try memory(4 * Self.blockRows * Workspace.stride(c))

@@ -35,16 +35,14 @@ extension Header {
     _ stored: Bertq__Configuration
   ) throws(BertError) -> BertConfiguration {
     let reserved = [
-      stored.has_embedding_size, stored.has_stored_layers, stored.has_gates_feed_forward,
-      stored.has_normalizes_first, stored.has_lacks_positions, stored.has_lacks_token_types,
-      stored.has_has_slopes, stored.has_rotary_size, stored.has_rotates_neighbours,
-      stored.has_attention_window, stored.has_whole_attention_every,
+      stored.has_normalizes_first, stored.has_lacks_token_types, stored.has_has_slopes,
+      stored.has_rotates_neighbours, stored.has_attention_window, stored.has_whole_attention_every,
     ]
     if reserved.contains(where: { $0 != 0 }) {
       throw BertError(
         .malformed, "the configuration is not plain BERT's, but the header names no such feature")
     }
-    return BertConfiguration(
+    var configuration = BertConfiguration(
       vocabularySize: Int(stored.vocabulary_size), hiddenSize: Int(stored.hidden_size),
       layerCount: Int(stored.layer_count), headCount: Int(stored.head_count),
       intermediateSize: Int(stored.intermediate_size),
@@ -52,6 +50,13 @@ extension Header {
       tokenTypeCount: Int(stored.token_type_count), layerNormEpsilon: stored.layer_norm_epsilon,
       activation: try Activation.decode(stored.activation.rawValue),
       biasSpan: stored.has_bias_span != 0 ? Int(stored.bias_span) : nil)
+    if stored.has_embedding_size != 0 { configuration.embeddingSize = Int(stored.embedding_size) }
+    if stored.has_stored_layers != 0 { configuration.storedLayers = Int(stored.stored_layers) }
+    configuration.gatesFeedForward =
+      stored.has_gates_feed_forward != 0 && stored.gates_feed_forward != 0
+    configuration.lacksPositions = stored.has_lacks_positions != 0 && stored.lacks_positions != 0
+    if stored.has_rotary_size != 0 { configuration.rotarySize = Int(stored.rotary_size) }
+    return configuration
   }
 
   private static func embedding(_ stored: Bertq__Embedding) throws(BertError) -> EmbeddingRecipe {

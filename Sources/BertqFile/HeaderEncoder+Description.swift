@@ -20,6 +20,16 @@ extension Arena {
     stored.activation.rawValue = configuration.activation.number
     stored.has_bias_span = configuration.biasSpan == nil ? 0 : 1
     stored.bias_span = try number(configuration.biasSpan ?? 0, "the span of biases")
+    stored.has_embedding_size = configuration.embeddingSize == nil ? 0 : 1
+    stored.embedding_size = try number(configuration.embeddingSize ?? 0, "embedding_size")
+    stored.has_stored_layers = configuration.storedLayers == nil ? 0 : 1
+    stored.stored_layers = try number(configuration.storedLayers ?? 0, "the stored layers")
+    stored.has_gates_feed_forward = configuration.gatesFeedForward ? 1 : 0
+    stored.gates_feed_forward = configuration.gatesFeedForward ? 1 : 0
+    stored.has_lacks_positions = configuration.lacksPositions ? 1 : 0
+    stored.lacks_positions = configuration.lacksPositions ? 1 : 0
+    stored.has_rotary_size = configuration.rotarySize == nil ? 0 : 1
+    stored.rotary_size = try number(configuration.rotarySize ?? 0, "the rotary size")
     return place(stored)
   }
 

@@ -29,6 +29,7 @@ extension Activation: HeaderEnum {
     case .gelu: BERTQ__ACTIVATION__GELU.rawValue
     case .geluTanh: BERTQ__ACTIVATION__GELU_TANH.rawValue
     case .relu: BERTQ__ACTIVATION__RELU.rawValue
+    case .silu: BERTQ__ACTIVATION__SILU.rawValue
     }
   }
 }

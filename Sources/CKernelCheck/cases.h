@@ -79,7 +79,9 @@ void visit_linears(visitor visit);
 void visit_rows(visitor visit);
 void visit_attention(visitor visit);
 void visit_digest_cases(visitor visit);  // all of the above
-void visit_biased_attention(visitor visit);  // has a digest of its own: the other is that of plain BERT
+// What came later has digests of its own: the first is that of plain BERT.
+void visit_biased_attention(visitor visit);
+void visit_relatives(visitor visit);  // gates, and queries and keys that are turned
 
 // Compared between sets, but not in the digest.
 void visit_lowest_weights(visitor visit);  // -128

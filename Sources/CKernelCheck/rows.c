@@ -57,6 +57,42 @@ static void run_pooling(const bk_kernels *k, random_source *r, const ptrdiff_t *
   record_floats(out, y, width);
 }
 
+// shape: rows, width, kind, gate.
+static void run_gate_rows(const bk_kernels *k, random_source *r, const ptrdiff_t *shape, record *out) {
+  const ptrdiff_t rows = shape[0], width = shape[1];
+  const ptrdiff_t stride = 2 * width + next_between(r, 0, 2), count = (rows - 1) * stride + 2 * width;
+  float *x = TAKE(float, count);
+  fill_floats(r, (float_kind)shape[2], x, count);
+  k->gate_rows(x, stride, rows, width, (bk_gate)shape[3]);
+  record_floats(out, x, count);
+}
+
+// shape: rows, half, kind.
+static void run_turn_rows(const bk_kernels *k, random_source *r, const ptrdiff_t *shape, record *out) {
+  const ptrdiff_t rows = shape[0], half = shape[1];
+  const ptrdiff_t stride = 2 * half + next_between(r, 0, 2), count = (rows - 1) * stride + 2 * half;
+  float *x = TAKE(float, count), *cosines = TAKE(float, rows * half), *sines = TAKE(float, rows * half);
+  fill_floats(r, (float_kind)shape[2], x, count);
+  fill_floats(r, ORDINARY, cosines, rows * half);
+  fill_floats(r, ORDINARY, sines, rows * half);
+  k->turn_rows(x, stride, rows, half, cosines, sines);
+  record_floats(out, x, count);
+}
+
+void visit_relatives(visitor visit) {
+  static const ptrdiff_t widths[] = {127, 128, 129, 383, 384, 768, 3072};
+  for (ptrdiff_t i = 1; i <= 75; i++) {
+    const ptrdiff_t width = i <= 68 ? i : widths[i - 69];
+    for (ptrdiff_t kind = 0; kind < KINDS; kind++) {
+      const uint64_t seed = (uint64_t)(width * KINDS + kind);
+      const ptrdiff_t rows = 1 + (width + kind) % 5;
+      for (ptrdiff_t gate = BK_GATE_GELU; gate <= BK_GATE_SILU; gate++)
+        visit(&(test_case){"gate_rows", run_gate_rows, {rows, width, kind, gate}, seed});
+      visit(&(test_case){"turn_rows", run_turn_rows, {rows + 3, width, kind}, seed});
+    }
+  }
+}
+
 void visit_rows(visitor visit) {
   static const ptrdiff_t widths[] = {127, 128, 129, 383, 384, 385, 768, 1024, 1536, 4096};
   for (ptrdiff_t i = 1; i <= 110; i++) {

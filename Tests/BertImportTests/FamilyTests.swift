@@ -3,6 +3,7 @@ import BertImport
 import BertModel
 import Fixtures
 import JSONText
+import SystemLibrary
 import Testing
 
 /// What families have otherwise than BERT is settled while a checkpoint is read.
@@ -126,17 +127,165 @@ import Testing
     #expect(error?.description.contains("relative_attention_bias.weight") == true)
   }
 
+  @Test func albertsLayersNameOneLayersTensors() throws {
+    var model = try SmallModel()
+    for name in [
+      "word_embeddings.weight", "position_embeddings.weight", "token_type_embeddings.weight",
+    ] {
+      let place = model.position("embeddings." + name)
+      let rows = model.tensors[place].shape[0]
+      model.tensors[place] = (
+        "embeddings." + name, [rows, 3], (0..<3 * rows).map { Float($0) }
+      )
+    }
+    for part in ["weight", "bias"] {
+      let name = "embeddings.LayerNorm." + part
+      model.tensors[model.position(name)] = (name, [3], [1, 2, 3])
+    }
+    model.addLinear("encoder.embedding_hidden_mapping_in", 4, 3)
+    model.addLinear("pooler", 4, 4)
+    let names = [
+      ("layer.0.attention.self", "layer.0.attention"), ("attention.output", "attention"),
+      ("intermediate.dense", "ffn"), ("0.output.dense", "0.ffn_output"),
+      ("0.output.LayerNorm", "0.full_layer_layer_norm"),
+      ("layer.0", "albert_layer_groups.0.albert_layers.0"),
+    ]
+    for place in model.tensors.indices {
+      let name = names.reduce(model.tensors[place].name) { $0.replacing($1.0, with: $1.1) }
+      model.tensors[place].name = "albert." + name
+    }
+    for (key, value): (String, JSON) in [
+      ("model_type", "albert"), ("architectures", ["AlbertModel"]), ("embedding_size", 3),
+      ("num_hidden_layers", 5), ("num_hidden_groups", 1), ("inner_group_num", 1),
+    ] { model.config[key] = value }
+    let imported = try ModelImport.read(input: model.write(), idsOnly: true)
+    let c = imported.description.configuration
+    #expect(c.layerCount == 5 && c.storedLayers == 1 && c.embeddingSize == 3)
+    #expect(imported.report.unknown.isEmpty && imported.report.missing.isEmpty)
+    let stored = imported.tensors.map(\.name)
+    #expect(stored.contains("layer.0.feed_forward.down.bias"))
+    #expect(!stored.contains { $0.hasPrefix("layer.1.") })
+    let projection = imported.tensors.first { $0.name == "embeddings.projection.weight" }
+    #expect(projection?.shape == [4, 3] && imported.hasPooler)
+  }
+
+  /// The small model without positions, its first linear of the feed-forward block twice as high.
+  private func gated(_ config: JSONObject, _ rename: (String) -> String) throws -> SmallModel {
+    var model = try model(config, { $0 }, drops: ["embeddings.position_embeddings.weight"])
+    let stem = "encoder.layer.0.intermediate.dense."
+    model.remove(stem + "bias")
+    model.tensors[model.position(stem + "weight")] = (
+      stem + "weight", [12, 4], (0..<48).map { Float($0) }
+    )
+    for place in model.tensors.indices {
+      model.tensors[place].name = rename(model.tensors[place].name)
+    }
+    return model
+  }
+
+  @Test func slopesBecomeABiasForEveryDistance() throws {
+    let model = try gated(
+      [
+        "model_type": "bert", "architectures": ["JinaBertModel"],
+        "position_embedding_type": "alibi", "feed_forward_type": "geglu",
+      ],
+      {
+        $0.replacing("intermediate.dense", with: "mlp.gated_layers").replacing(
+          "0.output.dense", with: "0.mlp.wo"
+        ).replacing("0.output.LayerNorm", with: "0.mlp.layernorm")
+      })
+    let imported = try model.read()
+    let c = imported.description.configuration
+    #expect(c.lacksPositions && c.gatesFeedForward && c.biasSpan == 7 && c.rotarySize == nil)
+    let table = try imported.readTensor("attention.bias")
+    // Two heads: 1/16 and 1/256.
+    #expect(table.count == 30 && table[7] == 0 && table[5] == -2 / 16.0 && table[14] == -7 / 16.0)
+    #expect(table[22] == 0 && table[15] == -7 / 256.0)
+    #expect(try imported.readTensor("layer.0.feed_forward.up.bias").allSatisfy { $0 == 0 })
+    #expect(
+      try imported.readTensor("layer.0.feed_forward.up.weight") == (0..<48).map { Float($0) })
+    #expect(imported.report.unknown.isEmpty && imported.report.missing.isEmpty)
+  }
+
+  @Test func theHalvesOfAGateAreInOneOrderAndAnglesAreTables() throws {
+    var model = try gated(
+      [
+        "model_type": "new", "architectures": ["NewModel"], "rope_theta": 100,
+        "position_embedding_type": "rope", "type_vocab_size": 0,
+        "rope_scaling": ["type": "ntk", "factor": 4.0],
+      ],
+      { name in
+        [
+          ("attention.output.dense", "attention.o_proj"),
+          ("attention.output.LayerNorm", "attn_ln"), ("0.output.dense", "0.mlp.down_proj"),
+          ("0.output.LayerNorm", "0.mlp_ln"), ("intermediate.dense", "mlp.up_gate_proj"),
+        ].reduce(name) { $0.replacing($1.0, with: $1.1) }
+      })
+    model.config["num_attention_heads"] = 1
+    model.remove("embeddings.token_type_embeddings.weight")
+    for part in ["query", "key", "value"] {
+      for end in [".weight", ".bias"] {
+        model.remove("encoder.layer.0.attention.self." + part + end)
+      }
+    }
+    model.addLinear("encoder.layer.0.attention.qkv_proj", 12, 4)
+    let imported = try ModelImport.read(input: model.write(), idsOnly: true)
+    let c = imported.description.configuration
+    #expect(c.lacksPositions && c.gatesFeedForward && c.rotarySize == 4 && c.tokenTypeCount == 1)
+    #expect(
+      try imported.readTensor("layer.0.feed_forward.up.weight")
+        == (24..<48).map { Float($0) } + (0..<24).map { Float($0) })
+    #expect(try imported.readTensor("embeddings.token_type") == [0, 0, 0, 0])
+    // 1 and 1 / √400, both through 4 to the power of 2 / 4.
+    let (cosines, sines) = (
+      try imported.readTensor("attention.rotary.cos"),
+      try imported.readTensor("attention.rotary.sin")
+    )
+    #expect(cosines.count == 16 && cosines[0] == 1 && sines[1] == 0)
+    for position in 0..<8 {
+      for (pair, step) in [0.5, 0.025].enumerated() {
+        let (x, y) = (cosines[2 * position + pair], sines[2 * position + pair])
+        #expect(abs(Double(x) - cos(Double(position) * step)) < 1e-6)
+        #expect(abs(Double(y) - sin(Double(position) * step)) < 1e-6)
+      }
+    }
+    #expect(imported.report.unknown.isEmpty && imported.report.missing.isEmpty)
+  }
+
   static let refused: [(JSONObject, [String])] = [
     (
       ["model_type": "mpnet", "relative_attention_num_buckets": 16],
       ["relative_attention_num_buckets is 16"]
     ),
-    (["model_type": "electra", "embedding_size": 2], ["embedding_size is 2"]),
-    (["model_type": "electra"], ["embedding_size is 128"]),
+    (["model_type": "bert", "embedding_size": 2], ["embedding_size is 2"]),
+    (["model_type": "albert", "num_hidden_groups": 2], ["num_hidden_groups is 2"]),
+    (["model_type": "albert", "inner_group_num": 2], ["inner_group_num is 2"]),
+    (["model_type": "nomic_bert", "prenorm": true], ["prenorm is true"]),
+    (["model_type": "nomic_bert", "rotary_scaling_factor": 2], ["rotary_scaling_factor is 2"]),
+    (["model_type": "nomic_bert", "rotary_emb_fraction": 0.5], ["rotary_emb_fraction is 0.5"]),
+    (["model_type": "nomic_bert", "moe_every_n_layers": 2], ["moe_every_n_layers is 2"]),
+    (["model_type": "nomic_bert", "hidden_act": "swoosh"], ["hidden_act is"]),
+    (
+      ["model_type": "new", "rope_scaling": ["type": "dynamic", "factor": 2.0]],
+      ["rope_scaling is", "dynamic"]
+    ),
+    (
+      ["model_type": "new", "rope_scaling": ["type": "ntk", "factor": 2.0, "mixed_b": 0.5]],
+      ["rope_scaling is", "mixed_b"]
+    ),
+    (["model_type": "new", "position_embedding_type": "absolute"], ["position_embedding_type is"]),
+    (["model_type": "new", "logn_attention_scale": true], ["logn_attention_scale is true"]),
+    (["model_type": "gte", "rope_parameters": ["rope_type": "yarn"]], ["rope_type is", "yarn"]),
+    (
+      [
+        "model_type": "bert", "position_embedding_type": "alibi", "feed_forward_type": "reglu",
+      ], ["feed_forward_type is", "reglu"]
+    ),
+    (["model_type": "bert", "position_embedding_type": "rope"], ["position_embedding_type is"]),
     (["model_type": "ernie", "use_task_id": true], ["use_task_id is true"]),
     (["model_type": "dpr", "projection_dim": 8], ["projection_dim is 8"]),
     (["model_type": "roberta", "architectures": ["RobertaForCausalLM"]], ["decoder"]),
-    (["model_type": "albert"], ["'albert'", "xlm-roberta"]),
+    (["model_type": "deberta"], ["'deberta'", "xlm-roberta"]),
   ]
 
   @Test(arguments: refused.indices)

@@ -17,6 +17,22 @@ struct CalibratedQuantizerTests {
       layerNormEpsilon: 1e-12, activation: .gelu, biasSpan: biasSpan)
   }
 
+  /// A plain model, one with biases on scores, and one whose layers share tensors behind a narrow embedding, with gates
+  /// and turned queries.
+  static func kind(_ index: Int, _ hidden: Int = 32, _ intermediate: Int = 48) -> BertConfiguration
+  {
+    var c = configuration(hidden, intermediate, biasSpan: index == 1 ? 7 : nil)
+    if index == 2 {
+      c.layerCount = 3
+      c.storedLayers = 2
+      c.embeddingSize = 12
+      c.gatesFeedForward = true
+      c.lacksPositions = true
+      c.rotarySize = hidden / 8 * 2
+    }
+    return c
+  }
+
   static func batch(_ model: GeneratedModel, texts: Int = 24) throws -> TokenBatch {
     var batch = TokenBatch()
     for text in 0..<texts {
@@ -29,7 +45,7 @@ struct CalibratedQuantizerTests {
   /// Rows of a model's word embeddings.
   static func words(_ model: GeneratedModel, _ ids: [Int32]) -> [Float] {
     let (all, width) = (
-      model.values[CanonicalName.wordEmbeddings] ?? [], model.configuration.hiddenSize
+      model.values[CanonicalName.wordEmbeddings] ?? [], model.configuration.embeddingWidth
     )
     return ids.flatMap { all[Int($0) * width..<(Int($0) + 1) * width] }
   }
@@ -50,7 +66,7 @@ struct CalibratedQuantizerTests {
       },
       words: { words(model, $0) })
     var all: [LinearName: (QuantizedLinear, CalibratedQuantizer.Measured)] = [:]
-    for layer in 0..<model.configuration.layerCount {
+    for layer in 0..<model.configuration.storedLayerCount {
       try quantizer.quantize(layer: layer) { site, linear, measured in
         all[LinearName(layer, site)] = (linear, measured)
       }
@@ -58,9 +74,9 @@ struct CalibratedQuantizerTests {
     return all
   }
 
-  @Test(arguments: [nil, 7])
-  func layersOneByOneGiveTheEncodersBits(biasSpan: Int?) throws {
-    let model = GeneratedModel(Self.configuration(20, 36, biasSpan: biasSpan))
+  @Test(arguments: 0..<3)
+  func layersOneByOneGiveTheEncodersBits(kind: Int) throws {
+    let model = GeneratedModel(Self.kind(kind, 20, 36))
     let (c, batch) = (model.configuration, try Self.batch(model))
     let kernels = KernelSet.available[0]
     let runner = try LayerRunner(
@@ -72,14 +88,21 @@ struct CalibratedQuantizerTests {
         position: values(CanonicalName.positionEmbeddings),
         type: values(CanonicalName.tokenTypeEmbeddings),
         weight: values(CanonicalName.embeddingNorm + ".weight"),
-        bias: values(CanonicalName.embeddingNorm + ".bias")))
+        bias: values(CanonicalName.embeddingNorm + ".bias"),
+        projection: c.embeddingSize == nil
+          ? nil
+          : (
+            values(CanonicalName.embeddingProjection + ".weight"),
+            values(CanonicalName.embeddingProjection + ".bias")
+          )))
     let whole = try model.store()
     for layer in 0..<c.layerCount {
-      let store = try LayerRunner.oneLayer(of: c, bias: model.values[CanonicalName.attentionBias])
-      for name in whole.names where name.hasPrefix("layer.\(layer).") {
+      let store = try LayerRunner.oneLayer(of: c, tables: model.values)
+      let stem = "layer.\(layer % c.storedLayerCount)."
+      for name in whole.names where name.hasPrefix(stem) {
         let view = try #require(whole.find(name))
         try store.add(
-          "layer.0." + name.dropFirst("layer.\(layer).".count), view.elementType, view.shape,
+          "layer.0." + name.dropFirst(stem.count), view.elementType, view.shape,
           view.layout
         ) { $0.copyMemory(from: view.bytes) }
       }
@@ -96,9 +119,9 @@ struct CalibratedQuantizerTests {
     }
   }
 
-  @Test(arguments: [nil, 7])
-  func resultsDoNotDependOnThreadsOrKernels(biasSpan: Int?) throws {
-    let model = GeneratedModel(Self.configuration(biasSpan: biasSpan))
+  @Test(arguments: 0..<3)
+  func resultsDoNotDependOnThreadsOrKernels(kind: Int) throws {
+    let model = GeneratedModel(Self.kind(kind))
     let expected = try Self.quantized(model)
     for kernels in KernelSet.available {
       for threads in [1, 3] {

@@ -16,20 +16,21 @@ struct EncoderReferenceTests {
   /// Both compute the same integers but for a value here and there on a rounding edge. A wrong sum or scale falls far below.
   static let int8Agreement = 42.0
 
-  static let shapes: [BertConfiguration] = [
-    configuration(heads: 3, headSize: 11),
-    configuration(heads: 2, headSize: 16, intermediate: 37, activation: .geluTanh),
-    configuration(heads: 1, headSize: 32, intermediate: 64, activation: .relu),
-    configuration(heads: 2, headSize: 64, intermediate: 129),
-    configuration(heads: 1, headSize: 80, intermediate: 81, activation: .geluTanh),
-    configuration(heads: 5, headSize: 1, layers: 1, intermediate: 1),
-    configuration(heads: 1, headSize: 1, layers: 1, intermediate: 3, activation: .relu),
-    configuration(heads: 7, headSize: 5, layers: 4, intermediate: 333),
-    configuration(heads: 3, headSize: 16, intermediate: 160),
-    configuration(heads: 6, headSize: 32, layers: 1, intermediate: 384),
-    configuration(heads: 3, headSize: 11, biasSpan: 5),
-    configuration(heads: 2, headSize: 32, intermediate: 70, biasSpan: 60),
-  ]
+  static let shapes: [BertConfiguration] =
+    [
+      configuration(heads: 3, headSize: 11),
+      configuration(heads: 2, headSize: 16, intermediate: 37, activation: .geluTanh),
+      configuration(heads: 1, headSize: 32, intermediate: 64, activation: .relu),
+      configuration(heads: 2, headSize: 64, intermediate: 129),
+      configuration(heads: 1, headSize: 80, intermediate: 81, activation: .geluTanh),
+      configuration(heads: 5, headSize: 1, layers: 1, intermediate: 1),
+      configuration(heads: 1, headSize: 1, layers: 1, intermediate: 3, activation: .relu),
+      configuration(heads: 7, headSize: 5, layers: 4, intermediate: 333),
+      configuration(heads: 3, headSize: 16, intermediate: 160),
+      configuration(heads: 6, headSize: 32, layers: 1, intermediate: 384),
+      configuration(heads: 3, headSize: 11, biasSpan: 5),
+      configuration(heads: 2, headSize: 32, intermediate: 70, biasSpan: 60),
+    ] + relatives
   static let lengths = [1, 2, 7, 13, 31, 32, 33, 48]
 
   @Test(arguments: shapes.indices)

@@ -33,27 +33,38 @@ struct NaiveBert {
   }
 
   private func embed(_ ids: [Int32], _ types: [UInt8]) -> [Row] {
-    let width = configuration.hiddenSize
+    let width = configuration.embeddingWidth
     let word = values(CanonicalName.wordEmbeddings)
     let position = values(CanonicalName.positionEmbeddings)
     let type = values(CanonicalName.tokenTypeEmbeddings)
-    return norm(
+    let rows = norm(
       ids.indices.map { token in
         (0..<width).map { i in
-          word[Int(ids[token]) * width + i] + position[token * width + i]
-            + type[Int(types[token]) * width + i]
+          word[Int(ids[token]) * width + i] + type[Int(types[token]) * width + i]
+            + (position.isEmpty ? 0 : position[token * width + i])
         }
       }, CanonicalName.embeddingNorm)
+    let projection = CanonicalName.embeddingProjection
+    let (weight, bias) = (values(projection + ".weight"), values(projection + ".bias"))
+    return weight.isEmpty ? rows : rows.map { linear(weight, bias, $0) }
   }
 
   /// The states after a layer, from those before it.
-  func layer(_ layer: Int, _ x: [Row]) -> [Row] {
+  func layer(_ index: Int, _ x: [Row]) -> [Row] {
+    let layer = index % configuration.storedLayerCount
     let context = attend(linear(layer, .queryKeyValue, x))
     let attended = norm(
       sum(linear(layer, .attentionOutput, context), x), CanonicalName.attentionNorm(layer))
-    let up = linear(layer, .feedForwardUp, attended).map { $0.map(activate) }
+    let up = linear(layer, .feedForwardUp, attended).map(between)
     return norm(
       sum(linear(layer, .feedForwardDown, up), attended), CanonicalName.feedForwardNorm(layer))
+  }
+
+  /// What the second linear of a feed-forward block reads of what the first has made.
+  private func between(_ row: Row) -> Row {
+    guard configuration.gatesFeedForward else { return row.map(activate) }
+    let half = row.count / 2
+    return (0..<half).map { activate(row[$0]) * row[half + $0] }
   }
 
   private func sum(_ a: [Row], _ b: [Row]) -> [Row] {
@@ -75,6 +86,7 @@ struct NaiveBert {
     case .gelu: x * 0.5 * erfc(-x / 2.0.squareRoot())
     case .geluTanh: 0.5 * x * (1 + tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
     case .relu: max(x, 0)
+    case .silu: x / (1 + exp(-x))
     }
   }
 
@@ -160,7 +172,8 @@ struct NaiveBert {
     for head in 0..<configuration.headCount {
       func slices(_ part: Int) -> [Row] {
         let start = part * width + head * size
-        return projected.map { Array($0[start..<(start + size)]) }
+        let rows = projected.map { Array($0[start..<(start + size)]) }
+        return part < 2 ? turned(rows) : rows
       }
       let out =
         quantizesAttention
@@ -171,6 +184,22 @@ struct NaiveBert {
       }
     }
     return context
+  }
+
+  /// Queries or keys, turned by their places.
+  private func turned(_ rows: [Row]) -> [Row] {
+    guard let half = configuration.rotarySize.map({ $0 / 2 }) else { return rows }
+    let cosines = values(CanonicalName.rotaryCosines)
+    let sines = values(CanonicalName.rotarySines)
+    return rows.enumerated().map { place, row in
+      var row = row
+      for i in 0..<half {
+        let (a, b) = (row[i], row[half + i])
+        let (c, s) = (cosines[place * half + i], sines[place * half + i])
+        (row[i], row[half + i]) = (a * c - b * s, b * c + a * s)
+      }
+      return row
+    }
   }
 
   private func dot(_ a: Row, _ b: Row) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }

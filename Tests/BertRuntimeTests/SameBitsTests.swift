@@ -9,13 +9,15 @@ import Testing
 /// budget of memory, and any kernels.
 struct SameBitsTests {
   /// Head sizes, widths and activations that meet the edges of panels, groups and vectors.
-  static let shapes: [BertConfiguration] = [
-    configuration(heads: 3, headSize: 11),
-    configuration(heads: 2, headSize: 32, intermediate: 100, positions: 130, activation: .geluTanh),
-    configuration(heads: 1, headSize: 80, layers: 1, intermediate: 33, activation: .relu),
-    configuration(heads: 3, headSize: 16, layers: 1, intermediate: 192),
-    configuration(heads: 2, headSize: 32, intermediate: 40, positions: 130, biasSpan: 91),
-  ]
+  static let shapes: [BertConfiguration] =
+    [
+      configuration(heads: 3, headSize: 11),
+      configuration(
+        heads: 2, headSize: 32, intermediate: 100, positions: 130, activation: .geluTanh),
+      configuration(heads: 1, headSize: 80, layers: 1, intermediate: 33, activation: .relu),
+      configuration(heads: 3, headSize: 16, layers: 1, intermediate: 192),
+      configuration(heads: 2, headSize: 32, intermediate: 40, positions: 130, biasSpan: 91),
+    ] + relatives
 
   /// A model with both paths, 32 texts of mixed lengths, and the states of each computed alone.
   struct Case {

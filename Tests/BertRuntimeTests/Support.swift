@@ -15,6 +15,47 @@ func configuration(
     layerNormEpsilon: 1e-12, activation: activation, biasSpan: biasSpan)
 }
 
+/// The same, with what relatives of BERT have otherwise.
+func relative(
+  _ configuration: BertConfiguration, _ change: (inout BertConfiguration) -> Void
+) -> BertConfiguration {
+  var changed = configuration
+  change(&changed)
+  return changed
+}
+
+/// Relatives: a narrower embedding, a wider one, shared layers, gates with each activation, turned queries, no positions.
+let relatives: [BertConfiguration] = [
+  relative(configuration(heads: 2, headSize: 32, layers: 3)) {
+    $0.embeddingSize = 24
+    $0.storedLayers = 1
+  },
+  relative(configuration(heads: 3, headSize: 11, layers: 3, activation: .geluTanh)) {
+    $0.embeddingSize = 70
+    $0.storedLayers = 2
+  },
+  relative(configuration(heads: 2, headSize: 16, intermediate: 37, activation: .silu)) {
+    $0.gatesFeedForward = true
+    $0.lacksPositions = true
+    $0.rotarySize = 16
+  },
+  relative(configuration(heads: 3, headSize: 70, intermediate: 64)) {
+    $0.gatesFeedForward = true
+    $0.rotarySize = 66
+  },
+  relative(
+    configuration(heads: 2, headSize: 11, intermediate: 129, activation: .relu, biasSpan: 47)
+  ) {
+    $0.gatesFeedForward = true
+    $0.lacksPositions = true
+  },
+  relative(configuration(heads: 1, headSize: 6, intermediate: 50, activation: .geluTanh)) {
+    $0.gatesFeedForward = true
+    $0.lacksPositions = true
+    $0.rotarySize = 2
+  },
+]
+
 /// Some text's tokens.
 struct Text {
   let ids: [Int32]

@@ -7,6 +7,7 @@ import Testing
 @Suite struct RoundTripTests {
   static let models: [TinyModel] = [
     TinyModel(), TinyModel(.float), TinyModel(.int8), TinyModel(.both, hasPooler: true), .full,
+    .relative,
   ]
 
   @Test(arguments: models.indices)
@@ -40,7 +41,11 @@ import Testing
       change(&description)
       all.append(description)
     }
-    for activation in Activation.allCases { add { $0.configuration.activation = activation } }
+    for activation in Activation.allCases {
+      // Gates have them all.
+      add({ $0.configuration.activation = activation }, from: .relative)
+      if activation != .silu { add { $0.configuration.activation = activation } }
+    }
     for pooling in Pooling.allCases { add { $0.embedding.poolings = [pooling, .mean] } }
     for task in ModelTask.allCases { add { $0.task = task } }
     for activation in OutputActivation.allCases {

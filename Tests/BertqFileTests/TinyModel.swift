@@ -18,9 +18,24 @@ struct TinyModel {
     vocabularySize: 70, hiddenSize: 8, layerCount: 1, headCount: 2, intermediateSize: 12,
     maximumPositions: 16, tokenTypeCount: 2, layerNormEpsilon: 1e-12, activation: .gelu)
 
+  /// A relative of BERT: a narrow embedding, three layers of one layer's tensors, gates, turned queries, no positions.
+  static var relative: TinyModel {
+    var c = configuration
+    c.embeddingSize = 5
+    c.layerCount = 3
+    c.storedLayers = 1
+    c.gatesFeedForward = true
+    c.lacksPositions = true
+    c.rotarySize = 2
+    c.activation = .silu
+    return TinyModel(.both, hasPooler: true, configuration: c)
+  }
+
   /// With nothing optional set.
-  init(_ weights: Weights = .both, hasPooler: Bool = false) {
-    let c = Self.configuration
+  init(
+    _ weights: Weights = .both, hasPooler: Bool = false,
+    configuration c: BertConfiguration = TinyModel.configuration
+  ) {
     description = ModelDescription(configuration: c)
     var required = c.sharedTensors
     if weights != .int8 { required += c.floatLinearTensors }

@@ -94,7 +94,7 @@ struct ConvertErrorTests {
           $0["architectures"] = ["DebertaV2Model"]
         }
       ),
-      ("ALBERT", .unsupported, ["albert"], { $0["model_type"] = "albert" }),
+      ("DeBERTa", .unsupported, ["deberta"], { $0["model_type"] = "deberta" }),
       (
         "a model_type of null", .malformed, ["model_type is null"],
         {

@@ -2,6 +2,7 @@ import BertErrors
 import BertKernels
 import BertModel
 import BertQuantize
+import SystemLibrary
 
 /// A BERT of any size with generated weights, row-major by canonical name.
 ///
@@ -22,9 +23,18 @@ package struct GeneratedModel: Sendable {
     let all = c.sharedTensors + c.floatLinearTensors + (hasPooler ? c.poolerTensors : [])
     for tensor in all {
       let isGain = tensor.name.hasSuffix("norm.weight")
+      if let half = c.rotarySize.map({ $0 / 2 }), tensor.name.hasPrefix("attention.rotary.") {
+        // Angles as published models have them, of a smaller base.
+        let isSine = tensor.name == CanonicalName.rotarySines
+        values[tensor.name] = (0..<tensor.shape.reduce(1, *)).map {
+          let angle = Double($0 / half) * pow(30, -Double($0 % half) / Double(half))
+          return Float(isSine ? sin(angle) : cos(angle))
+        }
+        continue
+      }
       let isTable =
-        tensor.name.hasPrefix("embeddings.") && tensor.shape.count == 2
-        || tensor.name == CanonicalName.attentionBias
+        tensor.layout == .rowMajor && tensor.name.hasPrefix("embeddings.")
+        && tensor.shape.count == 2 || tensor.name == CanonicalName.attentionBias
       // Inputs of about unit variance give outputs of about unit variance.
       let deviation =
         isTable ? 1 : tensor.shape.count == 2 ? 1 / Float(tensor.shape[1]).squareRoot() : 0.1
@@ -63,7 +73,7 @@ package struct GeneratedModel: Sendable {
     for tensor in c.sharedTensors + c.floatLinearTensors + c.poolerTensors {
       if let values = values[tensor.name] { try store.add(tensor, values) }
     }
-    for layer in 0..<c.layerCount {
+    for layer in 0..<c.storedLayerCount {
       for site in LinearSite.allCases {
         try int8(layer, site)?.add(to: store, named: CanonicalName.linear(layer, site))
       }

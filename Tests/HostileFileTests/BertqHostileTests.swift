@@ -118,13 +118,38 @@ import Testing
 
   static let lyingHeaders: [(String, BertError.Code, Change)] = [
     ("a feature that is not known", .unsupported, { $0.features = ["sparse"] }),
-    ("a feature kept for later", .unsupported, { $0.features = ["attention.rotary"] }),
+    ("a feature kept for later", .unsupported, { $0.features = ["attention.window"] }),
     ("features out of order", .malformed, { $0.features = ["head.sparse", "head.dense"] }),
     ("a feature twice", .malformed, { $0.features = ["head.dense", "head.dense"] }),
     ("65 537 features", .malformed, { $0.features = .init(repeating: "", count: 65_537) }),
     (
       "a field of a feature that is not named", .malformed,
       { $0.configuration = BertqForge.configuration() + Wire.number(13, 1) }
+    ),
+    (
+      "gates that are not named", .malformed,
+      { $0.configuration = BertqForge.configuration() + Wire.number(12, 1) }
+    ),
+    (
+      "more stored layers than layers", .unsupported,
+      {
+        $0.configuration = BertqForge.configuration() + Wire.number(11, 600)
+        $0.features = ["layers.shared"]
+      }
+    ),
+    (
+      "an odd number of turned numbers", .malformed,
+      {
+        $0.configuration = BertqForge.configuration() + Wire.number(18, 1)
+        $0.features = ["attention.rotary"]
+      }
+    ),
+    (
+      "an embedding of no width", .malformed,
+      {
+        $0.configuration = BertqForge.configuration() + Wire.number(10, 0)
+        $0.features = ["embeddings.projection"]
+      }
     ),
     (
       "a pooling that is not named", .malformed,

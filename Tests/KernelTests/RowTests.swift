@@ -1,4 +1,5 @@
 import BertKernels
+import SystemLibrary
 import Testing
 
 /// Layer norm, quantising, embedding and pooling of rows.
@@ -123,6 +124,54 @@ import Testing
         }
         return bits(out.elements)
       }
+    }
+  }
+
+  @Test func everySetGatesAndTurnsTheSame() throws {
+    try forEach(rows: 3, widths: Array(2...70) + [384, 768]) { what, width, x, stride, random in
+      let half = width / 2
+      let angles = (0..<2).map { _ in FloatKind.ordinary.values(3 * half, &random) }
+      for gate in [
+        BK_GATE_GELU, BK_GATE_GELU_COARSE, BK_GATE_GELU_TANH, BK_GATE_RELU, BK_GATE_SILU,
+      ] {
+        try KernelSets.expectSame("\(what), \(gate)") { calls -> [UInt32] in
+          let rows = GuardedMemory(x.elements)
+          calls.gate_rows(rows.base, stride, 3, half, gate)
+          return bits(rows.elements)
+        }
+      }
+      try KernelSets.expectSame(what) { calls -> [UInt32] in
+        let rows = GuardedMemory(x.elements)
+        calls.turn_rows(rows.base, stride, 3, half, angles[0], angles[1])
+        return bits(rows.elements)
+      }
+    }
+  }
+
+  @Test func gatesAndTurnedRowsAreWhatTheySay() throws {
+    let calls = try KernelSets.portable
+    for half in [1, 7, 16, 33] {
+      var random = SeededRandom(half)
+      let x = FloatKind.ordinary.values(2 * half, &random)
+      let (c, s) = (
+        FloatKind.ordinary.values(half, &random), FloatKind.ordinary.values(half, &random)
+      )
+      var turned = x
+      calls.turn_rows(&turned, 2 * half, 1, half, c, s)
+      var gated = x
+      calls.gate_rows(&gated, 2 * half, 1, half, BK_GATE_SILU)
+      var cut = x
+      calls.gate_rows(&cut, 2 * half, 1, half, BK_GATE_RELU)
+      for i in 0..<half {
+        let (a, b) = (x[i], x[half + i])
+        #expect(turned[i] == (-(b * s[i])).addingProduct(a, c[i]))
+        #expect(turned[half + i] == (a * s[i]).addingProduct(b, c[i]))
+        let exact = Double(a) / (1 + exp(-Double(a))) * Double(b)
+        #expect(abs(Double(gated[i]) - exact) <= 1e-6 * abs(exact) + 1e-9)
+        #expect(cut[i] == max(a, 0) * b)
+      }
+      // What multiplies stays as it is.
+      #expect(gated.dropFirst(half) == x.dropFirst(half))
     }
   }
 

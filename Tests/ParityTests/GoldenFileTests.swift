@@ -12,7 +12,9 @@ import Testing
 /// `tools/make/golden` made them, and another implementation the answers that lie beside them.
 struct GoldenFileTests {
   static let folder = SharedData.packageRoot + "/formats/golden/"
-  static let names = ["format2-numeric4"]
+  static let names = [
+    "format2-numeric4", "mpnet-numeric4", "albert-numeric4", "gte-numeric4", "alibi-numeric4",
+  ]
 
   struct Record: Decodable {
     struct Text: Decodable {

@@ -40,11 +40,12 @@ ENUMS = {
     "splitting": {1: "whitespace", 2: "metaspace", 3: "byte-level"},
     "sparse_weight": {1: "log1p-relu", 2: "relu-of-token", 3: "log1p-log1p-relu"},
 }
-# What a file may need that not every reader has; fields of the configuration after the ninth are for others.
+# What a file may need that not every reader has.
 FEATURES = {
     "tokenizer.byte-pairs", "tokenizer.unigram", "tokenizer.template", "tokenizer.added-tokens", "tokenizer.cuts-left",
     "tokenizer.keeps-controls", "embedding.poolings", "embedding.modules", "embedding.dimensions", "embedding.default-prompt",
-    "embedding.unpooled-prompt", "attention.distance-bias", "embeddings.f16", "embeddings.int8", "head.dense",
+    "embedding.unpooled-prompt", "attention.distance-bias", "attention.rotary", "embeddings.f16", "embeddings.int8",
+    "embeddings.no-positions", "embeddings.projection", "feed-forward.gated", "head.dense", "layers.shared",
     "head.transform-activation",
     "head.sparse", "head.multi-vector", "head.int8",
 }
@@ -55,7 +56,8 @@ def fields(*rows):
     return {number: row for number, row in enumerate(rows, 1)}
 
 
-BIAS_SPAN = 16
+# Fields that no feature in FEATURES comes with.
+RESERVED = ("normalizes_first", "lacks_token_types", "has_slopes", "rotates_neighbours", "attention_window", "whole_attention_every")
 CONFIGURATION = fields(
     ("vocabulary_size", "uint32", "one"), ("hidden_size", "uint32", "one"), ("layer_count", "uint32", "one"),
     ("head_count", "uint32", "one"), ("intermediate_size", "uint32", "one"), ("maximum_positions", "uint32", "one"),
@@ -278,14 +280,14 @@ class File:
             raise Unsupported("needs the features %s" % ", ".join(unknown))
         if named != sorted(set(named)):
             raise Malformed("names its features out of order, or one twice")
-        if any(header["configuration"][CONFIGURATION[number][0]] is not None for number in range(10, 22) if number != BIAS_SPAN):
+        if any(header["configuration"][name] is not None for name in RESERVED):
             raise Malformed("has a configuration of a feature that it does not name")
         missing = self.used_features() - set(named)
         if missing:
             raise Malformed("uses the features %s without naming them" % ", ".join(sorted(missing)))
 
     def used_features(self):
-        header = self.header
+        header, configuration = self.header, self.header["configuration"]
         tokenizer, embedding, head = header["tokenizer"] or {}, header["embedding"], header["head"] or {}
         types = {t["name"]: t["element_type"] for t in header["tensors"]}
         kinds = [module["kind"] for module in embedding["modules"]]
@@ -299,7 +301,12 @@ class File:
             "embedding.poolings": embedding["poolings"] not in (["mean"], ["cls"], ["pooler"]),
             "embedding.modules": kinds not in ([], ["normalize"]),
             "embedding.dimensions": embedding["dimensions"] is not None,
-            "attention.distance-bias": header["configuration"]["bias_span"] is not None,
+            "attention.distance-bias": configuration["bias_span"] is not None,
+            "attention.rotary": configuration["rotary_size"] is not None,
+            "embeddings.no-positions": configuration["lacks_positions"],
+            "embeddings.projection": configuration["embedding_size"] is not None,
+            "feed-forward.gated": configuration["gates_feed_forward"],
+            "layers.shared": configuration["stored_layers"] is not None,
             "embedding.default-prompt": header["default_prompt"] is not None,
             "embedding.unpooled-prompt": not embedding["pools_prompt"],
             "embeddings.f16": types.get("embeddings.int8.word") == "F16",
@@ -375,11 +382,14 @@ class File:
         """What the header's four fingerprints should be, in the order of FINGERPRINTS."""
         c, by_name = self.header["configuration"], {t["name"]: t for t in self.header["tensors"]}
         norms, linears, both = ["embeddings.norm"], [], [".weight", ".bias"]
-        for i in range(c["layer_count"]):
+        for i in range(c["stored_layers"] or c["layer_count"]):
             norms += ["layer.%d.attention.norm" % i, "layer.%d.feed_forward.norm" % i]
             linears += ["layer.%d.%s" % (i, site) for site in
                         ("attention.qkv", "attention.output", "feed_forward.up", "feed_forward.down")]
-        shared = ["embeddings.position", "embeddings.token_type"] + ["attention.bias"] * (c["bias_span"] is not None)
+        shared = ["embeddings.token_type"] + ["embeddings.position"] * (not c["lacks_positions"])
+        shared += ["attention.bias"] * (c["bias_span"] is not None)
+        shared += ["attention.rotary.cos", "attention.rotary.sin"] * (c["rotary_size"] is not None)
+        shared += ["embeddings.projection" + end for end in both] * (c["embedding_size"] is not None)
         shared += [norm + end for norm in norms for end in both]
         if not all(name in by_name for name in shared):
             return None, None, None, None

@@ -224,5 +224,9 @@ def gelu_tanh(x):
     return x / (ONE + exp(z * -TWO))
 
 
+def silu(x):
+    return x / (ONE + exp(-x))
+
+
 def relu(x):
     return most(F32(0), x)

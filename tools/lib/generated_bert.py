@@ -1,4 +1,4 @@
-"""Generated weights of BERT and MPNet, and vocabularies: noise, scaled so that activations stay as wide as in trained models."""
+"""Generated weights of BERT and some relatives, and vocabularies: noise, scaled so that activations stay as wide as in trained models."""
 import zlib
 
 import numpy
@@ -70,6 +70,77 @@ def mpnet_shapes(c, pooler):
     return shapes
 
 
+ALBERT_NAMES = [("encoder.layer.0.attention.self", "encoder.layer.0.attention"), ("attention.output.dense", "attention.dense"),
+                ("attention.output.LayerNorm", "attention.LayerNorm"), ("intermediate.dense", "ffn"), ("0.output.dense", "0.ffn_output"),
+                ("0.output.LayerNorm", "0.full_layer_layer_norm"), ("encoder.layer.0", "encoder.albert_layer_groups.0.albert_layers.0"),
+                ("pooler.dense", "pooler")]
+GTE_NAMES = [("attention.output.dense", "attention.o_proj"), ("attention.output.LayerNorm", "attn_ln"), ("output.dense", "mlp.down_proj"),
+             ("output.LayerNorm", "mlp_ln")]
+NOMIC_NAMES = [("attention.output.dense", "attn.out_proj"), ("attention.output.LayerNorm", "norm1"), ("output.dense", "mlp.fc2"),
+               ("output.LayerNorm", "norm2"), ("embeddings.LayerNorm", "emb_ln"), ("encoder.layer.", "encoder.layers.")]
+JINA_NAMES = [("attention.output.dense", "attention.output.dense"), ("attention.output.LayerNorm", "attention.output.LayerNorm"),
+              ("output.dense", "mlp.wo"), ("output.LayerNorm", "mlp.layernorm")]
+
+
+def renamed(name, names):
+    for bert, own in names:
+        if bert in name:
+            return name.replace(bert, own)
+    return name
+
+
+def relative(c, kind, pooler):
+    """The configuration and {name: shape} of a relative of a BERT's size: "albert", "new", "nomic_bert" or "jina"."""
+    h, i = c["hidden_size"], c["intermediate_size"]
+    narrow = max(1, h // 3)
+    shapes = {}
+    layers = 1 if kind == "albert" else c["num_hidden_layers"]
+    for name, shape in tensor_shapes(dict(c, num_hidden_layers=layers), pooler).items():
+        if kind == "albert":
+            if name.startswith("embeddings."):
+                shape = shape[:-1] + (narrow,)
+            for bert, own in ALBERT_NAMES:
+                name = name.replace(bert, own)
+        elif "position_embeddings" in name:
+            continue
+        elif kind != "jina" and "attention.self." in name:
+            part = {"new": "attention.qkv_proj", "nomic_bert": "attn.Wqkv"}[kind]
+            name, shape = name.replace("attention.self.query", part), (3 * h,) + shape[1:]
+            if "attention.self." in name:
+                continue
+        if kind in ("new", "jina") and "intermediate.dense" in name:
+            name = name.replace("intermediate.dense", {"new": "mlp.up_gate_proj", "jina": "mlp.gated_layers"}[kind])
+            shape = (2 * i, h) if name.endswith(".weight") else None
+        if kind == "nomic_bert" and "intermediate.dense" in name:
+            shapes[renamed(name.replace("intermediate.dense", "mlp.fc12"), NOMIC_NAMES)] = shape
+            name = name.replace("intermediate.dense", "mlp.fc11")
+        names = {"new": GTE_NAMES, "nomic_bert": NOMIC_NAMES, "jina": JINA_NAMES}.get(kind, [])
+        for one in (names[4:] if kind == "nomic_bert" else []):
+            name = name.replace(*one)
+        name = renamed(name, names[:4])
+        if shape is not None:
+            shapes[name] = shape
+    c = dict(c, model_type=kind)
+    if kind == "albert":
+        shapes["encoder.embedding_hidden_mapping_in.weight"], shapes["encoder.embedding_hidden_mapping_in.bias"] = (h, narrow), (h,)
+        c.update(architectures=["AlbertModel"], embedding_size=narrow)
+    elif kind == "jina":
+        c.update(model_type="bert", architectures=["JinaBertModel"], position_embedding_type="alibi", feed_forward_type="geglu")
+    elif kind == "new":
+        c.update(architectures=["NewModel"], rope_theta=160000.0, rope_scaling=dict(type="ntk", factor=2.0))
+    else:
+        # Linears have no bias, but for the pooler's.
+        layer = [name for name in shapes if name.startswith("encoder.") and name.endswith(".bias") and "norm" not in name]
+        shapes = {name: shape for name, shape in shapes.items() if name not in layer}
+        c.update(architectures=["NomicBertModel"], rotary_emb_base=1000.0)
+        if c["hidden_act"] == "gelu":
+            c["hidden_act"] = "silu"
+    return c, shapes
+
+
+NORMS = ("LayerNorm", "layer_norm", "layernorm", "attn_ln", "mlp_ln", "emb_ln", "norm1", "norm2")
+
+
 def outlier_channels(hidden, count, seed):
     """The channels that are far wider than the others, the same in every layer, as in trained models."""
     return numpy.random.Generator(numpy.random.PCG64([seed, 7])).permutation(hidden)[:count]
@@ -84,7 +155,7 @@ def spread(name, shape):
     if "embeddings" in name:
         return 0.05
     # A third of the variance-preserving spread, so that the residual leads, as it does after training.
-    wide = 1.0 if any(part in name for part in (".query", ".key", ".attn.q", ".attn.k")) else 0.35
+    wide = 1.0 if any(part in name for part in (".query", ".key", ".attn.q", ".attn.k", "qkv")) else 0.35
     return wide / numpy.sqrt(shape[1])
 
 
@@ -92,7 +163,8 @@ def chunks_of(name, shape, seed, outliers):
     """Yields a tensor's float32 values, flat, a chunk at a time."""
     random = numpy.random.Generator(numpy.random.PCG64([seed, zlib.crc32(name.encode())]))
     total = int(numpy.prod(shape))
-    if "LayerNorm" in name:
+    if any(part in name for part in NORMS):
+        outliers = outliers[outliers < total]
         values = random.standard_normal(total, numpy.float32) * numpy.float32(0.1)
         if name.endswith(".weight"):
             values += 1

@@ -20,7 +20,7 @@ import contract_arithmetic as arithmetic
 from bertq_reader import Malformed, Unsupported, open_file
 from contract_arithmetic import F32, LANES, LEAST_RANGE, MAGIC, fma, low_bytes
 
-FINE = {"gelu": arithmetic.gelu, "gelu_new": arithmetic.gelu_tanh, "relu": arithmetic.relu}
+FINE = {"gelu": arithmetic.gelu, "gelu_new": arithmetic.gelu_tanh, "relu": arithmetic.relu, "silu": arithmetic.silu}
 COARSE = dict(FINE, gelu=arithmetic.gelu_coarse)
 OUTPUT = dict(FINE, identity=lambda x: x, tanh=arithmetic.tanh, sigmoid=arithmetic.sigmoid,
               silu=lambda x: x * arithmetic.sigmoid(x))
@@ -117,6 +117,22 @@ def hadamard(v, levels):
         a, b = pairs[:, :, 0], pairs[:, :, 1]
         v = numpy.stack([a + b, a - b], axis=2).reshape(rows, points, n)
     return v
+
+
+# MARK: Gates and angles
+
+def gated(x, activation):
+    """The first half of each row, after the activation, times the other."""
+    half = x.shape[-1] // 2
+    return activation(x[:, :half]) * x[:, half:]
+
+
+def turned(x, cosines, sines):
+    """Queries or keys [heads, tokens, d], the first numbers of which are turned by their tokens' positions."""
+    half = cosines.shape[1]
+    a, b, rest = x[..., :half], x[..., half:2 * half], x[..., 2 * half:]
+    c, s = cosines[:x.shape[1]], sines[:x.shape[1]]
+    return numpy.concatenate([fma(a, c, -(b * s)), fma(b, c, a * s), rest], axis=-1)
 
 
 # MARK: Attention over [heads, tokens, head size]
@@ -247,10 +263,15 @@ class Encoder:
         self.tensors = {tensor["name"]: tensor for tensor in file.header["tensors"]}
         if path == "int8" and not any(".int8." in name for name in self.tensors):
             raise Unsupported("holds no int8 weights")
-        self.tables = [self.words()] + [self.load("embeddings." + name) for name in ("token_type", "position")]
+        c = self.configuration
+        self.tables = [self.words(), self.load("embeddings.token_type"),
+                       None if c["lacks_positions"] else self.load("embeddings.position")]
+        self.projection = None if c["embedding_size"] is None else FloatLinear(self.load, "embeddings.projection")
+        self.angles = None if c["rotary_size"] is None else [self.load("attention.rotary." + name) for name in ("cos", "sin")]
         self.embedding_norm = self.norm("embeddings.norm")
         self.bias = self.load("attention.bias") if self.configuration["bias_span"] is not None else None
-        self.layers = [self.layer("layer.%d." % i) for i in range(self.configuration["layer_count"])]
+        stored = [self.layer("layer.%d." % i) for i in range(c["stored_layers"] or c["layer_count"])]
+        self.layers = [stored[i % len(stored)] for i in range(c["layer_count"])]
 
     def load(self, name):
         if name not in self.tensors:
@@ -289,18 +310,29 @@ class Encoder:
         """The hidden states after the embeddings and after every layer."""
         word, token_type, position = self.tables
         x = word[ids] + token_type[types if types is not None else [0] * len(ids)]
-        x = layer_norm(x + position[:len(ids)], *self.embedding_norm)
+        x = layer_norm(x + (F32(0) if position is None else position[:len(ids)]), *self.embedding_norm)
+        if self.projection:
+            x = self.projection(x)
         states = [x]
         for qkv, output, up, down, attention_norm, feed_forward_norm in self.layers:
             x = layer_norm(output(self.attend(qkv(x))) + x, *attention_norm)
-            x = layer_norm(down(up(x, self.configuration["activation"])) + x, *feed_forward_norm)
+            x = layer_norm(down(self.between(up, x)) + x, *feed_forward_norm)
             states.append(x)
         return states
 
+    def between(self, up, x):
+        """What goes into the second linear of a feed-forward block."""
+        activation = self.configuration["activation"]
+        if not self.configuration["gates_feed_forward"]:
+            return up(x, activation)
+        return gated(up(x), (COARSE if isinstance(up, QuantizedLinear) else FINE)[activation])
+
     def attend(self, qkv):
         heads = self.configuration["head_count"]
-        parts = qkv.reshape(len(qkv), 3, heads, -1).transpose(1, 2, 0, 3)
-        context = (attend_int8 if self.path == "int8" else attend_float)(*parts, self.bias)
+        query, key, value = qkv.reshape(len(qkv), 3, heads, -1).transpose(1, 2, 0, 3)
+        if self.angles:
+            query, key = turned(query, *self.angles), turned(key, *self.angles)
+        context = (attend_int8 if self.path == "int8" else attend_float)(query, key, value, self.bias)
         return numpy.ascontiguousarray(context.swapaxes(0, 1)).reshape(len(qkv), -1)
 
     def pool(self, x, pooling, skipped=0):

@@ -29,31 +29,37 @@ struct ExpectedTensors {
   var unusedPositions = 0
   /// Whether there is a table of token types; else it is a row of zeros.
   var hasTokenTypes = true
-  /// The biases on attention's scores.
-  var distanceBias: Family.DistanceBias?
+  /// What differs from BERT's tensors.
+  var family = Family.bert
 
   /// Every part of the encoder without its pooler.
   var encoder: [ExpectedPart] {
     let c = configuration
-    var positions = part(
-      CanonicalName.positionEmbeddings, "embeddings.position_embeddings.weight",
-      [("max_position_embeddings", c.maximumPositions + unusedPositions), hidden])
-    if unusedPositions > 0 {
-      positions.rows = [unusedPositions..<unusedPositions + c.maximumPositions]
-    }
     var parts = [
       part(
-        CanonicalName.wordEmbeddings, "embeddings.word_embeddings.weight", [vocabulary, hidden]),
-      positions,
+        CanonicalName.wordEmbeddings, "embeddings.word_embeddings.weight", [vocabulary, embedding])
     ]
+    if !c.lacksPositions {
+      var positions = part(
+        CanonicalName.positionEmbeddings, "embeddings.position_embeddings.weight",
+        [("max_position_embeddings", c.maximumPositions + unusedPositions), embedding])
+      if unusedPositions > 0 {
+        positions.rows = [unusedPositions..<unusedPositions + c.maximumPositions]
+      }
+      parts.append(positions)
+    }
     if hasTokenTypes {
       parts.append(
         part(
           CanonicalName.tokenTypeEmbeddings, "embeddings.token_type_embeddings.weight",
-          [("type_vocab_size", c.tokenTypeCount), hidden]))
+          [("type_vocab_size", c.tokenTypeCount), embedding]))
     }
-    parts += norm(CanonicalName.embeddingNorm, "embeddings.LayerNorm")
-    if let distanceBias {
+    parts += norm(CanonicalName.embeddingNorm, "embeddings.LayerNorm", embedding)
+    if c.embeddingSize != nil {
+      parts += linear(
+        CanonicalName.embeddingProjection, "embeddings.projection", hidden, embedding)
+    }
+    if let distanceBias = family.distanceBias {
       var biases = part(
         CanonicalName.attentionBias, distanceBias.name,
         [("buckets of distances", distanceBias.count), ("num_attention_heads", c.headCount)])
@@ -61,8 +67,22 @@ struct ExpectedTensors {
       biases.isTurned = true
       parts.append(biases)
     }
-    for layer in 0..<c.layerCount { parts += self.layer(layer) }
+    for layer in 0..<c.storedLayerCount { parts += self.layer(layer) }
     return parts
+  }
+
+  /// Tensors that no published one stands for: zeros, or what the configuration makes.
+  var unpublished: [String] {
+    let c = configuration
+    var names = hasTokenTypes ? [] : [CanonicalName.tokenTypeEmbeddings]
+    if c.rotarySize != nil { names += [CanonicalName.rotaryCosines, CanonicalName.rotarySines] }
+    if family.hasSlopes { names.append(CanonicalName.attentionBias) }
+    for layer in 0..<c.storedLayerCount {
+      names += LinearSite.allCases.filter(family.unbiased.contains).map {
+        CanonicalName.linear(layer, $0) + FloatPart.bias
+      }
+    }
+    return names
   }
 
   /// The parts of the pooler.
@@ -74,8 +94,8 @@ struct ExpectedTensors {
   func head(_ head: HeadKind) -> [ExpectedPart] {
     switch head {
     case .maskedWords:
-      linear(CanonicalName.maskedTransform, "cls.predictions.transform.dense", hidden, hidden)
-        + norm(CanonicalName.maskedNorm, "cls.predictions.transform.LayerNorm")
+      linear(CanonicalName.maskedTransform, "cls.predictions.transform.dense", embedding, hidden)
+        + norm(CanonicalName.maskedNorm, "cls.predictions.transform.LayerNorm", embedding)
     case .nextSentence:
       linear(
         CanonicalName.nextSentence, "cls.seq_relationship", ("two sentences' order", 2), hidden)
@@ -102,7 +122,7 @@ struct ExpectedTensors {
   var decoderWeight: ExpectedPart {
     part(
       CanonicalName.maskedDecoder + ".weight", "cls.predictions.decoder.weight",
-      [vocabulary, hidden])
+      [vocabulary, embedding])
   }
 
   /// The masked-word decoder's bias, under its name of now and its name of old.
@@ -118,22 +138,57 @@ struct ExpectedTensors {
 
   private var vocabulary: Size { ("vocab_size", configuration.vocabularySize) }
   private var hidden: Size { ("hidden_size", configuration.hiddenSize) }
+  private var embedding: Size {
+    configuration.embeddingSize.map { ("embedding_size", $0) } ?? hidden
+  }
   private var intermediate: Size { ("intermediate_size", configuration.intermediateSize) }
 
   private func layer(_ index: Int) -> [ExpectedPart] {
     let stem = "encoder.layer.\(index)."
-    func site(_ site: LinearSite) -> String { CanonicalName.linear(index, site) }
-    var parts: [ExpectedPart] = []
-    for (place, name) in ["query", "key", "value"].enumerated() {
-      parts += linear(
-        site(.queryKeyValue), stem + "attention.self." + name, hidden, hidden, part: place)
+    func site(
+      _ site: LinearSite, _ name: String, _ outputs: Size, _ inputs: Size, part: Int = 0
+    ) -> [ExpectedPart] {
+      let canonical = CanonicalName.linear(index, site)
+      let both = linear(canonical, stem + name, outputs, inputs, part: part)
+      return family.unbiased.contains(site) ? [both[0]] : both
     }
-    parts += linear(site(.attentionOutput), stem + "attention.output.dense", hidden, hidden)
-    parts += norm(CanonicalName.attentionNorm(index), stem + "attention.output.LayerNorm")
-    parts += linear(site(.feedForwardUp), stem + "intermediate.dense", intermediate, hidden)
-    parts += linear(site(.feedForwardDown), stem + "output.dense", hidden, intermediate)
-    parts += norm(CanonicalName.feedForwardNorm(index), stem + "output.LayerNorm")
+    var parts: [ExpectedPart] = []
+    if family.joinsQueryKeyValue {
+      parts += site(
+        .queryKeyValue, "attention.self.qkv", ("3 * hidden_size", 3 * hidden.value), hidden)
+    } else {
+      for (place, name) in ["query", "key", "value"].enumerated() {
+        parts += site(.queryKeyValue, "attention.self." + name, hidden, hidden, part: place)
+      }
+    }
+    parts += site(.attentionOutput, "attention.output.dense", hidden, hidden)
+    parts += norm(CanonicalName.attentionNorm(index), stem + "attention.output.LayerNorm", hidden)
+    if let form = family.gatedForm {
+      parts += gated(form) { site(.feedForwardUp, $0, $1, hidden, part: $2) }
+    } else {
+      parts += site(.feedForwardUp, "intermediate.dense", intermediate, hidden)
+    }
+    parts += site(.feedForwardDown, "output.dense", hidden, intermediate)
+    parts += norm(CanonicalName.feedForwardNorm(index), stem + "output.LayerNorm", hidden)
     return parts
+  }
+
+  /// The parts of a gated block's first linear, of which the activated half comes first.
+  private func gated(
+    _ form: Family.GatedForm, _ site: (String, Size, Int) -> [ExpectedPart]
+  ) -> [ExpectedPart] {
+    let half = intermediate.value
+    let both = Size("2 * intermediate_size", 2 * half)
+    switch form {
+    case .apart(let gate, let up): return site(gate, intermediate, 0) + site(up, intermediate, 1)
+    case .gateFirst: return site("intermediate.dense", both, 0)
+    case .gateLast:
+      return site("intermediate.dense", both, 0).map { part in
+        var part = part
+        part.rows = [half..<2 * half, 0..<half]
+        return part
+      }
+    }
   }
 
   private func part(
@@ -153,10 +208,10 @@ struct ExpectedTensors {
     ]
   }
 
-  private func norm(_ canonical: String, _ name: String) -> [ExpectedPart] {
+  private func norm(_ canonical: String, _ name: String, _ width: Size) -> [ExpectedPart] {
     [
-      part(canonical + ".weight", name + ".weight", [hidden]),
-      part(canonical + ".bias", name + ".bias", [hidden]),
+      part(canonical + ".weight", name + ".weight", [width]),
+      part(canonical + ".bias", name + ".bias", [width]),
     ]
   }
 }

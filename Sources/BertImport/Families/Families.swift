@@ -7,7 +7,7 @@ import JSONText
 extension Family {
   static let all: [Family] = [
     bert, distilBert, roberta, xlmRoberta, camembert, data2vecText, electra, ernie, dpr,
-    bertGeneration, splinter, mpnet,
+    bertGeneration, splinter, mpnet, albert, nomicBert, gteNew, gte, jinaBert,
   ]
 
   static let bert = Family(type: "bert", classPrefix: "Bert", encoderNames: ["bert"])
@@ -107,6 +107,7 @@ extension Family {
       "generator_size",
     ],
     names: [
+      NameRule("embeddings_project", "embeddings.projection"),
       NameRule("generator_predictions.dense_prediction", "cls.predictions.decoder"),
       NameRule("generator_predictions.dense", "cls.predictions.transform.dense"),
       NameRule("generator_predictions.LayerNorm", "cls.predictions.transform.LayerNorm"),
@@ -118,12 +119,137 @@ extension Family {
       NameRule("sequence_summary.summary", "classifier.dense"),
       NameRule("classifier.out_proj", "classifier"),
     ],
-    classifier: .dense(.gelu), transformActivation: .gelu,
+    embeddingProjection: .whereWidthsDiffer, classifier: .dense(.gelu), transformActivation: .gelu,
     architectures: [
       "ForPreTraining": Architecture(
         task: .tag, heads: [.classifier], classifiesTexts: true, hasOneLogit: true,
         denseActivation: .encoders, labels: ["replaced"], hasIndependentLabels: true)
     ])
+
+  /// A linear behind the embeddings, one layer that is computed again and again, BERT's heads.
+  static let albert = Family(
+    type: "albert", classPrefix: "Albert", encoderNames: ["albert"],
+    defaults: [
+      ("vocab_size", 30000), ("embedding_size", 128), ("hidden_size", 4096),
+      ("num_hidden_layers", 12), ("num_attention_heads", 64), ("intermediate_size", 16384),
+      ("hidden_act", "gelu_new"), ("max_position_embeddings", 512),
+    ],
+    required: [("num_hidden_groups", 1), ("inner_group_num", 1)],
+    silentKeys: [
+      "num_hidden_groups", "inner_group_num", "classifier_dropout_prob", "down_scale_factor",
+      "gap_size", "net_structure_type", "num_memory_blocks",
+    ],
+    names: [
+      NameRule("encoder.embedding_hidden_mapping_in", "embeddings.projection"),
+      NameRule("encoder.albert_layer_groups.0.albert_layers.0", "encoder.layer.0"),
+      NameRule("attention.query", "attention.self.query"),
+      NameRule("attention.key", "attention.self.key"),
+      NameRule("attention.value", "attention.self.value"),
+      NameRule("attention.dense", "attention.output.dense"),
+      NameRule("attention.LayerNorm", "attention.output.LayerNorm"),
+      NameRule("ffn", "intermediate.dense"), NameRule("ffn_output", "output.dense"),
+      NameRule("full_layer_layer_norm", "output.LayerNorm"),
+      NameRule("pooler", "pooler.dense"),
+      NameRule("predictions.dense", "cls.predictions.transform.dense"),
+      NameRule("predictions.LayerNorm", "cls.predictions.transform.LayerNorm"),
+      NameRule("predictions.decoder", "cls.predictions.decoder"),
+      NameRule("predictions.bias", "cls.predictions.bias"),
+    ],
+    embeddingProjection: .always, sharesLayers: true, tokenizer: .pipeline,
+    architectures: [
+      // Which of two texts comes first is no head of BERT's.
+      "ForPreTraining": Architecture(task: .fillMask, heads: [.maskedWords])
+    ])
+
+  /// Angles instead of positions, a gate, and linears without bias.
+  static let nomicBert = Family(
+    type: "nomic_bert", classPrefix: "NomicBert", encoderNames: ["nomic_bert", "bert"],
+    settings: [
+      Setting("n_embd", "hidden_size"), Setting("n_layer", "num_hidden_layers"),
+      Setting("n_head", "num_attention_heads"), Setting("n_inner", "intermediate_size"),
+      Setting("n_positions", "max_position_embeddings"),
+      Setting("activation_function", "hidden_act"),
+      Setting("layer_norm_epsilon", "layer_norm_eps"), Setting("rotary_emb_base", "rope_theta"),
+    ],
+    defaults: [("hidden_act", "silu")],
+    required: [
+      ("prenorm", false), ("parallel_block", false), ("parallel_block_tied_norm", false),
+      ("use_rms_norm", false), ("causal", false), ("qkv_proj_bias", false),
+      ("mlp_fc1_bias", false), ("mlp_fc2_bias", false), ("rotary_emb_fraction", 1.0),
+      ("rotary_emb_interleaved", false), ("rotary_emb_scale_base", nil),
+      ("rotary_scaling_factor", nil), ("scale_attn_weights", true),
+      ("scale_attn_by_inverse_layer_idx", false), ("moe_every_n_layers", 0),
+      ("position_embedding_type", "rotary"),
+    ],
+    silentKeys: [
+      "activation_function", "attn_pdrop", "auto_map", "dense_seq_output", "embd_pdrop",
+      "fused_bias_fc", "fused_dropout_add_ln", "head_dim", "layer_norm_epsilon",
+      "last_layer_subset", "max_trained_positions", "pad_vocab_size_multiple",
+      "reorder_and_upcast_attn", "resid_pdrop", "rope_parameters", "rope_theta",
+      "summary_activation", "summary_first_dropout", "summary_proj_to_labels", "summary_type",
+      "summary_use_proj", "use_flash_attn", "use_xentropy", "prenorm", "parallel_block",
+      "parallel_block_tied_norm", "use_rms_norm", "causal", "qkv_proj_bias", "mlp_fc1_bias",
+      "mlp_fc2_bias", "rotary_emb_fraction", "rotary_emb_interleaved", "rotary_emb_scale_base",
+      "rotary_scaling_factor", "scale_attn_weights", "scale_attn_by_inverse_layer_idx",
+      "moe_every_n_layers",
+    ],
+    names: [
+      NameRule("emb_ln", "embeddings.LayerNorm"), NameRule("encoder.layers", "encoder.layer"),
+      NameRule("attn.Wqkv", "attention.self.qkv"),
+      NameRule("attn.out_proj", "attention.output.dense"),
+      NameRule("norm1", "attention.output.LayerNorm"), NameRule("norm2", "output.LayerNorm"),
+      NameRule("mlp.fc12", "intermediate.gate"), NameRule("mlp.fc11", "intermediate.up"),
+      NameRule("mlp.fc2", "output.dense"),
+    ],
+    lacksPositions: true, rotaryBase: 1000,
+    gatedForm: .apart(gate: "intermediate.gate", up: "intermediate.up"), joinsQueryKeyValue: true,
+    unbiased: Set(LinearSite.allCases))
+
+  static let gteNew = gteLike("new", "New", ["new"], base: 10_000)
+  static let gte = gteLike("gte", "Gte", ["gte", "new"], base: 160_000)
+
+  /// Angles instead of positions, and a gate whose linear has no bias.
+  private static func gteLike(
+    _ type: String, _ classPrefix: String, _ encoderNames: [String], base: Double
+  ) -> Family {
+    Family(
+      type: type, classPrefix: classPrefix, encoderNames: encoderNames,
+      defaults: [("type_vocab_size", 1)],
+      required: [
+        ("layer_norm_type", "layer_norm"), ("logn_attention_scale", false), ("pack_qkv", true),
+        ("position_embedding_type", "rope"),
+      ],
+      silentKeys: [
+        "auto_map", "layer_norm_type", "logn_attention_clip1", "logn_attention_scale", "pack_qkv",
+        "rope_parameters", "rope_scaling", "rope_theta", "unpad_inputs",
+        "use_memory_efficient_attention",
+      ],
+      names: [
+        NameRule("attention.qkv_proj", "attention.self.qkv"),
+        NameRule("attention.o_proj", "attention.output.dense"),
+        NameRule("attn_ln", "attention.output.LayerNorm"), NameRule("mlp_ln", "output.LayerNorm"),
+        NameRule("mlp.up_gate_proj", "intermediate.dense"),
+        NameRule("mlp.down_proj", "output.dense"),
+        NameRule("lm_head.dense", "cls.predictions.transform.dense"),
+        NameRule("lm_head.norm", "cls.predictions.transform.LayerNorm"),
+        NameRule("lm_head.decoder", "cls.predictions.decoder"),
+      ],
+      mayLackTokenTypes: true, lacksPositions: true, rotaryBase: base, gatedForm: .gateLast,
+      joinsQueryKeyValue: true, unbiased: [.feedForwardUp])
+  }
+
+  /// BERT with a slope instead of positions, and a gate.
+  static let jinaBert = Family(
+    type: "bert", marker: ("position_embedding_type", "alibi"), classPrefix: "JinaBert",
+    encoderNames: ["bert"],
+    required: [("position_embedding_type", "alibi"), ("feed_forward_type", "geglu")],
+    silentKeys: ["auto_map", "emb_pooler", "feed_forward_type", "model_max_length"],
+    names: [
+      NameRule("mlp.gated_layers", "intermediate.dense"), NameRule("mlp.wo", "output.dense"),
+      NameRule("mlp.layernorm", "output.LayerNorm"),
+    ],
+    lacksPositions: true, hasSlopes: true, gatedForm: .gateFirst, unbiased: [.feedForwardUp],
+    recipe: EmbeddingRecipe(.mean))
 
   static let ernie = Family(
     type: "ernie", classPrefix: "Ernie", encoderNames: ["ernie"],

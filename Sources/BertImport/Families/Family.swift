@@ -57,6 +57,21 @@ struct Family: Sendable {
     }
   }
 
+  /// When a linear stands between the embeddings' norm and the first layer.
+  enum EmbeddingProjection: Sendable {
+    case never, whereWidthsDiffer, always
+  }
+
+  /// How the first linear of a gated feed-forward block is published, in BERT's spelling.
+  enum GatedForm: Sendable {
+    /// Two linears: what the activation is for, and what it multiplies.
+    case apart(gate: String, up: String)
+    /// `intermediate.dense`, the activated half first.
+    case gateFirst
+    /// `intermediate.dense`, the activated half behind the other.
+    case gateLast
+  }
+
   /// The class of tokenizer that is meant where no file names one.
   enum DefaultTokenizer: Sendable {
     /// BERT's.
@@ -69,6 +84,8 @@ struct Family: Sendable {
 
   /// `model_type` of a configuration.
   let type: String
+  /// A key and its value that tell it from another family of the same `model_type`.
+  var marker: (key: String, value: JSON)?
   /// What the names of its classes begin with: `Roberta` of `RobertaForMaskedLM`.
   let classPrefix: String
   /// Parts of a prefix that stand before the encoder's tensors, and not before a head's.
@@ -88,6 +105,24 @@ struct Family: Sendable {
   /// Whether it has a table of token types.
   var hasTokenTypes = true
   var distanceBias: DistanceBias?
+  /// Whether `type_vocab_size` may be 0, which says that there is no such table either.
+  var mayLackTokenTypes = false
+  var embeddingProjection = EmbeddingProjection.never
+  /// Whether all layers have the tensors of the first.
+  var sharesLayers = false
+  /// Whether there is no table of positions.
+  var lacksPositions = false
+  /// The base of the angles by which queries and keys are turned, unless the configuration says another (`rope_theta`);
+  /// nil where they are not turned.
+  var rotaryBase: Double?
+  /// Whether scores lose a slope of each head times the distance of two tokens.
+  var hasSlopes = false
+  /// Nil where the feed-forward block is BERT's.
+  var gatedForm: GatedForm?
+  /// Whether queries, keys and values are one linear, `attention.self.qkv`.
+  var joinsQueryKeyValue = false
+  /// Linears that have no bias.
+  var unbiased: Set<LinearSite> = []
   var classifier = ClassifierForm.pooler
   /// What follows the linear before the masked-word decoder; nil for the encoder's own activation.
   var transformActivation: Activation?
@@ -96,6 +131,11 @@ struct Family: Sendable {
   var recipe: EmbeddingRecipe?
   /// Classes that follow no rule of names, by what stands behind the prefix.
   var architectures: [String: Architecture] = [:]
+
+  /// Whether a configuration has the family's marker; nil where it has none.
+  private func isMarked(_ json: JSON) -> Bool? {
+    marker.map { json[$0.key] == $0.value }
+  }
 
   /// The rows of the position table that no token uses.
   func unusedPositions(_ json: JSON) throws(BertError) -> Int {
@@ -114,7 +154,7 @@ struct Family: Sendable {
   /// - Throws: `unsupported` for a value that changes the arithmetic, with the key as it was published.
   func normalised(_ json: JSON) throws(BertError) -> JSON {
     guard var object = json.objectValue else { return json }
-    for (key, value) in required where object[key].map({ $0 != value && !$0.isNull }) == true {
+    for (key, value) in required where object[key].map({ !$0.means(value) && !$0.isNull }) == true {
       throw BertError(
         .unsupported,
         "\(key) is \((object[key] ?? .null).text().prefix(80)); only \(value.text()) is supported")
@@ -125,6 +165,8 @@ struct Family: Sendable {
     }
     for (key, value) in defaults where object[key] == nil { object[key] = value }
     for (key, value) in fixed { object[key] = value }
+    // What another encoding of positions is called was required above.
+    if lacksPositions { object["position_embedding_type"] = nil }
     return .object(object)
   }
 
@@ -155,11 +197,16 @@ extension Family {
         .malformed, "model_type is null; expected a name, such as 'bert', or no model_type at all")
     }
     if let type = try json.text("model_type") {
-      if let family = all.first(where: { $0.type == type }) { return family }
+      let families = all.filter { $0.type == type }
+      if let family = families.first(where: { $0.isMarked(json) == true })
+        ?? families.first(where: { $0.marker == nil })
+      {
+        return family
+      }
       throw BertError(
         .unsupported,
         "model_type is '\(type.prefix(80))'; supported are "
-          + all.map(\.type).joined(separator: ", "))
+          + all.filter { $0.marker == nil }.map(\.type).joined(separator: ", "))
     }
     guard let name = json["architectures"]?.arrayValue?.first?.stringValue else { return bert }
     // The longest prefix: XLMRoberta's classes are not Roberta's, and a class behind which no known word stands
@@ -173,5 +220,13 @@ extension Family {
       .unsupported,
       "architectures says '\(name.prefix(80))'; supported are the classes of "
         + all.map(\.classPrefix).joined(separator: ", "))
+  }
+}
+
+extension JSON {
+  /// Whether two values say the same: numbers do however they are written.
+  fileprivate func means(_ other: JSON) -> Bool {
+    guard let number = numberValue, let same = other.numberValue else { return self == other }
+    return number == same
   }
 }

@@ -102,9 +102,9 @@ package final class HeadSource {
   /// How the numbers of its heads are read: as BERT's own are, where nothing is said.
   var settings: HeadSettings { weights.model.head ?? HeadSettings() }
 
-  /// The weight and bias of the layer norm called `stem`.
-  func norm(_ stem: String) throws(BertError) -> NormWeights {
-    let size = [configuration.hiddenSize]
+  /// The weight and bias of the layer norm called `stem`, of the hidden states' width or another.
+  func norm(_ stem: String, width: Int? = nil) throws(BertError) -> NormWeights {
+    let size = [width ?? configuration.hiddenSize]
     return NormWeights(
       weight: try weights.require(stem + FloatPart.weight, .float32, size).floats,
       bias: try weights.require(stem + FloatPart.bias, .float32, size).floats)

@@ -60,7 +60,8 @@ extension HeadSource {
   /// Memory for a block of rows as wide as the hidden states, which a head's first linear writes.
   func transformed(_ count: Int) throws(BertError) -> (rows: HeadRows, UnsafeMutablePointer<Float>)
   {
-    let stride = Workspace.stride(configuration)
+    let widest = max(configuration.hiddenSize, configuration.embeddingWidth)
+    let stride = rowStride(bytes: 4 * roundUp(widest, to: BK_PANEL)) / 4
     let base = try scratch.memory(.transformed, bytes: 4 * HeadScratch.mostRows * stride).floats
     return (HeadRows(base: UnsafePointer(base), stride: stride, count: count), base)
   }

@@ -22,26 +22,26 @@ package final class MaskedWordsHead: Head {
     self.source = source
     activation = try Self.activation(source)
     transform = try HeadLinear(
-      CanonicalName.maskedTransform, outputs: c.hiddenSize, inputs: c.hiddenSize, from: source)
-    norm = try source.norm(CanonicalName.maskedNorm)
+      CanonicalName.maskedTransform, outputs: c.embeddingWidth, inputs: c.hiddenSize, from: source)
+    norm = try source.norm(CanonicalName.maskedNorm, width: c.embeddingWidth)
     decoder = try HeadLinear(
-      CanonicalName.maskedDecoder, outputs: c.vocabularySize, inputs: c.hiddenSize, from: source,
+      CanonicalName.maskedDecoder, outputs: c.vocabularySize, inputs: c.embeddingWidth,
+      from: source,
       orWords: true)
   }
 
   private static func activation(_ source: HeadSource) throws(BertError) -> bk_activation {
-    guard let own = source.settings.transformActivation else {
-      return bk_activation(source.configuration.activation)
-    }
-    switch own {
+    let own = source.settings.transformActivation
+    switch own ?? OutputActivation(source.configuration.activation) {
     case .identity: return BK_ACT_NONE
     case .relu: return BK_ACT_RELU
     case .gelu: return BK_ACT_GELU
     case .geluTanh: return BK_ACT_GELU_TANH
     case .tanh, .sigmoid, .silu:
+      let name = own?.rawValue ?? source.configuration.activation.rawValue
       throw BertError(
         .unsupported,
-        "the model's masked-word head has the activation '\(own.rawValue)'; identity, relu, gelu "
+        "the model's masked-word head has the activation '\(name)'; identity, relu, gelu "
           + "and gelu_new are computed")
     }
   }
@@ -73,7 +73,7 @@ package final class MaskedWordsHead: Head {
       try transform.write(
         x, activation: activation, to: base, stride: rows.stride)
       source.kernels.calls.norm_rows(
-        base, rows.stride, rows.count, c.hiddenSize, norm.weight, norm.bias, c.layerNormEpsilon,
+        base, rows.stride, rows.count, c.embeddingWidth, norm.weight, norm.bias, c.layerNormEpsilon,
         base, rows.stride)
       try decoder.run(rows) { sink(places.lowerBound, $0) }
     }

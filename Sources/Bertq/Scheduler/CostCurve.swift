@@ -32,7 +32,8 @@ struct CostCurve: Sendable {
   init(_ c: BertConfiguration, isInt8: Bool) {
     let second = Self.multiplyAdds / (isInt8 ? 1 : 4)
     let (hidden, layers) = (Double(c.hiddenSize), Double(c.layerCount))
-    let linear = 4 * hidden * hidden + 2 * hidden * Double(c.intermediateSize)
+    let feedForward = LinearSite.feedForwardUp.outputs(c) + c.intermediateSize
+    let linear = 4 * hidden * hidden + hidden * Double(feedForward)
     self.init(
       perText: Self.textOverhead, perToken: layers * linear / second,
       perPair: layers * 2 * hidden / second,

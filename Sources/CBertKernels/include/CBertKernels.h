@@ -32,6 +32,15 @@ typedef enum {
   BK_ACT_RELU = 3,
 } bk_activation;
 
+// What a gate is before it multiplies. The coarse one is for what int8 rounds next, as it is behind an int8 linear.
+typedef enum {
+  BK_GATE_GELU = 0,
+  BK_GATE_GELU_COARSE = 1,
+  BK_GATE_GELU_TANH = 2,
+  BK_GATE_RELU = 3,
+  BK_GATE_SILU = 4,
+} bk_gate;
+
 // Which parts of the rotation of bk_input apply.
 typedef enum {
   BK_ROTATE_VECTORS = 1,  // across vectors
@@ -149,6 +158,13 @@ typedef struct bk_kernels {
   // Rows of word + type + position.
   void (*embed_rows)(const bk_embedding *embedding, const int32_t *ids, const int32_t *positions,
                      const uint8_t *types, ptrdiff_t rows, float *out, ptrdiff_t out_stride);
+
+  // The first `width` floats of each row, as gates, times the `width` behind them, in place of the first.
+  void (*gate_rows)(float *x, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t width, bk_gate gate);
+  // Turns x[i] and x[half + i] of each row r, for i below half, by the angle whose cosine and sine are at [r][half]:
+  // x[i] c - x[half + i] s, and x[half + i] c + x[i] s.
+  void (*turn_rows)(float *x, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t half, const float *cosines,
+                    const float *sines);
 
   // Scaled dot-product attention, its products in int8 or in float; scratch is 64-byte aligned, and that of all the
   // sequence's tokens, unseen ones included. What

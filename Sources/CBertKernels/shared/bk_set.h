@@ -5,6 +5,7 @@
 #include "bk_attention_f32.h"
 #include "bk_attention_s8.h"
 #include "bk_peak.h"
+#include "bk_relatives.h"
 
 const bk_kernels BK_SET = {
     .name = BK_SET_NAME,
@@ -16,6 +17,8 @@ const bk_kernels BK_SET = {
     .rotate_row = bk_rotate_row,
     .norm_rows = bk_norm_rows,
     .embed_rows = bk_embed_rows,
+    .gate_rows = bk_gate_rows,
+    .turn_rows = bk_turn_rows,
     .attend_s8_scratch = bk_attend_s8_scratch,
     .attend_s8 = bk_attend_s8,
     .attend_f32_scratch = bk_attend_f32_scratch,

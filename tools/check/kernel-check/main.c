@@ -86,6 +86,7 @@ int main(int argc, char **argv) {
   failures += check_emulated_fma();
   check_digests("digest", visit_digest_cases, kernel_check_known_digest);
   check_digests("digest with biases", visit_biased_attention, kernel_check_known_bias_digest);
+  check_digests("digest of relatives", visit_relatives, kernel_check_known_relatives_digest);
   visit_lowest_weights(check);
   visit_deep_linears(check);
   if (full) visit_all_shapes(check);
