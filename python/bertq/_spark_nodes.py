@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import pathlib
+import tempfile
 import threading
 from typing import Any, Callable, Mapping
 
@@ -13,6 +16,8 @@ from .model import Model
 
 _models: dict[tuple[str, str | None], Model] = {}
 _lock = threading.Lock()
+# On the driver, what is shipped by a name of its own.
+_links: tempfile.TemporaryDirectory[str] | None = None
 
 
 def model_of_worker(place: str, shipped: bool, precision: str | None, fingerprint: str) -> Model:
@@ -26,7 +31,8 @@ def model_of_worker(place: str, shipped: bool, precision: str | None, fingerprin
     path = SparkFiles.get(place) if shipped else place
     with _lock:
         model = _models.get((path, precision))
-        if model is None:
+        # One of another fingerprint lay there for an earlier job.
+        if model is None or model.fingerprint != fingerprint:
             # OMP_NUM_THREADS is what Spark gives a task's CPUs by.
             model = _models[path, precision] = Model(path, precision=precision)
     if model.fingerprint != fingerprint:
@@ -48,8 +54,7 @@ class Shipped:
                 check(model)
         self.place, self.ships = os.path.abspath(os.fspath(path)), ship
         if ship:
-            _ship(spark, self.place)
-            self.place = os.path.basename(self.place)
+            self.place = _ship(spark, self.place)
 
     def arguments(self) -> tuple[str, bool, str | None, str]:
         return self.place, self.ships, self.precision, self.fingerprint
@@ -59,12 +64,28 @@ class Shipped:
         return {"bertq.fingerprint": self.fingerprint, "bertq.dimension": self.dimension}
 
 
-def _ship(spark: Any, path: str) -> None:
-    """Gives every executor a copy, which it fetches once."""
+def _ship(spark: Any, path: str) -> str:
+    """Gives every executor a copy, which it fetches once; its name there.
+
+    Spark takes one file of a name in a session. So the name says which file it is: models of one name in two folders, and one that
+    was replaced, each have their own.
+    """
+    global _links
+    state = os.stat(path)
+    identity = hashlib.sha256(repr((os.path.realpath(path), state.st_ino, state.st_size, state.st_mtime_ns)).encode()).hexdigest()[:12]
+    name = f"{pathlib.Path(path).stem}-{identity}.bertq"
+    with _lock:
+        if _links is None:
+            _links = tempfile.TemporaryDirectory(prefix="bertq-spark-")
+        link = pathlib.Path(_links.name, name)
+        if not link.is_symlink():
+            link.symlink_to(path)
     if type(spark).__module__.startswith("pyspark.sql.connect"):
-        spark.addArtifacts(path, file=True)
+        spark.addArtifacts(str(link), file=True)
     else:
-        spark.sparkContext.addFile(path)
+        # Of a path Spark takes the name that the link leads to; of a URI the link's.
+        spark.sparkContext.addFile(link.as_uri())
+    return name
 
 
 def fields(schema: Any, output: str, kind: pa.DataType, failures: str | None, metadata: Mapping[str, Any]) -> Any:

@@ -81,11 +81,14 @@ def _joined(texts: Sequence[Any], what: str = "") -> tuple[bytes, np.ndarray]:
             try:
                 text.encode()
             except UnicodeEncodeError as error:
-                raise TextError(
-                    f"{what.strip() or 'it'} holds half of a character (a lone surrogate, U+{ord(text[error.start]):04X}) at "
-                    f"{error.start}: read it as UTF-8, or replace that", "not-utf8", index) from None
+                raise TextError(f"{what.strip() or 'it'} {_half(error)}", "not-utf8", index) from None
         raise
     return b"".join(encoded), _ends(map(len, encoded), len(encoded))
+
+
+def _half(error: UnicodeEncodeError) -> str:
+    found = ord(error.object[error.start])
+    return f"holds half of a character (a lone surrogate, U+{found:04X}) at {error.start}: read it as UTF-8, or replace that"
 
 
 def _address(data: bytes) -> tuple[int, Any]:
@@ -100,6 +103,21 @@ def listed(texts: Any) -> tuple[list[Any], bool]:
     if isinstance(texts, (bytes, bytearray)) or texts is None or not hasattr(texts, "__iter__"):
         raise TypeError(f"texts are {type(texts).__name__}, expected str or a list of them")
     return (texts.tolist() if isinstance(texts, np.ndarray) else list(texts)), False
+
+
+def several(words: Any, what: str) -> list[str]:
+    """A list of str that are no single text: documents, labels, choices. A str would be taken for its letters."""
+    if isinstance(words, (str, bytes, bytearray)) or words is None or not hasattr(words, "__iter__"):
+        raise TypeError(f"{what} are {type(words).__name__}, expected a list of str")
+    found = list(words)
+    for index, word in enumerate(found):
+        if not isinstance(word, str):
+            raise TypeError(f"{what} hold {type(word).__name__} at {index}, expected str")
+        try:
+            word.encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(f"{what} at {index}: it {_half(error)}", "not-utf8") from None
+    return found
 
 
 def batch(texts: list[Any]) -> Batch:

@@ -346,7 +346,8 @@ class Model:
             raise UnsupportedError(f"{self.path} has no classifier of one logit to rank with", "unsupported")
         if top is not None and top < 1:
             raise UsageError(f"the best {top} documents; expected at least 1", "usage")
-        answers = self._answers("classify", [(query, document) for document in documents], truncate)
+        pairs = [(query, document) for document in _texts.several(documents, "documents")]
+        answers = self._answers("classify", pairs, truncate)
         ranked = [
             {"document": index, "score": answer["score"], "logit": answer["logit"]} for index, answer in enumerate(answers)]
         ranked.sort(key=lambda item: -item["score"])
@@ -368,8 +369,8 @@ class Model:
         Long contexts are read in windows that share `stride` tokens. Lists of as many questions and contexts give a list.
         """
         alone = isinstance(question, str)
-        questions = [question] if isinstance(question, str) else list(question)
-        contexts = [context] * len(questions) if isinstance(context, str) else list(context)
+        questions = [question] if isinstance(question, str) else _texts.several(question, "questions")
+        contexts = [context] * len(questions) if isinstance(context, str) else _texts.several(context, "contexts")
         if len(questions) != len(contexts):
             raise UsageError(f"{len(questions)} questions and {len(contexts)} contexts", "usage")
         settings = {"top": top, "longest": longest, "stride": stride, "window": window, "no_answer": no_answer}
@@ -378,7 +379,8 @@ class Model:
 
     def fill_mask(self, texts: Any, *, top: int = 5, targets: Sequence[str] | None = None, truncate: bool = False) -> Any:
         """For each text its masks with the words that fit: `[{"start": ..., "candidates": [{"token": "paris", ...}]}, ...]`."""
-        return self._heads("fill-mask", texts, truncate, "masks", top=top, targets=None if targets is None else list(targets))
+        words = None if targets is None else _texts.several(targets, "targets")
+        return self._heads("fill-mask", texts, truncate, "masks", top=top, targets=words)
 
     def next_sentence(self, pairs: Iterable[tuple[str, str]], *, truncate: bool = False) -> np.ndarray:
         """For each pair how likely the second follows the first, float32."""
@@ -387,14 +389,15 @@ class Model:
 
     def choose(self, text: str, choices: Sequence[str]) -> dict[str, Any]:
         """Which of several continuations fits a text: `{"choice": 1, "scores": [...], "logits": [...]}`."""
-        line = self._answers("choose", [text], False, {"choices": list(choices)})[0]
+        line = self._answers("choose", [text], False, {"choices": _texts.several(choices, "choices")})[0]
         return {name: line[name] for name in ("choice", "scores", "logits")}
 
     def zero_shot(
         self, texts: Any, labels: Sequence[str], *, hypothesis: str | None = None, multi: bool = False, truncate: bool = False
     ) -> Any:
         """For each text how well each of any labels fits, best first. `hypothesis` is a sentence with {} for the label."""
-        return self._heads("zero-shot", texts, truncate, "labels", labels=list(labels), hypothesis=hypothesis, multi=multi)
+        named = _texts.several(labels, "labels")
+        return self._heads("zero-shot", texts, truncate, "labels", labels=named, hypothesis=hypothesis, multi=multi)
 
     def sparse(self, texts: Any, *, truncate: bool = False) -> Any:
         """For each text the vocabulary's ids that it is about, int32, and their weights, float32, best first."""

@@ -6,6 +6,9 @@ Named so that the ordinary tests do not collect it: the packages are gigabytes.
 """
 
 import asyncio
+import os
+import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -100,36 +103,37 @@ def test_a_model_without_a_classifier_is_no_cross_encoder(model_path):
         load_cross_encoder(model_path)
 
 
-def test_langchain(model_path, ten):
+def test_langchain(model_path, few, ten):
     pytest.importorskip("langchain_core")
     from langchain_core.vectorstores import InMemoryVectorStore
 
     from bertq.langchain import BertqEmbeddings
 
-    texts, expected = ten
     embeddings = BertqEmbeddings(model_path)
-    assert same(embeddings.embed_documents(texts), expected) and same(embeddings.embed_query(texts[1]), expected[1])
+    assert same(embeddings.embed_documents(few[0]), few[1])
+    texts, expected = ten
+    assert same(embeddings.embed_query(texts[1]), expected[1])
     assert same(asyncio.run(embeddings.aembed_query(texts[1])), expected[1])
     store = InMemoryVectorStore.from_texts([text for text in texts if text], embeddings)
     assert store.similarity_search(texts[2], k=1)[0].page_content == texts[2]
 
 
-def test_llama_index(model_path, ten):
+def test_llama_index(model_path, few, ten):
     pytest.importorskip("llama_index.core")
     from llama_index.core import Document, VectorStoreIndex
 
     from bertq.llama_index import BertqEmbedding
 
-    texts, expected = ten
     embedding = BertqEmbedding(model_path)
-    assert same(embedding.get_text_embedding_batch(texts), expected)
+    assert same(embedding.get_text_embedding_batch(few[0]), few[1])
+    texts, expected = ten
     assert same(embedding.get_query_embedding(texts[1]), expected[1])
     assert same(asyncio.run(embedding.aget_text_embedding(texts[1])), expected[1])
     index = VectorStoreIndex.from_documents([Document(text=text) for text in texts if text], embed_model=embedding)
     assert index.as_retriever(similarity_top_k=1).retrieve(texts[2])[0].text == texts[2]
 
 
-def test_haystack(model_path, ten):
+def test_haystack(model_path, few, ten):
     pytest.importorskip("haystack")
     from haystack import Document, Pipeline
     from haystack.components.retrievers.in_memory import InMemoryEmbeddingRetriever
@@ -137,9 +141,11 @@ def test_haystack(model_path, ten):
 
     from bertq.haystack import BertqDocumentEmbedder, BertqTextEmbedder
 
-    texts, expected = ten
-    documents = BertqDocumentEmbedder(model_path).run([Document(content=text) for text in texts])["documents"]
-    assert same([document.embedding for document in documents], expected)
+    embedder = BertqDocumentEmbedder(model_path)
+    documents = embedder.run([Document(content=text) for text in few[0]])["documents"]
+    assert same([document.embedding for document in documents], few[1])
+    texts, _ = ten
+    documents = embedder.run([Document(content=text) for text in texts])["documents"]
     # The tests' small model does not scale its vectors.
     store = InMemoryDocumentStore(embedding_similarity_function="cosine")
     store.write_documents(documents)
@@ -153,15 +159,18 @@ def test_haystack(model_path, ten):
     assert BertqTextEmbedder.from_dict(data).path == model_path
 
 
-def test_chroma(model_path, ten):
+def test_chroma(model_path, few):
     chromadb = pytest.importorskip("chromadb")
     from bertq.chroma import BertqEmbeddingFunction
 
-    texts, expected = ten
+    texts, expected = few
     function = BertqEmbeddingFunction(model_path)
-    collection = chromadb.EphemeralClient().create_collection("bertq-texts", embedding_function=function)
-    collection.add(ids=[str(i) for i in range(len(texts))], documents=texts)
-    stored = collection.get(ids=[str(i) for i in range(len(texts))], include=["embeddings"])
+    client = chromadb.EphemeralClient()
+    collection = client.create_collection("bertq-texts", embedding_function=function)
+    names, most = [str(i) for i in range(len(texts))], client.get_max_batch_size()
+    for first in range(0, len(texts), most):
+        collection.add(ids=names[first : first + most], documents=texts[first : first + most])
+    stored = collection.get(include=["embeddings"])
     order = np.argsort([int(name) for name in stored["ids"]])
     assert same(np.asarray(stored["embeddings"])[order], expected)
     assert collection.query(query_texts=[texts[2]], n_results=1)["documents"][0][0] == texts[2]
@@ -170,11 +179,11 @@ def test_chroma(model_path, ten):
         BertqEmbeddingFunction.build_from_config({**function.get_config(), "fingerprint": "0"})
 
 
-def test_fastembed_has_the_same_methods(model_path, ten):
+def test_fastembed_has_the_same_methods(model_path, few):
     fastembed = pytest.importorskip("fastembed")
     from bertq.fastembed import TextEmbedding
 
-    texts, expected = ten
+    texts, expected = few
     ours = TextEmbedding(model_path)
     assert same(np.array(list(ours.embed(texts, batch_size=3, parallel=2))), expected)
     assert same(next(iter(ours.query_embed(texts[1]))), expected[1])
@@ -185,7 +194,7 @@ def test_fastembed_has_the_same_methods(model_path, ten):
         assert hasattr(fastembed.TextEmbedding, method) and hasattr(ours, method)
 
 
-def test_scikit_learn(model_path, ten):
+def test_scikit_learn(model_path, few):
     pytest.importorskip("sklearn")
     import pickle
 
@@ -195,7 +204,7 @@ def test_scikit_learn(model_path, ten):
 
     from bertq.sklearn import BertqVectorizer
 
-    texts, expected = ten
+    texts, expected = few
     step = BertqVectorizer(model_path)
     assert same(step.fit_transform(texts), expected)
     assert same(pickle.loads(pickle.dumps(step)).transform(texts), expected)
@@ -203,6 +212,19 @@ def test_scikit_learn(model_path, ten):
     labels = [i % 2 for i in range(len(texts))]
     assert make_pipeline(step, LogisticRegression()).fit(texts, labels).predict(texts).shape == (len(texts),)
     assert len(step.get_feature_names_out()) == expected.shape[1]
+
+
+def test_what_the_page_writes_runs(model_path, tmp_path, monkeypatch):
+    """The table of docs/python.md: each row's code, with whatever packages are here."""
+    page = (pathlib.Path(__file__).resolve().parent.parent.parent / "docs/python.md").read_text(encoding="utf-8")
+    codes = re.findall(r"^\|[^|]*\| `(from bertq\.[^`]*)`", page, re.M)
+    folder = head_checkpoints.write(tmp_path / "head", "rerank")
+    bertq.convert(folder, tmp_path / "ranker.bertq", calibrate=False)
+    os.symlink(model_path, tmp_path / "minilm.bertq")
+    monkeypatch.chdir(tmp_path)
+    for code in codes:
+        exec(code, {})
+    assert len(codes) == 9
 
 
 def test_mteb_mock_tasks(model_path):
@@ -216,7 +238,7 @@ def test_mteb_mock_tasks(model_path):
     assert len(asked) >= 28 and not failed, failed
 
 
-@pytest.mark.parametrize("precision, spearman", [("float", 0.9134), ("int8", 0.914)])
+@pytest.mark.parametrize("precision, spearman", [("float", 0.9134), ("int8", 0.9139)])
 def test_mteb_sts(precision, spearman):
     """Through MTEB's own code, the figures of all-MiniLM-L6-v2 on STS-B's dev part that is at hand."""
     mteb = pytest.importorskip("mteb")
@@ -243,7 +265,7 @@ def test_mteb_sts(precision, spearman):
             self.data_loaded = True
 
     found = mteb.evaluate(load(test_docs.MODEL, precision=precision), Pairs(), cache=None)
-    assert abs(found[0].get_score() - spearman) < (5e-5 if precision == "float" else 1e-3), found[0].get_score()
+    assert abs(found[0].get_score() - spearman) < 5e-5, found[0].get_score()
 
 
 def test_duckdb(model_path, few):

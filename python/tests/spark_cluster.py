@@ -5,8 +5,10 @@
 The workers import bertq from the wheel that BERTQ_TEST_WHEEL names, renamed to zip, as on nodes without pip.
 """
 
+import ast
 import json
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -133,14 +135,40 @@ def test_a_column_that_is_there_or_is_not_is_refused(table, model_path):
         embed(table, "text", model_path, output="id")
 
 
-def test_a_node_with_another_file_fails_by_name(spark, table, model_path, tmp_path):
+@pytest.fixture
+def another(tmp_path):
+    """A model of other vectors."""
+    tiny = os.path.join(os.path.dirname(__file__), "../../Tests/Fixtures/tiny")
+    return bertq.convert(tiny, tmp_path / "another.bertq", calibrate=False).path
+
+
+def test_a_node_with_another_file_fails_by_name(spark, table, model_path, another, tmp_path):
     path = tmp_path / "m.bertq"
     shutil.copy(model_path, path)
     found = embed(table, "text", path, truncate=True, ship=False)
-    bertq.convert(os.path.join(os.path.dirname(__file__), "../../Tests/Fixtures/tiny"), tmp_path / "other.bertq", calibrate=False)
-    os.replace(tmp_path / "other.bertq", path)
+    os.replace(another, path)
     with pytest.raises(Exception, match="another file"):
         found.collect()
+
+
+def test_two_models_of_one_name_are_two(spark, table, few, model_path, another, tmp_path):
+    places = [tmp_path / "a" / "m.bertq", tmp_path / "b" / "m.bertq"]
+    for place, path in zip(places, [model_path, another]):
+        place.parent.mkdir()
+        shutil.copy(path, place)
+    found = embed(embed(table, "text", places[0], output="one", truncate=True), "text", places[1], output="two", truncate=True)
+    assert rows(found, "one").tobytes() == few[1].tobytes()
+    assert rows(found, "two").tobytes() == bertq.Model(another).encode(few[0], truncate=True).tobytes()
+
+
+@pytest.mark.parametrize("ship", [True, False])
+def test_a_model_that_is_replaced_between_jobs_is_the_new_one(spark, table, few, model_path, another, tmp_path, ship):
+    path = tmp_path / "m.bertq"
+    shutil.copy(model_path, path)
+    assert rows(embed(table, "text", path, truncate=True, ship=ship)).tobytes() == few[1].tobytes()
+    os.replace(another, path)
+    expected = bertq.Model(path).encode(few[0], truncate=True)
+    assert rows(embed(table, "text", path, truncate=True, ship=ship)).tobytes() == expected.tobytes() != few[1].tobytes()
 
 
 def killing(kind, flag):
@@ -216,6 +244,7 @@ import numpy as np
 import pyarrow as pa
 from pyspark import TaskContext
 from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
 from bertq.spark import embed
 
 def lingering(batches):
@@ -235,7 +264,9 @@ for name, value in {"": "true", ".interval": "100ms", ".quantile": "0.5", ".mult
 spark = builder.config("spark.executor.cores", "1").config("spark.executor.memory", "512m").getOrCreate()
 frame = spark.createDataFrame(spark.sparkContext.parallelize(list(enumerate(json.load(open(sys.argv[2])))), 4), "id int, text string")
 made = embed(frame, "text", sys.argv[1], truncate=True)
-found = sorted(made.mapInArrow(lingering, made.schema.add("part", "int").add("tried", "int")).collect(), key=lambda row: row["id"])
+# A schema of its own: the frame's would grow with it.
+schema = StructType([*made.schema.fields]).add("part", "integer").add("tried", "integer")
+found = sorted(made.mapInArrow(lingering, schema).collect(), key=lambda row: row["id"])
 np.save(sys.argv[3], np.array([row["embedding"] for row in found], np.float32))
 print(json.dumps(sorted({(row["part"], row["tried"]) for row in found})))
 spark.stop()
@@ -352,3 +383,31 @@ def test_what_no_head_answers_is_refused_before_the_job(spark, table, classifier
     ]:
         with pytest.raises(bertq.BertqError, match=words):
             ask()
+
+
+# What the page's examples open, as the head of a small model; None for the tests' model.
+NAMED = {"minilm": None, "moods": "classify", "names": "tag", "ranker": "rerank", "reader": "answer"}
+
+
+def test_the_examples_of_the_page_run(spark, heads, model_path, tmp_path, monkeypatch):
+    page = (pathlib.Path(__file__).resolve().parent.parent.parent / "docs/spark.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    for name, head in NAMED.items():
+        os.symlink(heads(head) if head else model_path, tmp_path / f"{name}.bertq")
+    monkeypatch.chdir(tmp_path)
+    fields = "id int, text string, query string, document string, question string, context string"
+    frame = spark.createDataFrame([(1, "A bird sings.", "birds", "A bird sings.", "Who sings?", CONTEXT)], fields)
+    frame.createOrReplaceTempView("texts")
+    scope, collected = {"df": frame, "spark": spark}, []
+    for statement in (statement for block in blocks for statement in ast.parse(block).body):
+        if isinstance(statement, ast.Expr):
+            found = eval(compile(ast.Expression(statement.value), "docs/spark.md", "eval"), scope)
+        else:
+            exec(compile(ast.Module([statement], []), "docs/spark.md", "exec"), scope)
+            found = scope[statement.targets[0].id] if isinstance(statement, ast.Assign) else None
+        if hasattr(found, "collect"):
+            rows_of_it = found.collect()
+            assert len(rows_of_it) == 1
+            collected.append(rows_of_it[0])
+    assert len(blocks) >= 3 and len(collected) >= 6, (len(blocks), len(collected))
+    assert len(collected[0]["embedding"]) == bertq.Model(model_path).dimension and len(collected[1]["classify"]) == 3

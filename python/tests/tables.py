@@ -30,7 +30,7 @@ def test_a_block_gives_the_bytes_of_bert_run(package, few, model_path, tmp_path)
         "    path = os.path.abspath('model.bertq')\n    texts = json.load(open('texts.json'))\n"
         f"{body}    numpy.save('vectors.npy', numpy.array([list(row) for row in vectors], numpy.float32))\n")
     (tmp_path / "texts.json").write_text(json.dumps(texts))
-    run = subprocess.run([sys.executable, program], cwd=tmp_path, capture_output=True, text=True, timeout=300,
+    run = subprocess.run([sys.executable, program], cwd=tmp_path, capture_output=True, text=True, timeout=900,
                          env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)})
     assert run.returncode == 0, run.stderr[-3000:]
     assert np.load(tmp_path / "vectors.npy").tobytes() == expected.tobytes()

@@ -1,6 +1,7 @@
 """Heads from Python give what bert-run writes, on small models with each head."""
 
 import json
+import math
 import os
 import pathlib
 import subprocess
@@ -105,3 +106,39 @@ def test_a_bad_text_is_named(heads):
         bertq.Model(heads("rerank")).rerank("a", ["b"], top=0)
     with pytest.raises(ValueError, match="aggregate"):
         bertq.Model(heads("tag")).tag("a", aggregate="sum")
+
+
+@pytest.mark.parametrize("head, ask, words", [
+    ("rerank", lambda m: m.rerank("a", "bird"), "documents are str"),
+    ("rerank", lambda m: m.rerank("a", None), "documents are NoneType"),
+    ("rerank", lambda m: m.rerank("a", ["b", None]), "documents hold NoneType at 1"),
+    ("rerank", lambda m: m.rerank(None, ["b"]), "text 0 is NoneType"),
+    ("choose", lambda m: m.choose("a", "bird"), "choices are str"),
+    ("choose", lambda m: m.choose("a", ["b", 3]), "choices hold int at 1"),
+    ("choose", lambda m: m.choose(b"a", ["b", "c"]), "text 0 is bytes"),
+    ("zero-shot", lambda m: m.zero_shot("a", "bird"), "labels are str"),
+    ("fill-mask", lambda m: m.fill_mask("a [MASK]", targets="bird"), "targets are str"),
+    ("answer", lambda m: m.answer(None, "a"), "questions are NoneType"),
+    ("answer", lambda m: m.answer(["a"], [b"b"]), "contexts hold bytes at 0"),
+    ("next-sentence", lambda m: m.next_sentence([("a", None)]), "text 0's pair is NoneType"),
+    ("classify", lambda m: m.classify(["a", math.nan]), "text 1 is float"),
+    ("tag", lambda m: m.tag(7), "texts are int"),
+])
+def test_what_is_no_text_is_refused_by_name(heads, head, ask, words):
+    """Letters of a str are no list of texts: answers would be plausible, and wrong."""
+    with pytest.raises(TypeError, match=words):
+        ask(bertq.Model(heads(head)))
+
+
+def test_lone_surrogates_are_refused(heads):
+    with pytest.raises(ValueError, match=r"U\+DC00"):
+        bertq.Model(heads("classify")).classify(["a", "b\udc00"])
+    with pytest.raises(ValueError, match=r"U\+D800"):
+        bertq.Model(heads("zero-shot")).zero_shot("a", ["\ud800"])
+
+
+def test_no_text_has_no_answer(heads):
+    assert bertq.Model(heads("classify")).classify([]) == [] and bertq.Model(heads("tag")).tag([]) == []
+    assert bertq.Model(heads("rerank")).rerank("a", []) == []
+    assert bertq.Model(heads("answer")).answer([], []) == []
+    assert bertq.Model(heads("next-sentence")).next_sentence([]).shape == (0,)

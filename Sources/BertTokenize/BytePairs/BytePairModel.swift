@@ -18,15 +18,27 @@ struct BytePairModel: Sendable {
     var previous: Int32
     /// Below 0 for none.
     var next: Int32
-    var isAlive = true
+    /// The rank of the merge with the next symbol, so that it is looked up once; `unmerged` for none, and behind a merge.
+    var rank = Symbol.unmerged
+
+    static let unmerged = UInt32.max
   }
 
   /// Memory for words, kept from one to the next.
   struct Scratch {
     fileprivate var symbols: [Symbol] = []
-    /// Pairs to merge, the least number first: rank, and the place of the left symbol.
     fileprivate var queue: [UInt64] = []
     fileprivate var spelled: [UInt8] = []
+
+    /// Makes room for a word.
+    ///
+    /// Its n bytes are n - 1 pairs, and each of at most n - 1 merges offers two more: the queue holds fewer than 3 n.
+    fileprivate mutating func makeRoom(_ bytes: Int) {
+      guard symbols.count < bytes else { return }
+      symbols = Array(
+        repeating: Symbol(token: 0, start: 0, previous: -1, next: -1), count: 2 * bytes)
+      queue = Array(repeating: 0, count: 6 * bytes)
+    }
   }
 
   /// Gives the tokens of a word in order, with the bytes of the word that they cover.
@@ -71,78 +83,92 @@ struct BytePairModel: Sendable {
   }
 
   private func merge(_ word: UnsafeBufferPointer<UInt8>, _ scratch: inout Scratch) {
-    let last = word.count - 1
-    scratch.symbols.removeAll(keepingCapacity: true)
-    scratch.queue.removeAll(keepingCapacity: true)
-    for (place, byte) in word.enumerated() {
-      let at = Int32(truncatingIfNeeded: place)
-      scratch.symbols.append(
-        Symbol(
-          token: merges.token(byte), start: at, previous: at - 1, next: place == last ? -1 : at + 1)
-      )
-    }
-    for place in 0..<max(last, 0) { offer(place, &scratch) }
-    while let (rank, place) = Self.pop(&scratch.queue) {
-      let left = scratch.symbols[place]
-      guard left.isAlive, left.next >= 0 else { continue }
-      let right = scratch.symbols[Int(left.next)]
-      // What was offered may have become another pair; that counts if it makes the same token, as in the reference.
-      guard let now = merges.rank(left.token, right.token),
-        merges.result(now) == merges.result(rank)
-      else { continue }
-      scratch.symbols[Int(left.next)].isAlive = false
-      scratch.symbols[place].token = merges.result(rank)
-      scratch.symbols[place].next = right.next
-      if right.next >= 0 {
-        scratch.symbols[Int(right.next)].previous = Int32(truncatingIfNeeded: place)
+    scratch.makeRoom(word.count)
+    scratch.symbols.withUnsafeMutableBufferPointer { symbols in
+      scratch.queue.withUnsafeMutableBufferPointer { entries in
+        var queue = PairQueue(entries)
+        for (place, byte) in word.enumerated() {
+          let at = Int32(truncatingIfNeeded: place)
+          symbols[place] = Symbol(
+            token: merges.token(byte), start: at, previous: at - 1,
+            next: place == word.count - 1 ? -1 : at + 1)
+        }
+        for place in 0..<word.count { offer(place, symbols, &queue) }
+        while let (rank, place) = queue.pop() { merge(rank, at: place, symbols, &queue) }
       }
-      if left.previous >= 0 { offer(Int(left.previous), &scratch) }
-      if right.next >= 0 { offer(place, &scratch) }
     }
+  }
+
+  /// Merges the pair that begins at a place, if it is still there.
+  private func merge(
+    _ rank: UInt32, at place: Int, _ symbols: UnsafeMutableBufferPointer<Symbol>,
+    _ queue: inout PairQueue
+  ) {
+    let left = symbols[place]
+    // What was offered may have become another pair; that counts if it makes the same token, as in the reference.
+    guard left.rank != Symbol.unmerged,
+      left.rank == rank || merges.result(left.rank) == merges.result(rank)
+    else { return }
+    let right = symbols[Int(left.next)]
+    symbols[Int(left.next)].rank = Symbol.unmerged
+    symbols[place].token = merges.result(rank)
+    symbols[place].next = right.next
+    if right.next >= 0 { symbols[Int(right.next)].previous = Int32(truncatingIfNeeded: place) }
+    if left.previous >= 0 { offer(Int(left.previous), symbols, &queue) }
+    offer(place, symbols, &queue)
   }
 
   /// Puts the pair that begins at a place into the queue, if it merges.
   @inline(__always)
-  private func offer(_ place: Int, _ scratch: inout Scratch) {
-    let left = scratch.symbols[place]
-    guard left.next >= 0,
-      let rank = merges.rank(left.token, scratch.symbols[Int(left.next)].token)
-    else { return }
-    Self.push(UInt64(rank) << 32 | UInt64(place), &scratch.queue)
+  private func offer(
+    _ place: Int, _ symbols: UnsafeMutableBufferPointer<Symbol>, _ queue: inout PairQueue
+  ) {
+    let left = symbols[place]
+    guard left.next >= 0, let rank = merges.rank(left.token, symbols[Int(left.next)].token) else {
+      symbols[place].rank = Symbol.unmerged
+      return
+    }
+    symbols[place].rank = rank
+    queue.push(UInt64(rank) << 32 | UInt64(place))
   }
 }
 
-// MARK: - A heap
+/// Pairs to merge as a heap, the least number first: rank, and the place of the left symbol.
+private struct PairQueue {
+  private let entries: UnsafeMutableBufferPointer<UInt64>
+  private var count = 0
 
-extension BytePairModel {
+  init(_ entries: UnsafeMutableBufferPointer<UInt64>) { self.entries = entries }
+
   @inline(__always)
-  private static func push(_ entry: UInt64, _ queue: inout [UInt64]) {
-    queue.append(entry)
-    var place = queue.count - 1
+  mutating func push(_ entry: UInt64) {
+    var place = count
+    count += 1
     while place > 0 {
       let parent = (place - 1) / 2
-      if queue[parent] <= entry { break }
-      queue[place] = queue[parent]
+      if entries[parent] <= entry { break }
+      entries[place] = entries[parent]
       place = parent
     }
-    queue[place] = entry
+    entries[place] = entry
   }
 
   @inline(__always)
-  private static func pop(_ queue: inout [UInt64]) -> (rank: UInt32, place: Int)? {
-    guard let least = queue.first, let last = queue.popLast() else { return nil }
-    if !queue.isEmpty {
-      var place = 0
-      while true {
-        var child = 2 * place + 1
-        if child >= queue.count { break }
-        if child + 1 < queue.count, queue[child + 1] < queue[child] { child += 1 }
-        if queue[child] >= last { break }
-        queue[place] = queue[child]
-        place = child
-      }
-      queue[place] = last
+  mutating func pop() -> (rank: UInt32, place: Int)? {
+    guard count > 0 else { return nil }
+    let least = entries[0]
+    count -= 1
+    let last = entries[count]
+    var place = 0
+    while true {
+      var child = 2 * place + 1
+      if child >= count { break }
+      if child + 1 < count, entries[child + 1] < entries[child] { child += 1 }
+      if entries[child] >= last { break }
+      entries[place] = entries[child]
+      place = child
     }
+    entries[place] = last
     return (UInt32(truncatingIfNeeded: least >> 32), Int(least & 0xFFFF_FFFF))
   }
 }

@@ -35,8 +35,12 @@ struct TextNormalizer: Sendable {
   /// A text after all steps.
   func normalised(_ piece: PlacedPiece) -> PlacedText {
     var text = PlacedText(tracks: piece.places != nil)
-    text.append(piece)
-    for step in steps {
+    guard let first = steps.first else {
+      text.append(piece)
+      return text
+    }
+    apply(first, piece, &text)
+    for step in steps.dropFirst() {
       var next = PlacedText(tracks: text.tracks)
       text.withPiece { apply(step, $0, &next) }
       text = next
@@ -124,18 +128,13 @@ extension TextNormalizer {
   private func precompile(_ text: PlacedPiece, _ out: inout PlacedText) {
     guard let charsmap, let base = text.bytes.baseAddress else { return }
     let count = text.bytes.count
-    var changes = ScalarChanges(tracks: out.tracks)
+    var changes = ScalarChanges(tracks: out.tracks, room: count)
     var at = 0
     while at < count {
-      let byte = base[at]
-      // Nearly always: an ASCII character that stays, and no mark behind it.
-      if byte < 0x80, byte != 0x0D, at + 1 == count || base[at + 1] < 0x80,
-        !charsmap.changes(byte)
-      {
-        changes.keep(base + at, 1)
-        at += 1
-        continue
-      }
+      let plain = charsmap.unchangedASCII(base + at, count - at)
+      changes.keep(base + at, bytes: plain, scalars: plain)
+      at += plain
+      if at == count { break }
       let end = Self.clusterEnd(base, at, count)
       if end - at < Self.longestCluster,
         let replacement = charsmap.replacement(base + at, end - at)
@@ -149,7 +148,7 @@ extension TextNormalizer {
         if let replacement = charsmap.replacement(base + at, length) {
           changes.replace(1, by: replacement)
         } else {
-          changes.keep(base + at, length)
+          changes.keep(base + at, bytes: length, scalars: 1)
         }
         at += length
       }
@@ -191,16 +190,30 @@ private struct ScalarChanges {
   /// For each scalar: 1 where it is added, else minus the scalars behind its own that are gone.
   private var changes: [Int32] = []
   private let tracks: Bool
+  /// What stays since the last replacement: one piece of the old text, copied as one.
+  private var kept: (start: UnsafePointer<UInt8>?, bytes: Int, scalars: Int) = (nil, 0, 0)
 
-  init(tracks: Bool) { self.tracks = tracks }
+  init(tracks: Bool, room: Int) {
+    self.tracks = tracks
+    bytes.reserveCapacity(room)
+  }
 
+  /// Keeps what follows in the old text.
   @inline(__always)
-  mutating func keep(_ scalar: UnsafePointer<UInt8>, _ length: Int) {
-    bytes.append(contentsOf: UnsafeBufferPointer(start: scalar, count: length))
-    if tracks { changes.append(0) }
+  mutating func keep(_ text: UnsafePointer<UInt8>, bytes: Int, scalars: Int) {
+    if kept.bytes == 0 { kept.start = text }
+    kept.bytes += bytes
+    kept.scalars += scalars
+  }
+
+  private mutating func copyKept() {
+    bytes.append(contentsOf: UnsafeBufferPointer(start: kept.start, count: kept.bytes))
+    if tracks { changes.append(contentsOf: repeatElement(0, count: kept.scalars)) }
+    kept = (nil, 0, 0)
   }
 
   mutating func replace(_ old: Int, by new: UnsafeBufferPointer<UInt8>) {
+    copyKept()
     bytes.append(contentsOf: new)
     guard tracks else { return }
     let count = new.baseAddress.map { ScalarDecoding.count($0, new.count) } ?? 0
@@ -213,7 +226,8 @@ private struct ScalarChanges {
   }
 
   /// Puts what has become of a text behind another.
-  func append(to out: inout PlacedText, from text: PlacedPiece) {
+  mutating func append(to out: inout PlacedText, from text: PlacedPiece) {
+    copyKept()
     bytes.withUnsafeBufferPointer { bytes in
       guard tracks, let base = bytes.baseAddress, let old = text.bytes.baseAddress else {
         return out.append(bytes, SourceSpan())

@@ -54,7 +54,17 @@ struct Charsmap: Sendable {
     }
   }
 
-  func changes(_ byte: UInt8) -> Bool { changesASCII[Int(byte & 0x7F)] }
+  /// How many ASCII characters a text begins with that stay as they are, each with no mark behind it.
+  ///
+  /// A carriage return is none of them: with a line feed it is one cluster.
+  func unchangedASCII(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int {
+    changesASCII.withUnsafeBufferPointer { changes in
+      var at = 0
+      while at < count, text[at] < 0x80, text[at] != 0x0D, !changes[Int(text[at])] { at += 1 }
+      // What is not ASCII may extend the cluster of the last.
+      return at > 0 && at < count && text[at] >= 0x80 ? at - 1 : at
+    }
+  }
 
   private func unit(_ place: Int) -> UInt32 {
     let bytes = UnsafeRawPointer(table.base + 4)
