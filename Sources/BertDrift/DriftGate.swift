@@ -43,6 +43,12 @@ package struct DriftGate: Sendable {
     "spans_changed",
   ]
 
+  /// Numbers that are 1 at best.
+  private static let atMostOne: Set = [
+    "cosine_mean", "cosine_worst", "cosine_p1", "spearman", "top1_agreement", "top5_agreement",
+    "top10_agreement", "span_overlap",
+  ]
+
   /// Every name that may be required.
   package static var names: [String] {
     short.keys.sorted()
@@ -53,7 +59,7 @@ package struct DriftGate: Sendable {
 
   /// Adds a threshold.
   ///
-  /// - Throws: `usage` for a name it does not know or a number that is not finite.
+  /// - Throws: `usage` for a name it does not know, or a number that is not finite or that nothing reaches.
   package mutating func require(_ name: String, _ threshold: Double) throws(BertError) {
     let path = (Self.short[name] ?? name).split(separator: ".", omittingEmptySubsequences: false)
       .map(String.init)
@@ -64,6 +70,14 @@ package struct DriftGate: Sendable {
     }
     guard threshold.isFinite else {
       throw BertError(.usage, "the threshold of '\(name)' is not a number")
+    }
+    if Self.atMostOne.contains(path[1]), threshold > 1 {
+      throw BertError(
+        .usage, "nothing reaches \(name)=\(threshold): it is 1 at best")
+    }
+    if Self.lessIsBetter.contains(path[1]), threshold < 0 {
+      throw BertError(
+        .usage, "nothing keeps below \(name)=\(threshold): it is 0 at best")
     }
     requirements.append(
       Requirement(

@@ -49,13 +49,19 @@ package enum ModelArgument {
         error.message += "; for help: --help"
       } else if let model = texts.first(where: { $0.hasSuffix(".bertq") }) {
         error.message += "; the model comes before the texts: '\(model)' first"
-      } else if isHubName(path) {
-        error.message +=
-          "; if it is a model's name on a hub, fetch its folder and convert that: "
-          + "hf download \(path) --local-dir '\(name)' && bert-convert '\(name)' '\(name).bertq'"
+      } else {
+        error.message += hubAdvice(path)
       }
     }
     return error
+  }
+
+  /// What to do where a path that is not there may be a model's name on a hub; else nothing.
+  package static func hubAdvice(_ path: String) -> String {
+    guard isHubName(path) else { return "" }
+    let name = path.split(separator: "/").last.map(String.init) ?? "model"
+    return "; if it is a model's name on a hub, fetch its folder and convert that: "
+      + "hf download \(path) --local-dir '\(name)' && bert-convert '\(name)' '\(name).bertq'"
   }
 
   /// Whether a path looks like `organisation/name`.

@@ -148,17 +148,31 @@ struct BertConvertCommand: ParsableCommand {
       conversion.report = report
       let progress = ProgressBars()
       defer { progress.finish() }
-      let result = try conversion.run { event in
-        switch event {
-        case .progress(let stage, let done, let total):
-          progress.update(stage.rawValue, done, of: total)
-        case .note(let text):
-          progress.finish()
-          Console.note("note: \(text)")
+      let result = try advised { () throws(BertError) in
+        try conversion.run { event in
+          switch event {
+          case .progress(let stage, let done, let total):
+            progress.update(stage.rawValue, done, of: total)
+          case .note(let text):
+            progress.finish()
+            Console.note("note: \(text)")
+          }
         }
       }
       progress.finish()
       Self.announce(result, output)
+    }
+  }
+
+  /// Does something with the input; where that is not there, says what may help.
+  private func advised<Value>(
+    _ body: () throws(BertError) -> Value
+  ) throws(BertError) -> Value {
+    do throws(BertError) { return try body() } catch {
+      guard error.code == .notFound, error.file == input else { throw error }
+      var error = error
+      error.message += ModelArgument.hubAdvice(input)
+      throw error
     }
   }
 

@@ -46,7 +46,7 @@ struct DriftGateTests {
     "", ",", "cosine", "cosine=", "cosine=high", "=1", "cosine=0.9,", "cosine=1=2", "cosine 0.9",
     "cosine=nan", "cosine=inf", "cosine=-inf", "cosine=1e999", "Cosine=1", "accuracy=1", "hidden=1",
     "hidden.sqnr=1", "hidden.sqnr_db.x=1", ".sqnr_db=1", "hidden..sqnr_db=1", "layers.sqnr_db=1",
-    "texts=5", "sqnr=28;cosine=1", "cosine=0,9",
+    "texts=5", "sqnr=28;cosine=1", "cosine=0,9", "cosine=2", "top1=1.5", "flips=-1",
   ]
 
   @Test(arguments: refused)

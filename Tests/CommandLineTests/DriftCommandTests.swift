@@ -39,7 +39,7 @@ struct DriftCommandTests {
     let shop = try Workshop.converted()
     for (gate, passes) in [
       ("cosine=0.9,sqnr=15,spearman=0.5", true), ("hidden.max_abs=5", true),
-      ("cosine=1.1", false), ("sqnr=200", false), ("hidden.max_abs=0", false),
+      ("cosine=1", false), ("sqnr=200", false), ("hidden.max_abs=0", false),
       ("cosine=0.9,sqnr=200", false),
     ] {
       let path = shop.folder / "gate.json"

@@ -156,6 +156,9 @@ struct RunMannersTests {
     ] as [([String], BertError.Code, [String])] {
       expectFailure(try Program.run.run(arguments), code, words)
     }
+    expectFailure(
+      try Program.convert.run(["org/name", shop.folder / "o.bertq"]), .notFound,
+      ["hf download org/name"])
   }
 
   static let typos: [(program: String, arguments: [String], words: [String])] = [
