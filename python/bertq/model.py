@@ -14,7 +14,7 @@ import numpy as np
 from . import _library, _texts
 from ._library import call, library, take_json, take_lines
 from ._progress import Progress, Watch
-from .errors import UnsupportedError, UsageError, of_line
+from .errors import MalformedError, NotFoundError, UnsupportedError, UsageError, of_line
 
 Text = Union[str, "tuple[str, str]"]
 
@@ -74,7 +74,13 @@ class Model:
         options = _library.Options(
             size=ctypes.sizeof(_library.Options), precision=precision and precision.encode(), kernels=kernels and kernels.encode(),
             threads=threads or default_threads(), token_budget=token_budget or 0, cache_bytes=cache_bytes)
-        self._handle: _Handle | None = _Handle(name, options)
+        try:
+            self._handle: _Handle | None = _Handle(name, options)
+        except (MalformedError, NotFoundError) as error:
+            # What newcomers have: a checkpoint's folder, its weights, or its name at the hub.
+            if not self.path.endswith(".bertq"):
+                error.args = (f"{error.args[0]}; bertq.convert makes a .bertq file of a published checkpoint",)
+            raise
         text = ctypes.c_void_p()
         call(library.bertq_describe, self._handle.pointer, ctypes.byref(text))
         self._info: Mapping[str, Any] = MappingProxyType(take_json(text))

@@ -212,6 +212,14 @@ def test_what_is_no_model_is_refused_by_kind(path, kind):
         bertq.Model(path)
 
 
+@pytest.mark.parametrize("path, hinted", [
+    (ROOT / "Tests/Fixtures/tiny", True), (ROOT / "Tests/Fixtures/tiny/model.safetensors", True), ("owner/name", True), ("none.bertq", False)])
+def test_a_checkpoint_is_no_model_yet(path, hinted):
+    with pytest.raises((FileNotFoundError, ValueError)) as caught:
+        bertq.Model(path)
+    assert ("bertq.convert" in str(caught.value)) == hinted
+
+
 @pytest.mark.parametrize("options", [
     {"threads": 0}, {"threads": 257}, {"precision": "int4"}, {"kernels": "magic"}, {"token_budget": -1}])
 def test_options_out_of_range_are_refused(model_path, options):
