@@ -1,6 +1,7 @@
 import BertErrors
 import Bertq
 import Fixtures
+import SystemLibrary
 import Testing
 
 /// Many callers of one model: each gets the bits that it would get alone, and nothing is lost.
