@@ -248,8 +248,7 @@ extension Family {
       NameRule("mlp.gated_layers", "intermediate.dense"), NameRule("mlp.wo", "output.dense"),
       NameRule("mlp.layernorm", "output.LayerNorm"),
     ],
-    lacksPositions: true, hasSlopes: true, gatedForm: .gateFirst, unbiased: [.feedForwardUp],
-    recipe: EmbeddingRecipe(.mean))
+    lacksPositions: true, hasSlopes: true, gatedForm: .gateFirst, unbiased: [.feedForwardUp])
 
   static let ernie = Family(
     type: "ernie", classPrefix: "Ernie", encoderNames: ["ernie"],
