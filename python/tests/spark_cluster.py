@@ -84,8 +84,8 @@ def test_workers_import_the_package_from_the_zip(spark, table):
 
 def test_sparks_own_page_counts_rows(spark, table, few, model_path):
     embed(table, "text", model_path, truncate=True).write.format("noop").mode("overwrite").save()
-    address = f"{spark.sparkContext.uiWebUrl}/api/v1/applications/{spark.sparkContext.applicationId}/sql?details=true&length=1000"
-    with urllib.request.urlopen(address, timeout=60) as answer:
+    address = f"{spark.sparkContext.uiWebUrl}/api/v1/applications/{spark.sparkContext.applicationId}/sql?details=true&planDescription=false&length=1000"
+    with urllib.request.urlopen(address, timeout=300) as answer:
         nodes = [node for query in json.load(answer) for node in query.get("nodes", []) if node["nodeName"] == "MapInArrow"]
     counts = {metric["value"].replace(",", "") for node in nodes for metric in node["metrics"] if metric["name"] == "number of output rows"}
     assert str(len(few[0])) in counts, counts
