@@ -142,7 +142,9 @@ extension Model {
       engine.submit(questions, for: call, reader: reader, request)
       return engine
     } catch {
-      for index in inputs.indices { call.deliver(.failure(error), at: index) }
+      var resumptions = Resumptions()
+      for index in inputs.indices { call.deliver(.failure(error), at: index, &resumptions) }
+      resumptions.run()
       return nil
     }
   }

@@ -93,6 +93,28 @@ struct ConcurrencyTests {
     #expect(try await model.embed([texts[0]]).map(\.bits) == [expected[0]])
   }
 
+  /// A task's locks are held while its cancellation is told, and taken when it is resumed: neither may wait for the other.
+  @Test func tasksAreCancelledAtTheMomentTheyAreAnswered() async throws {
+    let library = try Library()
+    let texts = library.texts([3])
+    let expected = try library.aloneEmbeddings(texts)
+    let model = try library.open { $0.threads = 2 }
+    for round in 0..<3_000 {
+      let tasks = (0..<4).map { _ in Task { await model.embedEach(texts) } }
+      let canceller = WaitingThread {
+        for _ in 0..<round % 60 { sched_yield() }
+        for task in tasks { task.cancel() }
+      }
+      for task in tasks {
+        switch await task.value[0] {
+        case .success(let vector): #expect(vector.bits == expected[0])
+        case .failure(let error): #expect(error.code == .cancelled)
+        }
+      }
+      canceller.join()
+    }
+  }
+
   @Test func aModelMayBeLetGoWhileOthersCompute() async throws {
     let library = try Library()
     let texts = library.texts([40, 300, 8])

@@ -42,28 +42,32 @@ final class Call<Answer: Sendable>: @unchecked Sendable {
   /// Takes an answer; the last one wakes whoever waits.
   ///
   /// Later ones than a cancellation are let go.
-  func deliver(_ answer: Result<Answer, BertError>, at index: Int) {
+  func deliver(
+    _ answer: Result<Answer, BertError>, at index: Int, _ resumptions: inout Resumptions
+  ) {
     guard answers[index] == nil, missing > 0 else { return }
     answers[index] = answer
     missing -= 1
-    if missing == 0 { end() }
+    if missing == 0 { end(&resumptions) }
   }
 
   /// Ends the call with what there is.
-  func cancel() {
+  func cancel(_ resumptions: inout Resumptions) {
     isCancelled = true
     guard missing > 0 else { return }
     missing = 0
-    end()
+    end(&resumptions)
   }
 
   /// Whether the call was cancelled, perhaps before it began.
   var wasCancelled: Bool { isCancelled }
 
-  private func end() {
+  private func end(_ resumptions: inout Resumptions) {
     jobs.removeAll()
     signal.wakeAll()
-    continuation?.resume(returning: results)
+    if let continuation {
+      resumptions.add { [results] in continuation.resume(returning: results) }
+    }
     continuation = nil
   }
 
@@ -73,11 +77,31 @@ final class Call<Answer: Sendable>: @unchecked Sendable {
   }
 
   /// Resumes a task when nothing is missing.
-  func whenDone(_ continuation: CheckedContinuation<[Result<Answer, BertError>], Never>) {
+  func whenDone(
+    _ continuation: CheckedContinuation<[Result<Answer, BertError>], Never>,
+    _ resumptions: inout Resumptions
+  ) {
     if missing == 0 {
-      continuation.resume(returning: results)
+      resumptions.add { [results] in continuation.resume(returning: results) }
     } else {
       self.continuation = continuation
     }
+  }
+}
+
+/// Tasks that are resumed when the engine's lock has been let go.
+///
+/// Resuming a task takes locks of its own; a handler of its cancellation may run while those are held, and takes the
+/// engine's. So that neither waits for the other, no task is resumed under the engine's lock.
+struct Resumptions {
+  private var tasks: [() -> Void] = []
+
+  var isEmpty: Bool { tasks.isEmpty }
+
+  mutating func add(_ resume: @escaping () -> Void) { tasks.append(resume) }
+
+  /// Resumes all; without the lock.
+  func run() {
+    for resume in tasks { resume() }
   }
 }

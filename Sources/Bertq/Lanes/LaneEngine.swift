@@ -24,6 +24,8 @@ final class LaneEngine: @unchecked Sendable {
   private var curve: CostCurve
   private var cancelledTexts = 0
   private var lateTexts = 0
+  /// Of calls that were answered since the lock was taken.
+  private var resumptions = Resumptions()
   private var isEnding = false
   private var threads: [ThreadIdentity] = []
   private let beginning = ContinuousClock.now
@@ -79,29 +81,55 @@ final class LaneEngine: @unchecked Sendable {
     }
   }
 
+  /// Runs `body` under the lock, and then resumes the tasks whose calls it has answered.
+  private func locked<Value>(_ body: () -> Value) -> Value {
+    let (value, due) = lock.locked {
+      let value = body()
+      defer { resumptions = Resumptions() }
+      return (value, resumptions)
+    }
+    due.run()
+    return value
+  }
+
+  /// What a thread finds when it looks for something to compute.
+  private enum Found {
+    case work(LanePolicy<TextJob>.Work)
+    case nothing
+    case end
+  }
+
   /// Waits for something to compute; nil when the engine ends.
   private func next() -> LanePolicy<TextJob>.Work? {
-    lock.locked {
-      while !isEnding {
-        let begin = now
-        let found = policy.next(now: begin)
-        for job in policy.takeLate() {
-          forget(job)
-          job.fail(BertError(.deadline, "the text was still waiting when its deadline passed"))
-          job.deliver(&cache)
-          lateTexts += 1
-        }
-        if let found {
-          for job in found.jobs {
-            forget(job)
-            job.begin(now: begin)
-          }
-          return found
-        }
-        work.wait(lock)
+    while true {
+      switch locked({ look() }) {
+      case .work(let work): return work
+      case .nothing: continue
+      case .end: return nil
       }
-      return nil
     }
+  }
+
+  /// Looks once, under the lock, and waits where there is nothing, not even somebody to be told of a deadline.
+  private func look() -> Found {
+    if isEnding { return .end }
+    let begin = now
+    let found = policy.next(now: begin)
+    for job in policy.takeLate() {
+      forget(job)
+      job.fail(BertError(.deadline, "the text was still waiting when its deadline passed"))
+      job.deliver(&cache, &resumptions)
+      lateTexts += 1
+    }
+    guard let found else {
+      if resumptions.isEmpty { work.wait(lock) }
+      return .nothing
+    }
+    for job in found.jobs {
+      forget(job)
+      job.begin(now: begin)
+    }
+    return .work(found)
   }
 
   private func forget(_ job: TextJob) {
@@ -110,7 +138,7 @@ final class LaneEngine: @unchecked Sendable {
   }
 
   private func finish(_ done: LanePolicy<TextJob>.Work, seconds: Double) {
-    lock.locked {
+    locked {
       policy.finished(done)
       if done.lanes > 1 {
         // The other lanes of the gang sleep.
@@ -118,7 +146,7 @@ final class LaneEngine: @unchecked Sendable {
       } else {
         curve.learn(predicted: done.cost, seconds: seconds)
       }
-      for job in done.jobs { job.deliver(&cache) }
+      for job in done.jobs { job.deliver(&cache, &resumptions) }
     }
   }
 }
@@ -133,7 +161,7 @@ extension LaneEngine {
     _ questions: [(index: Int, question: Question)], for call: Call<Reader.Answer>,
     reader: Reader, _ request: RequestOptions
   ) {
-    lock.locked {
+    locked {
       if call.wasCancelled { return }
       let now = now
       let scoresWords = reader.head?.scoresWords == true
@@ -150,7 +178,7 @@ extension LaneEngine {
         of: total, flow: flow, deadline: deadline, longestQueue: request.longestQueue?.seconds,
         now: now)
       if let error = refusal.map(BertError.init) {
-        for item in questions { call.deliver(.failure(error), at: item.index) }
+        for item in questions { call.deliver(.failure(error), at: item.index, &resumptions) }
         return
       }
       call.submitted(at: now, request.tally)
@@ -158,7 +186,7 @@ extension LaneEngine {
       var jobs: [AnswerJob<Reader>] = []
       for ((index, question), cost) in zip(questions, costs) {
         if let answer = cache.find(question) as? Reader.Answer {
-          call.deliver(.success(answer), at: index)
+          call.deliver(.success(answer), at: index, &resumptions)
           request.tally?.noteKept(tokens: question.ids.count)
           continue
         }
@@ -203,20 +231,22 @@ extension LaneEngine {
   /// Answers texts of a call that could not be asked.
   func fail<Answer>(_ failures: [(index: Int, error: BertError)], of call: Call<Answer>) {
     if failures.isEmpty { return }
-    lock.locked {
-      for failure in failures { call.deliver(.failure(failure.error), at: failure.index) }
+    locked {
+      for failure in failures {
+        call.deliver(.failure(failure.error), at: failure.index, &resumptions)
+      }
     }
   }
 
   /// Takes a call's waiting texts away and ends it.
   func cancel<Answer>(_ call: Call<Answer>) {
-    lock.locked {
+    locked {
       for job in call.jobs where job.leave(call) {
         guard let ticket = job.ticket else { continue }
         if policy.cancel(ticket) { cancelledTexts += 1 }
         forget(job)
       }
-      call.cancel()
+      call.cancel(&resumptions)
     }
   }
 
@@ -231,7 +261,7 @@ extension LaneEngine {
   /// Suspends a task until a call is answered.
   func wait<Answer>(_ call: Call<Answer>) async -> [Result<Answer, BertError>] {
     await withCheckedContinuation { continuation in
-      lock.locked { call.whenDone(continuation) }
+      locked { call.whenDone(continuation, &resumptions) }
     }
   }
 }

@@ -27,7 +27,7 @@ class TextJob: @unchecked Sendable {
   /// Notes that there is none.
   func fail(_ error: BertError) {}
   /// Hands the answer to everybody who waits; keeps it in the cache.
-  func deliver(_ cache: inout AnswerCache) {}
+  func deliver(_ cache: inout AnswerCache, _ resumptions: inout Resumptions) {}
   /// Takes one call's interest away.
   ///
   /// - Returns: whether nobody waits any more.
@@ -64,14 +64,14 @@ final class AnswerJob<Reader: AnswerReader>: TextJob, @unchecked Sendable {
 
   override func fail(_ error: BertError) { outcome = .failure(error) }
 
-  override func deliver(_ cache: inout AnswerCache) {
+  override func deliver(_ cache: inout AnswerCache, _ resumptions: inout Resumptions) {
     guard let outcome else { return }
     if cache.capacity > 0, case .success(let answer) = outcome {
       cache.insert(answer, bytes: reader.byteCount(answer), for: question)
     }
     let waiters = waiters
     self.waiters = []
-    for waiter in waiters { waiter.call.deliver(outcome, at: waiter.index) }
+    for waiter in waiters { waiter.call.deliver(outcome, at: waiter.index, &resumptions) }
   }
 
   override func leave(_ call: AnyObject) -> Bool {
