@@ -35,6 +35,7 @@ typedef struct {
   int count, connections, texts, check;
   double rate;
   long sent, answered, refused, late, failed, wrong, other;
+  double work;                /* requests answered with 200, each by the share of its time that is measured */
   double *latencies;
   long measured;
   double next;               /* when the next request is to begin */
@@ -153,7 +154,10 @@ static void answered(Connection *c) {
     if (!s->hashes[c->body]) s->hashes[c->body] = h;
     if (s->hashes[c->body] != h) s->wrong++;
   }
-  /* Who answers within the measured time: for rates at saturation. Latencies: who began in it. */
+  /* A request that takes seconds counts by the part of them that is measured; or a rate at saturation would be some whole number
+     of requests. Statuses: who answers in the measured time. Latencies: who began in it. */
+  double from = fmax(c->begin, beginning + warm), to = fmin(end, beginning + warm + length);
+  if (c->status == 200 && to > from) s->work += (to - from) / (end - c->begin);
   if (end - beginning >= warm && end - beginning < warm + length) {
     switch (c->status) {
     case 200: s->answered++; break;
@@ -279,7 +283,7 @@ static void report(Stream *s) {
   printf("{\"stream\":\"%s\",\"seconds\":%.3f,\"sent\":%ld,\"answered\":%ld,\"refused\":%ld,\"late\":%ld,\"failed\":%ld,"
     "\"other\":%ld,\"wrong\":%ld,\"unsent\":%ld,\"texts_per_s\":%.2f,\"p50_ms\":%.4f,\"p90_ms\":%.4f,\"p99_ms\":%.4f,\"max_ms\":%.4f,"
     "\"measured\":%ld}\n", s->name, length, s->sent, s->answered, s->refused, s->late, s->failed, s->other, s->wrong,
-    s->tail - s->head, (double)s->answered * s->texts / length, quantile(s, 0.5), quantile(s, 0.9), quantile(s, 0.99),
+    s->tail - s->head, s->work * s->texts / length, quantile(s, 0.5), quantile(s, 0.9), quantile(s, 0.99),
     quantile(s, 1), s->measured);
 }
 
