@@ -72,7 +72,31 @@ package struct Worker {
       return try write(try workload(name), to: file)
     }
     if let file = request["tokenize"]?.stringValue { return try tokenize(file) }
-    throw BertError(.usage, "expected \"set\", \"run\", \"write\" or \"tokenize\"")
+    if let text = request["open"]?.stringValue {
+      return try open(untilIDsOf: text, times: request["times"]?.integerValue ?? 1)
+    }
+    throw BertError(
+      .usage, "expected \"set\", \"run\", \"write\", \"tokenize\" or \"open\"")
+  }
+
+  /// Opens the model's file anew, so many times, and makes a text's ids: milliseconds from before the file is
+  /// opened.
+  private func open(untilIDsOf text: String, times: Int) throws(BertError) -> JSON {
+    guard (1...100_000).contains(times) else {
+      throw BertError(.usage, "\"times\" is \(times); it must be from 1 to 100000")
+    }
+    let input = TextInput(text: Array(text.utf8))
+    var milliseconds: [JSON] = []
+    var tokens = 0
+    for _ in 0..<times {
+      let start = StageClock.now()
+      let opened = try ServedModel(path: model.file.path)
+      var batch = TokenBatch()
+      try opened.append(input, to: &batch, truncates: true)
+      milliseconds.append(.number((StageClock.now() - start) * 1e3))
+      tokens = batch.tokenCount
+    }
+    return ["ms": .array(milliseconds), "tokens": .integer(tokens)]
   }
 
   /// Makes every line of a file tokens, once, on this thread.

@@ -161,7 +161,9 @@ struct TensorPlan {
       let isThere = head != .multiVector && names.contains { published[$0] != nil }
       guard demand.heads.contains(head) || isThere else { continue }
       heads.append(head)
-      for part in parts { take(part) }
+      let lacksBiases = head == .maskedWords && lacksMaskedBiases
+      for part in parts where !(lacksBiases && part.canonical == Self.transformBias) { take(part) }
+      if lacksBiases { found[Self.transformBias] = [] }
       if head == .classifier { takeClassifierDense() }
       if head == .multiVector { found[head.stem + FloatPart.bias] = [] }
       if head == .maskedWords { decoderIsOwn = try takeDecoder(checkpoint) }
@@ -178,9 +180,22 @@ struct TensorPlan {
     if hasClassifierDense { for part in parts { take(part) } }
   }
 
+  private static let transformBias = CanonicalName.maskedTransform + FloatPart.bias
+
+  /// Whether neither the linear before the masked-word decoder nor the decoder has a bias, as some publish them; zeros
+  /// stand for both.
+  private var lacksMaskedBiases: Bool {
+    let biases = expected.decoderBiases
+    let transform = expected.head(.maskedWords).filter { $0.canonical == Self.transformBias }
+    return demand.family.mayLackMaskedBiases
+      && (transform + [biases.own, biases.shared]).allSatisfy { published[$0.name] == nil }
+  }
+
   private mutating func takeDecoder(_ checkpoint: Checkpoint) throws(BertError) -> Bool {
     let biases = expected.decoderBiases
-    if published[biases.own.name] != nil {
+    if found[Self.transformBias]?.isEmpty == true {
+      found[biases.own.canonical] = []
+    } else if published[biases.own.name] != nil {
       take(biases.own)
       if let shared = published.removeValue(forKey: biases.shared.name) {
         ignore(shared.info.name, "the decoder has its own bias", shared.info.file)

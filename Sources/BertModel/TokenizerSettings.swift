@@ -17,6 +17,14 @@ package struct TokenizerSettings: Equatable, Sendable {
       case .unigram: "Unigram"
       }
     }
+
+    /// The rules of byte pairs and Unigram.
+    package var textRules: TextRules? {
+      switch self {
+      case .wordPiece: nil
+      case .bytePairs(let rules), .unigram(let rules): rules
+      }
+    }
   }
 
   /// The model that makes tokens.

@@ -23,6 +23,11 @@ enum ContractMath {
   /// 1 / (1 + e⁻ˣ).
   static func sigmoid(_ x: Float) -> Float { 1 / (exp(-x) + 1) }
 
+  /// x / (1 + e⁻ˣ) of each number of a row: an encoder's silu.
+  static func applySilu(_ row: UnsafeMutablePointer<Float>, _ count: Int) {
+    for i in 0..<count { row[i] = row[i] / (1 + exp(-row[i])) }
+  }
+
   /// The hyperbolic tangent.
   static func tanh(_ x: Float) -> Float {
     let a = abs(x)

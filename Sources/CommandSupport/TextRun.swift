@@ -97,6 +97,9 @@ package struct TextRun<Task: RecordTask>: ~Copyable {
     try writer.finish()
     progress.finish()
     if !settings.isQuiet {
+      if let assumption = task.assumption, progress.answered > 0 {
+        Console.note("note: \(assumption)")
+      }
       for note in source.findings.notes { Console.note("note: \(note)") }
       if cut > 0 { Console.note("note: --truncate cut \(cut) tokens") }
     }

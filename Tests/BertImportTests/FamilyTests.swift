@@ -127,6 +127,39 @@ import Testing
     #expect(error?.description.contains("relative_attention_bias.weight") == true)
   }
 
+  /// Neither linear of Nomic's masked-word head has a bias; where one has, so has the other.
+  @Test func nomicsMaskedWordsMayLackBiases() throws {
+    var model = try SmallModel()
+    model.tensors = []
+    let layer = "bert.encoder.layers.0."
+    for (name, shape) in [
+      ("bert.embeddings.word_embeddings", [5, 4]),
+      ("bert.embeddings.token_type_embeddings", [2, 4]),
+      (layer + "attn.Wqkv", [12, 4]), (layer + "attn.out_proj", [4, 4]),
+      (layer + "mlp.fc11", [6, 4]), (layer + "mlp.fc12", [6, 4]), (layer + "mlp.fc2", [4, 6]),
+      ("cls.predictions.transform.dense", [4, 4]),
+    ] {
+      model.add(name + ".weight", shape)
+    }
+    for name in [
+      "bert.emb_ln", layer + "norm1", layer + "norm2", "cls.predictions.transform.layer_norm",
+    ] {
+      model.add(name + ".weight", [4])
+      model.add(name + ".bias", [4])
+    }
+    model.config = [
+      "model_type": "nomic_bert", "architectures": ["NomicBertForPreTraining"], "vocab_size": 5,
+      "n_embd": 4, "n_layer": 1, "n_head": 2, "n_inner": 6, "n_positions": 8, "type_vocab_size": 2,
+      "activation_function": "swiglu", "layer_norm_epsilon": 1e-12,
+    ]
+    let imported = try model.read()
+    #expect(imported.heads == [.maskedWords] && imported.description.task == .fillMask)
+    #expect(try imported.readTensor("head.mlm.transform.bias") == [0, 0, 0, 0])
+    #expect(try imported.readTensor("head.mlm.decoder.bias") == [0, 0, 0, 0, 0])
+    model.add("cls.predictions.decoder.bias", [5])
+    try model.expectError(.malformed, ["cls.predictions.transform.dense.bias"])
+  }
+
   @Test func albertsLayersNameOneLayersTensors() throws {
     var model = try SmallModel()
     for name in [

@@ -155,13 +155,15 @@ struct LayoutTests {
     }
   }
 
-  @Test func namesATokenizerThatItDoesNotRead() throws {
+  @Test(arguments: ["sentencepiece.bpe.model", "spiece.model"])
+  func namesATokenizerThatItDoesNotRead(_ name: String) throws {
     let model = try SmallModel()
     let path = try model.write()
     try FileManager.default.removeItem(atPath: path + "/vocab.txt")
-    try model.folder.write("sentencepiece.bpe.model", "x")
+    try model.folder.write(name, "x")
     let error = #expect(throws: BertError.self) { try ModelImport.read(input: path) }
     #expect(error?.code == .unsupported && error?.message.contains("SentencePiece") == true)
+    #expect(error?.message.contains(name) == true)
     #expect(try ModelImport.read(input: path, idsOnly: true).vocabulary.isEmpty)
   }
 }

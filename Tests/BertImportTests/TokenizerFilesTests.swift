@@ -100,7 +100,8 @@ import Testing
   static let foreign: [(String, JSON, String)] = [
     ("tokenizer_config.json", ["tokenizer_class": "BertweetTokenizer"], "BertweetTokenizer"),
     ("tokenizer.json", ["model": ["type": "WordLevel"]], "WordLevel"),
-    ("tokenizer.json", unigram("normalizer", ["type": "NFKD"]), "NFKD"),
+    ("tokenizer.json", unigram("normalizer", ["type": "Prepend", "prepend": "x"]), "Prepend"),
+    ("tokenizer.json", unigram("normalizer", ["type": "NFKD", "form": "x"]), "form"),
     ("tokenizer.json", unigram("pre_tokenizer", ["type": "Digits"]), "Digits"),
     (
       "tokenizer.json",
@@ -147,6 +148,45 @@ import Testing
     }
     object["model"] = .object(model)
     return .object(object)
+  }
+
+  /// Every step of ALBERT's normaliser is taken in its order, and other files' opinions are said.
+  @Test func readsAlbertsNormalizer() throws {
+    let model = try SmallModel()
+    func quote(_ text: String) -> JSON {
+      ["type": "Replace", "pattern": ["String": .string(text)], "content": "\""]
+    }
+    let steps: JSON = [
+      quote("``"), quote("''"), ["type": "NFKD"], ["type": "StripAccents"], ["type": "Lowercase"],
+      ["type": "Replace", "pattern": ["Regex": " {2,}"], "content": " "],
+    ]
+    var file =
+      Self.unigram("normalizer", ["type": "Sequence", "normalizers": steps]).objectValue ?? [:]
+    file["pre_tokenizer"] = [
+      "type": "Sequence",
+      "pretokenizers": [
+        ["type": "WhitespaceSplit"], ["type": "Metaspace", "replacement": "\u{2581}"],
+      ],
+    ]
+    file["added_tokens"] = [["id": 0, "content": "[CLS]", "special": true]]
+    try model.folder.write("tokenizer.json", JSON.object(file).text())
+    let configuration: JSON = [
+      "tokenizer_class": "AlbertTokenizer", "do_lower_case": true, "keep_accents": true,
+      "remove_space": true,
+    ]
+    try model.folder.write("tokenizer_config.json", configuration.text())
+    let imported = try model.read()
+    var rules = TextRules()
+    rules.normalization = [
+      .replace(pattern: "``", content: "\""), .replace(pattern: "''", content: "\""), .nfkd,
+      .stripAccents, .lowercase, .collapseSpaces,
+    ]
+    rules.splitting = [
+      .whitespace, .metaspace(prefixesFirst: true, prefixesAlways: true, splits: true),
+    ]
+    #expect(imported.description.tokenizer?.kind == .unigram(rules))
+    let notices = imported.report.notices.filter { $0.contains("alone counts") }
+    #expect(notices.count == 1 && notices[0].hasPrefix("keep_accents of"), "\(notices)")
   }
 
   /// A pipeline of byte pairs with further members of its model.

@@ -46,7 +46,7 @@ struct HeadSettingsTests {
     ("sigmoid", .choose, { ($0.denseActivation, $0.input) = (.sigmoid, .cls) }),
     ("silu", .tag, { $0.denseActivation = .silu }),
     ("sigmoid", .rerank, { ($0.denseActivation, $0.input) = (.sigmoid, .mean) }),
-    ("silu", .fillMask, { $0.transformActivation = .silu }),
+    ("sigmoid", .fillMask, { $0.transformActivation = .sigmoid }),
     ("relu-of-token", .sparse, { $0.sparseWeight = .reluOfToken }),
   ]
 
@@ -176,6 +176,27 @@ struct HeadSettingsTests {
     let (sameActivation, without) = (try scores(other.store()), try scores(model.store()))
     #expect(haveSameBits(found, sameActivation))
     #expect(haveSameBits(found, without) == (own == .geluTanh))
+  }
+
+  @Test func aMaskedWordHeadWithSiluHasTheNaiveScores() throws {
+    let model = model { $0.addMaskedWords(isTied: false) }
+    var naive = model
+    naive.base = GeneratedModel(
+      configuration(heads: 3, headSize: 11, activation: .silu), seed: 5)
+    let store = try model.store(settings: settings { $0.transformActivation = .silu })
+    let width = model.base.configuration.hiddenSize
+    try scores(model, store, states: try model.store()) {
+      (source, texts, states) throws(BertError) in
+      let head = try MaskedWordsHead(source)
+      var scores = HeadScores(width: head.width)
+      try head.append(texts, of: states, to: &scores)
+      let rows = texts.flatMap(\.wanted).map { row in
+        UnsafeBufferPointer(start: states.row(row), count: width).map { Double($0) }
+      }
+      let expected = NaiveHeads(model: naive).maskedWords(rows).flatMap { $0 }
+      #expect(scores.values.count == expected.count)
+      #expect(largestDifference(scores.values, expected) <= 1e-5)
+    }
   }
 
   @Test func theLogarithmIsTakenTwiceWhereTheModelSaysSo() throws {

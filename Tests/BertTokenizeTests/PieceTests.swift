@@ -57,7 +57,11 @@ import Testing
 
   @Test func stepsThatAreNotComputedAreRefused() {
     for change: @Sendable (inout TextRules) -> Void in [
-      { $0.normalization = [.nfkc] }, { $0.normalization = [.precompiled] },
+      { $0.normalization = [.precompiled] },
+      { $0.normalization = [.replace(pattern: "", content: "a")] },
+      {
+        $0.normalization = Array(repeating: .replace(pattern: "a", content: "aaaaaaaa"), count: 5)
+      },
       { $0.splitting = [] }, { $0.splitting = [.byteLevel(prefixesFirst: false, splits: true)] },
       { $0.splitting.append(.whitespace) }, { $0.fallsBackToBytes = true },
     ] {
@@ -65,10 +69,44 @@ import Testing
     }
   }
 
-  static func bytePairs(_ merges: [(String, String)]) throws -> Tokenizer {
+  /// What steps leave of a text, and the scalars that each byte of it stands for, as `tokenizers` answers.
+  static let normalisations:
+    [(steps: [NormalizationStep], text: String, left: String, places: [[Int]])] = [
+      ([.nfd], "\u{E9}", "e\u{301}", [[0, 1], [0, 1], [0, 1]]),
+      ([.nfkd], "x\u{FB03}", "xffi", [[0, 1], [1, 2], [1, 2], [1, 2]]),
+      // Marks change places; each takes the turn of the one that stood there.
+      (
+        [.nfd], "q\u{307}\u{323}", "q\u{323}\u{307}", [[0, 1], [1, 2], [1, 2], [2, 3], [2, 3]]
+      ),
+      (
+        [.nfc], "a\u{301}\u{323}b", "\u{1EA1}\u{301}b",
+        [[0, 1], [0, 1], [0, 1], [2, 3], [2, 3], [3, 4]]
+      ),
+      ([.nfc], "\u{1100}\u{1161}\u{11A8}z", "\u{AC01}z", [[0, 1], [0, 1], [0, 1], [3, 4]]),
+      ([.stripAccents], "\u{301}ab\u{301}c\u{903}", "abc", [[1, 2], [2, 3], [4, 5]]),
+      ([.lowercase], "\u{130}A", "i\u{307}a", [[0, 1], [0, 1], [0, 1], [1, 2]]),
+      ([.replace(pattern: "``", content: "\"")], "``a`", "\"a`", [[1, 2], [2, 3], [3, 4]]),
+      ([.nfkd, .stripAccents, .lowercase], "\u{C9}", "e", [[0, 1]]),
+    ]
+
+  @Test(arguments: normalisations)
+  func normalisationKeepsPlaces(
+    steps: [NormalizationStep], text: String, left: String, places: [[Int]]
+  ) throws {
+    let tokenizer = try Self.bytePairs([]) { $0.normalization = steps }
+    let made = try tokenizer.encode(text, spans: true)
+    #expect(tokenizer.decode(made.ids.dropFirst().dropLast()).utf8.elementsEqual(left.utf8))
+    let spans = made.spans.dropFirst().dropLast().map { [Int($0.start), Int($0.end)] }
+    #expect(spans == places)
+  }
+
+  static func bytePairs(
+    _ merges: [(String, String)], _ change: (inout TextRules) -> Void = { _ in }
+  ) throws -> Tokenizer {
     var settings = TokenizerSettings()
     var rules = TextRules()
     rules.splitting = [.byteLevel(prefixesFirst: false, splits: true)]
+    change(&rules)
     settings.kind = .bytePairs(rules)
     (settings.classToken, settings.separatorToken) = ("<s>", "</s>")
     settings.addedTokens = [AddedToken("<s>", id: 0), AddedToken("</s>", id: 1)]

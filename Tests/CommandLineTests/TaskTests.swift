@@ -100,6 +100,42 @@ struct TaskTests {
     #expect(stopped.code == 65, "\(stopped.errors)")
   }
 
+  /// Texts that may ask or answer are taken for the latter, and the option that says otherwise is named.
+  @Test func whatIsTakenForGrantedIsSaid() throws {
+    let shop = try Workshop()
+    let parts = [
+      ("Transformer", ""), ("Dense", "1_Dense"), ("MultiVectorMask", "2_Mask"), ("Normalize", "3"),
+    ]
+    let modules = parts.enumerated().map { index, part -> JSON in
+      [
+        "idx": .integer(index), "name": .string("\(index)"), "path": .string(part.1),
+        "type": .string("sentence_transformers.models." + part.0),
+      ]
+    }
+    let dense: JSON = [
+      "in_features": 20, "out_features": 2, "bias": false,
+      "activation_function": "torch.nn.modules.linear.Identity",
+      "module_input_name": "token_embeddings",
+    ]
+    try shop.folder.write("checkpoint/modules.json", JSON.array(modules).text())
+    try shop.folder.write("checkpoint/1_Dense/config.json", dense.text())
+    try shop.folder.write("checkpoint/2_Mask/config.json", "{}")
+    try shop.folder.write(
+      "checkpoint/1_Dense/model.safetensors",
+      safetensors([("linear.weight", [2, 20], (0..<40).map { Float($0 % 7) - 3 })]))
+    let made = try Program.convert(shop.input, shop.model, "--no-calibration")
+    #expect(made.code == 0, "\(made.errors)")
+    func notes(_ options: String...) throws -> Bool {
+      let outcome = try Program.run.run(options + [shop.model, "the sun"])
+      #expect(outcome.code == 0, "\(outcome.errors)")
+      return outcome.errors.contains("--as query")
+    }
+    #expect(try notes())
+    #expect(try !notes("--as", "document"))
+    #expect(try !notes("--as", "query"))
+    #expect(try !notes("--quiet"))
+  }
+
   @Test(.enabled(if: SharedData.isPresent("tiny"), "shared/data/tiny is absent"))
   func bytesThatAreNoTextAreReportedInTheirPlaces() throws {
     let folder = try TemporaryFolder()

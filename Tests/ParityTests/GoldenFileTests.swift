@@ -13,7 +13,7 @@ import Testing
 struct GoldenFileTests {
   static let folder = SharedData.packageRoot + "/formats/golden/"
   static let names = [
-    "format2-numeric4", "mpnet-numeric4", "albert-numeric4", "gte-numeric4",
+    "format2-numeric4", "mpnet-numeric4", "albert-numeric4", "gte-numeric4", "alibi-numeric4",
   ]
 
   struct Record: Decodable {

@@ -200,10 +200,15 @@ extension Family {
       NameRule("norm1", "attention.output.LayerNorm"), NameRule("norm2", "output.LayerNorm"),
       NameRule("mlp.fc12", "intermediate.gate"), NameRule("mlp.fc11", "intermediate.up"),
       NameRule("mlp.fc2", "output.dense"),
+      NameRule("cls.predictions.transform.layer_norm", "cls.predictions.transform.LayerNorm"),
     ],
     lacksPositions: true, rotaryBase: 1000,
     gatedForm: .apart(gate: "intermediate.gate", up: "intermediate.up"), joinsQueryKeyValue: true,
-    unbiased: Set(LinearSite.allCases))
+    unbiased: Set(LinearSite.allCases), mayLackMaskedBiases: true,
+    architectures: [
+      // There is no order of sentences to tell.
+      "ForPreTraining": Architecture(task: .fillMask, heads: [.maskedWords])
+    ])
 
   static let gteNew = gteLike("new", "New", ["new"], base: 10_000)
   static let gte = gteLike("gte", "Gte", ["gte", "new"], base: 160_000)

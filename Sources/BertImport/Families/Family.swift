@@ -126,6 +126,8 @@ struct Family: Sendable {
   var classifier = ClassifierForm.pooler
   /// What follows the linear before the masked-word decoder; nil for the encoder's own activation.
   var transformActivation: Activation?
+  /// Whether that linear and the decoder may both lack a bias.
+  var mayLackMaskedBiases = false
   var tokenizer = DefaultTokenizer.bert
   /// How its classes make a text's vector, where no module says so.
   var recipe: EmbeddingRecipe?

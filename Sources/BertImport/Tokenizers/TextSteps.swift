@@ -61,12 +61,22 @@ struct TextSteps {
       if try step.flag("strip_left") ?? true { rules.normalization.append(.stripLeft) }
       if try step.flag("strip_right") ?? true { rules.normalization.append(.stripRight) }
     default:
-      throw BertError(
-        .unsupported,
-        "its normalizer has the step \(type.prefix(80)); Precompiled, Replace and Strip are supported "
-          + "with this model")
+      guard let change = Self.changes.first(where: { $0.type == type })?.step else {
+        throw BertError(
+          .unsupported,
+          "its normalizer has the step \(type.prefix(80)); Precompiled, Replace, Strip, "
+            + Self.changes.map(\.type).joined(separator: ", ") + " are supported with this model")
+      }
+      try Self.require(step, type, [])
+      rules.normalization.append(change)
     }
   }
+
+  /// Steps that have nothing to be set.
+  private static let changes: [(type: String, step: NormalizationStep)] = [
+    ("NFC", .nfc), ("NFD", .nfd), ("NFKC", .nfkc), ("NFKD", .nfkd), ("Lowercase", .lowercase),
+    ("StripAccents", .stripAccents),
+  ]
 
   private static func replacement(_ step: JSON) throws(BertError) -> NormalizationStep {
     try require(step, "Replace", ["pattern", "content"])

@@ -69,7 +69,7 @@ enum TokenizerClass {
     "XLMRobertaTokenizer", "XLMRobertaTokenizerFast", "CamembertTokenizer",
     "CamembertTokenizerFast", "MPNetTokenizer", "MPNetTokenizerFast", "GPT2Tokenizer",
     "GPT2TokenizerFast", "BartTokenizer", "BartTokenizerFast", "LongformerTokenizer",
-    "LongformerTokenizerFast",
+    "LongformerTokenizerFast", "AlbertTokenizer", "AlbertTokenizerFast",
   ]
 
   /// Members with which tokenizers of other languages say that words or pieces are found another way, and the

@@ -192,7 +192,13 @@ extension TokenizerFiles {
     rules.maximumWordLength = pipeline.maximumWordLength ?? rules.maximumWordLength
     settings.unknownToken = pipeline.unknownToken ?? settings.unknownToken
     settings.cutsLeft = pipeline.cutsLeft
-    if pipeline.pieces != nil { return try comparePrefix(pipeline) }
+    if pipeline.pieces != nil {
+      // What its steps do, to compare with what other files say.
+      let steps = pipeline.kind.textRules?.normalization ?? []
+      (rules.lowercase, rules.cleansText) = (steps.contains(.lowercase), true)
+      rules.stripAccents = steps.contains(.stripAccents)
+      return try comparePrefix(pipeline)
+    }
     if rulesOf == .bert, !rules.cleansText {
       throw BertError(
         .unsupported,
@@ -255,7 +261,7 @@ extension TokenizerFiles {
     }
     let said: [(String, Bool?)] = [
       ("do_lower_case", rules.lowercase), ("strip_accents", rules.stripAccents),
-      ("tokenize_chinese_chars", rules.spaceChinese),
+      ("tokenize_chinese_chars", rules.spaceChinese), ("keep_accents", !rules.stripsAccents),
     ]
     let differing = said.filter { key, value in
       guard let other = configuration[key], !other.isNull else { return false }
@@ -281,6 +287,7 @@ extension TokenizerFiles {
     "add_prefix_space", "trust_remote_code", "use_fast", "model_type", "vocab_size",
     "transformers_version", "full_tokenizer_file", "vocab_file", "errors", "return_token_type_ids",
     "trim_offsets", "model_specific_special_tokens", "from_slow", "auto_map",
+    "keep_accents", "remove_space", "sp_model_kwargs",
   ]
 }
 

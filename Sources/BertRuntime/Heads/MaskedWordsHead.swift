@@ -9,7 +9,9 @@ package final class MaskedWordsHead: Head {
   package var width: Int { decoder.outputs }
   private let source: HeadSource
   private let transform: HeadLinear
+  /// Part of the linear's kernel; none where it is a silu behind it.
   private let activation: bk_activation
+  private let endsInSilu: Bool
   private let norm: NormWeights
   private let decoder: HeadLinear
 
@@ -20,7 +22,7 @@ package final class MaskedWordsHead: Head {
   package init(_ source: HeadSource) throws(BertError) {
     let c = source.configuration
     self.source = source
-    activation = try Self.activation(source)
+    (activation, endsInSilu) = try Self.activation(source)
     transform = try HeadLinear(
       CanonicalName.maskedTransform, outputs: c.embeddingWidth, inputs: c.hiddenSize, from: source)
     norm = try source.norm(CanonicalName.maskedNorm, width: c.embeddingWidth)
@@ -30,19 +32,22 @@ package final class MaskedWordsHead: Head {
       orWords: true)
   }
 
-  private static func activation(_ source: HeadSource) throws(BertError) -> bk_activation {
+  private static func activation(
+    _ source: HeadSource
+  ) throws(BertError) -> (ofKernel: bk_activation, endsInSilu: Bool) {
     let own = source.settings.transformActivation
     switch own ?? OutputActivation(source.configuration.activation) {
-    case .identity: return BK_ACT_NONE
-    case .relu: return BK_ACT_RELU
-    case .gelu: return BK_ACT_GELU
-    case .geluTanh: return BK_ACT_GELU_TANH
-    case .tanh, .sigmoid, .silu:
+    case .identity: return (BK_ACT_NONE, false)
+    case .relu: return (BK_ACT_RELU, false)
+    case .gelu: return (BK_ACT_GELU, false)
+    case .geluTanh: return (BK_ACT_GELU_TANH, false)
+    case .silu: return (BK_ACT_NONE, true)
+    case .tanh, .sigmoid:
       let name = own?.rawValue ?? source.configuration.activation.rawValue
       throw BertError(
         .unsupported,
-        "the model's masked-word head has the activation '\(name)'; identity, relu, gelu "
-          + "and gelu_new are computed")
+        "the model's masked-word head has the activation '\(name)'; identity, relu, gelu, gelu_new "
+          + "and silu are computed")
     }
   }
 
@@ -72,6 +77,11 @@ package final class MaskedWordsHead: Head {
       let (rows, base) = try source.transformed(x.count)
       try transform.write(
         x, activation: activation, to: base, stride: rows.stride)
+      if endsInSilu {
+        for row in 0..<rows.count {
+          ContractMath.applySilu(base + row * rows.stride, c.embeddingWidth)
+        }
+      }
       source.kernels.calls.norm_rows(
         base, rows.stride, rows.count, c.embeddingWidth, norm.weight, norm.bias, c.layerNormEpsilon,
         base, rows.stride)

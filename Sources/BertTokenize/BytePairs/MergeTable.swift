@@ -19,24 +19,10 @@ import BertErrors
 /// h & (s - 1), the next one and so on, round the end, until an empty slot or p slots were seen.
 ///
 /// Checksums are the file's business. A damaged table can give wrong answers, but no read ever leaves it.
-package struct MergeTable: Sendable {
-  let reader: MergeReader
-  private let owner: (any AnyObject & Sendable)?
+package typealias MergeTable = FileTable<MergeReader>
 
-  /// Opens a table, checking its header and sizes.
-  ///
-  /// The bytes must stay unchanged for as long as the table, which keeps `owner`, is in use.
-  /// Throws `malformed` when the sizes contradict each other.
-  package init(
-    bytes: UnsafeRawBufferPointer, owner: (any AnyObject & Sendable)? = nil
-  ) throws(BertError) {
-    reader = try MergeReader(bytes)
-    self.owner = owner
-  }
-}
-
-/// The table without its owner, so that the inner loops count no references.
-struct MergeReader: Sendable {
+/// Reads merges.
+package struct MergeReader: TableReading {
   static let magic: UInt32 = 0x3154_4D42
   static let headerBytes = 1040
   static let mostMerges = (1 << 24) - 2
@@ -48,7 +34,7 @@ struct MergeReader: Sendable {
   private let probes: Int
   let count: Int
 
-  init(_ bytes: UnsafeRawBufferPointer) throws(BertError) {
+  package init(_ bytes: UnsafeRawBufferPointer) throws(BertError) {
     table = try TableReader(bytes, "merges", magic: Self.magic, headerBytes: Self.headerBytes)
     let slots = table.field(2)
     count = table.field(1)

@@ -37,7 +37,7 @@ struct PlacedText {
     }
   }
 
-  func withPiece(_ body: (PlacedPiece) -> Void) {
+  func withPiece<Result>(_ body: (PlacedPiece) -> Result) -> Result {
     bytes.withUnsafeBufferPointer { bytes in
       places.withUnsafeBufferPointer { places in
         body(PlacedPiece(bytes: bytes, places: tracks ? places.baseAddress : nil))
@@ -83,6 +83,43 @@ enum Trimming {
 }
 
 extension PlacedPiece {
+  /// Whether a scalar is such as `isSuch` says; ASCII is not asked about where that is known.
+  @inline(__always)
+  func containsScalar(beyondASCII: Bool = false, where isSuch: (UInt32) -> Bool) -> Bool {
+    guard let base = bytes.baseAddress else { return false }
+    var at = 0
+    while at < bytes.count {
+      if beyondASCII, base[at] < 0x80 {
+        at += 1
+        continue
+      }
+      let (scalar, length) = ScalarDecoding.decode(base, at, bytes.count)
+      if isSuch(scalar) { return true }
+      at += length
+    }
+    return false
+  }
+
+  /// Copies the text behind another, but for scalars such as `isOther` says, for which `write` writes what it will.
+  @inline(__always)
+  func copy(
+    to out: inout PlacedText, but isOther: (UInt32) -> Bool,
+    _ write: (UInt32, SourceSpan, inout PlacedText) -> Void
+  ) {
+    guard let base = bytes.baseAddress else { return }
+    var (start, at) = (0, 0)
+    while at < bytes.count {
+      let (scalar, length) = ScalarDecoding.decode(base, at, bytes.count)
+      if isOther(scalar) {
+        out.append(self[start..<at])
+        write(scalar, place(at), &out)
+        start = at + length
+      }
+      at += length
+    }
+    out.append(self[start..<bytes.count])
+  }
+
   /// Where a byte came from; nothing where nobody asks.
   func place(_ at: Int) -> SourceSpan { places.map { $0[at] } ?? SourceSpan() }
 

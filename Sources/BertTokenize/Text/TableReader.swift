@@ -1,5 +1,49 @@
 import BertErrors
 
+/// A table as it lies in a file, read in place: what reads it, and what keeps its bytes alive.
+///
+/// Inner loops take the reader alone, so that they count no references.
+package struct FileTable<Reader: TableReading>: Sendable {
+  let reader: Reader
+  private let owner: (any AnyObject & Sendable)?
+
+  /// Opens a table, checking its header and sizes.
+  ///
+  /// The bytes must stay unchanged for as long as the table, which keeps `owner`, is in use.
+  /// Throws `malformed` when the sizes contradict each other.
+  package init(
+    bytes: UnsafeRawBufferPointer, owner: (any AnyObject & Sendable)? = nil
+  ) throws(BertError) {
+    reader = try Reader(bytes)
+    self.owner = owner
+  }
+
+  /// Opens a table that lies in memory, keeping a copy.
+  package init(copying bytes: [UInt8]) throws(BertError) {
+    let copy = OwnedBytes(bytes)
+    try self.init(bytes: copy.bytes, owner: copy)
+  }
+}
+
+/// Reads one kind of table.
+package protocol TableReading: Sendable {
+  /// Checks the table's header and sizes; throws `malformed`.
+  init(_ bytes: UnsafeRawBufferPointer) throws(BertError)
+}
+
+/// Bytes that live as long as this object; never written after it is made.
+final class OwnedBytes: @unchecked Sendable {
+  let bytes: UnsafeRawBufferPointer
+
+  init(_ source: [UInt8]) {
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: source.count, alignment: 64)
+    memory.copyBytes(from: source)
+    bytes = UnsafeRawBufferPointer(memory)
+  }
+
+  deinit { bytes.deallocate() }
+}
+
 /// Bytes of a table that lies in a file: numbers in them are unsigned, 32-bit, little-endian, at any address.
 ///
 /// Sendable because the memory is never written while a table is in use.

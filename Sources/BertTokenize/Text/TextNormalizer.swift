@@ -3,60 +3,122 @@ import BertModel
 
 /// The changes that a tokenizer makes to a text before it looks for words, in order.
 struct TextNormalizer: Sendable {
-  private let steps: [NormalizationStep]
-  private let charsmap: Charsmap?
+  /// A step with what it needs.
+  private enum Step: Sendable {
+    case precompiled(Charsmap)
+    case form(NormalForm)
+    case lowercase
+    case stripAccents
+    case stripLeft
+    case stripRight
+    case collapseSpaces
+    case replace(pattern: [UInt8], content: [UInt8])
+  }
 
-  var isEmpty: Bool { steps.isEmpty }
+  private let steps: [Step]
+  /// How many times as long strings that replace others may make a text, all together.
+  private static let mostGrowth = 4096.0
 
-  /// - Throws: `unsupported` for a step that is not computed, `malformed` without the table that a step needs.
+  /// - Throws: `malformed` without the table that a step needs, or for an empty pattern; `unsupported` for replacements
+  ///   that could make a text too long.
   init(_ steps: [NormalizationStep], _ charsmap: UnsafeRawBufferPointer?) throws(BertError) {
-    self.steps = steps
+    var made: [Step] = []
+    var growth = 1.0
     for step in steps {
-      switch step {
-      case .nfc, .nfd, .nfkc, .nfkd, .lowercase, .stripAccents:
+      let next = try Self.made(step, charsmap)
+      made.append(next)
+      guard case .replace(let pattern, let content) = next else { continue }
+      growth *= max(1, Double(content.count) / Double(pattern.count))
+      if growth > Self.mostGrowth {
         throw BertError(
-          .unsupported, "the tokenizer's normalisation '\(step)' is not computed by this version")
-      case .replace(let pattern, _) where pattern.isEmpty:
-        throw BertError(.malformed, "the tokenizer replaces an empty string")
-      default: break
+          .unsupported,
+          "the tokenizer's replacements could make a text more than \(Int(Self.mostGrowth)) times as long"
+        )
       }
     }
-    guard steps.contains(.precompiled) else {
-      self.charsmap = nil
-      return
-    }
-    guard let charsmap else {
-      throw BertError(
-        .malformed, "the tokenizer's precompiled normalisation has no table")
-    }
-    self.charsmap = try Charsmap(charsmap)
+    self.steps = made
   }
 
-  /// A text after all steps.
-  func normalised(_ piece: PlacedPiece) -> PlacedText {
-    var text = PlacedText(tracks: piece.places != nil)
-    guard let first = steps.first else {
-      text.append(piece)
-      return text
-    }
-    apply(first, piece, &text)
-    for step in steps.dropFirst() {
-      var next = PlacedText(tracks: text.tracks)
-      text.withPiece { apply(step, $0, &next) }
-      text = next
-    }
-    return text
-  }
-
-  private func apply(_ step: NormalizationStep, _ text: PlacedPiece, _ out: inout PlacedText) {
+  private static func made(
+    _ step: NormalizationStep, _ charsmap: UnsafeRawBufferPointer?
+  ) throws(BertError) -> Step {
     switch step {
-    case .precompiled: precompile(text, &out)
+    case .precompiled:
+      guard let charsmap else {
+        throw BertError(
+          .malformed, "the tokenizer's precompiled normalisation has no table")
+      }
+      return .precompiled(try Charsmap(charsmap))
+    case .nfc: return .form(NormalForm(isCompatible: false, composes: true))
+    case .nfd: return .form(NormalForm(isCompatible: false, composes: false))
+    case .nfkc: return .form(NormalForm(isCompatible: true, composes: true))
+    case .nfkd: return .form(NormalForm(isCompatible: true, composes: false))
+    case .lowercase: return .lowercase
+    case .stripAccents: return .stripAccents
+    case .stripLeft: return .stripLeft
+    case .stripRight: return .stripRight
+    case .collapseSpaces: return .collapseSpaces
+    case .replace(let pattern, let content):
+      if pattern.isEmpty {
+        throw BertError(.malformed, "the tokenizer replaces an empty string")
+      }
+      return .replace(pattern: Array(pattern.utf8), content: Array(content.utf8))
+    }
+  }
+
+  /// Gives a text after all steps to `body`: itself where none changes it.
+  func withNormalised(_ piece: PlacedPiece, _ body: (PlacedPiece) -> Void) {
+    var text: PlacedText?
+    for step in steps {
+      let next: PlacedText? =
+        if let text { text.withPiece { applied(step, $0) } } else { applied(step, piece) }
+      if let next { text = next }
+    }
+    if let text { text.withPiece(body) } else { body(piece) }
+  }
+
+  /// A text after a step; nil where it stays as it is.
+  private func applied(_ step: Step, _ text: PlacedPiece) -> PlacedText? {
+    guard mayChange(step, text) else { return nil }
+    var out = PlacedText(tracks: text.places != nil)
+    switch step {
+    case .precompiled(let charsmap): precompile(text, charsmap, &out)
+    case .form(let form): form.apply(text, &out)
+    case .lowercase: lower(text, &out)
+    case .stripAccents: stripAccents(text, &out)
     case .stripLeft: out.append(text[spaces(text)..<text.bytes.count])
     case .stripRight: out.append(text[0..<contentEnd(text)])
     case .collapseSpaces: collapse(text, &out)
-    case .replace(let pattern, let content):
-      replace(Array(pattern.utf8), by: Array(content.utf8), text, &out)
-    case .nfc, .nfd, .nfkc, .nfkd, .lowercase, .stripAccents: out.append(text)
+    case .replace(let pattern, let content): replace(pattern, by: content, text, &out)
+    }
+    return out
+  }
+
+  /// Whether a step may leave something else of a text; found without writing one.
+  private func mayChange(_ step: Step, _ text: PlacedPiece) -> Bool {
+    switch step {
+    case .form(let form): text.containsScalar(beyondASCII: true, where: form.mayChange)
+    case .lowercase: text.containsScalar { UnicodeTables.category($0).hasLowercase }
+    case .stripAccents: text.containsScalar(beyondASCII: true, where: Self.isStripped)
+    case .replace(let pattern, _): Self.place(of: pattern, in: text, from: 0) != nil
+    case .precompiled, .stripLeft, .stripRight, .collapseSpaces: true
+    }
+  }
+
+  private static func isStripped(_ scalar: UInt32) -> Bool {
+    NormalForms.traits(scalar).contains(.isStripped)
+  }
+
+  private func stripAccents(_ text: PlacedPiece, _ out: inout PlacedText) {
+    text.copy(to: &out, but: Self.isStripped) { _, _, _ in }
+  }
+
+  private func lower(_ text: PlacedPiece, _ out: inout PlacedText) {
+    text.copy(to: &out, but: { UnicodeTables.category($0).hasLowercase }) { scalar, place, out in
+      let lower = UnicodeTables.lowercased(scalar)
+      out.append(lower.first, place)
+      if lower.second != 0 { out.append(lower.second, place) }
+      if lower.third != 0 { out.append(lower.third, place) }
     }
   }
 
@@ -104,18 +166,29 @@ struct TextNormalizer: Sendable {
     _ pattern: [UInt8], by content: [UInt8], _ text: PlacedPiece, _ out: inout PlacedText
   ) {
     var start = 0
-    var at = 0
-    while at + pattern.count <= text.bytes.count {
-      guard text.bytes[at..<at + pattern.count].elementsEqual(pattern) else {
-        at += 1
-        continue
-      }
+    while let at = Self.place(of: pattern, in: text, from: start) {
       out.append(text[start..<at])
-      at += pattern.count
-      start = at
-      content.withUnsafeBufferPointer { out.append($0, text.place(at - 1)) }
+      start = at + pattern.count
+      content.withUnsafeBufferPointer { out.append($0, text.place(start - 1)) }
     }
     out.append(text[start..<text.bytes.count])
+  }
+
+  /// Where a string stands in a text, from a place on.
+  private static func place(
+    of pattern: [UInt8], in text: PlacedPiece, from start: Int
+  ) -> Int? {
+    guard let first = pattern.first else { return nil }
+    var at = start
+    while at + pattern.count <= text.bytes.count {
+      if text.bytes[at] == first,
+        text.bytes[at..<at + pattern.count].elementsEqual(pattern)
+      {
+        return at
+      }
+      at += 1
+    }
+    return nil
   }
 }
 
@@ -125,8 +198,10 @@ extension TextNormalizer {
   /// Clusters of under this many bytes are looked up as a whole.
   private static let longestCluster = 6
 
-  private func precompile(_ text: PlacedPiece, _ out: inout PlacedText) {
-    guard let charsmap, let base = text.bytes.baseAddress else { return }
+  private func precompile(
+    _ text: PlacedPiece, _ charsmap: Charsmap, _ out: inout PlacedText
+  ) {
+    guard let base = text.bytes.baseAddress else { return }
     let count = text.bytes.count
     var changes = ScalarChanges(tracks: out.tracks, room: count)
     var at = 0
@@ -181,72 +256,5 @@ extension TextNormalizer {
       end += length
     }
     return end
-  }
-}
-
-/// Scalars that take the place of others, as the reference counts them.
-private struct ScalarChanges {
-  private var bytes: [UInt8] = []
-  /// For each scalar: 1 where it is added, else minus the scalars behind its own that are gone.
-  private var changes: [Int32] = []
-  private let tracks: Bool
-  /// What stays since the last replacement: one piece of the old text, copied as one.
-  private var kept: (start: UnsafePointer<UInt8>?, bytes: Int, scalars: Int) = (nil, 0, 0)
-
-  init(tracks: Bool, room: Int) {
-    self.tracks = tracks
-    bytes.reserveCapacity(room)
-  }
-
-  /// Keeps what follows in the old text.
-  @inline(__always)
-  mutating func keep(_ text: UnsafePointer<UInt8>, bytes: Int, scalars: Int) {
-    if kept.bytes == 0 { kept.start = text }
-    kept.bytes += bytes
-    kept.scalars += scalars
-  }
-
-  private mutating func copyKept() {
-    bytes.append(contentsOf: UnsafeBufferPointer(start: kept.start, count: kept.bytes))
-    if tracks { changes.append(contentsOf: repeatElement(0, count: kept.scalars)) }
-    kept = (nil, 0, 0)
-  }
-
-  mutating func replace(_ old: Int, by new: UnsafeBufferPointer<UInt8>) {
-    copyKept()
-    bytes.append(contentsOf: new)
-    guard tracks else { return }
-    let count = new.baseAddress.map { ScalarDecoding.count($0, new.count) } ?? 0
-    changes.append(contentsOf: repeatElement(0, count: count))
-    if count > old {
-      for place in 0..<min(count - old, changes.count) { changes[changes.count - 1 - place] = 1 }
-    } else if count < old, !changes.isEmpty {
-      changes[changes.count - 1] -= Int32(truncatingIfNeeded: old - count)
-    }
-  }
-
-  /// Puts what has become of a text behind another.
-  mutating func append(to out: inout PlacedText, from text: PlacedPiece) {
-    copyKept()
-    bytes.withUnsafeBufferPointer { bytes in
-      guard tracks, let base = bytes.baseAddress, let old = text.bytes.baseAddress else {
-        return out.append(bytes, SourceSpan())
-      }
-      func skip(_ offset: inout Int) {
-        if offset < text.bytes.count {
-          offset += ScalarDecoding.decode(old, offset, text.bytes.count).length
-        }
-      }
-      var (at, offset) = (0, 0)
-      for change in changes where at < bytes.count {
-        let length = ScalarDecoding.decode(base, at, bytes.count).length
-        let place = change > 0 ? offset - 1 : min(offset, text.bytes.count - 1)
-        out.append(
-          UnsafeBufferPointer(rebasing: bytes[at..<at + length]),
-          place < 0 ? SourceSpan() : text.place(place))
-        at += length
-        if change <= 0 { for _ in change...0 { skip(&offset) } }
-      }
-    }
   }
 }

@@ -55,8 +55,10 @@ struct TextTokenizer: Sendable {
         tokens.map { token in
           var bytes = Array(token.text.utf8)
           if token.isNormalized {
-            bytes = bytes.withUnsafeBufferPointer {
-              normalizer.normalised(PlacedPiece(bytes: $0, places: nil)).bytes
+            Array(token.text.utf8).withUnsafeBufferPointer {
+              normalizer.withNormalised(PlacedPiece(bytes: $0, places: nil)) {
+                bytes = Array($0.bytes)
+              }
             }
           }
           return AddedTokens.Entry(
@@ -106,11 +108,7 @@ struct TextTokenizer: Sendable {
 
   private func scan(_ text: PlacedPiece, _ run: inout TextRun) {
     split(text, plain, &run) { segment, run in
-      if normalizer.isEmpty {
-        split(segment, normalized, &run, findWords)
-      } else {
-        normalizer.normalised(segment).withPiece { split($0, normalized, &run, findWords) }
-      }
+      normalizer.withNormalised(segment) { split($0, normalized, &run, findWords) }
     }
   }
 

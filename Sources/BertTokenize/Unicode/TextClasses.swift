@@ -20,10 +20,7 @@ struct TextClass: Equatable {
   /// The class of a scalar below 0x110000.
   @inline(__always)
   init(_ scalar: UInt32) {
-    let zero: UInt8 = 0x30
-    let entry = Int(scalar >> 8) << 1
-    let blocks = TextClassData.blocks.utf8Start
-    let block = Int(blocks[entry] &- zero) << 6 | Int(blocks[entry + 1] &- zero)
-    bits = TextClassData.classes.utf8Start[block << 8 | Int(scalar & 0xFF)] &- zero
+    bits = DigitTable.digit(
+      scalar, blocks: TextClassData.blocks, digits: TextClassData.classes)
   }
 }

@@ -1,7 +1,6 @@
 /// What the reference tokenizer does with each Unicode scalar.
 ///
-/// The tables are text of 6-bit digits (see `tools/make/unicode-tables`) in the read-only part of
-/// the executable: they cost nothing at start-up. Scalars are plain `UInt32`s below 0x110000.
+/// `tools/make/unicode-tables` makes the tables. Scalars are plain `UInt32`s below 0x110000.
 enum UnicodeTables {
   /// The one kind of a scalar, and what else happens to it, in six bits.
   struct Category: Equatable {
@@ -32,16 +31,11 @@ enum UnicodeTables {
     var third: UInt32 = 0
   }
 
-  private static let zeroDigit: UInt8 = 0x30
-
   @inline(__always)
   static func category(_ scalar: UInt32) -> Category {
-    // 0x110000 >> 8 blocks are all there: callers pass scalars that were decoded or mapped.
-    let entry = Int(scalar >> 8) << 1
-    let blocks = UnicodeTableData.categoryBlocks.utf8Start
-    let block = Int(blocks[entry] &- zeroDigit) << 6 | Int(blocks[entry + 1] &- zeroDigit)
-    let digit = UnicodeTableData.categories.utf8Start[block << 8 | Int(scalar & 0xFF)]
-    return Category(bits: digit &- zeroDigit)
+    Category(
+      bits: DigitTable.digit(
+        scalar, blocks: UnicodeTableData.categoryBlocks, digits: UnicodeTableData.categories))
   }
 
   /// What stripping accents leaves of a scalar whose category says `decomposes`.
@@ -75,35 +69,12 @@ enum UnicodeTables {
   private static func mapped(_ value: UInt32) -> Mapped {
     guard value >= 0x110000 else { return Mapped(first: value) }
     let start = UnicodeTableData.sequences.utf8Start + Int(value - 0x110000) * 12
-    return Mapped(first: number(start), second: number(start + 4), third: number(start + 8))
+    return Mapped(
+      first: DigitTable.number(start), second: DigitTable.number(start + 4),
+      third: DigitTable.number(start + 8))
   }
 
-  /// Binary search among sorted pairs of four digits each.
-  private static func value(of key: UInt32, in pairs: StaticString) -> UInt32? {
-    let start = pairs.utf8Start
-    let wanted = spelled(key)
-    var low = 0
-    var high = pairs.utf8CodeUnitCount / 8
-    while low < high {
-      let middle = (low + high) / 2
-      let found = UInt32(
-        bigEndian: UnsafeRawPointer(start + middle * 8).loadUnaligned(as: UInt32.self))
-      if found == wanted { return number(start + middle * 8 + 4) }
-      if found < wanted { low = middle + 1 } else { high = middle }
-    }
-    return nil
-  }
-
-  /// Four digits as they lie in the text, so that keys are compared without decoding each.
-  private static func spelled(_ value: UInt32) -> UInt32 {
-    let digits =
-      (value >> 18 & 63) << 24 | (value >> 12 & 63) << 16 | (value >> 6 & 63) << 8 | value & 63
-    return digits + 0x3030_3030
-  }
-
-  private static func number(_ digits: UnsafePointer<UInt8>) -> UInt32 {
-    var value: UInt32 = 0
-    for place in 0..<4 { value = value << 6 | UInt32(digits[place] &- zeroDigit) }
-    return value
+  private static func value(of scalar: UInt32, in pairs: StaticString) -> UInt32? {
+    DigitTable.value(ofSpelled: DigitTable.spelled(scalar), in: pairs)
   }
 }

@@ -24,21 +24,9 @@ import BertErrors
 /// (id + 1) << 1 where a piece ends there: the last of equal pieces. Slot 0 has the value 0, so that it is no child.
 ///
 /// Checksums are the file's business. A damaged table can give wrong answers, but no read ever leaves it.
-package struct PieceTable: Sendable {
-  let reader: PieceReader
-  private let owner: (any AnyObject & Sendable)?
+package typealias PieceTable = FileTable<PieceReader>
 
-  /// Opens a table, checking its header and sizes.
-  ///
-  /// The bytes must stay unchanged for as long as the table, which keeps `owner`, is in use.
-  /// Throws `malformed` when the sizes contradict each other.
-  package init(
-    bytes: UnsafeRawBufferPointer, owner: (any AnyObject & Sendable)? = nil
-  ) throws(BertError) {
-    reader = try PieceReader(bytes)
-    self.owner = owner
-  }
-
+extension PieceTable {
   /// How many pieces there are; ids are below.
   package var count: Int { reader.count }
 
@@ -56,8 +44,8 @@ package struct PieceTable: Sendable {
   }
 }
 
-/// The table without its owner, so that the inner loops count no references.
-struct PieceReader: Sendable {
+/// Reads pieces.
+package struct PieceReader: TableReading {
   static let magic: UInt32 = 0x3154_5542
   static let headerBytes = 32
   static let mostPieces = (1 << 24) - 2
@@ -83,7 +71,7 @@ struct PieceReader: Sendable {
 
   static let root = Node(unit: 0, value: 0)
 
-  init(_ bytes: UnsafeRawBufferPointer) throws(BertError) {
+  package init(_ bytes: UnsafeRawBufferPointer) throws(BertError) {
     let table = try TableReader(
       bytes, "pieces", magic: Self.magic, headerBytes: Self.headerBytes)
     let (count, slots, total) = (table.field(1), table.field(2), table.field(3))

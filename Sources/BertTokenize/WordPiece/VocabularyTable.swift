@@ -28,28 +28,9 @@ import BertErrors
 ///
 /// Checksums are the file's business. A damaged table can give wrong answers, but no read ever leaves
 /// it, and no look-up takes more than 64 steps.
-package struct VocabularyTable: Sendable {
-  let reader: VocabularyReader
-  /// Keeps the bytes alive.
-  private let owner: (any AnyObject & Sendable)?
+package typealias VocabularyTable = FileTable<VocabularyReader>
 
-  /// Opens a table, checking its header and sizes.
-  ///
-  /// The bytes must stay unchanged for as long as the table, which keeps `owner`, is in use.
-  /// Throws `malformed` when the sizes contradict each other.
-  package init(
-    bytes: UnsafeRawBufferPointer, owner: (any AnyObject & Sendable)? = nil
-  ) throws(BertError) {
-    reader = try VocabularyReader(bytes)
-    self.owner = owner
-  }
-
-  /// Opens a table that lies in memory, keeping a copy.
-  package init(copying bytes: [UInt8]) throws(BertError) {
-    let copy = OwnedBytes(bytes)
-    try self.init(bytes: copy.bytes, owner: copy)
-  }
-
+extension VocabularyTable {
   /// How many tokens there are; ids are below.
   package var count: Int { reader.count }
 
@@ -93,10 +74,10 @@ enum VocabularyHash {
   }
 }
 
-/// The table without its owner, so that the inner loops count no references.
+/// Reads a vocabulary.
 ///
 /// Sendable because the memory is never written while a table is in use.
-struct VocabularyReader: @unchecked Sendable {
+package struct VocabularyReader: TableReading, @unchecked Sendable {
   static let magic: UInt32 = 0x3154_5642
   static let headerBytes = 32
   static let mostProbes = 64
@@ -112,45 +93,35 @@ struct VocabularyReader: @unchecked Sendable {
   let probes: Int
   let seed: UInt32
 
-  init(_ bytes: UnsafeRawBufferPointer) throws(BertError) {
-    guard let base = bytes.baseAddress, bytes.count >= Self.headerBytes else {
-      throw Self.malformed("is \(bytes.count) bytes, its header alone is \(Self.headerBytes)", 0)
-    }
-    func field(_ index: Int) -> Int {
-      Int(UInt32(littleEndian: base.loadUnaligned(fromByteOffset: index * 4, as: UInt32.self)))
-    }
-    guard field(0) == Self.magic else { throw Self.malformed("does not begin with 'BVT1'", 0) }
-    let (tokens, slotCount, byteTotal) = (field(1), field(2), field(3))
+  package init(_ bytes: UnsafeRawBufferPointer) throws(BertError) {
+    let table = try TableReader(
+      bytes, "the vocabulary", magic: Self.magic, headerBytes: Self.headerBytes)
+    let (tokens, slotCount, byteTotal) = (table.field(1), table.field(2), table.field(3))
     guard tokens <= Self.mostTokens, byteTotal < 1 << 31 else {
-      throw Self.malformed("claims \(tokens) tokens of \(byteTotal) bytes: too many", 4)
+      throw table.malformed("claims \(tokens) tokens of \(byteTotal) bytes: too many", 4)
     }
     guard slotCount.nonzeroBitCount == 1, slotCount >= 2 * (tokens + 1) else {
-      throw Self.malformed(
+      throw table.malformed(
         "has \(slotCount) slots for \(tokens) tokens, expected a power of two, at least twice as many",
         8)
     }
     // None of these can overflow: each factor was bounded by a 32-bit number.
     let size = Self.headerBytes + 4 * slotCount + 4 * (tokens + 1) + byteTotal
-    guard size == bytes.count else {
-      throw Self.malformed("is \(bytes.count) bytes, its header says \(size)", 0)
+    guard size == table.count else {
+      throw table.malformed("is \(table.count) bytes, its header says \(size)", 0)
     }
-    guard field(5) <= Self.mostProbes, field(4) <= byteTotal, field(7) == 0 else {
-      throw Self.malformed("has a header out of its limits", 16)
+    guard table.field(5) <= Self.mostProbes, table.field(4) <= byteTotal, table.field(7) == 0 else {
+      throw table.malformed("has a header out of its limits", 16)
     }
-    slots = base + Self.headerBytes
+    slots = table.base + Self.headerBytes
     offsets = slots + 4 * slotCount
     tokenBytes = offsets + 4 * (tokens + 1)
     count = tokens
     slotMask = UInt32(slotCount - 1)
     byteCount = byteTotal
-    longestToken = field(4)
-    probes = field(5)
-    seed = UInt32(field(6))
-  }
-
-  private static func malformed(_ what: String, _ offset: Int) -> BertError {
-    BertError(
-      .malformed, "the vocabulary table \(what); convert the model again", byteOffset: offset)
+    longestToken = table.field(4)
+    probes = table.field(5)
+    seed = UInt32(table.field(6))
   }
 
   @inline(__always)
@@ -201,17 +172,4 @@ struct VocabularyReader: @unchecked Sendable {
     for place in 0..<count where bytes[prefix.count + place] != body[place] { return false }
     return true
   }
-}
-
-/// Bytes that live as long as this object; never written after it is made.
-final class OwnedBytes: @unchecked Sendable {
-  let bytes: UnsafeRawBufferPointer
-
-  init(_ source: [UInt8]) {
-    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: source.count, alignment: 64)
-    memory.copyBytes(from: source)
-    bytes = UnsafeRawBufferPointer(memory)
-  }
-
-  deinit { bytes.deallocate() }
 }

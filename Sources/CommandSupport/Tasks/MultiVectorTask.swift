@@ -6,11 +6,16 @@ import JSONText
 package struct MultiVectorTask: RecordTask {
   private let model: Model
   private let role: MultiVectorRole
+  package let assumption: String?
 
   /// - Throws: `unsupported`, `usage`.
   package init(_ model: Model, _ options: TaskOptions) throws(BertError) {
     self.model = model
     role = options.role ?? .document
+    assumption =
+      options.role == nil
+      ? "the texts were taken for documents; --as query says that they ask, --as document that they do not"
+      : nil
   }
 
   package let members = RecordMembers.text

@@ -14,6 +14,9 @@ package protocol RecordTask {
   /// The members of a record that are understood.
   var members: RecordMembers { get }
 
+  /// What was taken for granted of the texts because no option says it, and the option that does; nil for nothing.
+  var assumption: String? { get }
+
   /// What a record asks.
   ///
   /// - Throws: why it cannot be answered; its place is filled in by the caller.
@@ -69,6 +72,8 @@ extension RecordTask {
   package func measured(_ question: Question) -> [TextQuestion] {
     (question as? TextQuestion).map { [$0] } ?? []
   }
+  /// Nothing.
+  package var assumption: String? { nil }
   /// JSON.
   package func readable(_ question: Question, _ answer: Answer) -> String? { nil }
   /// Each has its own.
