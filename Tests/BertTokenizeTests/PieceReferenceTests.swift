@@ -17,6 +17,7 @@ import Testing
 struct PieceReferenceTests {
   @Test(arguments: [
     "unigram", "unigram-words", "unigram-folded", "byte-pairs", "byte-pairs-prefixed",
+    "byte-pairs-composed",
   ])
   func everyTextHasTheLibrarysIdsSpansWordsAndDecoding(_ name: String) throws {
     let folder = try #require(PieceOracle.folder) + "/" + name

@@ -55,6 +55,9 @@ struct TextSteps {
       }
       charsmap = try Base64.bytes(text)
       rules.normalization.append(.precompiled)
+    case "NFC":
+      try Self.require(step, "NFC", [])
+      rules.normalization.append(.nfc)
     case "Replace": rules.normalization.append(try Self.replacement(step))
     case "Strip":
       try Self.require(step, "Strip", ["strip_left", "strip_right"])
@@ -63,7 +66,7 @@ struct TextSteps {
     default:
       throw BertError(
         .unsupported,
-        "its normalizer has the step \(type.prefix(80)); Precompiled, Replace and Strip are supported "
+        "its normalizer has the step \(type.prefix(80)); NFC, Precompiled, Replace and Strip are supported "
           + "with this model")
     }
   }

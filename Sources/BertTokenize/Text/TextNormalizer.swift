@@ -13,7 +13,7 @@ struct TextNormalizer: Sendable {
     self.steps = steps
     for step in steps {
       switch step {
-      case .nfc, .nfd, .nfkc, .nfkd, .lowercase, .stripAccents:
+      case .nfd, .nfkc, .nfkd, .lowercase, .stripAccents:
         throw BertError(
           .unsupported, "the tokenizer's normalisation '\(step)' is not computed by this version")
       case .replace(let pattern, _) where pattern.isEmpty:
@@ -51,12 +51,13 @@ struct TextNormalizer: Sendable {
   private func apply(_ step: NormalizationStep, _ text: PlacedPiece, _ out: inout PlacedText) {
     switch step {
     case .precompiled: precompile(text, &out)
+    case .nfc: compose(text, &out)
     case .stripLeft: out.append(text[spaces(text)..<text.bytes.count])
     case .stripRight: out.append(text[0..<contentEnd(text)])
     case .collapseSpaces: collapse(text, &out)
     case .replace(let pattern, let content):
       replace(Array(pattern.utf8), by: Array(content.utf8), text, &out)
-    case .nfc, .nfd, .nfkc, .nfkd, .lowercase, .stripAccents: out.append(text)
+    case .nfd, .nfkc, .nfkd, .lowercase, .stripAccents: out.append(text)
     }
   }
 
@@ -116,6 +117,15 @@ struct TextNormalizer: Sendable {
       content.withUnsafeBufferPointer { out.append($0, text.place(at - 1)) }
     }
     out.append(text[start..<text.bytes.count])
+  }
+}
+
+extension TextNormalizer {
+  private func compose(_ text: PlacedPiece, _ out: inout PlacedText) {
+    if Composition.leavesAlone(text.bytes) { return out.append(text) }
+    var changes = ScalarChanges(tracks: out.tracks, room: text.bytes.count)
+    for scalar in Composition.composed(text.bytes) { changes.put(scalar.value, scalar.change) }
+    changes.append(to: &out, from: text)
   }
 }
 
@@ -223,6 +233,17 @@ private struct ScalarChanges {
     } else if count < old, !changes.isEmpty {
       changes[changes.count - 1] -= Int32(truncatingIfNeeded: old - count)
     }
+  }
+
+  /// Puts a scalar: one that is added (1), or one in the place of the next and of some behind that (0, -1, -2 …).
+  mutating func put(_ scalar: UInt32, _ change: Int32) {
+    var spelled: (UInt8, UInt8, UInt8, UInt8) = (0, 0, 0, 0)
+    withUnsafeMutableBytes(of: &spelled) { buffer in
+      guard let base = buffer.bindMemory(to: UInt8.self).baseAddress else { return }
+      let length = ScalarDecoding.encode(scalar, base)
+      bytes.append(contentsOf: UnsafeBufferPointer(start: base, count: length))
+    }
+    if tracks { changes.append(change) }
   }
 
   /// Puts what has become of a text behind another.
