@@ -26,6 +26,8 @@ struct ConfigurationFile {
   /// `num_labels`, or the count of `id2label`.
   private(set) var labelCount: Int?
   private(set) var tiesDecoder: Bool?
+  /// What a classifier with a linear of its own reads of a text: the first token's vector or the mean.
+  private(set) var classifierInput = Pooling.cls
   /// What makes a score of a single logit, as cross-encoders say it.
   private(set) var scoreActivation: Result<OutputActivation?, BertError> = .success(nil)
   /// Why the labels cannot be used: an error where the model has a classifier.
@@ -158,7 +160,9 @@ struct ConfigurationFile {
     if family.rotaryBase != nil, configuration.headCount > 0 {
       configuration.rotarySize = configuration.headSize
     }
+    configuration.normalizesFirst = family.normalizesFirst
     if !problems.isEmpty { throw BertError(.malformed, problems.joined(separator: "; ")) }
+    configuration.window = try family.window(json, layers: configuration.layerCount)
     return configuration
   }
 
@@ -192,6 +196,7 @@ struct ConfigurationFile {
     publishedName = json["_name_or_path"]?.stringValue ?? ""
     problemType = try json.text("problem_type") ?? ""
     tiesDecoder = try json.flag("tie_word_embeddings")
+    if family.classifier.hasNorm { classifierInput = try family.classifierInput(json) }
     labelCount = (json["num_labels"] ?? json["_num_labels"])?.integerValue
     scoreActivation = Result { () throws(BertError) in
       let said =

@@ -279,6 +279,11 @@ package enum ModelImport {
         unnamed: configFile.family.tokenizer)
 
     let plan = try TensorPlan(checkpoint, demand(configFile, architecture, modules))
+    if !plan.heads.isEmpty {
+      do throws(BertError) { try configFile.family.checkHeads(configFile.json) } catch {
+        throw error.inFile(files.configuration)
+      }
+    }
     let publication = Publication(
       configuration: configFile, files: files, architecture: architecture, modules: modules,
       settings: settings, tokens: Set(tokenizer?.published.tokens ?? []))
@@ -349,7 +354,8 @@ package enum ModelImport {
     demand.unusedPositions = file.unusedPositions
     demand.hasTokenTypes = file.hasTokenTypes
     demand.needsClassifierDense =
-      architecture?.classifiesTexts == true && file.family.classifier != .pooler
+      architecture?.readsDense == true
+      || architecture?.classifiesTexts == true && file.family.classifier != .pooler
     // Where modules make vectors of the hidden states, the class may be that of what the encoder was trained
     // from: its head, if it was not published, is not missed.
     if modules?.recipe == nil {

@@ -87,7 +87,8 @@ struct Publication {
     }
     if plan.hasClassifierDense {
       head.denseActivation = denseActivation(OutputActivation(encoders))
-      if description.task != .tag { head.input = .cls }
+      let readsTokens = description.task == .tag || !plan.heads.contains(.classifier)
+      if !readsTokens { head.input = configuration.classifierInput }
     }
     if plan.heads.contains(.classifier) {
       if let problem = configuration.labelProblem, !fillsLabels { throw problem.inFile(path) }
@@ -125,8 +126,7 @@ struct Publication {
   /// What follows the classifier's first linear.
   private func denseActivation(_ encoders: OutputActivation) -> OutputActivation? {
     if architecture?.denseActivation == .encoders { return encoders }
-    guard case .dense(let activation) = configuration.family.classifier else { return nil }
-    return activation
+    return configuration.family.classifier.denseActivation
   }
 
   /// Whether all that is wrong with the labels is that some have no name.

@@ -150,7 +150,8 @@ struct TensorPlan {
     var decoderIsOwn = false
     for head in HeadKind.allCases {
       let parts = expected.head(head)
-      var names = parts.map(\.name)
+      // What stands before the decoder may have the name of what stands before a classifier.
+      var names = demand.family.classifier.hasNorm && head == .maskedWords ? [] : parts.map(\.name)
       if head == .maskedWords {
         names += [
           expected.decoderWeight.name, expected.decoderBiases.own.name,
@@ -158,13 +159,17 @@ struct TensorPlan {
         ]
       }
       // A linear of tokens has no name of its own: it is one where the class says so.
-      let isThere = head != .multiVector && names.contains { published[$0] != nil }
+      // What gives answers may have the name of a classifier: the class says which it is.
+      let isAnswers = demand.family.classifier.hasNorm && demand.heads.contains(.answer)
+      let isThere =
+        head != .multiVector && !(isAnswers && head == .classifier)
+        && names.contains { published[$0] != nil }
       guard demand.heads.contains(head) || isThere else { continue }
       heads.append(head)
       let lacksBiases = head == .maskedWords && lacksMaskedBiases
       for part in parts where !(lacksBiases && part.canonical == Self.transformBias) { take(part) }
       if lacksBiases { found[Self.transformBias] = [] }
-      if head == .classifier { takeClassifierDense() }
+      if head == .classifier || head == .answer && isAnswers { takeClassifierDense() }
       if head == .multiVector { found[head.stem + FloatPart.bias] = [] }
       if head == .maskedWords { decoderIsOwn = try takeDecoder(checkpoint) }
     }
@@ -253,6 +258,9 @@ struct TensorPlan {
     if hasClassifierDense {
       all += TensorRequirement.linear(
         CanonicalName.classifierDense, outputs: c.hiddenSize, inputs: c.hiddenSize)
+      if demand.family.classifier.hasNorm {
+        all += TensorRequirement.norm(CanonicalName.classifierNorm, width: c.hiddenSize)
+      }
     }
     for head in heads {
       let outputs = head == .multiVector ? expected.tokenWidth ?? 0 : expected.labels.count

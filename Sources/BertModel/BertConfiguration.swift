@@ -12,6 +12,23 @@ package enum Activation: String, Sendable, CaseIterable {
   case silu
 }
 
+/// Layers whose tokens see those near them alone, and layers between them whose tokens see all.
+package struct AttentionWindow: Equatable, Sendable {
+  /// How far away those are at most that a token sees.
+  package var reach: Int
+  /// Layers 0, `wholeEvery`, 2 · `wholeEvery` … see all.
+  package var wholeEvery: Int
+
+  /// Windows of so many tokens to each side.
+  package init(reach: Int, wholeEvery: Int) {
+    self.reach = reach
+    self.wholeEvery = wholeEvery
+  }
+
+  /// Whether the tokens of a layer see all.
+  package func isWhole(_ layer: Int) -> Bool { layer % wholeEvery == 0 }
+}
+
 /// The sizes and constants of a BERT encoder.
 package struct BertConfiguration: Equatable, Sendable {
   /// Rows of the word embedding table.
@@ -49,6 +66,15 @@ package struct BertConfiguration: Equatable, Sendable {
   ///
   /// `CanonicalName.rotaryCosines` and `rotarySines` are the tables.
   package var rotarySize: Int?
+  /// Whether norms stand before attention and feed-forward, whose results are added to states that no norm has changed,
+  /// and a last norm behind all layers.
+  ///
+  /// The attention of layer 0 has none: it reads what the embeddings' norm, or the linear behind it, has made.
+  package var normalizesFirst = false
+  /// Nil where every token sees all in every layer.
+  ///
+  /// Where queries and keys are turned, layers with a window have tables of their own.
+  package var window: AttentionWindow?
 
   /// Width of the embedding tables.
   package var embeddingWidth: Int { embeddingSize ?? hiddenSize }
@@ -56,6 +82,8 @@ package struct BertConfiguration: Equatable, Sendable {
   package var storedLayerCount: Int { storedLayers ?? layerCount }
   /// Rows of the position table: none where there is none.
   package var positionRows: Int { lacksPositions ? 0 : maximumPositions }
+  /// Whether attention in a layer has a norm of its own before it.
+  package func hasNormBeforeAttention(_ layer: Int) -> Bool { normalizesFirst && layer > 0 }
   /// Width of one attention head.
   package var headSize: Int { hiddenSize / headCount }
 
@@ -121,6 +149,15 @@ package struct BertConfiguration: Equatable, Sendable {
         .malformed,
         "\(rotarySize) numbers of a head are turned; expected an even number up to the head size, "
           + "\(headSize)")
+    }
+    if let window {
+      try check("the attention window's reach", window.reach, Self.largestBiasSpan)
+      try check(
+        "the number of layers to one that sees all", window.wholeEvery, Self.largestLayerCount)
+    }
+    if normalizesFirst && storedLayers != nil {
+      throw BertError(
+        .unsupported, "layers that share tensors are not computed with norms before their blocks")
     }
     if activation == .silu && !gatesFeedForward {
       throw BertError(

@@ -67,11 +67,17 @@ package enum CanonicalName {
   package static let rotaryCosines = "attention.rotary.cos"
   /// The sines, likewise.
   package static let rotarySines = "attention.rotary.sin"
+  /// The cosines of layers with an attention window, likewise.
+  package static let windowCosines = "attention.rotary.window.cos"
+  /// Their sines.
+  package static let windowSines = "attention.rotary.window.sin"
+  /// The stem of the norm behind all layers, where norms come first: `.weight` and `.bias`, `[hidden]`.
+  package static let finalNorm = "norm"
   /// The stem of the pooler's `.weight` `[hidden, hidden]` and `.bias` `[hidden]`.
   package static let pooler = "pooler"
-  /// The stem of the layer norm after attention.
+  /// The stem of the layer norm after attention, or before it where norms come first.
   package static func attentionNorm(_ layer: Int) -> String { "layer.\(layer).attention.norm" }
-  /// The stem of the layer norm after the feed-forward block.
+  /// The stem of the layer norm after the feed-forward block, or before it where norms come first.
   package static func feedForwardNorm(_ layer: Int) -> String { "layer.\(layer).feed_forward.norm" }
   /// The stem of a linear: `.weight` (float panels), `.bias`, and `.int8.*`.
   package static func linear(_ layer: Int, _ site: LinearSite) -> String {
@@ -97,8 +103,8 @@ package struct TensorRequirement: Equatable, Sendable {
 }
 
 extension BertConfiguration {
-  /// The tensors of the embedding layer, the biases of scores, rotary tables and both norms of every layer: both
-  /// paths need them.
+  /// The tensors of the embedding layer, the biases of scores, rotary tables and the norms of every layer and behind
+  /// them: both paths need them.
   package var sharedTensors: [TensorRequirement] {
     let width = embeddingWidth
     var list = [TensorRequirement(CanonicalName.wordEmbeddings, [vocabularySize, width])]
@@ -114,8 +120,12 @@ extension BertConfiguration {
     list += TensorRequirement.norm(CanonicalName.embeddingNorm, width: width)
     var norms: [String] = []
     for layer in 0..<storedLayerCount {
-      norms += [CanonicalName.attentionNorm(layer), CanonicalName.feedForwardNorm(layer)]
+      if !normalizesFirst || hasNormBeforeAttention(layer) {
+        norms.append(CanonicalName.attentionNorm(layer))
+      }
+      norms.append(CanonicalName.feedForwardNorm(layer))
     }
+    if normalizesFirst { norms.append(CanonicalName.finalNorm) }
     return list + norms.flatMap { TensorRequirement.norm($0, width: hiddenSize) }
   }
 
@@ -123,7 +133,9 @@ extension BertConfiguration {
   package var attentionTables: [TensorRequirement] {
     var list: [TensorRequirement] = []
     if let rotarySize {
-      for name in [CanonicalName.rotaryCosines, CanonicalName.rotarySines] {
+      let windows =
+        window == nil ? [] : [CanonicalName.windowCosines, CanonicalName.windowSines]
+      for name in [CanonicalName.rotaryCosines, CanonicalName.rotarySines] + windows {
         list.append(TensorRequirement(name, [maximumPositions, rotarySize / 2]))
       }
     }

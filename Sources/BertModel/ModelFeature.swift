@@ -36,6 +36,10 @@ package enum ModelFeature: String, CaseIterable, Sendable {
   case gatedFeedForward = "feed-forward.gated"
   /// Queries and keys turned by their positions.
   case rotary = "attention.rotary"
+  /// Layers whose tokens see those near them alone.
+  case attentionWindow = "attention.window"
+  /// Norms before attention and feed-forward, and one behind all layers.
+  case normsFirst = "norm.first"
   /// Word embeddings in binary16.
   case float16Words = "embeddings.f16"
   /// Word embeddings in int8.
@@ -77,6 +81,8 @@ extension ModelDescription {
     uses(.sharedLayers, configuration.storedLayers != nil)
     uses(.gatedFeedForward, configuration.gatesFeedForward)
     uses(.rotary, configuration.rotarySize != nil)
+    uses(.attentionWindow, configuration.window != nil)
+    uses(.normsFirst, configuration.normalizesFirst)
     let plain: [Pooling] = [.mean, .cls, .pooler]
     uses(.poolings, embedding.poolings.count != 1 || !plain.contains(embedding.poolings[0]))
     uses(.modules, embedding.modules != [] && embedding.modules != [.normalize])

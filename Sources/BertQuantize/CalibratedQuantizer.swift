@@ -141,11 +141,11 @@ package final class CalibratedQuantizer {
     for index in sharesLayers ? 0..<c.layerCount : layer..<layer + 1 {
       let stored = index % c.storedLayerCount
       if stored == layer {
-        try watch(store, statistics, samples) {
+        try watch(store, index, statistics, samples) {
           progress(sharesLayers ? (index * total + $0) / c.layerCount : $0)
         }
       } else {
-        try runner.run(self.store(stored), observer: nil) { _ in }
+        try runner.run(self.store(stored), layer: index, observer: nil) { _ in }
       }
       try checkStates("after layer \(index)")
     }
@@ -183,10 +183,11 @@ package final class CalibratedQuantizer {
   }
 
   private func addNorms(_ layer: Int, to store: TensorStore) throws(BertError) {
-    for (from, to) in [
-      (CanonicalName.attentionNorm(layer), CanonicalName.attentionNorm(0)),
-      (CanonicalName.feedForwardNorm(layer), CanonicalName.feedForwardNorm(0)),
-    ] {
+    var norms = [(CanonicalName.feedForwardNorm(layer), CanonicalName.feedForwardNorm(0))]
+    if !configuration.normalizesFirst || configuration.hasNormBeforeAttention(layer) {
+      norms.append((CanonicalName.attentionNorm(layer), CanonicalName.attentionNorm(0)))
+    }
+    for (from, to) in norms {
       for part in [".weight", ".bias"] {
         try store.add(to + part, .float32, [configuration.hiddenSize], try read(from + part))
       }
@@ -205,11 +206,12 @@ package final class CalibratedQuantizer {
   }
 
   private func watch(
-    _ store: TensorStore, _ statistics: [InputStatistics], _ samples: [LinearSample],
+    _ store: TensorStore, _ layer: Int, _ statistics: [InputStatistics],
+    _ samples: [LinearSample],
     _ progress: (Int) -> Void
   ) throws(BertError) {
     let step = (runner.batch.tokenCount + LinearSample.mostRows - 1) / LinearSample.mostRows
-    try runner.run(store, observer: inputs) { (pass) throws(BertError) in
+    try runner.run(store, layer: layer, observer: inputs) { (pass) throws(BertError) in
       for site in LinearSite.allCases {
         let rows = inputs.rows(site)
         statistics[site.rawValue].add(

@@ -50,10 +50,12 @@ package struct PlainQuantizer {
   /// all but the first come behind another's norm.
   private func inputEnergies(_ linear: LinearName) throws(BertError) -> [Double]? {
     let norm: String
+    let c = configuration
     switch linear.site {
     case .queryKeyValue:
-      let c = configuration
-      if linear.layer > 0 {
+      if c.hasNormBeforeAttention(linear.layer) {
+        norm = CanonicalName.attentionNorm(linear.layer)
+      } else if linear.layer > 0 {
         norm = CanonicalName.feedForwardNorm(linear.layer - 1)
       } else if c.storedLayerCount < c.layerCount {
         norm = CanonicalName.feedForwardNorm(c.storedLayerCount - 1)
@@ -62,7 +64,10 @@ package struct PlainQuantizer {
       } else {
         return nil
       }
-    case .feedForwardUp: norm = CanonicalName.attentionNorm(linear.layer)
+    case .feedForwardUp:
+      norm =
+        c.normalizesFirst
+        ? CanonicalName.feedForwardNorm(linear.layer) : CanonicalName.attentionNorm(linear.layer)
     case .attentionOutput, .feedForwardDown: return nil
     }
     return try energies(behind: norm)

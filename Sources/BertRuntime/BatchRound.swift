@@ -42,7 +42,8 @@ struct BatchPlan {
   /// stage to find them there, and rows fill whole blocks.
   static func passTokens(_ c: BertConfiguration) -> Int {
     // Hidden states, context and quantised rows, and one group's queries, keys and values.
-    let bytesPerToken = 10 * c.hiddenSize + 4 * HeadGroups(c).width
+    let normalised = c.normalizesFirst ? 4 * c.hiddenSize : 0
+    let bytesPerToken = 10 * c.hiddenSize + normalised + 4 * HeadGroups(c).width
     return max(2 * WorkerScratch.blockRows, (5 << 18) / bytesPerToken)
   }
 
@@ -85,6 +86,11 @@ struct BatchPlan {
     let all = Double(c.layerCount * tokens) * Double(3 * c.hiddenSize)
     let rows = Double((c.layerCount - 1) * tokens + wanted)
     let feedForward = LinearSite.feedForwardUp.outputs(c) + c.intermediateSize
-    return all + rows * Double(c.hiddenSize + feedForward + 2 * tokens)
+    let seen = (0..<c.layerCount).reduce(0) { sum, layer in
+      guard let window = c.window, !window.isWhole(layer) else { return sum + tokens }
+      return sum + min(tokens, 2 * window.reach + 1)
+    }
+    return all
+      + rows * (Double(c.hiddenSize + feedForward) + 2 * Double(seen) / Double(c.layerCount))
   }
 }

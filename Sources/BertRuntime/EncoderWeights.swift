@@ -38,13 +38,33 @@ package enum QuantizedSite: Hashable, Sendable {
   }
 }
 
+/// The norms of a layer: those that stand before its blocks leave the hidden states as they are, those behind change them.
+struct LayerNorms {
+  var beforeAttention: NormWeights?
+  var behindAttention: NormWeights?
+  var beforeFeedForward: NormWeights?
+  var behindFeedForward: NormWeights?
+
+  /// The norm whose rows go into a linear; nil where the hidden states themselves do.
+  func before(_ site: LinearSite) -> NormWeights? {
+    switch site {
+    case .queryKeyValue: beforeAttention
+    case .feedForwardUp: beforeFeedForward
+    case .attentionOutput, .feedForwardDown: nil
+    }
+  }
+}
+
 /// One encoder layer's weights.
 struct LayerWeights {
   let linears: [LinearStep]
   /// Whether attention's products are in int8.
   let hasInt8Attention: Bool
-  let attentionNorm: NormWeights
-  let feedForwardNorm: NormWeights
+  let norms: LayerNorms
+  /// Cosines and sines of each position's angles; nil where nothing is turned.
+  let rotary: (cosines: UnsafePointer<Float>, sines: UnsafePointer<Float>)?
+  /// How far away those are at most that a token sees; nil where it sees all.
+  let reach: Int?
 
   subscript(site: LinearSite) -> LinearStep { linears[site.rawValue] }
 }
@@ -62,8 +82,6 @@ final class EncoderWeights: @unchecked Sendable {
   let embeddingNorm: NormWeights
   /// From the embeddings' width to the hidden states'; nil where they are the same.
   let projection: LinearStep?
-  /// Cosines and sines of each position's angles; nil where nothing is turned.
-  let rotary: (cosines: UnsafePointer<Float>, sines: UnsafePointer<Float>)?
   /// Biases on scores by distance, head after head; nil when there are none.
   let bias: UnsafePointer<Float>?
   let layers: [LayerWeights]
@@ -75,8 +93,10 @@ final class EncoderWeights: @unchecked Sendable {
 
   /// Takes the weights of every place that `quantizes` names in int8, where the source has them; of layers that share
   /// tensors it is asked by the number under which they are stored.
+  ///
+  /// - Parameter place: which layer of a model the source's only one is; nil where the source is the whole model.
   init(
-    source: any WeightSource, precision: Precision,
+    source: any WeightSource, precision: Precision, place: Int? = nil,
     quantizes: (Int, QuantizedSite) -> Bool = { _, _ in true }
   ) throws(BertError) {
     let c = source.model.configuration
@@ -107,11 +127,27 @@ final class EncoderWeights: @unchecked Sendable {
       try LinearStep.loadFloat(
         CanonicalName.embeddingProjection, outputs: c.hiddenSize, inputs: inputs, from: source)
     }
-    rotary = try c.rotarySize.map { (size) throws(BertError) in
+    func rotary(_ isWhole: Bool) throws(BertError) -> (
+      cosines: UnsafePointer<Float>, sines: UnsafePointer<Float>
+    )? {
+      guard let size = c.rotarySize else { return nil }
       let shape = [c.maximumPositions, size / 2]
       return (
-        try floats(CanonicalName.rotaryCosines, shape), try floats(CanonicalName.rotarySines, shape)
+        try floats(isWhole ? CanonicalName.rotaryCosines : CanonicalName.windowCosines, shape),
+        try floats(isWhole ? CanonicalName.rotarySines : CanonicalName.windowSines, shape)
       )
+    }
+    func norms(_ layer: Int, at place: Int, isLast: Bool) throws(BertError) -> LayerNorms {
+      let feedForward = try norm(CanonicalName.feedForwardNorm(layer), c.hiddenSize)
+      let attention = CanonicalName.attentionNorm(layer)
+      guard c.normalizesFirst else {
+        return LayerNorms(
+          behindAttention: try norm(attention, c.hiddenSize), behindFeedForward: feedForward)
+      }
+      return LayerNorms(
+        beforeAttention: c.hasNormBeforeAttention(place) ? try norm(attention, c.hiddenSize) : nil,
+        beforeFeedForward: feedForward,
+        behindFeedForward: isLast ? try norm(CanonicalName.finalNorm, c.hiddenSize) : nil)
     }
     bias = try c.biasSpan.map { (span) throws(BertError) in
       try floats(CanonicalName.attentionBias, [c.headCount, 2 * span + 1])
@@ -126,6 +162,8 @@ final class EncoderWeights: @unchecked Sendable {
     var quantized = 0
     for index in 0..<c.layerCount {
       let layer = index % c.storedLayerCount
+      let own = place ?? index
+      let isWhole = c.window?.isWhole(own) ?? true
       var steps: [LinearStep] = []
       for site in LinearSite.allCases {
         let name = CanonicalName.linear(layer, site)
@@ -143,8 +181,9 @@ final class EncoderWeights: @unchecked Sendable {
         LayerWeights(
           linears: steps,
           hasInt8Attention: precision == .int8 && quantizes(layer, .attention),
-          attentionNorm: try norm(CanonicalName.attentionNorm(layer), c.hiddenSize),
-          feedForwardNorm: try norm(CanonicalName.feedForwardNorm(layer), c.hiddenSize)))
+          norms: try norms(
+            layer, at: own, isLast: place == nil && index + 1 == c.layerCount),
+          rotary: try rotary(isWhole), reach: isWhole ? nil : c.window?.reach))
     }
     if precision == .int8 && quantized == 0 && !Self.holds(.some, QuantizedPart.weight, source) {
       throw Self.absent("int8")

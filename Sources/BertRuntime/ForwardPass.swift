@@ -88,6 +88,11 @@ struct ForwardPass {
   /// The hidden state of a row of the pass.
   func hidden(_ row: Int) -> UnsafeMutablePointer<Float> { input.states + row * space.stride }
 
+  /// The norm of a row's hidden state, where a block reads that; rows are those of the pass or of a selection.
+  func normalised(_ row: Int) -> UnsafeMutablePointer<Float> {
+    space.normalised.floats + row * space.stride
+  }
+
   /// Attention's output for a row of the pass.
   func context(_ row: Int) -> UnsafeMutablePointer<Float> {
     space.context.floats + row * space.stride

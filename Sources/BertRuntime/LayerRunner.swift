@@ -152,14 +152,15 @@ package final class LayerRunner {
   ///
   /// - Parameters:
   ///   - source: a source made by `oneLayer`, with the layer's tensors under the names of layer 0.
+  ///   - layer: the layer's number in its model.
   ///   - observer: told of every pass, as layer 0 of an encoder; rows count from the pass's start.
   ///   - afterPass: called between passes.
   /// - Throws: `malformed` for missing tensors, and whatever `afterPass` throws.
   package func run(
-    _ source: any WeightSource, observer: (any EncoderObserver)?,
+    _ source: any WeightSource, layer: Int, observer: (any EncoderObserver)?,
     afterPass: (Pass) throws(BertError) -> Void
   ) throws(BertError) {
-    let weights = try EncoderWeights(source: source, precision: .float32)
+    let weights = try EncoderWeights(source: source, precision: .float32, place: layer)
     let space = WorkerSpace(
       PassWorkers(team: team.count > 1 ? team : nil, first: 0), weights: weights, kernels: kernels)
     for texts in batch.runs(of: 0..<batch.count, tokens: tokenBudget) {

@@ -27,7 +27,7 @@ struct PassWorker {
       if pass.input.embeds {
         embed(block)
       } else {
-        prepare(0, .queryKeyValue, block.rows, of: block)
+        norm(nil, block, before: (0, .queryKeyValue))
       }
     }
     wait()
@@ -43,7 +43,7 @@ struct PassWorker {
       eachBlock(stage: 2 * layer + 2, of: selection) { block in
         finishAttention(layer, block)
         feedForward(layer, block)
-        finish(layer, pass.weights.layers[layer].feedForwardNorm, block)
+        finish(layer, pass.weights.layers[layer].norms.behindFeedForward, block)
       }
       wait()
     }
@@ -128,7 +128,7 @@ struct PassWorker {
         calls, rows, bk_output(block.hidden, stride: stride), next: nil,
         scratch: scratch.kernel.base)
     }
-    prepare(0, .queryKeyValue, block.rows, of: block)
+    norm(nil, block, before: (0, .queryKeyValue))
     pass.observer?.hidden(layer: -1, rows: block.rows, values: block.hidden, stride: stride)
   }
 
@@ -181,27 +181,39 @@ struct PassWorker {
     }
   }
 
-  /// Normalises rows a few at a time, which the first-level cache holds for what follows.
-  private func norm(_ norm: NormWeights, _ block: Block, then next: (Range<Int>) -> Void) {
-    let rows = block.rows
-    for first in Swift.stride(from: rows.lowerBound, to: rows.upperBound, by: Self.rowsAtOnce) {
-      let some = first..<min(first + Self.rowsAtOnce, rows.upperBound)
-      let x = block.hidden + (first - rows.lowerBound) * stride
-      clock.timed(.norm) {
-        calls.norm_rows(
-          x, stride, some.count, configuration.hiddenSize, norm.weight, norm.bias,
-          configuration.layerNormEpsilon, x, stride)
-      }
-      next(some)
+  /// Normalises a block's rows where they are, and then makes ready what a layer's linear reads of them: a few rows at a
+  /// time, which the first-level cache holds for what follows.
+  ///
+  /// - Parameters:
+  ///   - norm: nil leaves the rows as they are.
+  ///   - next: the layer and its linear; nil behind the last layer.
+  private func norm(_ norm: NormWeights?, _ block: Block, before next: (Int, LinearSite)?) {
+    let before = next.flatMap { pass.weights.layers[$0.0].norms.before($0.1) }
+    let step = norm == nil && before == nil ? max(1, block.rows.count) : Self.rowsAtOnce
+    for first in Swift.stride(from: block.rows.lowerBound, to: block.rows.upperBound, by: step) {
+      let some = first..<min(first + step, block.rows.upperBound)
+      let x = block.hidden + (first - block.rows.lowerBound) * stride
+      if let norm { normalise(x, some.count, norm, to: x) }
+      if let before { normalise(x, some.count, before, to: pass.normalised(first)) }
+      if let (layer, site) = next { prepare(layer, site, some, of: block) }
     }
   }
 
-  /// A layer's last norm (-1: the embeddings'), and what the next layer wants of its rows.
-  private func finish(_ layer: Int, _ weights: NormWeights, _ block: Block) {
-    norm(weights, block) { some in
-      guard layer + 1 < configuration.layerCount else { return }
-      prepare(layer + 1, .queryKeyValue, some, of: block)
+  private func normalise(
+    _ x: UnsafeMutablePointer<Float>, _ rows: Int, _ norm: NormWeights,
+    to out: UnsafeMutablePointer<Float>
+  ) {
+    clock.timed(.norm) {
+      calls.norm_rows(
+        x, stride, rows, configuration.hiddenSize, norm.weight, norm.bias,
+        configuration.layerNormEpsilon, out, stride)
     }
+  }
+
+  /// The norm behind a layer (-1: the embeddings'), if it has one, and what the next layer wants of its rows.
+  private func finish(_ layer: Int, _ weights: NormWeights?, _ block: Block) {
+    let isLast = layer + 1 == configuration.layerCount
+    norm(weights, block, before: isLast ? nil : (layer + 1, .queryKeyValue))
     pass.observer?.hidden(
       layer: layer, rows: block.rows, values: block.hidden, stride: stride)
   }
@@ -210,9 +222,8 @@ struct PassWorker {
   private func finishAttention(_ layer: Int, _ block: Block) {
     prepare(layer, .attentionOutput, block.rows, of: block)
     multiply(layer, .attentionOutput, block, bk_output(addingTo: block.hidden, stride: stride))
-    norm(pass.weights.layers[layer].attentionNorm, block) { some in
-      prepare(layer, .feedForwardUp, some, of: block)
-    }
+    norm(
+      pass.weights.layers[layer].norms.behindAttention, block, before: (layer, .feedForwardUp))
   }
 
   /// Both linears of the feed-forward block, and the residual.
@@ -248,7 +259,10 @@ struct PassWorker {
     let inBlock = rows.lowerBound - block.rows.lowerBound
     let floats: UnsafeMutablePointer<Float>
     switch site {
-    case .queryKeyValue, .feedForwardUp: floats = block.hidden + inBlock * stride
+    case .queryKeyValue, .feedForwardUp:
+      let isNormalised = pass.weights.layers[layer].norms.before(site) != nil
+      floats =
+        isNormalised ? pass.normalised(rows.lowerBound) : block.hidden + inBlock * stride
     case .attentionOutput: floats = pass.context(rows.lowerBound)
     case .feedForwardDown: floats = scratch.wide.floats + inBlock * scratch.wideStride
     }
@@ -333,7 +347,9 @@ struct PassWorker {
   private func turn(
     _ layer: Int, _ group: Int, _ run: Range<Int>, _ selection: RowSelection?
   ) {
-    guard let rotary = pass.weights.rotary, let size = configuration.rotarySize else { return }
+    guard let rotary = pass.weights.layers[layer].rotary, let size = configuration.rotarySize else {
+      return
+    }
     let (half, columns) = (size / 2, scratch.headStride)
     func turn(_ x: UnsafeMutablePointer<Float>, _ rows: Int, from position: Int) {
       calls.turn_rows(
@@ -365,7 +381,7 @@ struct PassWorker {
     clock.timed(.attention) {
       for place in pass.weights.heads.groups[group].places {
         for text in run {
-          var head = self.head(place, text, of: run)
+          var head = self.head(layer, place, text, of: run)
           guard let selection else {
             call?(&head, scratch.kernel.base)
             continue
@@ -384,7 +400,9 @@ struct PassWorker {
   }
 
   /// A head of a text, of a run whose queries, keys and values were computed.
-  private func head(_ place: HeadGroup.Place, _ text: Int, of run: Range<Int>) -> bk_head {
+  private func head(
+    _ layer: Int, _ place: HeadGroup.Place, _ text: Int, of run: Range<Int>
+  ) -> bk_head {
     let (starts, size) = (pass.starts, configuration.headSize)
     let span = configuration.biasSpan ?? 0
     let row =
@@ -396,7 +414,7 @@ struct PassWorker {
       score_scale: 1 / Float(size).squareRoot(),
       out: pass.context(starts[text]) + place.head * size, out_stride: stride, wanted: nil,
       wanted_rows: 0, bias: pass.weights.bias.map { $0 + place.head * (2 * span + 1) },
-      bias_span: span, unseen: unseen)
+      bias_span: span, unseen: unseen, window: pass.weights.layers[layer].reach ?? 0)
   }
 }
 

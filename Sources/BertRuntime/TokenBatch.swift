@@ -132,6 +132,12 @@ package struct TokenBatch: Sendable {
       throw BertError(
         .usage, "\(unseen) of \(count) tokens are to be seen by none; one at least must be seen")
     }
+    if let window = model.window, unseen > window.reach {
+      throw BertError(
+        .unsupported,
+        "\(unseen) tokens are to be seen by none; the last of them would see none, as attention reaches "
+          + "\(window.reach) tokens")
+    }
     wanted.append(rows)
     self.unseen.append(unseen)
     ids += newIds

@@ -12,6 +12,8 @@ final class Workspace {
   let stride: Int
   /// Attention's output, `[tokens][stride]`.
   let context: AlignedBuffer
+  /// Norms of hidden states that stay as they are, `[tokens][stride]`; empty where there are none.
+  let normalised: AlignedBuffer
   /// The hidden states as the query, key and value linear wants them: quantised rows and scales.
   let rows: AlignedBuffer
   let rowScales: AlignedBuffer
@@ -29,6 +31,7 @@ final class Workspace {
       try AlignedBuffer(checkedBytes: bytes, for: "computing \(tokens) tokens at once")
     }
     context = try memory(4 * tokens * stride)
+    normalised = try memory(c.normalizesFirst ? 4 * tokens * stride : 0)
     let rowBytes = weights.layers.map { $0[.queryKeyValue].rowBytes }.max() ?? 0
     rows = try memory(tokens * rowBytes)
     rowScales = try memory(4 * tokens)

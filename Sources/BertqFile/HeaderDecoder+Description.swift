@@ -35,8 +35,7 @@ extension Header {
     _ stored: Bertq__Configuration
   ) throws(BertError) -> BertConfiguration {
     let reserved = [
-      stored.has_normalizes_first, stored.has_lacks_token_types, stored.has_has_slopes,
-      stored.has_rotates_neighbours, stored.has_attention_window, stored.has_whole_attention_every,
+      stored.has_lacks_token_types, stored.has_has_slopes, stored.has_rotates_neighbours,
     ]
     if reserved.contains(where: { $0 != 0 }) {
       throw BertError(
@@ -56,6 +55,16 @@ extension Header {
       stored.has_gates_feed_forward != 0 && stored.gates_feed_forward != 0
     configuration.lacksPositions = stored.has_lacks_positions != 0 && stored.lacks_positions != 0
     if stored.has_rotary_size != 0 { configuration.rotarySize = Int(stored.rotary_size) }
+    configuration.normalizesFirst =
+      stored.has_normalizes_first != 0 && stored.normalizes_first != 0
+    if stored.has_attention_window != stored.has_whole_attention_every {
+      throw BertError(
+        .malformed, "one of attention_window and whole_attention_every is there without the other")
+    }
+    if stored.has_attention_window != 0 {
+      configuration.window = AttentionWindow(
+        reach: Int(stored.attention_window), wholeEvery: Int(stored.whole_attention_every))
+    }
     return configuration
   }
 

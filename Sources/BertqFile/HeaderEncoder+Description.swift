@@ -30,6 +30,14 @@ extension Arena {
     stored.lacks_positions = configuration.lacksPositions ? 1 : 0
     stored.has_rotary_size = configuration.rotarySize == nil ? 0 : 1
     stored.rotary_size = try number(configuration.rotarySize ?? 0, "the rotary size")
+    stored.has_normalizes_first = configuration.normalizesFirst ? 1 : 0
+    stored.normalizes_first = configuration.normalizesFirst ? 1 : 0
+    stored.has_attention_window = configuration.window == nil ? 0 : 1
+    stored.attention_window = try number(
+      configuration.window?.reach ?? 0, "the attention window's reach")
+    stored.has_whole_attention_every = stored.has_attention_window
+    stored.whole_attention_every = try number(
+      configuration.window?.wholeEvery ?? 0, "the number of layers to one that sees all")
     return place(stored)
   }
 

@@ -39,10 +39,10 @@ static bk_head make_head(random_source *r, const ptrdiff_t *shape, float **out, 
 }
 
 static void attend_s8(const bk_kernels *k, const bk_head *h) {
-  k->attend_s8(h, take_scratch(k->attend_s8_scratch(h->length, h->head_size)));
+  k->attend_s8(h, take_scratch(k->attend_s8_scratch(h->length + h->unseen, h->head_size)));
 }
 static void attend_f32(const bk_kernels *k, const bk_head *h) {
-  k->attend_f32(h, take_scratch(k->attend_f32_scratch(h->length, h->head_size)));
+  k->attend_f32(h, take_scratch(k->attend_f32_scratch(h->length + h->unseen, h->head_size)));
 }
 
 static void run_attend_s8(const bk_kernels *k, random_source *r, const ptrdiff_t *shape,
@@ -95,6 +95,43 @@ static void run_biased_f32(const bk_kernels *k, random_source *r, const ptrdiff_
   run_biased(k, r, shape, out, attend_f32);
 }
 
+// A head whose tokens see those of a window, perhaps with biases, perhaps with tokens that none sees. All rows, then some.
+static void run_windowed(const bk_kernels *k, random_source *r, const ptrdiff_t *shape, record *out,
+                         void (*attend)(const bk_kernels *, const bk_head *)) {
+  float *y;
+  ptrdiff_t count;
+  bk_head h = make_head(r, shape, &y, &count);
+  const ptrdiff_t kind = next_between(r, 0, 3), tokens = h.length;
+  // Mostly far narrower than the text; now and then as wide, or wider.
+  h.window = next_between(r, 1, kind == 0 ? tokens + 1 : kind == 1 ? 1 + tokens / 8 : 1 + tokens / 2);
+  if (next_between(r, 0, 3) == 0) {
+    const ptrdiff_t unseen = next_between(r, 0, h.window < tokens - 1 ? h.window : tokens - 1);
+    h.length -= unseen, h.unseen = unseen;
+  }
+  if (next_between(r, 0, 2) == 0) {
+    h.bias_span = next_between(r, 0, 2 * tokens);
+    float *bias = TAKE(float, 2 * h.bias_span + 1);
+    fill_floats(r, ORDINARY, bias, 2 * h.bias_span + 1);
+    h.bias = bias;
+  }
+  attend(k, &h);
+  record_floats(out, y, count);
+  int32_t *wanted = TAKE(int32_t, tokens);
+  h.wanted = wanted;
+  for (int32_t i = (int32_t)next_between(r, 0, tokens - 1); i < tokens; i += (int32_t)next_between(r, 1, 9)) {
+    wanted[h.wanted_rows++] = i;
+  }
+  attend(k, &h);
+  record_floats(out, y, (h.wanted_rows - 1) * h.out_stride + h.head_size);
+}
+
+static void run_windowed_s8(const bk_kernels *k, random_source *r, const ptrdiff_t *shape, record *out) {
+  run_windowed(k, r, shape, out, attend_s8);
+}
+static void run_windowed_f32(const bk_kernels *k, random_source *r, const ptrdiff_t *shape, record *out) {
+  run_windowed(k, r, shape, out, attend_f32);
+}
+
 typedef void (*runner)(const bk_kernels *, random_source *, const ptrdiff_t *, record *);
 
 static void visit_heads(visitor visit, const char *s8, runner run_s8, const char *f32, runner run_f32) {
@@ -120,4 +157,8 @@ void visit_attention(visitor visit) {
 
 void visit_biased_attention(visitor visit) {
   visit_heads(visit, "attend_s8 with biases", run_biased_s8, "attend_f32 with biases", run_biased_f32);
+}
+
+void visit_windowed_attention(visitor visit) {
+  visit_heads(visit, "attend_s8 in a window", run_windowed_s8, "attend_f32 in a window", run_windowed_f32);
 }

@@ -82,6 +82,7 @@ void visit_digest_cases(visitor visit);  // all of the above
 // What came later has digests of its own: the first is that of plain BERT.
 void visit_biased_attention(visitor visit);
 void visit_relatives(visitor visit);  // gates, and queries and keys that are turned
+void visit_windowed_attention(visitor visit);
 
 // Compared between sets, but not in the digest.
 void visit_lowest_weights(visitor visit);  // -128

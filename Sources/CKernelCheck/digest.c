@@ -37,3 +37,4 @@ static uint64_t digest_of(const bk_kernels *set, void (*visit_cases)(visitor)) {
 uint64_t kernel_check_digest(const bk_kernels *set) { return digest_of(set, visit_digest_cases); }
 uint64_t kernel_check_bias_digest(const bk_kernels *set) { return digest_of(set, visit_biased_attention); }
 uint64_t kernel_check_relatives_digest(const bk_kernels *set) { return digest_of(set, visit_relatives); }
+uint64_t kernel_check_window_digest(const bk_kernels *set) { return digest_of(set, visit_windowed_attention); }

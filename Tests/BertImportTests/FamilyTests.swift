@@ -285,7 +285,174 @@ import Testing
     #expect(imported.report.unknown.isEmpty && imported.report.missing.isEmpty)
   }
 
+  /// Two layers of a ModernBERT with what it has before a head.
+  private func modern(_ config: JSONObject, head: String) throws -> SmallModel {
+    var model = try SmallModel()
+    model.tensors = []
+    model.add("model.embeddings.tok_embeddings.weight", [5, 4])
+    model.add("model.embeddings.norm.weight", [4])
+    for layer in ["model.layers.0.", "model.layers.1."] {
+      if layer == "model.layers.1." { model.add(layer + "attn_norm.weight", [4]) }
+      model.add(layer + "attn.Wqkv.weight", [12, 4])
+      model.add(layer + "attn.Wo.weight", [4, 4])
+      model.add(layer + "mlp_norm.weight", [4])
+      model.add(layer + "mlp.Wi.weight", [12, 4])
+      model.add(layer + "mlp.Wo.weight", [4, 6])
+    }
+    model.add("model.final_norm.weight", [4])
+    model.add("head.dense.weight", [4, 4])
+    model.add("head.norm.weight", [4])
+    if head == "ForMaskedLM" {
+      model.add("decoder.bias", [5])
+    } else {
+      model.addLinear("classifier", 2, 4)
+    }
+    model.config = [
+      "model_type": "modernbert", "architectures": [.string("ModernBert" + head)], "vocab_size": 5,
+      "hidden_size": 4, "num_hidden_layers": 2, "num_attention_heads": 1, "intermediate_size": 6,
+      "max_position_embeddings": 8, "norm_eps": 1e-3, "hidden_activation": "gelu",
+      "local_attention": 5,
+    ]
+    for (key, value) in config { model.config[key] = value }
+    return model
+  }
+
+  private func read(_ model: SmallModel) throws -> ImportedModel {
+    try withExtendedLifetime(model.folder) {
+      try ModelImport.read(input: model.write(), idsOnly: true)
+    }
+  }
+
+  @Test func modernBertsNormsAreBiaslessAndItsWindowsHaveAnglesOfTheirOwn() throws {
+    let old: JSONObject = [
+      "global_attn_every_n_layers": 3, "global_rope_theta": 100.0, "local_rope_theta": 25,
+      "position_embedding_type": "absolute", "layer_norm_eps": 0.5,
+    ]
+    let new: JSONObject = [
+      "layer_types": ["full_attention", "sliding_attention"],
+      "rope_parameters": [
+        "full_attention": ["rope_type": "default", "rope_theta": 100],
+        "sliding_attention": ["rope_type": "default", "rope_theta": 25.0],
+      ],
+    ]
+    var found: [BertConfiguration] = []
+    for config in [old, new] {
+      let model = try modern(config, head: "ForSequenceClassification")
+      let imported = try read(model)
+      #expect(imported.report.unknown.isEmpty && imported.report.missing.isEmpty)
+      let c = imported.description.configuration
+      found.append(c)
+      #expect(c.window == AttentionWindow(reach: 2, wholeEvery: 2) && c.normalizesFirst)
+      #expect(c.lacksPositions && c.gatesFeedForward && c.rotarySize == 4 && c.tokenTypeCount == 1)
+      #expect(c.layerNormEpsilon == 1e-3)
+      let names = imported.tensors.map(\.name)
+      #expect(!names.contains("layer.0.attention.norm.weight"))
+      for name in ["norm", "layer.1.attention.norm", "embeddings.norm", "head.classifier.norm"] {
+        #expect(names.contains(name + ".weight"))
+        #expect(try imported.readTensor(name + ".bias") == [0, 0, 0, 0], "\(name)")
+      }
+      for name in ["layer.0.attention.qkv", "layer.1.feed_forward.up"] {
+        #expect(try imported.readTensor(name + ".bias") == [Float](repeating: 0, count: 12))
+      }
+      #expect(try imported.readTensor("head.classifier.dense.bias") == [0, 0, 0, 0])
+      for (name, step) in [("cos", 0.1), ("window.cos", 0.2)] {
+        let table = try imported.readTensor("attention.rotary." + name)
+        #expect(table.count == 16)
+        for position in 0..<8 {
+          #expect(abs(Double(table[2 * position + 1]) - cos(Double(position) * step)) < 1e-6)
+        }
+      }
+      let head = imported.description.head
+      #expect(head?.denseActivation == .gelu && head?.input == .cls)
+    }
+    #expect(found[0] == found[1])
+  }
+
+  @Test func modernBertsHeadIsThatOfItsClass() throws {
+    let words = try read(modern([:], head: "ForMaskedLM"))
+    #expect(words.report.unknown.isEmpty && words.heads == [.maskedWords])
+    #expect(words.description.head?.transformActivation == nil)
+    #expect(try words.readTensor("head.mlm.transform.bias") == [0, 0, 0, 0])
+    let names = words.tensors.map(\.name)
+    #expect(names.contains("head.mlm.norm.weight") && names.contains("head.mlm.decoder.bias"))
+    #expect(!names.contains { $0.hasPrefix("head.classifier") })
+    let mean = try read(
+      modern(["classifier_pooling": "mean"], head: "ForSequenceClassification"))
+    #expect(mean.description.head?.input == .mean)
+    let tags = try read(modern([:], head: "ForTokenClassification"))
+    #expect(tags.description.task == .tag && tags.description.head?.denseActivation == .gelu)
+    let answers = try read(modern([:], head: "ForQuestionAnswering"))
+    #expect(answers.description.task == .answer && answers.heads == [.answer])
+    #expect(answers.description.head?.denseActivation == .gelu)
+    #expect(answers.tensors.contains { $0.name == "head.classifier.norm.weight" })
+    let whole = try read(modern(["global_attn_every_n_layers": 1], head: "ForMaskedLM"))
+    #expect(whole.description.configuration.window == nil)
+    #expect(!whole.tensors.contains { $0.name.contains("window") })
+    for (key, value): (String, JSON) in [
+      ("decoder_bias", false), ("classifier_activation", "silu"), ("classifier_bias", true),
+    ] {
+      let model = try modern([key: value], head: "ForMaskedLM")
+      let error = #expect(throws: BertError.self) { try read(model) }
+      #expect(error?.code == .unsupported && error?.description.contains(key) == true)
+      // They say nothing of a model without a head.
+      var bare = model
+      bare.config["architectures"] = ["ModernBertModel"]
+      bare.tensors.removeAll { !$0.name.hasPrefix("model.") }
+      #expect(try read(bare).heads.isEmpty)
+    }
+    for config: JSONObject in [
+      [
+        "global_attn_every_n_layers": 1,
+        "layer_types": ["full_attention", "sliding_attention"],
+      ],
+      ["local_attention": 1], ["local_rope_theta": "far"], ["layer_types": ["full_attention"]],
+      ["global_attn_every_n_layers": 0],
+    ] {
+      let model = try modern(config, head: "ForMaskedLM")
+      let error = #expect(throws: BertError.self) { try read(model) }
+      #expect(error?.code == .malformed, "\(config)")
+    }
+  }
+
   static let refused: [(JSONObject, [String])] = [
+    (
+      ["model_type": "modernbert", "layer_types": ["sliding_attention"]],
+      ["layer_types is", "sliding"]
+    ),
+    (
+      [
+        "model_type": "modernbert", "num_hidden_layers": 4,
+        "layer_types": [
+          "full_attention", "sliding_attention", "full_attention", "full_attention",
+        ],
+      ], ["layer_types is"]
+    ),
+    (["model_type": "modernbert", "layer_types": ["chunked_attention"]], ["layer_types is"]),
+    (["model_type": "modernbert", "norm_bias": true], ["norm_bias is true"]),
+    (["model_type": "modernbert", "attention_bias": true], ["attention_bias is true"]),
+    (["model_type": "modernbert", "mlp_bias": true], ["mlp_bias is true"]),
+    (["model_type": "modernbert", "classifier_pooling": "max"], ["classifier_pooling is", "max"]),
+    (["model_type": "modernbert", "sliding_window": 64], ["sliding_window is 64"]),
+    (
+      ["model_type": "modernbert", "rope_scaling": ["rope_type": "linear", "factor": 2]],
+      ["rope_scaling is"]
+    ),
+    (
+      ["model_type": "modernbert", "rope_parameters": ["rope_theta": 10000]],
+      ["rope_parameters has", "rope_theta"]
+    ),
+    (
+      [
+        "model_type": "modernbert",
+        "rope_parameters": ["full_attention": ["rope_type": "yarn", "rope_theta": 10]],
+      ], ["rope_type is", "yarn"]
+    ),
+    (
+      [
+        "model_type": "modernbert",
+        "rope_parameters": ["full_attention": ["rope_theta": 10, "factor": 2]],
+      ], ["rope_parameters has", "factor"]
+    ),
     (
       ["model_type": "mpnet", "relative_attention_num_buckets": 16],
       ["relative_attention_num_buckets is 16"]

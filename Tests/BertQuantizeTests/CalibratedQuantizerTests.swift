@@ -17,8 +17,8 @@ struct CalibratedQuantizerTests {
       layerNormEpsilon: 1e-12, activation: .gelu, biasSpan: biasSpan)
   }
 
-  /// A plain model, one with biases on scores, and one whose layers share tensors behind a narrow embedding, with gates
-  /// and turned queries.
+  /// A plain model, one with biases on scores, one whose layers share tensors behind a narrow embedding, with gates
+  /// and turned queries, and one whose norms come first, with windows of attention.
   static func kind(_ index: Int, _ hidden: Int = 32, _ intermediate: Int = 48) -> BertConfiguration
   {
     var c = configuration(hidden, intermediate, biasSpan: index == 1 ? 7 : nil)
@@ -29,6 +29,14 @@ struct CalibratedQuantizerTests {
       c.gatesFeedForward = true
       c.lacksPositions = true
       c.rotarySize = hidden / 8 * 2
+    }
+    if index == 3 {
+      c.layerCount = 4
+      c.gatesFeedForward = true
+      c.lacksPositions = true
+      c.rotarySize = hidden / 8 * 2
+      c.normalizesFirst = true
+      c.window = AttentionWindow(reach: 4, wholeEvery: 3)
     }
     return c
   }
@@ -74,7 +82,7 @@ struct CalibratedQuantizerTests {
     return all
   }
 
-  @Test(arguments: 0..<3)
+  @Test(arguments: 0..<4)
   func layersOneByOneGiveTheEncodersBits(kind: Int) throws {
     let model = GeneratedModel(Self.kind(kind, 20, 36))
     let (c, batch) = (model.configuration, try Self.batch(model))
@@ -106,20 +114,31 @@ struct CalibratedQuantizerTests {
           view.layout
         ) { $0.copyMemory(from: view.bytes) }
       }
-      try runner.run(store, observer: nil) { _ in }
+      try runner.run(store, layer: layer, observer: nil) { _ in }
+    }
+    // Behind the last layer stands a norm that is no layer's.
+    func normalised(_ token: Int) -> [Float] {
+      var row = Array(UnsafeBufferPointer(start: runner.row(token), count: c.hiddenSize))
+      guard c.normalizesFirst else { return row }
+      kernels.calls.norm_rows(
+        runner.row(token), runner.stride, 1, c.hiddenSize,
+        values(CanonicalName.finalNorm + ".weight"), values(CanonicalName.finalNorm + ".bias"),
+        c.layerNormEpsilon, &row, c.hiddenSize)
+      return row
     }
     let encoder = try BertEncoder(
       source: whole, precision: .float32, kernels: kernels, team: ThreadTeam(count: 1))
     try encoder.encode(batch) { states in
       for token in states.tokens {
+        let expected = normalised(token)
         for k in 0..<c.hiddenSize {
-          #expect(states.row(token)[k].bitPattern == runner.row(token)[k].bitPattern)
+          #expect(states.row(token)[k].bitPattern == expected[k].bitPattern)
         }
       }
     }
   }
 
-  @Test(arguments: 0..<3)
+  @Test(arguments: 0..<4)
   func resultsDoNotDependOnThreadsOrKernels(kind: Int) throws {
     let model = GeneratedModel(Self.kind(kind))
     let expected = try Self.quantized(model)

@@ -91,30 +91,31 @@ struct HeadSettingsTests {
     (.gelu, { $0 * (1 + erf($0 / 2.0.squareRoot())) / 2 }),
   ]
 
-  @Test(arguments: fronts.indices, [ModelTask.classify, .choose, .tag])
+  @Test(arguments: fronts.indices, [ModelTask.classify, .choose, .tag, .answer])
   func aClassifierHasALinearOfItsOwnInFront(_ index: Int, _ task: ModelTask) throws {
     let (activation, apply) = Self.fronts[index]
+    let (stem, readsTokens) =
+      task == .answer ? (CanonicalName.answer, true) : (CanonicalName.classifier, task == .tag)
     let model = model {
       $0.addLinear(CanonicalName.classifierDense, $0.base.configuration.hiddenSize)
-      $0.addLinear(CanonicalName.classifier, 1)
+      $0.addLinear(stem, task == .answer ? 2 : 1)
     }
     let store = try model.store(
       task,
       settings: settings {
         $0.denseActivation = activation
-        if task != .tag { $0.input = .cls }
+        if !readsTokens { $0.input = .cls }
       })
     let naive = NaiveHeads(model: model)
     try scores(model, store, states: store) { (source, texts, states) throws(BertError) in
       guard let head = try source.headOfTask() else { return }
       var scores = HeadScores(width: head.width)
       try head.append(texts, of: states, to: &scores)
-      let rows = task == .tag ? texts.flatMap(\.wanted) : texts.map(\.tokens.lowerBound)
-      let expected = rows.map { row -> Double in
+      let rows = readsTokens ? texts.flatMap(\.wanted) : texts.map(\.tokens.lowerBound)
+      let expected = rows.flatMap { row -> [Double] in
         let size = model.base.configuration.hiddenSize
         let x = UnsafeBufferPointer(start: states.row(row), count: size).map { Double($0) }
-        return naive.linear(
-          CanonicalName.classifier, naive.linear(CanonicalName.classifierDense, x).map(apply))[0]
+        return naive.linear(stem, naive.linear(CanonicalName.classifierDense, x).map(apply))
       }
       #expect(scores.values.count == expected.count)
       #expect(largestDifference(scores.values, expected) <= 1e-5)

@@ -52,7 +52,15 @@ struct NaiveBert {
   /// The states after a layer, from those before it.
   func layer(_ index: Int, _ x: [Row]) -> [Row] {
     let layer = index % configuration.storedLayerCount
-    let context = attend(linear(layer, .queryKeyValue, x))
+    if configuration.normalizesFirst {
+      let read = index == 0 ? x : norm(x, CanonicalName.attentionNorm(layer))
+      let context = attend(linear(layer, .queryKeyValue, read), index)
+      let attended = sum(linear(layer, .attentionOutput, context), x)
+      let up = linear(layer, .feedForwardUp, norm(attended, CanonicalName.feedForwardNorm(layer)))
+      let states = sum(linear(layer, .feedForwardDown, up.map(between)), attended)
+      return index + 1 == configuration.layerCount ? norm(states, CanonicalName.finalNorm) : states
+    }
+    let context = attend(linear(layer, .queryKeyValue, x), index)
     let attended = norm(
       sum(linear(layer, .attentionOutput, context), x), CanonicalName.attentionNorm(layer))
     let up = linear(layer, .feedForwardUp, attended).map(between)
@@ -166,19 +174,20 @@ struct NaiveBert {
 
   // MARK: Attention
 
-  private func attend(_ projected: [Row]) -> [Row] {
+  private func attend(_ projected: [Row], _ layer: Int) -> [Row] {
+    let isWhole = configuration.window?.isWhole(layer) ?? true
     let (width, size) = (configuration.hiddenSize, configuration.headSize)
     var context = projected.map { _ in Row(repeating: 0, count: width) }
     for head in 0..<configuration.headCount {
       func slices(_ part: Int) -> [Row] {
         let start = part * width + head * size
         let rows = projected.map { Array($0[start..<(start + size)]) }
-        return part < 2 ? turned(rows) : rows
+        return part < 2 ? turned(rows, isWhole) : rows
       }
       let out =
         quantizesAttention
-        ? attendBytes(slices(0), slices(1), slices(2), head)
-        : attend(slices(0), slices(1), slices(2), head)
+        ? attendBytes(slices(0), slices(1), slices(2), head, isWhole)
+        : attend(slices(0), slices(1), slices(2), head, isWhole)
       for token in out.indices {
         context[token].replaceSubrange((head * size)..<((head + 1) * size), with: out[token])
       }
@@ -187,10 +196,10 @@ struct NaiveBert {
   }
 
   /// Queries or keys, turned by their places.
-  private func turned(_ rows: [Row]) -> [Row] {
+  private func turned(_ rows: [Row], _ isWhole: Bool) -> [Row] {
     guard let half = configuration.rotarySize.map({ $0 / 2 }) else { return rows }
-    let cosines = values(CanonicalName.rotaryCosines)
-    let sines = values(CanonicalName.rotarySines)
+    let cosines = values(isWhole ? CanonicalName.rotaryCosines : CanonicalName.windowCosines)
+    let sines = values(isWhole ? CanonicalName.rotarySines : CanonicalName.windowSines)
     return rows.enumerated().map { place, row in
       var row = row
       for i in 0..<half {
@@ -213,13 +222,23 @@ struct NaiveBert {
     }
   }
 
-  private func attend(_ query: [Row], _ key: [Row], _ value: [Row], _ head: Int) -> [Row] {
+  /// What a token sees.
+  private func seen(_ token: Int, _ count: Int, _ isWhole: Bool) -> [Bool] {
+    (0..<count).map {
+      isWhole || abs($0 - token) <= configuration.window.map(\.reach) ?? .max
+    }
+  }
+
+  private func attend(
+    _ query: [Row], _ key: [Row], _ value: [Row], _ head: Int, _ isWhole: Bool
+  ) -> [Row] {
     query.enumerated().map { token, query in
       let scores = zip(key, biases(head, token, key.count)).map {
         dot(query, $0) / Double(query.count).squareRoot() + $1
       }
-      let most = scores.max() ?? 0
-      let shares = scores.map { exp($0 - most) }
+      let sees = seen(token, key.count, isWhole)
+      let most = zip(scores, sees).filter(\.1).map(\.0).max() ?? 0
+      let shares = zip(scores, sees).map { $1 ? exp($0 - most) : 0 }
       let total = shares.reduce(0, +)
       return query.indices.map { i in
         zip(shares, value).reduce(0) { $0 + $1.0 * $1.1[i] } / total
@@ -243,7 +262,7 @@ struct NaiveBert {
   }
 
   private func attendBytes(
-    _ query: [Row], _ key: [Row], _ value: [Row], _ head: Int
+    _ query: [Row], _ key: [Row], _ value: [Row], _ head: Int, _ isWhole: Bool
   ) -> [Row] {
     // Keys have a scale for each channel, which queries take over before they are rounded together.
     let channels = (0..<(key.first?.count ?? 0)).map { c in signedBytes(key.map { $0[c] }) }
@@ -267,8 +286,9 @@ struct NaiveBert {
         (dot(row, keys[key]) * queries.scale / Double(size).squareRoot() + added[key]) / log(2)
           - log2(times[key])
       }
-      let most = octaves.max() ?? 0
-      let powers = octaves.map { Self.power(((most - $0) * 2048).rounded()) }
+      let sees = seen(token, keys.count, isWhole)
+      let most = zip(octaves, sees).filter(\.1).map(\.0).max() ?? 0
+      let powers = zip(octaves, sees).map { $1 ? Self.power(((most - $0) * 2048).rounded()) : 0 }
       let total = zip(powers, times).reduce(0) { $0 + $1.0 * $1.1 }
       return (0..<size).map { i in
         let sum = zip(powers, values).reduce(0) { $0 + ($1.0 / 32).rounded() * $1.1[i] }

@@ -24,7 +24,8 @@ func relative(
   return changed
 }
 
-/// Relatives: a narrower embedding, a wider one, shared layers, gates with each activation, turned queries, no positions.
+/// Relatives: a narrower embedding, a wider one, shared layers, gates with each activation, turned queries, no positions,
+/// norms first, windows of attention.
 let relatives: [BertConfiguration] = [
   relative(configuration(heads: 2, headSize: 32, layers: 3)) {
     $0.embeddingSize = 24
@@ -53,6 +54,21 @@ let relatives: [BertConfiguration] = [
     $0.gatesFeedForward = true
     $0.lacksPositions = true
     $0.rotarySize = 2
+  },
+  relative(configuration(heads: 2, headSize: 16, layers: 4, intermediate: 37)) {
+    $0.gatesFeedForward = true
+    $0.lacksPositions = true
+    $0.rotarySize = 16
+    $0.normalizesFirst = true
+    $0.window = AttentionWindow(reach: 5, wholeEvery: 3)
+  },
+  relative(configuration(heads: 3, headSize: 11, layers: 3, positions: 130, biasSpan: 9)) {
+    $0.embeddingSize = 24
+    $0.normalizesFirst = true
+  },
+  relative(configuration(heads: 2, headSize: 32, layers: 3, positions: 130)) {
+    $0.storedLayers = 2
+    $0.window = AttentionWindow(reach: 17, wholeEvery: 2)
   },
 ]
 

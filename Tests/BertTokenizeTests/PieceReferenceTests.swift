@@ -17,7 +17,8 @@ import Testing
 struct PieceReferenceTests {
   @Test(arguments: [
     "unigram", "unigram-words", "unigram-folded", "unigram-albert", "byte-pairs",
-    "byte-pairs-prefixed", "byte-pairs-nfc", "bytes-nfc", "bytes-nfd", "bytes-nfkc", "bytes-nfkd",
+    "byte-pairs-prefixed", "byte-pairs-composed", "byte-pairs-nfc", "bytes-nfc", "bytes-nfd",
+    "bytes-nfkc", "bytes-nfkd",
     "bytes-lowercase", "bytes-stripaccents", "bytes-nfd-stripaccents-lowercase-nfkc",
   ])
   func everyTextHasTheLibrarysIdsSpansWordsAndDecoding(_ name: String) throws {

@@ -101,10 +101,12 @@ import Testing
   }
 
   static func bytePairs(
-    _ merges: [(String, String)], _ change: (inout TextRules) -> Void = { _ in }
+    _ merges: [(String, String)], normalization: [NormalizationStep] = [],
+    _ change: (inout TextRules) -> Void = { _ in }
   ) throws -> Tokenizer {
     var settings = TokenizerSettings()
     var rules = TextRules()
+    rules.normalization = normalization
     rules.splitting = [.byteLevel(prefixesFirst: false, splits: true)]
     change(&rules)
     settings.kind = .bytePairs(rules)
@@ -137,6 +139,33 @@ import Testing
       ids.map { tokenizer.vocabulary.token(Int($0)).map { String(decoding: $0, as: UTF8.self) } }
         == tokens)
     #expect(tokenizer.decode(ids) == text)
+  }
+
+  /// Scalars, and what canonical composition makes of them: Unicode's own examples of marks in another order,
+  /// blocked marks, compositions that are excluded, singletons and Hangul.
+  static let composed: [([UInt32], [UInt32])] = [
+    ([0x65, 0x301], [0xE9]), ([0xE9], [0xE9]), ([0x41, 0x30A, 0x42], [0xC5, 0x42]),
+    ([0x212B], [0xC5]), ([0x1E0B, 0x323], [0x1E0D, 0x307]),
+    ([0x64, 0x307, 0x323], [0x1E0D, 0x307]),
+    ([0x1E69], [0x1E69]), ([0x73, 0x307, 0x323], [0x1E69]), ([0x301], [0x301]),
+    ([0x301, 0x65, 0x301], [0x301, 0xE9]), ([0x61, 0x5AE, 0x300], [0xE0, 0x5AE]),
+    ([0x61, 0x35C, 0x315, 0x300, 0x5AE, 0x62], [0xE0, 0x5AE, 0x315, 0x35C, 0x62]),
+    ([0x958], [0x915, 0x93C]), ([0x915, 0x93C], [0x915, 0x93C]), ([0x344], [0x308, 0x301]),
+    ([0x1100, 0x1161], [0xAC00]), ([0x1100, 0x1161, 0x11A8], [0xAC01]),
+    ([0xAC00, 0x11A8], [0xAC01]),
+    ([0xAC01, 0x11A8], [0xAC01, 0x11A8]), ([0xAC00, 0x11A7], [0xAC00, 0x11A7]),
+    ([0x1F85], [0x1F85]), ([0x3B1, 0x314, 0x301, 0x345], [0x1F85]),
+    ([0x1D15E], [0x1D157, 0x1D165]),
+  ]
+
+  @Test(arguments: composed)
+  func scalarsAreComposedCanonically(scalars: [UInt32], expected: [UInt32]) throws {
+    func text(_ scalars: [UInt32]) -> String {
+      String(String.UnicodeScalarView(scalars.compactMap(Unicode.Scalar.init)))
+    }
+    let tokenizer = try Self.bytePairs([], normalization: [.nfc])
+    let plain = try Self.bytePairs([])
+    #expect(try tokenizer.encode(text(scalars)).ids == plain.encode(text(expected)).ids)
   }
 
   @Test func aLongWordTakesTimeInProportion() throws {

@@ -31,6 +31,18 @@ struct TinyModel {
     return TinyModel(.both, hasPooler: true, configuration: c)
   }
 
+  /// Another: norms first, windows of attention, turned queries, no positions.
+  static var modern: TinyModel {
+    var c = configuration
+    c.layerCount = 1
+    c.gatesFeedForward = true
+    c.lacksPositions = true
+    c.rotarySize = 4
+    c.normalizesFirst = true
+    c.window = AttentionWindow(reach: 3, wholeEvery: 2)
+    return TinyModel(.both, configuration: c)
+  }
+
   /// With nothing optional set.
   init(
     _ weights: Weights = .both, hasPooler: Bool = false,

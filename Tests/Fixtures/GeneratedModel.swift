@@ -25,9 +25,10 @@ package struct GeneratedModel: Sendable {
       let isGain = tensor.name.hasSuffix("norm.weight")
       if let half = c.rotarySize.map({ $0 / 2 }), tensor.name.hasPrefix("attention.rotary.") {
         // Angles as published models have them, of a smaller base.
-        let isSine = tensor.name == CanonicalName.rotarySines
+        let isSine = tensor.name.hasSuffix(".sin")
+        let base: Double = tensor.name.contains(".window.") ? 12 : 30
         values[tensor.name] = (0..<tensor.shape.reduce(1, *)).map {
-          let angle = Double($0 / half) * pow(30, -Double($0 % half) / Double(half))
+          let angle = Double($0 / half) * pow(base, -Double($0 % half) / Double(half))
           return Float(isSine ? sin(angle) : cos(angle))
         }
         continue

@@ -118,7 +118,7 @@ import Testing
 
   static let lyingHeaders: [(String, BertError.Code, Change)] = [
     ("a feature that is not known", .unsupported, { $0.features = ["sparse"] }),
-    ("a feature kept for later", .unsupported, { $0.features = ["attention.window"] }),
+    ("a feature kept for later", .unsupported, { $0.features = ["attention.slopes"] }),
     ("features out of order", .malformed, { $0.features = ["head.sparse", "head.dense"] }),
     ("a feature twice", .malformed, { $0.features = ["head.dense", "head.dense"] }),
     ("65 537 features", .malformed, { $0.features = .init(repeating: "", count: 65_537) }),
@@ -142,6 +142,37 @@ import Testing
       {
         $0.configuration = BertqForge.configuration() + Wire.number(18, 1)
         $0.features = ["attention.rotary"]
+      }
+    ),
+    (
+      "a window without whole layers", .malformed,
+      {
+        $0.configuration = BertqForge.configuration() + Wire.number(20, 4)
+        $0.features = ["attention.window"]
+      }
+    ),
+    (
+      "a window that reaches nothing", .malformed,
+      {
+        $0.configuration =
+          BertqForge.configuration() + Wire.number(20, 0) + Wire.number(21, 3)
+        $0.features = ["attention.window"]
+      }
+    ),
+    (
+      "no layer from one whole to the next", .malformed,
+      {
+        $0.configuration =
+          BertqForge.configuration() + Wire.number(20, 4) + Wire.number(21, 0)
+        $0.features = ["attention.window"]
+      }
+    ),
+    (
+      "norms first in layers that share tensors", .unsupported,
+      {
+        $0.configuration =
+          BertqForge.configuration() + Wire.number(11, 1) + Wire.number(13, 1)
+        $0.features = ["layers.shared", "norm.first"]
       }
     ),
     (

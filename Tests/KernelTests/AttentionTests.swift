@@ -16,6 +16,8 @@ import Testing
     let size: Int
     /// Tokens behind them that see them and that none sees.
     let unseen: Int
+    /// How far away those are at most that a token sees; 0 where it sees all.
+    let window: Int
     let x: GuardedMemory<Float>
     /// What is added to scores by distance; nothing where it is empty.
     let bias: GuardedMemory<Float>
@@ -24,8 +26,9 @@ import Testing
 
     init(
       length: Int, size: Int, seed: Int, kind: FloatKind = .ordinary, biasSpan: Int? = nil,
-      unseen: Int = 0
+      unseen: Int = 0, window: Int = 0
     ) {
+      self.window = window
       self.length = length
       self.size = size
       self.unseen = unseen
@@ -55,7 +58,8 @@ import Testing
         value: x.base + 2 * size, stride: 3 * size, score_scale: scale, out: out.base,
         out_stride: size, wanted: wanted == nil ? nil : UnsafePointer(tokens.base),
         wanted_rows: wanted?.count ?? 0,
-        bias: bias.count == 0 ? nil : UnsafePointer(bias.base), bias_span: span, unseen: unseen)
+        bias: bias.count == 0 ? nil : UnsafePointer(bias.base), bias_span: span, unseen: unseen,
+        window: window)
       attend(&head, scratch.base)
       return out.elements
     }
@@ -101,8 +105,9 @@ import Testing
           bias.count == 0 ? 0 : bias.base[min(max(place - token, -span), span) + span]
         return zip(query, key).reduce(0) { $0 + $1.0 * $1.1 } * Double(scale) + Double(added)
       }
-      let most = scores.max() ?? 0
-      let shares = scores.map { exp($0 - most) }
+      func sees(_ place: Int) -> Bool { window == 0 || abs(place - token) <= window }
+      let most = scores.indices.filter(sees).map { scores[$0] }.max() ?? 0
+      let shares = scores.indices.map { sees($0) ? exp(scores[$0] - most) : 0 }
       let total = shares.reduce(0, +)
       let out = (0..<size).map { d in
         zip(shares, values).reduce(0) { $0 + $1.0 * $1.1[d] } / total
@@ -176,6 +181,66 @@ import Testing
         }
       }
     }
+  }
+
+  /// What lies outside a window has no weight at all, and what is in it that of attention over it alone in float.
+  @Test(arguments: sizes)
+  func tokensSeeThoseOfTheirWindow(size: Int) throws {
+    for (length, window) in [
+      (1, 1), (7, 2), (33, 1), (40, 16), (65, 31), (129, 64), (200, 13),
+    ] {
+      let place = "\(length) in \(window) x \(size)"
+      let head = HeadCase(
+        length: length, size: size, seed: length, biasSpan: length % 2 == 0 ? 5 : nil,
+        window: window)
+      let float = try KernelSets.expectSame(place) { head.float($0) }
+      let int8 = try KernelSets.expectSame(place) { head.int8($0) }
+      let wanted = (0..<Int32(length)).filter { $0 % 3 == 1 || $0 + 1 == length }
+      for (all, run) in [(float, head.float), (int8, head.int8)] {
+        let some = try KernelSets.expectSame(place) { run($0, wanted) }
+        let rows = wanted.flatMap { all[Int($0) * size..<(Int($0) + 1) * size] }
+        #expect(bits(some) == bits(rows), "\(place)")
+      }
+      let (queries, keys, values, largest) = head.rounded()
+      let given = (0..<length).map { token in
+        [1, 2].map { part in (0..<size).map { head.value(part, token, $0) } }
+      }
+      for row in 0..<length {
+        let query = (0..<size).map { head.value(0, row, $0) }
+        let plain = head.exact(row, query, given.map { $0[0] }, given.map { $0[1] }).out
+        let (out, slack) = head.exact(row, queries[row], keys, values)
+        for d in 0..<size {
+          let at = row * size + d
+          #expect(abs(Double(float[at]) - plain[d]) < 1e-5 * largest, "\(row), \(d) of \(place)")
+          #expect(
+            abs(Double(int8[at]) - out[d]) < (slack + 0.5 / 256 + 0.5 / 1024) * largest,
+            "\(row), \(d) of \(place)")
+        }
+      }
+    }
+  }
+
+  /// A window as wide as the text changes no bit, and what is outside one is not read in float unless it is no number.
+  @Test func aWindowOfAllIsNone() throws {
+    for length in [1, 5, 64, 100] {
+      let all = HeadCase(length: length, size: 16, seed: length)
+      let wide = HeadCase(length: length, size: 16, seed: length, window: max(1, length - 1))
+      let int8 = try KernelSets.expectSame("int8") { bits(wide.int8($0)) }
+      #expect(try int8 == bits(all.int8(KernelSets.portable)))
+      let float = try KernelSets.expectSame("float") { wide.float($0) }
+      #expect(try zip(float, all.float(KernelSets.portable)).allSatisfy { $0 == $1 })
+    }
+    let near = HeadCase(length: 80, size: 16, seed: 3, window: 4)
+    let before = try KernelSets.expectSame("near") { bits(near.float($0)) }
+    // Another value and key far away: the first rows do not change.
+    for at in 70 * 48..<80 * 48 { near.x.base[at] *= 3 }
+    let behind = try KernelSets.expectSame("near") { bits(near.float($0)) }
+    #expect(before[..<(60 * 16)] == behind[..<(60 * 16)] && before != behind)
+    near.x.base[79 * 48 + 32] = .infinity
+    // Infinite where it has a weight, NaN where its weight is 0.
+    let kinds = try KernelSets.expectSame("lost") { near.float($0).map(\.isNaN) }
+    let lost = try near.float(KernelSets.portable)
+    #expect((0..<80).allSatisfy { kinds[$0 * 16] == ($0 < 75) && !lost[$0 * 16].isFinite })
   }
 
   /// Distances go on behind the last token that is seen.

@@ -47,7 +47,7 @@ FEATURES = {
     "embedding.unpooled-prompt", "attention.distance-bias", "attention.rotary", "embeddings.f16", "embeddings.int8",
     "embeddings.no-positions", "embeddings.projection", "feed-forward.gated", "head.dense", "layers.shared",
     "head.transform-activation",
-    "head.sparse", "head.multi-vector", "head.int8",
+    "head.sparse", "head.multi-vector", "head.int8", "attention.window", "norm.first",
 }
 
 
@@ -57,7 +57,7 @@ def fields(*rows):
 
 
 # Fields that no feature in FEATURES comes with.
-RESERVED = ("normalizes_first", "lacks_token_types", "has_slopes", "rotates_neighbours", "attention_window", "whole_attention_every")
+RESERVED = ("lacks_token_types", "has_slopes", "rotates_neighbours")
 CONFIGURATION = fields(
     ("vocabulary_size", "uint32", "one"), ("hidden_size", "uint32", "one"), ("layer_count", "uint32", "one"),
     ("head_count", "uint32", "one"), ("intermediate_size", "uint32", "one"), ("maximum_positions", "uint32", "one"),
@@ -282,6 +282,8 @@ class File:
             raise Malformed("names its features out of order, or one twice")
         if any(header["configuration"][name] is not None for name in RESERVED):
             raise Malformed("has a configuration of a feature that it does not name")
+        if (header["configuration"]["attention_window"] is None) != (header["configuration"]["whole_attention_every"] is None):
+            raise Malformed("has one of attention_window and whole_attention_every without the other")
         missing = self.used_features() - set(named)
         if missing:
             raise Malformed("uses the features %s without naming them" % ", ".join(sorted(missing)))
@@ -303,6 +305,8 @@ class File:
             "embedding.dimensions": embedding["dimensions"] is not None,
             "attention.distance-bias": configuration["bias_span"] is not None,
             "attention.rotary": configuration["rotary_size"] is not None,
+            "attention.window": configuration["attention_window"] is not None,
+            "norm.first": configuration["normalizes_first"],
             "embeddings.no-positions": configuration["lacks_positions"],
             "embeddings.projection": configuration["embedding_size"] is not None,
             "feed-forward.gated": configuration["gates_feed_forward"],
@@ -383,12 +387,16 @@ class File:
         c, by_name = self.header["configuration"], {t["name"]: t for t in self.header["tensors"]}
         norms, linears, both = ["embeddings.norm"], [], [".weight", ".bias"]
         for i in range(c["stored_layers"] or c["layer_count"]):
-            norms += ["layer.%d.attention.norm" % i, "layer.%d.feed_forward.norm" % i]
+            # Where norms come first, the first layer's attention has none.
+            norms += ["layer.%d.attention.norm" % i] * (i > 0 or not c["normalizes_first"]) + ["layer.%d.feed_forward.norm" % i]
             linears += ["layer.%d.%s" % (i, site) for site in
                         ("attention.qkv", "attention.output", "feed_forward.up", "feed_forward.down")]
+        norms += ["norm"] * bool(c["normalizes_first"])
         shared = ["embeddings.token_type"] + ["embeddings.position"] * (not c["lacks_positions"])
         shared += ["attention.bias"] * (c["bias_span"] is not None)
         shared += ["attention.rotary.cos", "attention.rotary.sin"] * (c["rotary_size"] is not None)
+        windows = c["rotary_size"] is not None and c["attention_window"] is not None
+        shared += ["attention.rotary.window.cos", "attention.rotary.window.sin"] * windows
         shared += ["embeddings.projection" + end for end in both] * (c["embedding_size"] is not None)
         shared += [norm + end for norm in norms for end in both]
         if not all(name in by_name for name in shared):

@@ -82,6 +82,26 @@ JINA_NAMES = [("attention.output.dense", "attention.output.dense"), ("attention.
               ("output.dense", "mlp.wo"), ("output.LayerNorm", "mlp.layernorm")]
 
 
+# Two windows of attention and a whole layer, and the next; a reach that most texts exceed.
+MODERN = dict(local_attention=17, global_attn_every_n_layers=3, global_rope_theta=160000.0, local_rope_theta=10000.0)
+
+
+def modernbert(c):
+    """The configuration and {name: shape} of a ModernBERT of a BERT's size."""
+    h, i = c["hidden_size"], c["intermediate_size"]
+    shapes = {"embeddings.tok_embeddings.weight": (c["vocab_size"], h), "embeddings.norm.weight": (h,)}
+    for number in range(c["num_hidden_layers"]):
+        layer = "layers.%d." % number
+        if number > 0:
+            shapes[layer + "attn_norm.weight"] = (h,)
+        shapes.update({layer + "attn.Wqkv.weight": (3 * h, h), layer + "attn.Wo.weight": (h, h), layer + "mlp_norm.weight": (h,),
+                       layer + "mlp.Wi.weight": (2 * i, h), layer + "mlp.Wo.weight": (h, i)})
+    shapes["final_norm.weight"] = (h,)
+    known = {key: value for key, value in c.items() if key not in ("hidden_act", "layer_norm_eps", "type_vocab_size")}
+    return dict(known, model_type="modernbert", architectures=["ModernBertModel"], hidden_activation=c["hidden_act"],
+                norm_eps=c["layer_norm_eps"], **MODERN), shapes
+
+
 def renamed(name, names):
     for bert, own in names:
         if bert in name:
@@ -90,7 +110,9 @@ def renamed(name, names):
 
 
 def relative(c, kind, pooler):
-    """The configuration and {name: shape} of a relative of a BERT's size: "albert", "new", "nomic_bert" or "jina"."""
+    """The configuration and {name: shape} of a relative of a BERT's size: "albert", "new", "nomic_bert", "jina" or "modernbert"."""
+    if kind == "modernbert":
+        return modernbert(c)
     h, i = c["hidden_size"], c["intermediate_size"]
     narrow = max(1, h // 3)
     shapes = {}
@@ -138,7 +160,8 @@ def relative(c, kind, pooler):
     return c, shapes
 
 
-NORMS = ("LayerNorm", "layer_norm", "layernorm", "attn_ln", "mlp_ln", "emb_ln", "norm1", "norm2")
+NORMS = ("LayerNorm", "layer_norm", "layernorm", "attn_ln", "mlp_ln", "emb_ln", "norm1", "norm2", "attn_norm", "mlp_norm",
+         "final_norm", "embeddings.norm", "head.norm")
 
 
 def outlier_channels(hidden, count, seed):

@@ -144,14 +144,26 @@ def spread(bias, tokens):
     return bias[:, numpy.clip(places[None] - places[:, None] + n, 0, 2 * n)]
 
 
-def attend_float(query, key, value, bias=None):
+def seen(tokens, window):
+    """Whether each token sees each: those at most so far away, or all."""
+    places = numpy.arange(tokens)
+    return numpy.abs(places[None] - places[:, None]) <= (tokens if window is None else window)
+
+
+def attend_float(query, key, value, bias=None, window=None):
     score_scale = F32(1) / numpy.sqrt(F32(query.shape[-1]))
     scores = chain(query, key.swapaxes(-1, -2)) * score_scale
     if bias is not None:
         scores = scores + spread(bias, scores.shape[-1])
-    p = arithmetic.exp(scores - arithmetic.most_of(scores)[..., None])
-    out = chain(p, value) / arithmetic.sum_of(p)[..., None]
-    return numpy.where(numpy.isfinite(scores).all(axis=-1)[..., None], out, NAN)
+    sees = seen(scores.shape[-1], window)
+    is_finite = (numpy.isfinite(scores) | ~sees).all(axis=-1)
+    most = arithmetic.most_of(numpy.where(sees, scores, F32(-numpy.inf)))
+    p = numpy.where(sees, arithmetic.exp(scores - most[..., None]), F32(0))
+    total = chain(p, value)
+    if window is not None:
+        total = total + F32(0)
+    out = total / arithmetic.sum_of(p)[..., None]
+    return numpy.where(is_finite[..., None], out, NAN)
 
 
 def rounded_values(value):
@@ -180,14 +192,14 @@ def units_of(bias, unit):
     return (units + numpy.where(units < 0, F32(-0.5), F32(0.5))).astype(numpy.int64)
 
 
-def attend_int8(query, key, value, bias=None):
+def attend_int8(query, key, value, bias=None, window=None):
     """Heads whose largest query or value is not finite give NaN: their integers mean nothing."""
-    out, is_finite = attend_integers(query, key, numpy.where(numpy.isfinite(value), value, F32(0)), bias)
+    out, is_finite = attend_integers(query, key, numpy.where(numpy.isfinite(value), value, F32(0)), bias, window)
     is_finite &= numpy.isfinite(value).all(axis=(-1, -2))
     return numpy.where(is_finite[:, None, None], out, NAN)
 
 
-def attend_integers(query, key, value, bias):
+def attend_integers(query, key, value, bias, window):
     """What int8 attention gives, and for each head whether the natural unit of its scores is finite."""
     key, key_step = rounded(key, -2)
     value, times, value_step = rounded_values(value)
@@ -205,9 +217,11 @@ def attend_integers(query, key, value, bias):
     score = exact_product(query, key.swapaxes(-1, -2)).astype(numpy.int64) - lighter[:, None]
     if bias is not None:
         score = score + spread(units_of(bias, unit), score.shape[-1])
-    below = (score.max(axis=-1, keepdims=True) - score).astype(F32)
+    sees = seen(score.shape[-1], window)
+    most = numpy.where(sees, score, numpy.iinfo(numpy.int64).min).max(axis=-1, keepdims=True)
+    below = numpy.where(sees, most - score, 0).astype(F32)
     below = fma(below, unit[..., None], F32(0.5)).astype(numpy.int64)
-    power = powers_of(numpy.minimum(below, 32767))
+    power = numpy.where(sees, powers_of(numpy.minimum(below, 32767)), 0)
     total = (power * times.astype(numpy.int64)[:, None]).sum(axis=-1)
     total = fma((total >> 16).astype(F32), F32(65536), (total & 0xFFFF).astype(F32))
     factor = (value_step * F32(8192))[:, None] / total
@@ -267,10 +281,12 @@ class Encoder:
         self.tables = [self.words(), self.load("embeddings.token_type"),
                        None if c["lacks_positions"] else self.load("embeddings.position")]
         self.projection = None if c["embedding_size"] is None else FloatLinear(self.load, "embeddings.projection")
-        self.angles = None if c["rotary_size"] is None else [self.load("attention.rotary." + name) for name in ("cos", "sin")]
+        kinds = ("", "window.") if c["attention_window"] is not None else ("",)
+        self.angles = None if c["rotary_size"] is None else [
+            [self.load("attention.rotary." + kind + name) for name in ("cos", "sin")] for kind in kinds]
         self.embedding_norm = self.norm("embeddings.norm")
         self.bias = self.load("attention.bias") if self.configuration["bias_span"] is not None else None
-        stored = [self.layer("layer.%d." % i) for i in range(c["stored_layers"] or c["layer_count"])]
+        stored = [self.layer(i) for i in range(c["stored_layers"] or c["layer_count"])]
         self.layers = [stored[i % len(stored)] for i in range(c["layer_count"])]
 
     def load(self, name):
@@ -297,10 +313,12 @@ class Encoder:
         quantized = self.path == "int8" and name + ".int8.weight" in self.tensors
         return (QuantizedLinear if quantized else FloatLinear)(self.load, name)
 
-    def layer(self, name):
+    def layer(self, number):
+        name = "layer.%d." % number
+        is_first = self.configuration["normalizes_first"] and number == 0
         parts = [self.linear(name + part) for part in (
             "attention.qkv", "attention.output", "feed_forward.up", "feed_forward.down")]
-        return parts + [self.norm(name + "attention.norm"), self.norm(name + "feed_forward.norm")]
+        return parts + [None if is_first else self.norm(name + "attention.norm"), self.norm(name + "feed_forward.norm")]
 
     def encode(self, ids, types=None):
         """One text's hidden states [tokens, hidden size]."""
@@ -314,10 +332,18 @@ class Encoder:
         if self.projection:
             x = self.projection(x)
         states = [x]
-        for qkv, output, up, down, attention_norm, feed_forward_norm in self.layers:
-            x = layer_norm(output(self.attend(qkv(x))) + x, *attention_norm)
-            x = layer_norm(down(self.between(up, x)) + x, *feed_forward_norm)
+        norms_first = self.configuration["normalizes_first"]
+        for number, (qkv, output, up, down, attention_norm, feed_forward_norm) in enumerate(self.layers):
+            if norms_first:
+                read = layer_norm(x, *attention_norm) if attention_norm else x
+                x = output(self.attend(qkv(read), number)) + x
+                x = down(self.between(up, layer_norm(x, *feed_forward_norm))) + x
+            else:
+                x = layer_norm(output(self.attend(qkv(x), number)) + x, *attention_norm)
+                x = layer_norm(down(self.between(up, x)) + x, *feed_forward_norm)
             states.append(x)
+        if norms_first:
+            states[-1] = layer_norm(x, *self.norm("norm"))
         return states
 
     def between(self, up, x):
@@ -327,12 +353,15 @@ class Encoder:
             return up(x, activation)
         return gated(up(x), (COARSE if isinstance(up, QuantizedLinear) else FINE)[activation])
 
-    def attend(self, qkv):
-        heads = self.configuration["head_count"]
+    def attend(self, qkv, layer):
+        heads, window = self.configuration["head_count"], self.configuration["attention_window"]
+        is_whole = window is None or layer % self.configuration["whole_attention_every"] == 0
         query, key, value = qkv.reshape(len(qkv), 3, heads, -1).transpose(1, 2, 0, 3)
         if self.angles:
-            query, key = turned(query, *self.angles), turned(key, *self.angles)
-        context = (attend_int8 if self.path == "int8" else attend_float)(query, key, value, self.bias)
+            angles = self.angles[0 if is_whole else 1]
+            query, key = turned(query, *angles), turned(key, *angles)
+        attend = attend_int8 if self.path == "int8" else attend_float
+        context = attend(query, key, value, self.bias, None if is_whole else window)
         return numpy.ascontiguousarray(context.swapaxes(0, 1)).reshape(len(qkv), -1)
 
     def pool(self, x, pooling, skipped=0):

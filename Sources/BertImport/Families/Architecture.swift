@@ -8,6 +8,8 @@ struct Architecture: Sendable {
   var needsPooler = false
   /// Whether its classifier reads one vector of a text, and so has what stands before it in its family.
   var classifiesTexts = false
+  /// Whether its head reads each token's vector through what stands before its family's classifiers.
+  var readsDense = false
   /// One logit whatever the label names say.
   var hasOneLogit = false
   /// What follows a linear before the classifier's, where that is not what the family's have.

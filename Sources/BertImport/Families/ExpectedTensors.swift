@@ -68,6 +68,7 @@ struct ExpectedTensors {
       parts.append(biases)
     }
     for layer in 0..<c.storedLayerCount { parts += self.layer(layer) }
+    if c.normalizesFirst { parts += norm(CanonicalName.finalNorm, "encoder.LayerNorm", hidden) }
     return parts
   }
 
@@ -75,8 +76,20 @@ struct ExpectedTensors {
   var unpublished: [String] {
     let c = configuration
     var names = hasTokenTypes ? [] : [CanonicalName.tokenTypeEmbeddings]
-    if c.rotarySize != nil { names += [CanonicalName.rotaryCosines, CanonicalName.rotarySines] }
-    if family.hasSlopes { names.append(CanonicalName.attentionBias) }
+    names += c.attentionTables.map(\.name).filter {
+      $0 != CanonicalName.attentionBias || family.hasSlopes
+    }
+    if family.normsLackBias {
+      let suffix = CanonicalName.finalNorm + FloatPart.bias
+      let heads = [CanonicalName.maskedNorm, CanonicalName.classifierNorm]
+      names += c.sharedTensors.map(\.name).filter { $0.hasSuffix(suffix) }
+      names += heads.map { $0 + FloatPart.bias }
+    }
+    if family.classifier.hasNorm {
+      names += [CanonicalName.maskedTransform, CanonicalName.classifierDense].map {
+        $0 + FloatPart.bias
+      }
+    }
     for layer in 0..<c.storedLayerCount {
       names += LinearSite.allCases.filter(family.unbiased.contains).map {
         CanonicalName.linear(layer, $0) + FloatPart.bias
@@ -93,6 +106,12 @@ struct ExpectedTensors {
   /// The parts of a head; of the masked-word decoder only what is always there.
   func head(_ head: HeadKind) -> [ExpectedPart] {
     switch head {
+    case .maskedWords where family.classifier.hasNorm:
+      [
+        part(
+          CanonicalName.maskedTransform + FloatPart.weight, "classifier.dense.weight",
+          [embedding, hidden])
+      ] + norm(CanonicalName.maskedNorm, "classifier.norm", embedding)
     case .maskedWords:
       linear(CanonicalName.maskedTransform, "cls.predictions.transform.dense", embedding, hidden)
         + norm(CanonicalName.maskedNorm, "cls.predictions.transform.LayerNorm", embedding)
@@ -102,7 +121,9 @@ struct ExpectedTensors {
     case .classifier:
       linear(CanonicalName.classifier, "classifier", (labels.origin, labels.count), hidden)
     case .answer:
-      linear(CanonicalName.answer, "qa_outputs", ("start and end", 2), hidden)
+      linear(
+        CanonicalName.answer, family.classifier.hasNorm ? "classifier" : "qa_outputs",
+        ("start and end", 2), hidden)
     case .multiVector:
       // It has no bias.
       [
@@ -113,9 +134,12 @@ struct ExpectedTensors {
     }
   }
 
-  /// The parts of a classifier's first linear, of families whose classifiers have one of their own.
+  /// The parts of a classifier's first linear, of families whose classifiers have one of their own, and of the norm
+  /// behind it.
   var classifierDense: [ExpectedPart] {
-    linear(CanonicalName.classifierDense, "classifier.dense", hidden, hidden)
+    let dense = linear(CanonicalName.classifierDense, "classifier.dense", hidden, hidden)
+    guard family.classifier.hasNorm else { return dense }
+    return [dense[0]] + norm(CanonicalName.classifierNorm, "classifier.norm", hidden)
   }
 
   /// The masked-word decoder's weight.
@@ -162,7 +186,10 @@ struct ExpectedTensors {
       }
     }
     parts += site(.attentionOutput, "attention.output.dense", hidden, hidden)
-    parts += norm(CanonicalName.attentionNorm(index), stem + "attention.output.LayerNorm", hidden)
+    if !configuration.normalizesFirst || configuration.hasNormBeforeAttention(index) {
+      parts += norm(
+        CanonicalName.attentionNorm(index), stem + "attention.output.LayerNorm", hidden)
+    }
     if let form = family.gatedForm {
       parts += gated(form) { site(.feedForwardUp, $0, $1, hidden, part: $2) }
     } else {
@@ -209,9 +236,8 @@ struct ExpectedTensors {
   }
 
   private func norm(_ canonical: String, _ name: String, _ width: Size) -> [ExpectedPart] {
-    [
-      part(canonical + ".weight", name + ".weight", [width]),
-      part(canonical + ".bias", name + ".bias", [width]),
-    ]
+    let weight = part(canonical + ".weight", name + ".weight", [width])
+    if family.normsLackBias { return [weight] }
+    return [weight, part(canonical + ".bias", name + ".bias", [width])]
   }
 }

@@ -7,7 +7,7 @@ import JSONText
 extension Family {
   static let all: [Family] = [
     bert, distilBert, roberta, xlmRoberta, camembert, data2vecText, electra, ernie, dpr,
-    bertGeneration, splinter, mpnet, albert, nomicBert, gteNew, gte, jinaBert,
+    bertGeneration, splinter, mpnet, albert, nomicBert, gteNew, gte, jinaBert, modernBert,
   ]
 
   static let bert = Family(type: "bert", classPrefix: "Bert", encoderNames: ["bert"])
@@ -254,6 +254,54 @@ extension Family {
       NameRule("mlp.layernorm", "output.LayerNorm"),
     ],
     lacksPositions: true, hasSlopes: true, gatedForm: .gateFirst, unbiased: [.feedForwardUp])
+
+  /// Angles of two kinds instead of positions, windows of attention, norms first, a gate, and no bias but the decoder's
+  /// and the classifier's.
+  static let modernBert = Family(
+    type: "modernbert", classPrefix: "ModernBert", encoderNames: ["model"],
+    settings: [
+      Setting("norm_eps", "layer_norm_eps"), Setting("hidden_activation", "hidden_act"),
+    ],
+    defaults: [
+      ("vocab_size", 50368), ("hidden_size", 768), ("num_hidden_layers", 22),
+      ("num_attention_heads", 12), ("intermediate_size", 1152), ("layer_norm_eps", 1e-5),
+      ("max_position_embeddings", 8192),
+    ],
+    fixed: [("type_vocab_size", 1)],
+    required: [
+      ("attention_bias", false), ("head_dim", nil), ("mlp_bias", false), ("norm_bias", false),
+      ("rope_scaling", nil), ("sliding_window", nil),
+    ],
+    requiredOfHeads: [
+      ("classifier_activation", "gelu"), ("classifier_bias", false), ("decoder_bias", true),
+    ],
+    silentKeys: [
+      "attention_bias", "attention_dropout", "classifier_activation", "classifier_bias",
+      "classifier_pooling", "decoder_bias", "deterministic_flash_attn", "embedding_dropout",
+      "global_attn_every_n_layers", "global_rope_theta", "head_dim", "initializer_cutoff_factor",
+      "layer_types", "local_attention", "local_rope_theta", "mlp_bias", "mlp_dropout", "norm_bias",
+      "reference_compile", "repad_logits_with_grad", "rope_parameters", "rope_scaling",
+      "sliding_window", "sparse_pred_ignore_index", "sparse_prediction",
+    ],
+    names: [
+      NameRule("embeddings.tok_embeddings", "embeddings.word_embeddings"),
+      NameRule("embeddings.norm", "embeddings.LayerNorm"), NameRule("layers", "encoder.layer"),
+      NameRule("attn.Wqkv", "attention.self.qkv"), NameRule("attn.Wo", "attention.output.dense"),
+      NameRule("attn_norm", "attention.output.LayerNorm"),
+      NameRule("mlp_norm", "output.LayerNorm"), NameRule("mlp.Wi", "intermediate.dense"),
+      NameRule("mlp.Wo", "output.dense"), NameRule("final_norm", "encoder.LayerNorm"),
+      NameRule("head.dense", "classifier.dense"), NameRule("head.norm", "classifier.norm"),
+      NameRule("decoder", "cls.predictions.decoder"),
+    ],
+    hasTokenTypes: false, lacksPositions: true, rotaryBase: 160_000, windowBase: 10_000,
+    normalizesFirst: true, normsLackBias: true, gatedForm: .gateFirst, joinsQueryKeyValue: true,
+    unbiased: Set(LinearSite.allCases), classifier: .denseAndNorm(.gelu),
+    transformActivation: .gelu, tokenizer: .pipeline,
+    architectures: [
+      "ForTokenClassification": Architecture(
+        task: .tag, heads: [.classifier], readsDense: true),
+      "ForQuestionAnswering": Architecture(task: .answer, heads: [.answer], readsDense: true),
+    ])
 
   static let ernie = Family(
     type: "ernie", classPrefix: "Ernie", encoderNames: ["ernie"],

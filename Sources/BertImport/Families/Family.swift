@@ -33,6 +33,21 @@ struct Family: Sendable {
     case pooler
     /// A linear of the head's own over the first token, and what follows it.
     case dense(OutputActivation)
+    /// Such a linear over each vector that is classified, with a norm behind it.
+    ///
+    /// A text's vector is what `classifier_pooling` says; and before the masked-word decoder stand a linear and a norm
+    /// of the same names.
+    case denseAndNorm(OutputActivation)
+
+    /// What follows the classifier's own linear; nil where the pooler is read.
+    var denseActivation: OutputActivation? {
+      switch self {
+      case .pooler: nil
+      case .dense(let activation), .denseAndNorm(let activation): activation
+      }
+    }
+    /// Whether a norm follows.
+    var hasNorm: Bool { if case .denseAndNorm = self { true } else { false } }
   }
 
   /// Biases on attention's scores by the distance of two tokens, the same in every layer.
@@ -97,6 +112,8 @@ struct Family: Sendable {
   var fixed: [(key: String, value: JSON)] = []
   /// Keys of which one value is computed; absent means that value.
   var required: [(key: String, value: JSON)] = []
+  /// The same of models with a head.
+  var requiredOfHeads: [(key: String, value: JSON)] = []
   /// Keys that say nothing about the arithmetic of a finished model.
   var silentKeys: [String] = []
   var names: [NameRule] = []
@@ -115,6 +132,15 @@ struct Family: Sendable {
   /// The base of the angles by which queries and keys are turned, unless the configuration says another (`rope_theta`);
   /// nil where they are not turned.
   var rotaryBase: Double?
+  /// The same in layers whose tokens see those near them alone; nil where there are no such layers.
+  ///
+  /// Which layers these are, the configuration says: `layer_types` or `global_attn_every_n_layers`, and `local_attention`.
+  var windowBase: Double?
+  /// Whether norms stand before attention, but for the first layer's, and before the feed-forward block, and one behind
+  /// all layers.
+  var normalizesFirst = false
+  /// Whether norms have no bias.
+  var normsLackBias = false
   /// Whether scores lose a slope of each head times the distance of two tokens.
   var hasSlopes = false
   /// Nil where the feed-forward block is BERT's.
@@ -156,11 +182,7 @@ struct Family: Sendable {
   /// - Throws: `unsupported` for a value that changes the arithmetic, with the key as it was published.
   func normalised(_ json: JSON) throws(BertError) -> JSON {
     guard var object = json.objectValue else { return json }
-    for (key, value) in required where object[key].map({ !$0.means(value) && !$0.isNull }) == true {
-      throw BertError(
-        .unsupported,
-        "\(key) is \((object[key] ?? .null).text().prefix(80)); only \(value.text()) is supported")
-    }
+    try Self.require(required, in: json)
     for setting in settings {
       if let value = object[setting.own] { object[setting.bert] = value }
       object[setting.own] = nil
@@ -170,6 +192,20 @@ struct Family: Sendable {
     // What another encoding of positions is called was required above.
     if lacksPositions { object["position_embedding_type"] = nil }
     return .object(object)
+  }
+
+  /// Refuses what would change the arithmetic of a head, likewise.
+  func checkHeads(_ json: JSON) throws(BertError) { try Self.require(requiredOfHeads, in: json) }
+
+  private static func require(
+    _ values: [(key: String, value: JSON)], in json: JSON
+  ) throws(BertError) {
+    for (key, value) in values {
+      guard let said = json[key], !said.isNull, !said.means(value) else { continue }
+      throw BertError(
+        .unsupported,
+        "\(key) is \(said.text().prefix(80)); only \(value.text()) is supported")
+    }
   }
 
   /// A tensor's name in BERT's spelling; layers' numbers and prefixes stay.

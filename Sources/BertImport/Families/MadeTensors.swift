@@ -10,6 +10,8 @@ import SystemLibrary
 struct MadeTensors: Sendable {
   /// By how much two neighbouring positions turn each pair; empty where nothing is turned.
   private let frequencies: [Float]
+  /// The same in layers whose tokens see those near them alone; empty where there are none.
+  private let windowFrequencies: [Float]
   /// What a head's score loses for each token of distance; empty where it loses nothing.
   private let slopes: [Float]
 
@@ -19,17 +21,31 @@ struct MadeTensors: Sendable {
   ) throws(BertError) {
     slopes = family.hasSlopes ? Self.slopes(configuration.headCount) : []
     guard let base = family.rotaryBase, let size = configuration.rotarySize else {
-      frequencies = []
+      (frequencies, windowFrequencies) = ([], [])
       return
     }
-    frequencies = try Self.frequencies(json, base: base, size: size)
+    let parameters = json["rope_parameters"] ?? .null
+    guard let windowBase = family.windowBase else {
+      frequencies = try Self.frequencies(json, parameters, "rope_theta", base: base, size: size)
+      windowFrequencies = []
+      return
+    }
+    try LayerKind.check(parameters)
+    func ofLayers(_ kind: LayerKind, _ base: Double) throws(BertError) -> [Float] {
+      try Self.frequencies(
+        json, parameters[kind.rawValue] ?? .null, kind.baseKey, base: base, size: size)
+    }
+    frequencies = try ofLayers(.whole, base)
+    windowFrequencies = configuration.window == nil ? [] : try ofLayers(.window, windowBase)
   }
 
   /// A tensor's values; nil where they are zeros.
   func values(_ name: String, _ shape: [Int]) -> [Float]? {
     switch name {
-    case CanonicalName.rotaryCosines: angles(shape[0]).map { Float(cos(Double($0))) }
-    case CanonicalName.rotarySines: angles(shape[0]).map { Float(sin(Double($0))) }
+    case CanonicalName.rotaryCosines: angles(shape[0], frequencies).map(Self.cosine)
+    case CanonicalName.rotarySines: angles(shape[0], frequencies).map(Self.sine)
+    case CanonicalName.windowCosines: angles(shape[0], windowFrequencies).map(Self.cosine)
+    case CanonicalName.windowSines: angles(shape[0], windowFrequencies).map(Self.sine)
     case CanonicalName.attentionBias where !slopes.isEmpty:
       slopes.flatMap { slope in
         (0..<shape[1]).map { -slope * Float(abs($0 - shape[1] / 2)) }
@@ -38,15 +54,19 @@ struct MadeTensors: Sendable {
     }
   }
 
-  private func angles(_ positions: Int) -> [Float] {
+  private static func cosine(_ angle: Float) -> Float { Float(cos(Double(angle))) }
+  private static func sine(_ angle: Float) -> Float { Float(sin(Double(angle))) }
+
+  private func angles(_ positions: Int, _ frequencies: [Float]) -> [Float] {
     (0..<positions).flatMap { position in frequencies.map { Float(position) * $0 } }
   }
 
   /// `base` to the powers of 0, 2/size, 4/size …, inverted, perhaps scaled.
+  ///
+  /// - Parameter key: what says another base where the parameters do not.
   private static func frequencies(
-    _ json: JSON, base: Double, size: Int
+    _ json: JSON, _ parameters: JSON, _ key: String, base: Double, size: Int
   ) throws(BertError) -> [Float] {
-    let parameters = json["rope_parameters"] ?? .null
     func number(_ json: JSON, _ key: String) throws(BertError) -> Double? {
       guard let value = json[key], !value.isNull else { return nil }
       guard let number = value.numberValue, number > 0, number < 1e12 else {
@@ -56,7 +76,7 @@ struct MadeTensors: Sendable {
       return number
     }
     let own = try number(parameters, "rope_theta")
-    let published = try number(json, "rope_theta")
+    let published = try number(json, key)
     var base = own ?? published ?? base
     var divisor: Float = 1
     if let factor = try scaling(json, parameters, number) {

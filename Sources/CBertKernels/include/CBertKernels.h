@@ -117,11 +117,12 @@ typedef struct {
   float score_scale;  // 1 / sqrt(head_size)
   float *out;         // [length + unseen][out_stride], head_size floats of a row are written
   ptrdiff_t out_stride;
-  const int32_t *wanted;  // null: every token's row is computed; or [wanted_rows]: which tokens' rows are,
+  const int32_t *wanted;  // null: every token's row is computed; or [wanted_rows]: which tokens' rows are, ascending,
   ptrdiff_t wanted_rows;  // end to end in out. In float no other token's query is read then
   const float *bias;      // null, or [2 * bias_span + 1]: what is added to the score of tokens i and j, at
   ptrdiff_t bias_span;    // j - i + bias_span, held to its ends
   ptrdiff_t unseen;  // tokens behind these that see them, and that none sees: they have a query, and a row of their own
+  ptrdiff_t window;  // 0: a token sees all; or how far away are those at most that it sees: the others have no weight
 } bk_head;
 
 // The kernels of one instruction set.

@@ -198,6 +198,47 @@ static void bk_add_bias(const bk_head *h, const bk_head_scratch *s, ptrdiff_t ro
   }
 }
 
+// MARK: Windows
+
+// Whether some token does not see another.
+BK_INLINE int bk_hides_keys(const bk_head *h) { return h->window && h->window < h->length + h->unseen - 1; }
+
+// The scratch memory as it is of some keys alone, from a multiple of a panel on, and of their values.
+BK_INLINE bk_head_scratch bk_scratch_of_keys(const bk_head_scratch *s, bk_keys keys, ptrdiff_t head_size) {
+  bk_head_scratch part = *s;
+  part.keys += keys.first * bk_round_up(head_size, 4);
+  part.values += keys.first * BK_PANEL;
+  part.key_start += keys.first;
+  part.value_factor += keys.first;
+  part.bias += keys.first;
+  part.padded = bk_round_up(keys.last - keys.first, BK_PANEL);
+  return part;
+}
+
+// Puts the scores of keys that a query does not see so far below its largest that their weights are 0, and finds that anew.
+// `first` is the key of the first score.
+static void bk_hide_keys(const bk_head *h, const bk_head_scratch *s, ptrdiff_t first, ptrdiff_t row, ptrdiff_t rows,
+                         float unit, i32x16 *high) {
+  const int32_t below = (int32_t)(32768.0f / unit) + 1;  // softmax's steps end there; `unit` is at least 2^-10
+  const i32x16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  for (ptrdiff_t r = 0; r < rows; r++) {
+    const bk_keys own = bk_head_keys(h, row + r);
+    const int32_t from = (int32_t)(own.first - first), to = (int32_t)(own.last - first);
+    int32_t *x = s->scores + r * s->padded;
+    i32x16 most = INT32_MIN;
+    for (int32_t j = from / 16 * 16; j < to; j += 16) {
+      const i32x16 at = lane + j;
+      most = bk_max_i32(((at >= from) & (at < to)) ? bk_load_i32(x + j) : (i32x16)INT32_MIN, most);
+    }
+    const int32_t top = __builtin_reduce_max(most);
+    for (int32_t j = 0; j < s->padded; j += 16) {
+      const i32x16 at = lane + j;
+      *(i32x16_u *)(x + j) = ((at >= from) & (at < to)) ? bk_load_i32(x + j) : (i32x16)(top - below);
+    }
+    high[r] = top;
+  }
+}
+
 // MARK: Queries
 
 // Scales that all queries of a sequence have in common.
@@ -278,9 +319,11 @@ BK_INLINE void bk_softmax_row(const bk_head_scratch *s, const int32_t *scores, i
   }
 }
 
+// `s` is that of `keys`, which are all that the rows see.
 BK_INLINE void bk_attend_rows(const bk_head *h, const bk_head_scratch *s, ptrdiff_t head_size,
-                              bk_sequence_scales scales, ptrdiff_t row, ptrdiff_t rows) {
-  const ptrdiff_t stride = bk_round_up(head_size, 4), groups = (h->length + 3) / 4;
+                              bk_sequence_scales scales, bk_keys keys, ptrdiff_t row, ptrdiff_t rows) {
+  const ptrdiff_t stride = bk_round_up(head_size, 4), all_groups = (h->length + 3) / 4;
+  const ptrdiff_t groups = (keys.last - keys.first + 3) / 4;
   float factor[16];
   i32x16 lanes[16];
   int32_t top[16];
@@ -289,6 +332,7 @@ BK_INLINE void bk_attend_rows(const bk_head *h, const bk_head_scratch *s, ptrdif
   for (ptrdiff_t r = 0; r < 16; r++) lanes[r] = INT32_MIN;
   bk_score_rows(s, &q, rows, stride / 4, lanes);
   if (h->bias) bk_add_bias(h, s, row, rows, lanes);
+  if (bk_hides_keys(h)) bk_hide_keys(h, s, keys.first, row, rows, scales.unit, lanes);
   const i32x16 tops = bk_top_of_each(lanes);
   memcpy(top, &tops, sizeof top);
   i32x16 units[16], rest[16];
@@ -305,9 +349,15 @@ BK_INLINE void bk_attend_rows(const bk_head *h, const bk_head_scratch *s, ptrdif
   const bk_tile_input p = bk_prepare_rows(s->weights, s->padded, rows, groups, s->rows);
   for (ptrdiff_t d = 0; d < head_size; d += 32) {
     // At most 255 * 127 * length: exact up to BK_MAX_DEPTH tokens.
-    _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL];
-    bk_tile_s8(bk_tile_row(&p, 0), p.stride, rows, s->values + d * groups * 4, groups,
-               s->value_start + d, bk_fetch_nothing(s->values), tile, BK_PANEL);
+    _Alignas(64) int32_t tile[BK_ROW_TILE * BK_PANEL], start_of_some[BK_PANEL];
+    const int8_t *values = s->values + d * all_groups * 4;
+    const int32_t *start = s->value_start + d;
+    if (groups < all_groups) {
+      memset(start_of_some, 0, sizeof start_of_some);
+      bk_undo_preparation(values, groups, start_of_some);
+      start = start_of_some;
+    }
+    bk_tile_s8(bk_tile_row(&p, 0), p.stride, rows, values, groups, start, bk_fetch_nothing(s->values), tile, BK_PANEL);
     for (ptrdiff_t r = 0; r < rows; r++) {
       const f32x16 y0 = bk_float(bk_load_i32(tile + 32 * r)) * factor[r];
       const f32x16 y1 = bk_float(bk_load_i32(tile + 32 * r + 16)) * factor[r];
@@ -324,11 +374,20 @@ BK_INLINE void bk_attend_s8_of(const bk_head *h, ptrdiff_t head_size, void *scra
   scales.value_step = bk_pack_values(h, &s, head_size, scales.unit) + finite;
   if (h->bias) bk_measure_bias(h, &s, scales.unit);
   // As many queries as a tile has rows, or as leave half of a first-level cache free beside their scores.
-  const ptrdiff_t fit = BK_SCORE_BYTES / (4 * s.padded), most = fit < 4 ? 4 : fit;
+  const int hides = bk_hides_keys(h);
+  const ptrdiff_t seen = 2 * h->window + BK_ROW_TILE + BK_PANEL, across = hides && seen < s.padded ? seen : s.padded;
+  const ptrdiff_t fit = BK_SCORE_BYTES / (4 * across), most = fit < 4 ? 4 : fit;
   const ptrdiff_t rows = bk_head_rows(h);
   const ptrdiff_t step = bk_tile_rows(rows, most < BK_ROW_TILE ? most : BK_ROW_TILE, 1);
   for (ptrdiff_t row = 0; row < rows; row += step) {
-    bk_attend_rows(h, &s, head_size, scales, row, rows - row < step ? rows - row : step);
+    const ptrdiff_t n = rows - row < step ? rows - row : step;
+    bk_keys keys = {0, h->length};
+    bk_head_scratch part = s;
+    if (hides) {
+      keys = bk_head_keys_of(h, row, n);
+      part = bk_scratch_of_keys(&s, keys, head_size);
+    }
+    bk_attend_rows(h, &part, head_size, scales, keys, row, n);
   }
 }
 

@@ -20,6 +20,25 @@ BK_INLINE const float *bk_head_query(const bk_head *h, ptrdiff_t row) {
   return h->query + bk_head_token(h, row) * h->stride;
 }
 
+// Keys of a head, from `first` to before `last`.
+typedef struct {
+  ptrdiff_t first, last;
+} bk_keys;
+
+// The keys that a row's token sees: at least one, as what is asked for has.
+BK_INLINE bk_keys bk_head_keys(const bk_head *h, ptrdiff_t row) {
+  if (!h->window) return (bk_keys){0, h->length};
+  const ptrdiff_t token = bk_head_token(h, row), before = token - h->window, behind = token + h->window + 1;
+  const ptrdiff_t first = before < h->length ? before : h->length - 1;
+  return (bk_keys){first > 0 ? first : 0, behind < h->length ? behind : h->length};
+}
+
+// Those that any of some rows' tokens sees, from a multiple of a panel on.
+BK_INLINE bk_keys bk_head_keys_of(const bk_head *h, ptrdiff_t row, ptrdiff_t rows) {
+  const bk_keys first = bk_head_keys(h, row), last = bk_head_keys(h, row + rows - 1);
+  return (bk_keys){first.first / BK_PANEL * BK_PANEL, last.last};
+}
+
 // The destination of what follows some panels.
 BK_INLINE void bk_advance(bk_output *o, bk_panels panels) {
   const ptrdiff_t columns = (panels.last - panels.first) * BK_PANEL;

@@ -109,6 +109,14 @@ BK_INLINE f32x16 bk_only(f32x16 v, ptrdiff_t n, float fill) {
   return lane < (int32_t)n ? v : (f32x16)fill;
 }
 
+// Lanes below `first`, n and up replaced by `fill`.
+BK_INLINE f32x16 bk_within(f32x16 v, ptrdiff_t first, ptrdiff_t n, float fill) {
+  if (first <= 0) return n <= 0 ? (f32x16)fill : bk_only(v, n, fill);
+  if (first >= 16 || n <= first) return fill;
+  const i32x16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return lane < (int32_t)first ? (f32x16)fill : bk_only(v, n, fill);
+}
+
 BK_INLINE f32x16 bk_min(f32x16 a, f32x16 b) { return a < b ? a : b; }
 BK_INLINE f32x16 bk_max(f32x16 a, f32x16 b) { return a > b ? a : b; }
 BK_INLINE f32x16 bk_abs(f32x16 a) {
