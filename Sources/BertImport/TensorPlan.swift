@@ -171,7 +171,9 @@ struct TensorPlan {
       if lacksBiases { found[Self.transformBias] = [] }
       if head == .classifier || head == .answer && isAnswers { takeClassifierDense() }
       if head == .multiVector { found[head.stem + FloatPart.bias] = [] }
-      if head == .maskedWords { decoderIsOwn = try takeDecoder(checkpoint) }
+      if head == .maskedWords {
+        decoderIsOwn = try takeDecoder(checkpoint, lacksBias: lacksBiases)
+      }
     }
     return decoderIsOwn
   }
@@ -196,9 +198,11 @@ struct TensorPlan {
       && (transform + [biases.own, biases.shared]).allSatisfy { published[$0.name] == nil }
   }
 
-  private mutating func takeDecoder(_ checkpoint: Checkpoint) throws(BertError) -> Bool {
+  private mutating func takeDecoder(
+    _ checkpoint: Checkpoint, lacksBias: Bool
+  ) throws(BertError) -> Bool {
     let biases = expected.decoderBiases
-    if found[Self.transformBias]?.isEmpty == true {
+    if lacksBias {
       found[biases.own.canonical] = []
     } else if published[biases.own.name] != nil {
       take(biases.own)
