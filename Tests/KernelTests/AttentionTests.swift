@@ -201,21 +201,30 @@ import Testing
         let rows = wanted.flatMap { all[Int($0) * size..<(Int($0) + 1) * size] }
         #expect(bits(some) == bits(rows), "\(place)")
       }
-      let (queries, keys, values, largest) = head.rounded()
-      let given = (0..<length).map { token in
-        [1, 2].map { part in (0..<size).map { head.value(part, token, $0) } }
-      }
-      for row in 0..<length {
-        let query = (0..<size).map { head.value(0, row, $0) }
-        let plain = head.exact(row, query, given.map { $0[0] }, given.map { $0[1] }).out
-        let (out, slack) = head.exact(row, queries[row], keys, values)
-        for d in 0..<size {
-          let at = row * size + d
-          #expect(abs(Double(float[at]) - plain[d]) < 1e-5 * largest, "\(row), \(d) of \(place)")
-          #expect(
-            abs(Double(int8[at]) - out[d]) < (slack + 0.5 / 256 + 0.5 / 1024) * largest,
-            "\(row), \(d) of \(place)")
-        }
+      expectNaive(head, length: length, size: size, float, int8, place)
+    }
+  }
+
+  /// Every row is that of naive attention: in float of the numbers as they are, in int8 of those that the rounding left.
+  private func expectNaive(
+    _ head: HeadCase, length: Int, unseen: Int = 0, size: Int, _ float: [Float], _ int8: [Float],
+    _ place: String
+  ) {
+    let (queries, keys, values, largest) = head.rounded()
+    let given = (0..<length).map { token in
+      [1, 2].map { part in (0..<size).map { head.value(part, token, $0) } }
+    }
+    for row in 0..<length + unseen {
+      let query = (0..<size).map { head.value(0, row, $0) }
+      let plain = head.exact(row, query, given.map { $0[0] }, given.map { $0[1] }).out
+      let (out, slack) = head.exact(row, queries[row], keys, values)
+      for d in 0..<size {
+        let at = row * size + d
+        #expect(abs(Double(float[at]) - plain[d]) < 1e-5 * largest, "\(row), \(d) of \(place)")
+        // A value's scale is rounded to 1/256, and scores and powers to less than 1/1024.
+        #expect(
+          abs(Double(int8[at]) - out[d]) < (slack + 0.5 / 256 + 0.5 / 1024) * largest,
+          "\(row), \(d) of \(place)")
       }
     }
   }
@@ -252,23 +261,7 @@ import Testing
         length: length, size: size, seed: length, biasSpan: length + unseen / 2, unseen: unseen)
       let float = try KernelSets.expectSame(place) { head.float($0) }
       let int8 = try KernelSets.expectSame(place) { head.int8($0) }
-      let (queries, keys, values, largest) = head.rounded()
-      let given = (0..<length).map { token in
-        [1, 2].map { part in (0..<size).map { head.value(part, token, $0) } }
-      }
-      for row in 0..<length + unseen {
-        let query = (0..<size).map { head.value(0, row, $0) }
-        let plain = head.exact(row, query, given.map { $0[0] }, given.map { $0[1] }).out
-        let (out, slack) = head.exact(row, queries[row], keys, values)
-        for d in 0..<size {
-          let at = row * size + d
-          #expect(abs(Double(float[at]) - plain[d]) < 1e-5 * largest, "\(row), \(d) of \(place)")
-          // A value's scale is rounded to 1/256, and scores and powers to less than 1/1024.
-          #expect(
-            abs(Double(int8[at]) - out[d]) < (slack + 0.5 / 256 + 0.5 / 1024) * largest,
-            "\(row), \(d) of \(place)")
-        }
-      }
+      expectNaive(head, length: length, unseen: unseen, size: size, float, int8, place)
     }
   }
 
