@@ -10,6 +10,13 @@ import UnixSignals
 
 /// Runs a server until it is told to end.
 package enum ServeApplication {
+  /// The threads that read and write: few, since the cores are for the models.
+  ///
+  /// They live as long as the process. A connection that is being closed still schedules work when the
+  /// services have ended, and a loop that was shut down under it would complain on standard error.
+  private static let group = MultiThreadedEventLoopGroup(
+    numberOfThreads: max(1, min(4, System.coreCount / 8)))
+
   /// Listens, answers, reads its files again at SIGHUP, and ends at SIGTERM or SIGINT when all that was taken
   /// is answered.
   ///
@@ -28,9 +35,6 @@ package enum ServeApplication {
       ], idleTimeout: .seconds(settings.idleTimeout))
     http.httpDecoder = .init(
       maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 64 << 10, maxHeaderFieldCount: 128)
-    // The cores are for the models: what comes and goes needs few threads.
-    let group = MultiThreadedEventLoopGroup(
-      numberOfThreads: max(1, min(4, System.coreCount / 8)))
     let application = Application(
       responder: Responder(server), server: .http1(configuration: http),
       configuration: ApplicationConfiguration(
@@ -47,7 +51,6 @@ package enum ServeApplication {
       gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(server.logger))
     configuration.maximumGracefulShutdownDuration = settings.drainDelay + settings.drainLimit
     try await ServiceGroup(configuration: configuration).run()
-    try await group.shutdownGracefully()
     server.logger.info("ended")
   }
 
