@@ -9,15 +9,25 @@ fi
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 
+. tools/lib/beside.sh
+
 kernel_flags=(-std=gnu11 -Wall -Werror)
 
 # compile_with_kernels OUTPUT SOURCE-OR-OPTION...
 compile_with_kernels() {
-  local to=$1 headers sources
+  local to=$1 options=("${kernel_flags[@]}") sources argument
   shift
-  mapfile -t headers < <(find Sources/CBertKernels -type d -printf '-I%p\n')
   mapfile -t sources < <(find Sources/CBertKernels -name '*.c')
-  "$CLANG" "${kernel_flags[@]}" -fuse-ld=lld "$@" "${headers[@]}" "${sources[@]}" -lm -o "$to"
+  for argument in "$@"; do
+    case $argument in *.c) sources+=("$argument") ;; *) options+=("$argument") ;; esac
+  done
+  mapfile -t -O ${#options[@]} options < <(find Sources/CBertKernels -type d -printf '-I%p\n')
+  mkdir "$to.objects"
+  for argument in "${sources[@]}"; do
+    beside "" "$CLANG" "${options[@]}" -Wno-unused-command-line-argument -c "$argument" -o "$to.objects/${argument//\//-}.o"
+  done
+  wait_for_all
+  "$CLANG" "${options[@]}" -fuse-ld=lld "$to.objects"/*.o -lm -o "$to"
 }
 
 # compile_kernel_check OUTPUT OPTION...: the program that compares all sets, and checks their digests.

@@ -1,9 +1,10 @@
-// kernel-check [--full] [--require NAME]...
+// kernel-check [--full] [--only NAME | --require NAME...]
 //
 // Runs every kernel set that this CPU has over the same cases and prints one digest a set; with
 // --full, then over every shape of a linear up to 40 rows, 100 outputs and a depth of 300. Exits 1
 // when a bit differs from the portable set, when the digest is not the known one, or when a set
-// named by --require did not run.
+// named by --require did not run. --only runs one set alone, which the digests judge: for CPUs that
+// are emulated, and so slowly that the same sets are not to be run on each of them.
 #include "CKernelCheck.h"
 
 #include "../../../Sources/CKernelCheck/cases.h"
@@ -63,23 +64,24 @@ static void check_digests(const char *what, void (*visit_cases)(visitor), uint64
 }
 
 int main(int argc, char **argv) {
+  const char *only = argc == 3 && strcmp(argv[1], "--only") == 0 ? argv[2] : NULL;
   for (int i = 0; bk_kernels_at(i) && count < MOST_SETS; i++) {
     const char *obstacle = bk_kernels_obstacle(i);
     printf("%-12s %s\n", bk_kernels_at(i)->name, obstacle ? obstacle : "runs");
-    if (obstacle) continue;
+    if (obstacle || (only && strcmp(only, bk_kernels_at(i)->name) != 0)) continue;
     sets[count++] = bk_kernels_at(i);
   }
   int full = 0;
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--full") == 0) {
       full = 1;
-    } else if (strcmp(argv[i], "--require") == 0 && i + 1 < argc) {
+    } else if (strcmp(argv[i], only ? "--only" : "--require") == 0 && i + 1 < argc) {
       if (!ran(argv[++i])) {
         fprintf(stderr, "kernel-check: the set %s did not run\n", argv[i]);
         failures++;
       }
     } else {
-      fprintf(stderr, "usage: kernel-check [--full] [--require NAME]...\n");
+      fprintf(stderr, "usage: kernel-check [--full] [--only NAME | --require NAME...]\n");
       return 64;
     }
   }
