@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping
 from typing import Any, Iterator, Sequence
 
 import numpy as np
@@ -96,19 +97,32 @@ def _address(data: bytes) -> tuple[int, Any]:
     return ctypes.cast(kept, ctypes.c_void_p).value or 0, kept
 
 
+def _is_list(texts: Any) -> bool:
+    """Whether what it iterates over are its texts, in an order of its own: a table gives the names of its columns, a dict its keys."""
+    if isinstance(texts, (str, bytes, bytearray, Mapping, set, frozenset)) or hasattr(type(texts), "columns"):
+        return False
+    return hasattr(texts, "__iter__")
+
+
+def _hint(texts: Any) -> str:
+    if hasattr(type(texts), "columns"):
+        return ": choose a column"
+    return ": give its values() or its keys() as a list" if isinstance(texts, Mapping) else ""
+
+
 def listed(texts: Any) -> tuple[list[Any], bool]:
     """Texts as a list, and whether it was one text alone."""
     if isinstance(texts, str):
         return [texts], True
-    if isinstance(texts, (bytes, bytearray)) or texts is None or not hasattr(texts, "__iter__"):
-        raise TypeError(f"texts are {type(texts).__name__}, expected str or a list of them")
+    if not _is_list(texts):
+        raise TypeError(f"texts are {type(texts).__name__}, expected str or a list of them{_hint(texts)}")
     return (texts.tolist() if isinstance(texts, np.ndarray) else list(texts)), False
 
 
 def several(words: Any, what: str) -> list[str]:
     """A list of str that are no single text: documents, labels, choices. A str would be taken for its letters."""
-    if isinstance(words, (str, bytes, bytearray)) or words is None or not hasattr(words, "__iter__"):
-        raise TypeError(f"{what} are {type(words).__name__}, expected a list of str")
+    if not _is_list(words):
+        raise TypeError(f"{what} are {type(words).__name__}, expected a list of str{_hint(words)}")
     found = list(words)
     for index, word in enumerate(found):
         if not isinstance(word, str):

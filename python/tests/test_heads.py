@@ -117,6 +117,7 @@ def test_a_bad_text_is_named(heads):
     ("choose", lambda m: m.choose("a", ["b", 3]), "choices hold int at 1"),
     ("choose", lambda m: m.choose(b"a", ["b", "c"]), "text 0 is bytes"),
     ("zero-shot", lambda m: m.zero_shot("a", "bird"), "labels are str"),
+    ("zero-shot", lambda m: m.zero_shot("a", {"bird": 1}), "labels are dict"),
     ("fill-mask", lambda m: m.fill_mask("a [MASK]", targets="bird"), "targets are str"),
     ("answer", lambda m: m.answer(None, "a"), "questions are NoneType"),
     ("answer", lambda m: m.answer(["a"], [b"b"]), "contexts hold bytes at 0"),

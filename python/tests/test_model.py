@@ -162,10 +162,22 @@ def test_places_count_from_the_first_of_all_texts(model):
     assert caught.value.text == 29_998
 
 
+class Table:
+    """As pandas has them: iterated over, it gives names of columns."""
+
+    columns = ["text"]
+
+    def __iter__(self):
+        return iter(self.columns)
+
+
 @pytest.mark.parametrize("texts, kind, words", [
     (None, TypeError, "NoneType"),
     (7, TypeError, "int"),
     (b"bytes", TypeError, "bytes"),
+    ({"a": "a bird"}, TypeError, "dict.*values"),
+    ({"a", "b"}, TypeError, "set"),
+    (Table(), TypeError, "Table.*choose a column"),
     (["a", None], TypeError, "text 1 is NoneType"),
     (["a", b"b"], TypeError, "text 1 is bytes.*decode"),
     (["a", 3.5], TypeError, "text 1 is float"),
