@@ -5,8 +5,10 @@
 SLOW is one that some hundred texts keep busy for a while.
 """
 import concurrent.futures
+import email.utils
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -163,6 +165,32 @@ def times():
         assert server.value("bertq_tokens_total", 'flow="bulk"') > tokens
 
 
+def one_after_the_other():
+    """Requests on one connection are answered in their order, whether they are taken or refused, read whole or not."""
+    body = b'{"inputs":"a bird"}'
+    refused = b"POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n" + b"x" * 100_000
+    taken = b"POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+    last = b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    with Server() as server:
+        answers = server.raw(refused + taken + refused + taken + last)
+        assert re.findall(rb"HTTP/1.1 (\d+) ", answers) == [b"404", b"200", b"404", b"200", b"200"], answers
+        for path in (b"/nowhere", b"/health"):
+            asked = b"".join(b"GET %s HTTP/1.1\r\nhost: x\r\nx-request-id: n%d\r\n\r\n" % (path, n) for n in range(20_000))
+            names = [line[14:] for line in server.raw(asked + last).split(b"\r\n") if line.startswith(b"x-request-id: n")]
+            assert names == [b"n%d" % n for n in range(20_000)], (len(names), names[:3])
+        old = b"GET /health HTTP/1.0\r\n%s\r\n"
+        assert server.raw(old % b"" + old % b"").count(b"HTTP/1.1 200 ") == 1
+        assert server.raw(old % b"connection: keep-alive\r\n" + old % b"").count(b"HTTP/1.1 200 ") == 2
+        date = email.utils.parsedate_to_datetime(server.ask("GET", "/health")[1]["date"])
+        assert abs(date.timestamp() - time.time()) < 5, date
+        begin = time.monotonic()
+        # One that sends nothing any more is taken to be gone: its connection is not kept.
+        assert server.raw(last.replace(b"connection: close", b"a: b"), half_close=True).count(b"HTTP/1.1 200 ") <= 1
+        assert server.raw(b"", half_close=True) == b"" and time.monotonic() - begin < 5
+        head = server.raw(last.replace(b"GET", b"HEAD"))
+        assert b"content-length: 15" in head and head.endswith(b"\r\n\r\n"), head
+
+
 def hostile_clients():
     body = b'{"inputs":"a"}'
     head = b"POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
@@ -193,6 +221,20 @@ def hostile_clients():
             with socket.create_connection(("127.0.0.1", server.port)) as connection:
                 texts = json.dumps({"inputs": many(1000), "truncate": True}).encode()
                 connection.sendall(head + b"content-length: %d\r\n\r\n" % len(texts) + texts)
+        # One that asks again and again and does not read: its answers are not kept, and others are answered.
+        begin = server.value("process_resident_memory_bytes")
+        with socket.create_connection(("127.0.0.1", server.port)) as greedy:
+            greedy.settimeout(2)
+            asked = b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n" * 1000
+            sent = 0
+            try:
+                while sent < 100 * len(asked):
+                    sent += greedy.send(asked)
+            except TimeoutError:
+                pass
+            assert sent < 100 * len(asked), "all was read"
+            grown = server.value("process_resident_memory_bytes") - begin
+            assert grown < 30e6, (grown, sent)
         # One that does not read.
         stuck = socket.create_connection(("127.0.0.1", server.port))
         stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -258,7 +300,7 @@ def reload_and_end_under_load():
 
 
 for check in (keys_and_origins, options_of_the_environment, several_models, kept_answers, times, overload,
-              hostile_clients, reload_and_end_under_load):
+              one_after_the_other, hostile_clients, reload_and_end_under_load):
     begin = time.monotonic()
     check()
     print(f"  passed  {check.__name__} ({time.monotonic() - begin:.1f} s)", flush=True)

@@ -1,7 +1,5 @@
-import Hummingbird
 import HummingbirdCore
 import Logging
-import Metrics
 import NIOCore
 import NIOPosix
 import ServeMetrics
@@ -10,12 +8,12 @@ import UnixSignals
 
 /// Runs a server until it is told to end.
 package enum ServeApplication {
-  /// The threads that read and write: few, since the cores are for the models.
+  /// The threads that read, write and tokenize short texts: few, since the cores are for the models.
   ///
   /// They live as long as the process. A connection that is being closed still schedules work when the
   /// services have ended, and a loop that was shut down under it would complain on standard error.
   private static let group = MultiThreadedEventLoopGroup(
-    numberOfThreads: max(1, min(4, System.coreCount / 8)))
+    numberOfThreads: max(1, System.coreCount / 8))
 
   /// Listens, answers, reads its files again at SIGHUP, and ends at SIGTERM or SIGINT when all that was taken
   /// is answered.
@@ -28,16 +26,9 @@ package enum ServeApplication {
     server.instruments.noteModels(server.models.all)
     var times = ConnectionTimes()
     times.body = .seconds(settings.bodyTimeout)
-    let limits = times
-    var http = HTTP1Channel.Configuration(
-      additionalChannelHandlers: [
-        ConnectionHandler(server.connections, limits, longestBody: settings.bodyLimit)
-      ], idleTimeout: .seconds(settings.idleTimeout))
-    http.httpDecoder = .init(
-      maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 64 << 10, maxHeaderFieldCount: 128)
-    let application = Application(
-      responder: Responder(server), server: .http1(configuration: http),
-      configuration: ApplicationConfiguration(
+    times.idle = .seconds(settings.idleTimeout)
+    let listening = RequestChannel(server, times).server(
+      configuration: ServerConfiguration(
         address: .hostname(settings.host, port: settings.port),
         availableConnectionsDelegate: .maximum(settings.connectionLimit, logger: server.logger)),
       onServerRunning: { channel in
@@ -45,9 +36,9 @@ package enum ServeApplication {
         server.logger.info("listening", metadata: ["host": "\(settings.host)", "port": "\(port)"])
         onListening(port)
       },
-      eventLoopGroupProvider: .shared(group), logger: quiet(server.logger))
+      eventLoopGroup: group, logger: quiet(server.logger))
     var configuration = ServiceGroupConfiguration(
-      services: [application, Reloading(server: server), Draining(server: server)],
+      services: [listening, Reloading(server: server), Draining(server: server)],
       gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(server.logger))
     configuration.maximumGracefulShutdownDuration = settings.drainDelay + settings.drainLimit
     try await ServiceGroup(configuration: configuration).run()

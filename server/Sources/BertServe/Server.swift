@@ -10,10 +10,12 @@ package final class Server: Sendable {
   package let models: ServedModels
   package let keys: ApiKeys
   package let metrics: MetricsRegistry
-  package let connections = ConnectionTable()
+  /// Connections that are open.
+  let connections = Atomic<Int>(0)
   package let memory: ByteBudget
   package let logger: Logger
   let instruments: Instruments
+  let date = ResponseDate()
   private let draining = Atomic<Bool>(false)
 
   package init(

@@ -33,4 +33,12 @@ import Testing
     budget.giveBack(10)
     #expect(budget.count == 0)
   }
+  /// The first is RFC 9110's own example.
+  @Test(arguments: [
+    (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"), (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+    (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+  ])
+  func writesDates(second: Int, text: String) {
+    #expect(ResponseDate.text(of: second) == text)
+  }
 }

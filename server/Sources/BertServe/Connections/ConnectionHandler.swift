@@ -1,6 +1,5 @@
-import HTTPTypes
 import NIOCore
-import NIOHTTPTypes
+import NIOHTTP1
 
 /// How long a client may take.
 package struct ConnectionTimes: Sendable {
@@ -12,6 +11,8 @@ package struct ConnectionTimes: Sendable {
   package var stall = TimeAmount.seconds(30)
   /// After an answer that ends the connection, for the client to read it.
   package var farewell = TimeAmount.seconds(2)
+  /// Between an answer and the next request.
+  package var idle = TimeAmount.seconds(75)
 
   package init() {}
 }
@@ -21,105 +22,159 @@ struct SlowBody: Error {}
 
 /// Watches one connection: slow clients, clients that go, clients that ask before they send.
 final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
-  typealias InboundIn = HTTPRequestPart
-  typealias InboundOut = HTTPRequestPart
-  typealias OutboundIn = HTTPResponsePart
-  typealias OutboundOut = HTTPResponsePart
+  typealias InboundIn = HTTPServerRequestPart
+  typealias InboundOut = HTTPServerRequestPart
+  typealias OutboundIn = HTTPServerResponsePart
+  typealias OutboundOut = HTTPServerResponsePart
 
-  private let table: ConnectionTable
   private let times: ConnectionTimes
   private let longestBody: Int
-  private var connection: Connection?
+  /// What the client is waited for to send or read.
+  private var wait = Wait.request
+  /// Until when; nil while it waits for us.
+  private var deadline: NIODeadline?
+  /// When a timer looks at the deadline.
+  ///
+  /// It is not set anew for each request, since most come whole.
+  private var looksAt: NIODeadline?
   private var timer: Scheduled<Void>?
   private var stallTimer: Scheduled<Void>?
+  /// Whether a request comes in, whether there is none to be answered, and whether another may come.
+  private var isReading = false
+  private var isAnswered = true
+  private var isInputClosed = false
   private var closesAfterAnswer = false
+  /// The end of an answer of which too much is not sent yet, and what is told of it.
+  private var heldEnd: EventLoopPromise<Void>??
   private var isLeaving = false
 
-  init(_ table: ConnectionTable, _ times: ConnectionTimes, longestBody: Int) {
-    self.table = table
+  private enum Wait { case request, body, farewell }
+
+  init(_ times: ConnectionTimes, longestBody: Int) {
     self.times = times
     self.longestBody = longestBody
   }
 
-  func handlerAdded(context: ChannelHandlerContext) {
-    connection = table.open(context.channel)
-    after(times.header, context) { $0.close(promise: nil) }
-  }
+  func handlerAdded(context: ChannelHandlerContext) { allow(.request, times.header, context) }
 
-  func handlerRemoved(context: ChannelHandlerContext) { end(context) }
+  func handlerRemoved(context: ChannelHandlerContext) { end() }
 
   func channelInactive(context: ChannelHandlerContext) {
-    end(context)
+    end()
     context.fireChannelInactive()
   }
 
-  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    // A client that sends nothing any more is taken to be gone: the two look the same from here.
-    if let event = event as? ChannelEvent, event == .inputClosed { connection?.close() }
-    context.fireUserInboundEventTriggered(event)
-  }
-
-  private func end(_ context: ChannelHandlerContext) {
+  private func end() {
     timer?.cancel()
     stallTimer?.cancel()
-    if connection != nil { table.close(context.channel) }
-    connection = nil
+    if let promise = heldEnd { promise?.fail(ChannelError.ioOnClosedChannel) }
+    heldEnd = nil
   }
 
-  /// Does something later, in place of what was to be done.
-  private func after(
-    _ time: TimeAmount, _ context: ChannelHandlerContext,
-    _ body: @escaping (ChannelHandlerContext) -> Void
-  ) {
+  /// From now on the client is waited for so long.
+  private func allow(_ wait: Wait, _ time: TimeAmount, _ context: ChannelHandlerContext) {
+    let deadline = NIODeadline.now() + time
+    self.wait = wait
+    self.deadline = deadline
+    if looksAt.map({ deadline < $0 }) ?? true { look(at: deadline, context) }
+  }
+
+  private func look(at time: NIODeadline, _ context: ChannelHandlerContext) {
     timer?.cancel()
-    timer = context.eventLoop.assumeIsolated().scheduleTask(in: time) { body(context) }
+    looksAt = time
+    timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: time) {
+      self.looksAt = nil
+      guard let deadline = self.deadline else { return }
+      if NIODeadline.now() < deadline { return self.look(at: deadline, context) }
+      self.deadline = nil
+      switch self.wait {
+      case .request, .farewell: context.close(promise: nil)
+      case .body: context.fireErrorCaught(SlowBody())
+      }
+    }
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    context.fireUserInboundEventTriggered(event)
+    guard let event = event as? ChannelEvent, event == .inputClosed else { return }
+    isInputClosed = true
+    if isAnswered { leave(context) }
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    // What is no HTTP was answered by whoever found it.
+    if error is HTTPParserError { leave(context) }
+    context.fireErrorCaught(error)
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     if isLeaving { return }
-    let part = unwrapInboundIn(data)
-    switch part {
+    switch unwrapInboundIn(data) {
     case .head(let head):
-      after(times.body, context) { $0.fireErrorCaught(SlowBody()) }
-      if head.headerFields[.expect]?.lowercased() == "100-continue",
-        head.headerFields[.contentLength].flatMap({ Int($0) }) ?? 0 <= longestBody
+      (isReading, isAnswered) = (true, false)
+      deadline = nil
+      if head.headers.value("expect")?.lowercased() == "100-continue",
+        head.headers.value("content-length").flatMap({ Int($0) }) ?? 0 <= longestBody
       {
-        context.writeAndFlush(
-          wrapOutboundOut(.head(HTTPResponse(status: .continue))), promise: nil)
+        let goOn = HTTPResponseHead(version: .http1_1, status: .continue)
+        context.writeAndFlush(wrapOutboundOut(.head(goOn)), promise: nil)
       }
     case .body: break
-    case .end: timer?.cancel()
+    case .end:
+      isReading = false
+      deadline = nil
+      if isAnswered { allow(.request, times.idle, context) }
     }
     context.fireChannelRead(data)
   }
 
   func channelReadComplete(context: ChannelHandlerContext) {
+    if isReading, deadline == nil { allow(.body, times.body, context) }
     context.fireChannelReadComplete()
-    // Nobody else asks for what is let go.
-    if isLeaving { context.read() }
   }
 
   func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
     switch unwrapOutboundIn(data) {
     case .head(let head):
-      closesAfterAnswer = head.headerFields[.connection]?.lowercased() == "close"
+      closesAfterAnswer = head.headers.value("connection")?.lowercased() == "close"
       context.write(data, promise: promise)
     case .body: context.write(data, promise: promise)
     case .end:
-      context.write(data, promise: promise)
-      if closesAfterAnswer { leave(context) }
+      // Whoever asks and asks, and reads no answer, must not have them all kept here.
+      if context.channel.isWritable {
+        endAnswer(context, promise)
+      } else {
+        heldEnd = .some(promise)
+      }
     }
     watchForStall(context)
+  }
+
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    if context.channel.isWritable, let promise = heldEnd {
+      endAnswer(context, promise)
+      context.flush()
+    }
+    context.fireChannelWritabilityChanged()
+  }
+
+  /// Ends an answer, behind which the next request comes.
+  private func endAnswer(_ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?) {
+    heldEnd = nil
+    isAnswered = true
+    if !isReading { allow(.request, times.idle, context) }
+    context.write(wrapOutboundOut(.end(nil)), promise: promise)
+    if closesAfterAnswer || isInputClosed { leave(context) }
   }
 
   /// Ends the connection, but reads on for a moment: otherwise the client, still sending, would learn of a
   /// broken connection and not of the answer.
   private func leave(_ context: ChannelHandlerContext) {
+    if isLeaving { return }
     isLeaving = true
     context.flush()
     context.close(mode: .output, promise: nil)
-    after(times.farewell, context) { $0.close(promise: nil) }
-    context.read()
+    allow(.farewell, times.farewell, context)
   }
 
   private func watchForStall(_ context: ChannelHandlerContext, last: Int? = nil) {

@@ -1,5 +1,4 @@
-import HTTPTypes
-import Hummingbird
+import NIOHTTP1
 
 /// Lets pages of other origins ask, where they are named (CORS, in the Fetch standard).
 struct CrossOrigin: Sendable {
@@ -12,33 +11,33 @@ struct CrossOrigin: Sendable {
   }
 
   /// The origin of a request, if its pages may ask.
-  private func origin(_ request: Request) -> String? {
-    guard let origin = request.headers.value("origin"), takesAll || origins.contains(origin) else {
-      return nil
-    }
+  private func origin(_ request: HTTPRequestHead) -> String? {
+    guard !origins.isEmpty, let origin = request.headers.value("origin"),
+      takesAll || origins.contains(origin)
+    else { return nil }
     return takesAll ? "*" : origin
   }
 
-  /// The answer to a browser that asks whether it may ask.
-  func preflight(_ request: Request) -> Response? {
-    guard request.method == .options, origin(request) != nil,
+  /// The answer's headers to a browser that asks whether it may ask.
+  func preflight(_ request: HTTPRequestHead) -> HTTPHeaders? {
+    guard request.method == .OPTIONS, origin(request) != nil,
       request.headers.value("access-control-request-method") != nil
     else { return nil }
-    var response = Response(status: .noContent)
-    response.headers.set("access-control-allow-methods", "GET, POST")
-    response.headers.set(
-      "access-control-allow-headers",
-      "authorization, content-type, if-match, traceparent, x-api-key, x-bertq-priority, x-request-id, "
-        + "x-request-timeout-ms")
-    response.headers.set("access-control-max-age", "600")
-    return response
+    return [
+      "access-control-allow-methods": "GET, POST",
+      "access-control-allow-headers":
+        "authorization, content-type, if-match, traceparent, x-api-key, x-bertq-priority, x-request-id, "
+        + "x-request-timeout-ms",
+      "access-control-max-age": "600",
+    ]
   }
 
   /// Marks an answer for the browser.
-  func mark(_ response: inout Response, _ request: Request) {
+  func mark(_ headers: inout HTTPHeaders, _ request: HTTPRequestHead) {
     guard let origin = origin(request) else { return }
-    response.headers.set("access-control-allow-origin", origin)
-    response.headers.set("access-control-expose-headers", "etag, retry-after, x-request-id")
-    if !takesAll { response.headers.set("vary", "origin") }
+    headers.add(name: "access-control-allow-origin", value: origin)
+    headers.add(
+      name: "access-control-expose-headers", value: "etag, retry-after, x-request-id")
+    if !takesAll { headers.add(name: "vary", value: "origin") }
   }
 }

@@ -1,11 +1,11 @@
-import HTTPTypes
+import NIOHTTP1
 
 /// The name of a request: the client's, if it is one that can be put into a log, or one of ours.
 enum RequestName {
   /// Letters of a name, at most.
   private static let longest = 128
 
-  static func of(_ headers: HTTPFields) -> String {
+  static func of(_ headers: HTTPHeaders) -> String {
     if let own = headers.value("x-request-id"), isPlain(own) { return own }
     let letters = String(UInt64.random(in: 0...UInt64.max), radix: 16)
     return String(repeating: "0", count: 16 - letters.utf8.count) + letters

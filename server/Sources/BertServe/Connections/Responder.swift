@@ -1,156 +1,138 @@
 import Bertq
-import HTTPTypes
-import Hummingbird
 import JSONText
 import NIOCore
+import NIOHTTP1
 import ServeShapes
 
-/// Answers every request: finds its route, checks key and body, writes answer, metrics and log.
-package struct Responder: HTTPResponder {
-  package typealias Context = ServeContext
+/// An answer, whole.
+struct Answer: Sendable {
+  var head: HTTPResponseHead
+  /// Nil where there is none, as after HEAD.
+  var body: ByteBuffer?
+}
 
+/// Answers every request: checks key and body, has its route answer, writes metrics and log.
+struct Responder: Sendable {
   private let server: Server
-  private var routes: RouteTable { RouteTable.ours }
   private let origins: CrossOrigin
 
-  package init(_ server: Server) {
+  init(_ server: Server) {
     self.server = server
     origins = CrossOrigin(server.settings.corsOrigins)
   }
 
-  package func respond(to request: Request, context: ServeContext) async throws -> Response {
-    let start = ContinuousClock.now
-    let id = RequestName.of(request.headers)
-    let path = String((request.head.path ?? "/").prefix { $0 != "?" && $0 != "#" })
-    let found = routes.find(request.method, path)
-    var dialect = Dialect.openAI
-    // Only paths of ours become labels: a client could make up any number of others.
-    var label = "other"
-    switch found {
-    case .route(let route, _): (dialect, label) = (route.dialect, route.path)
-    case .otherMethods(_, let other): dialect = other
-    case .nothing: break
+  /// What is answered without a body having been read; nil when the request is to be read on.
+  ///
+  /// - Throws: why the request is not taken.
+  func preliminary(_ request: IncomingRequest) throws(ServeError) -> Answer? {
+    if let headers = origins.preflight(request.head) {
+      let head = HTTPResponseHead(version: .http1_1, status: .noContent, headers: headers)
+      return finish(Answer(head: head), request)
     }
-    var response: Response
-    do {
-      response = try await answer(
-        request, found, id: id, start: start, connection: server.connections.find(context.channel))
-    } catch {
-      response = self.response(error, dialect, id: id)
-    }
-    finish(&response, request, id: id)
-    let nanoseconds = (ContinuousClock.now - start).nanoseconds
-    server.instruments.note(
-      route: label, status: response.status.code, nanoseconds: nanoseconds)
-    if server.settings.logsRequests {
-      log(request, label, response, id: id, nanoseconds: nanoseconds)
-    }
-    return response
-  }
-
-  /// The answer to a request that is as it should be.
-  private func answer(
-    _ request: Request, _ found: RouteTable.Found, id: String, start: ContinuousClock.Instant,
-    connection: Connection
-  ) async throws -> Response {
-    if let preflight = origins.preflight(request) { return preflight }
-    switch found {
-    case .nothing:
-      throw ServeError(.unknownRoute, "there is no such route")
+    switch request.found {
+    case .nothing: throw ServeError(.unknownRoute, "there is no such route")
     case .otherMethods(let methods, _):
       throw ServeError(
-        .wrongMethod, "the route takes \(methods.joined(separator: ", ")), not \(request.method)"
+        .wrongMethod,
+        "the route takes \(methods.joined(separator: ", ")), not \(request.head.method.rawValue)"
       ).with("allow", methods.joined(separator: ", "))
-    case .route(let route, let parameter):
-      if !route.isOpen { try server.keys.check(key(of: request)) }
-      let reader = BodyReader(server)
-      let body = try await reader.read(request)
-      defer { server.memory.giveBack(body.held) }
-      let call = Call(
-        server: server, head: request.head, id: id, body: body.body, parameter: parameter,
-        start: start)
-      let reply = try await connection.run { () -> Result<Reply, any Error> in
-        do {
-          return .success(try await route.answer(call).noting(call))
-        } catch {
-          return .failure(error)
-        }
-      }.get()
-      return Response(reply, hasBody: request.method != .head)
+    case .route(let route, _):
+      if !route.isOpen { try server.keys.check(key(of: request.head.headers)) }
+      try request.checkBodyHeaders(server)
+      return nil
     }
   }
 
-  private func key(of request: Request) -> String? {
-    request.headers[.authorization] ?? HTTPField.Name("x-api-key").flatMap { request.headers[$0] }
+  private func key(of headers: HTTPHeaders) -> String? {
+    headers.value("authorization") ?? headers.value("x-api-key")
   }
 
-  /// What an error becomes.
-  private func response(_ error: any Error, _ dialect: Dialect, id: String) -> Response {
+  /// Answers a request that is there as a whole.
+  func respond(to request: IncomingRequest) async -> Answer {
+    guard case .route(let route, let parameter) = request.found else {
+      return refuse(request, ServeError(.unknownRoute, "there is no such route"))
+    }
+    do {
+      let body =
+        try request.head.method == .POST
+        ? request.body.withUnsafeReadableBytes { bytes throws(ServeError) in try JSONBody(bytes) }
+        : JSONBody()
+      let call = Call(
+        server: server, head: request.head, id: request.id, body: body, parameter: parameter,
+        start: request.start)
+      return finish(
+        Answer(try await route.answer(call).noting(call), isHead: request.head.method == .HEAD),
+        request)
+    } catch {
+      return refuse(request, error)
+    }
+  }
+
+  /// The answer to a request that fails.
+  func refuse(_ request: IncomingRequest, _ error: any Error) -> Answer {
     let known: ServeError
     switch error {
     case let error as ServeError: known = error
     case let error as BertError: known = ServeError(error, place: nil)
-    case is SlowBody: known = ServeError(.slowBody, "the body did not come in time")
-    default:
-      // What fails while a body is read is the connection.
-      known = ServeError(.closed, "the request did not come whole")
-      server.logger.debug(
-        "request failed", metadata: ["reason": "\(error)", "request_id": "\(id)"])
+    default: known = ServeError(.model, "\(error)")
     }
     server.instruments.noteRefusal(known.code.name)
     if known.code == .model {
       server.logger.error(
-        "model failed", metadata: ["reason": "\(known.message)", "request_id": "\(id)"])
+        "model failed", metadata: ["reason": "\(known.message)", "request_id": "\(request.id)"])
     }
     var text = AnswerText()
-    text.value(dialect.body(known, requestID: id))
+    text.value(request.dialect.body(known, requestID: request.id))
     var reply = Reply(text)
-    reply.status = dialect.status(known.code)
+    reply.status = request.dialect.status(known.code)
     reply.headers = known.headers
     if [.tooLarge, .slowBody, .unavailable, .closed].contains(known.code) {
       reply.headers.append(("connection", "close"))
     }
-    return Response(reply, hasBody: true)
+    return finish(Answer(reply, isHead: request.head.method == .HEAD), request)
   }
 
-  /// What all answers carry.
-  private func finish(_ response: inout Response, _ request: Request, id: String) {
-    response.headers.set("x-request-id", id)
-    origins.mark(&response, request)
-    if server.isDraining { response.headers[.connection] = "close" }
+  /// What all answers carry; counts and logs them.
+  private func finish(_ answer: Answer, _ request: IncomingRequest) -> Answer {
+    var answer = answer
+    answer.head.headers.replaceOrAdd(name: "x-request-id", value: request.id)
+    answer.head.headers.replaceOrAdd(name: "date", value: server.date.text)
+    origins.mark(&answer.head.headers, request.head)
+    if server.isDraining || !request.head.isKeepAlive {
+      answer.head.headers.replaceOrAdd(name: "connection", value: "close")
+    } else if request.head.version.minor == 0 {
+      // What HTTP/1.0 does not take for granted.
+      answer.head.headers.add(name: "connection", value: "keep-alive")
+    }
+    let nanoseconds = (ContinuousClock.now - request.start).nanoseconds
+    let status = Int(answer.head.status.code)
+    server.instruments.note(route: request.label, status: status, nanoseconds: nanoseconds)
+    if server.settings.logsRequests { log(request, answer, nanoseconds: nanoseconds) }
+    return answer
   }
 
-  private func log(
-    _ request: Request, _ label: String, _ response: Response, id: String, nanoseconds: Int64
-  ) {
+  private func log(_ request: IncomingRequest, _ answer: Answer, nanoseconds: Int64) {
     var fields: [String: String] = [
-      "request_id": id, "route": label, "method": request.method.rawValue,
-      "status": "\(response.status.code)", "ms": "\(Double(nanoseconds / 1000) / 1000)",
+      "request_id": request.id, "route": request.label, "method": request.head.method.rawValue,
+      "status": "\(answer.head.status.code)", "ms": "\(Double(nanoseconds / 1000) / 1000)",
     ]
-    if let tokens = response.headers.value("x-compute-tokens") { fields["tokens"] = tokens }
-    if let trace = request.headers.value("traceparent").flatMap(RequestName.trace) {
+    if let tokens = answer.head.headers.value("x-compute-tokens") { fields["tokens"] = tokens }
+    if let trace = request.head.headers.value("traceparent").flatMap(RequestName.trace) {
       fields["trace_id"] = trace
     }
     server.logger.info("request", metadata: fields.mapValues { "\($0)" })
   }
 }
 
-extension Response {
-  init(_ reply: Reply, hasBody: Bool) {
-    var headers = HTTPFields()
-    headers[.contentType] = reply.type
-    for (name, value) in reply.headers { headers.set(name, value) }
-    if !hasBody { headers[.contentLength] = "\(reply.bytes.count)" }
-    self.init(
-      status: .init(code: reply.status), headers: headers,
-      body: hasBody ? .init(byteBuffer: ByteBuffer(bytes: reply.bytes)) : .init())
-  }
-}
-
-extension HTTPFields {
-  func value(_ name: String) -> String? { HTTPField.Name(name).flatMap { self[$0] } }
-
-  mutating func set(_ name: String, _ value: String) {
-    if let name = HTTPField.Name(name) { self[name] = value }
+extension Answer {
+  init(_ reply: Reply, isHead: Bool) {
+    var headers = HTTPHeaders()
+    headers.reserveCapacity(reply.headers.count + 4)
+    headers.add(name: "content-type", value: reply.type)
+    headers.add(name: "content-length", value: "\(reply.bytes.count)")
+    for (name, value) in reply.headers { headers.replaceOrAdd(name: name, value: value) }
+    head = HTTPResponseHead(
+      version: .http1_1, status: HTTPResponseStatus(statusCode: reply.status), headers: headers)
+    body = isHead ? nil : ByteBuffer(bytes: reply.bytes)
   }
 }

@@ -1,6 +1,6 @@
 import Bertq
-import HTTPTypes
 import JSONText
+import NIOHTTP1
 import ServeShapes
 
 /// The description of all routes in OpenAPI 3.1, as this server with its models and limits answers them.
@@ -80,7 +80,7 @@ struct OpenAPIDocument {
     if route.path.hasSuffix("{}") {
       return [["name": "model", "in": "path", "required": true, "schema": Schema.text]]
     }
-    guard route.method == .post, route.path != "/tokenize", route.path != "/decode" else {
+    guard route.method == .POST, route.path != "/tokenize", route.path != "/decode" else {
       return []
     }
     return [
@@ -106,7 +106,7 @@ struct OpenAPIDocument {
     var codes: [ServeError.Code] = [.invalidRequest, .unavailable]
     if !route.isOpen { codes.append(.invalidKey) }
     if route.path.hasSuffix("{}") { codes.append(.unknownModel) }
-    if route.method == .post {
+    if route.method == .POST {
       codes += [
         .tooLong, .tokenIDs, .unsupportedTask, .unknownModel, .slowBody, .fingerprint, .tooLarge,
         .mediaType, .overloaded, .model, .deadline,
@@ -125,7 +125,7 @@ struct OpenAPIDocument {
       Operation(
         summary: "Vectors of texts", request: requests.embed, answer: AnswerSchemas.embed,
         example: ["inputs": "a text"])
-    case "/" where route.method == .post, "/invocations":
+    case "/" where route.method == .POST, "/invocations":
       Operation(
         summary: "Vectors of texts, or how like they are, by the body",
         request: Schema.either(requests.embed, requests.similarity), answer: AnswerSchemas.root,

@@ -1,10 +1,20 @@
 import Bertq
 import Metrics
 import ServeMetrics
+import Synchronization
 
 /// What is counted.
-struct Instruments: Sendable {
+final class Instruments: Sendable {
+  /// A route's answers of one status.
+  private struct AnswerKind: Hashable {
+    let route: String
+    let status: Int
+  }
+
   private let registry: MetricsRegistry
+  /// Found once and kept: looking them up by their labels costs more than counting.
+  private let answers = Mutex<[AnswerKind: (count: Counter, time: Timer)]>([:])
+  private let refusals = Mutex<[String: Counter]>([:])
   let texts: Counter
   let textTokens: Recorder
   let cutTexts: Counter
@@ -48,18 +58,32 @@ struct Instruments: Sendable {
 
   /// Counts an answer.
   func note(route: String, status: Int, nanoseconds: Int64) {
-    Counter(
-      label: "bertq_requests_total", dimensions: [("route", route), ("status", "\(status)")],
-      factory: registry
-    ).increment()
-    Timer(label: "bertq_request_seconds", dimensions: [("route", route)], factory: registry)
-      .recordNanoseconds(nanoseconds)
+    let kind = AnswerKind(route: route, status: status)
+    let (count, time) = answers.withLock { answers in
+      if let found = answers[kind] { return found }
+      let made = (
+        Counter(
+          label: "bertq_requests_total", dimensions: [("route", route), ("status", "\(status)")],
+          factory: registry),
+        Timer(label: "bertq_request_seconds", dimensions: [("route", route)], factory: registry)
+      )
+      answers[kind] = made
+      return made
+    }
+    count.increment()
+    time.recordNanoseconds(nanoseconds)
   }
 
   /// Counts a request that was not answered.
   func noteRefusal(_ reason: String) {
-    Counter(label: "bertq_refused_total", dimensions: [("reason", reason)], factory: registry)
-      .increment()
+    let count = refusals.withLock { refusals in
+      if let found = refusals[reason] { return found }
+      let made = Counter(
+        label: "bertq_refused_total", dimensions: [("reason", reason)], factory: registry)
+      refusals[reason] = made
+      return made
+    }
+    count.increment()
   }
 
   /// Counts texts that were answered.

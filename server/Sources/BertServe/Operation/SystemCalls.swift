@@ -1,3 +1,5 @@
+import Synchronization
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -31,6 +33,37 @@ package enum Clocks {
     let clock = [digits(parts.tm_hour, 2), digits(parts.tm_min, 2), digits(parts.tm_sec, 2)]
     return date.joined(separator: "-") + "T" + clock.joined(separator: ":") + "."
       + digits(time.tv_nsec / 1_000_000, 3) + "Z"
+  }
+}
+
+/// The time as HTTP writes it (RFC 9110, IMF-fixdate), written once a second.
+package final class ResponseDate: Sendable {
+  private let latest = Mutex((second: Int.min, text: ""))
+  private static let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
+  private static let months = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+  ]
+
+  package init() {}
+
+  /// The present second.
+  package var text: String {
+    let second = Clocks.unixSeconds
+    return latest.withLock { latest in
+      if latest.second != second { latest = (second, Self.text(of: second)) }
+      return latest.text
+    }
+  }
+
+  /// A second since 1970.
+  package static func text(of second: Int) -> String {
+    var second = second
+    var parts = tm()
+    gmtime_r(&second, &parts)
+    func two(_ number: Int32) -> String { (number < 10 ? "0" : "") + String(number) }
+    let date = "\(two(parts.tm_mday)) \(months[Int(parts.tm_mon)]) \(parts.tm_year + 1900)"
+    let clock = [parts.tm_hour, parts.tm_min, parts.tm_sec].map(two).joined(separator: ":")
+    return "\(days[Int(parts.tm_wday)]), \(date) \(clock) GMT"
   }
 }
 

@@ -1,11 +1,11 @@
 import Bertq
-import HTTPTypes
+import NIOHTTP1
 import ServeShapes
 
 /// One request that a route answers.
 struct Call: Sendable {
   let server: Server
-  let head: HTTPRequest
+  let head: HTTPRequestHead
   /// The request's name in the log and in the answer.
   let id: String
   let body: JSONBody
@@ -14,9 +14,7 @@ struct Call: Sendable {
   let start: ContinuousClock.Instant
   let meter = CallMeter()
 
-  func header(_ name: String) -> String? {
-    HTTPField.Name(name).flatMap { head.headerFields[$0] }
-  }
+  func header(_ name: String) -> String? { head.headers.value(name) }
 
   /// Nanoseconds since the request came.
   var nanoseconds: Int64 { (ContinuousClock.now - start).nanoseconds }

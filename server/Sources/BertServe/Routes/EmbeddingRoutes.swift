@@ -5,14 +5,14 @@ import ServeShapes
 /// Vectors of texts, in every interface.
 enum EmbeddingRoutes {
   static let all =
-    ["/v1/embeddings", "/embeddings"].map { Route(.post, $0, .openAI, openAI) }
+    ["/v1/embeddings", "/embeddings"].map { Route(.POST, $0, .openAI, openAI) }
     + [
-      Route(.post, "/embed", .tei, embed), Route(.post, "/invocations", .tei, root),
-      Route(.post, "/", .tei, root), Route(.post, "/embed_all", .tei, embedAll),
-      Route(.post, "/similarity", .tei, similarity),
-      Route(.post, "/api/embed", .ollama, ollama),
-      Route(.post, "/api/embeddings", .ollama, ollamaPrompt),
-      Route(.post, "/v2/embed", .cohere, cohere),
+      Route(.POST, "/embed", .tei, embed), Route(.POST, "/invocations", .tei, root),
+      Route(.POST, "/", .tei, root), Route(.POST, "/embed_all", .tei, embedAll),
+      Route(.POST, "/similarity", .tei, similarity),
+      Route(.POST, "/api/embed", .ollama, ollama),
+      Route(.POST, "/api/embeddings", .ollama, ollamaPrompt),
+      Route(.POST, "/v2/embed", .cohere, cohere),
     ]
 
   @Sendable static func openAI(_ call: Call) async throws -> Reply {

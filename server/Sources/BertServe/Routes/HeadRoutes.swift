@@ -5,11 +5,11 @@ import ServeShapes
 /// What classifiers and rerankers answer, in the interfaces that clients know.
 enum HeadRoutes {
   static let all =
-    ["/rerank", "/v1/rerank", "/v2/rerank", "/reranking"].map { Route(.post, $0, .cohere, rerank) }
+    ["/rerank", "/v1/rerank", "/v2/rerank", "/reranking"].map { Route(.POST, $0, .cohere, rerank) }
     + [
-      Route(.post, "/predict", .tei, predict), Route(.post, "/classify", .openAI, classify),
-      Route(.post, "/v1/classify", .openAI, classify),
-      Route(.post, "/embed_sparse", .tei, sparse),
+      Route(.POST, "/predict", .tei, predict), Route(.POST, "/classify", .openAI, classify),
+      Route(.POST, "/v1/classify", .openAI, classify),
+      Route(.POST, "/embed_sparse", .tei, sparse),
     ]
 
   @Sendable static func rerank(_ call: Call) async throws -> Reply {

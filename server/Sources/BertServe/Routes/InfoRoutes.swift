@@ -6,15 +6,15 @@ import ServeShapes
 enum InfoRoutes {
   static let all =
     [
-      Route(.get, "/v1/models", .openAI, models), Route(.get, "/models", .openAI, models),
-      Route(.get, "/v1/models/{}", .openAI, model), Route(.get, "/info", .tei, info),
-      Route(.get, "/api/tags", .ollama, tags),
-      Route(.get, "/api/version", .ollama, isOpen: true, version),
-      Route(.get, "/health/ready", .tei, isOpen: true, ready),
-      Route(.get, "/metrics", .openAI, isOpen: true, metrics),
-      Route(.get, "/openapi.json", .openAI, document),
+      Route(.GET, "/v1/models", .openAI, models), Route(.GET, "/models", .openAI, models),
+      Route(.GET, "/v1/models/{}", .openAI, model), Route(.GET, "/info", .tei, info),
+      Route(.GET, "/api/tags", .ollama, tags),
+      Route(.GET, "/api/version", .ollama, isOpen: true, version),
+      Route(.GET, "/health/ready", .tei, isOpen: true, ready),
+      Route(.GET, "/metrics", .openAI, isOpen: true, metrics),
+      Route(.GET, "/openapi.json", .openAI, document),
     ]
-    + ["/health", "/health/live", "/ping", "/"].map { Route(.get, $0, .tei, isOpen: true, live) }
+    + ["/health", "/health/live", "/ping", "/"].map { Route(.GET, $0, .tei, isOpen: true, live) }
 
   private static func entry(_ served: NamedModel) -> JSON {
     [
@@ -126,7 +126,7 @@ enum InfoRoutes {
   @Sendable static func metrics(_ call: Call) async throws -> Reply {
     let (server, facts) = (call.server, ProcessFacts())
     let instruments = server.instruments
-    instruments.gauge("bertq_connections", Double(server.connections.count))
+    instruments.gauge("bertq_connections", Double(server.connections.load(ordering: .relaxed)))
     instruments.gauge("bertq_held_bytes", Double(server.memory.count))
     instruments.gauge("process_resident_memory_bytes", Double(facts.residentBytes))
     instruments.gauge("process_start_time_seconds", Double(ProcessFacts.startSeconds))

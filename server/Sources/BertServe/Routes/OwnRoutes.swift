@@ -8,9 +8,9 @@ import ServeShapes
 /// bert-run writes.
 enum OwnRoutes {
   static let all = [
-    Route(.post, "/v1/tag", .openAI, tag), Route(.post, "/v1/answer", .openAI, answer),
-    Route(.post, "/v1/fill-mask", .openAI, fillMask),
-    Route(.post, "/v1/zero-shot", .openAI, zeroShot),
+    Route(.POST, "/v1/tag", .openAI, tag), Route(.POST, "/v1/answer", .openAI, answer),
+    Route(.POST, "/v1/fill-mask", .openAI, fillMask),
+    Route(.POST, "/v1/zero-shot", .openAI, zeroShot),
   ]
 
   private static func reply<Answer>(

@@ -1,11 +1,11 @@
-import HTTPTypes
 import JSONText
+import NIOHTTP1
 import ServeShapes
 
 /// One thing that can be asked.
 struct Route: Sendable {
   /// The method, and the path; a last `{}` stands for one name.
-  let method: HTTPRequest.Method
+  let method: HTTPMethod
   let path: String
   /// Whose interface it speaks.
   let dialect: Dialect
@@ -14,7 +14,7 @@ struct Route: Sendable {
   let answer: @Sendable (Call) async throws -> Reply
 
   init(
-    _ method: HTTPRequest.Method, _ path: String, _ dialect: Dialect = .openAI,
+    _ method: HTTPMethod, _ path: String, _ dialect: Dialect = .openAI,
     isOpen: Bool = false,
     _ answer: @escaping @Sendable (Call) async throws -> Reply
   ) {
@@ -48,7 +48,7 @@ struct RouteTable: Sendable {
     for route in routes { byPath[route.path, default: []].append(route) }
   }
 
-  func find(_ method: HTTPRequest.Method, _ path: String) -> Found {
+  func find(_ method: HTTPMethod, _ path: String) -> Found {
     var path = path[...]
     while path.count > 1, path.hasSuffix("/") { path = path.dropLast() }
     if let routes = byPath[String(path)] { return choose(routes, method, nil) }
@@ -62,9 +62,9 @@ struct RouteTable: Sendable {
   }
 
   private func choose(
-    _ routes: [Route], _ method: HTTPRequest.Method, _ parameter: String?
+    _ routes: [Route], _ method: HTTPMethod, _ parameter: String?
   ) -> Found {
-    let wanted = method == .head ? .get : method
+    let wanted = method == .HEAD ? .GET : method
     if let route = routes.first(where: { $0.method == wanted }) {
       return .route(route, parameter: parameter)
     }

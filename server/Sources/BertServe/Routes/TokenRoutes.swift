@@ -5,7 +5,7 @@ import ServeShapes
 /// Texts to tokens and back.
 enum TokenRoutes {
   static let all = [
-    Route(.post, "/tokenize", .tei, tokenize), Route(.post, "/decode", .tei, decode),
+    Route(.POST, "/tokenize", .tei, tokenize), Route(.POST, "/decode", .tei, decode),
   ]
 
   @Sendable static func tokenize(_ call: Call) async throws -> Reply {

@@ -1,0 +1,96 @@
+import NIOCore
+import NIOHTTP1
+import ServeShapes
+
+/// A request as it comes in: its head, where it leads, and what has come of its body, within the limits.
+struct IncomingRequest: Sendable {
+  let head: HTTPRequestHead
+  /// Its name in the log and in the answer.
+  let id: String
+  /// When its head was there.
+  let start: ContinuousClock.Instant
+  let found: RouteTable.Found
+  private(set) var body = ByteBuffer()
+  /// Bytes of the budget that the body holds until the request is answered.
+  private(set) var held = 0
+
+  init(_ head: HTTPRequestHead) {
+    start = .now
+    self.head = head
+    id = RequestName.of(head.headers)
+    found = RouteTable.ours.find(head.method, String(head.uri.prefix { $0 != "?" && $0 != "#" }))
+  }
+
+  /// Whose interface errors are written in.
+  var dialect: Dialect {
+    switch found {
+    case .route(let route, _): route.dialect
+    case .otherMethods(_, let dialect): dialect
+    case .nothing: .openAI
+    }
+  }
+
+  /// The route's name in metrics and log.
+  ///
+  /// Only paths of ours: a client could make up any number of others.
+  var label: String {
+    if case .route(let route, _) = found { route.path } else { "other" }
+  }
+
+  /// A body's tree takes more than its text.
+  private static let bytesHeldPerByte = 3
+
+  /// Adds a part of the body.
+  ///
+  /// - Throws: `tooLarge` before the rest is read; `overloaded` when other bodies take the memory.
+  mutating func append(_ part: ByteBuffer, _ server: Server) throws(ServeError) {
+    guard body.readableBytes + part.readableBytes <= server.settings.bodyLimit else {
+      throw .bodyTooLarge(server.settings.bodyLimit)
+    }
+    let bytes = part.readableBytes * Self.bytesHeldPerByte
+    guard server.memory.take(bytes) else {
+      throw ServeError(
+        .overloaded, "other requests take the \(server.memory.capacity) bytes that all may hold"
+      ).retry(after: .seconds(1))
+    }
+    held += bytes
+    body.writeImmutableBuffer(part)
+  }
+
+  /// Checks what the head says of the body.
+  ///
+  /// - Throws: `mediaType`, `tooLarge`.
+  func checkBodyHeaders(_ server: Server) throws(ServeError) {
+    guard head.method == .POST else { return }
+    if let type = head.headers.value("content-type") {
+      let name = type.lowercased().prefix { $0 != ";" && $0 != " " }
+      guard name == "application/json" || name.hasSuffix("+json") || name == "text/json" else {
+        throw ServeError(
+          .mediaType, "the body's type is '\(name.prefix(60))'; expected application/json")
+      }
+    }
+    if let encoding = head.headers.value("content-encoding"), encoding.lowercased() != "identity" {
+      throw ServeError(
+        .mediaType, "the body is encoded as '\(encoding.prefix(40))'; send it as it is")
+    }
+    if let length = head.headers.value("content-length").flatMap({ Int($0) }),
+      length > server.settings.bodyLimit
+    {
+      throw .bodyTooLarge(server.settings.bodyLimit)
+    }
+  }
+}
+
+extension ServeError {
+  fileprivate static func bodyTooLarge(_ limit: Int) -> ServeError {
+    ServeError(.tooLarge, "the body is larger than \(limit) bytes; send several requests")
+  }
+}
+
+extension HTTPHeaders {
+  /// The value of a header; of several of one name, all.
+  func value(_ name: String) -> String? {
+    let all = self[name]
+    return all.count > 1 ? all.joined(separator: ", ") : all.first
+  }
+}
