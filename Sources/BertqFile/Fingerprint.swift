@@ -72,7 +72,7 @@ extension Header {
       add("\(name) \(bytes.count)\n")
       bq_sha256_update(&sha, bytes, bytes.count)
     }
-    add("bertq fingerprint 2\nanswers \(answers)\nprecision \(precision)\n")
+    add("bertq fingerprint 2\nanswers \(answers.rawValue)\nprecision \(precision)\n")
     add("numeric_version \(numericVersion)\n")
     add("configuration", hashed.configuration)
     if !hashed.tokenizer.isEmpty { add("tokenizer", hashed.tokenizer) }
@@ -82,11 +82,13 @@ extension Header {
     }
     if let prompt = description.defaultPromptText { add("prompt", Array(prompt.utf8)) }
     // Names are ASCII, for which Swift's order is that of the bytes.
-    for record in records.sorted(by: { $0.tensor.name < $1.tensor.name }) {
-      let tensor = record.tensor
-      let shape = tensor.shape.map(String.init).joined(separator: " ")
-      let kind = "\(tensor.elementType.rawValue) \(tensor.layout.rawValue)"
-      add("tensor \(tensor.name) \(kind) \(shape)\n")
+    let order = records.indices.sorted { records[$0].tensor.name < records[$1].tensor.name }
+    // A model is opened once for each process: lines are written into one buffer.
+    var line: [UInt8] = []
+    for record in order.lazy.map({ records[$0] }) {
+      line.removeAll(keepingCapacity: true)
+      record.tensor.appendLine(to: &line)
+      bq_sha256_update(&sha, line, line.count)
       checksums[record.chunks].withUnsafeBytes {
         bq_sha256_update(&sha, $0.baseAddress, $0.count)
       }
@@ -94,6 +96,25 @@ extension Header {
     var digest = [UInt8](repeating: 0, count: 32)
     bq_sha256_end(&sha, &digest)
     return digest.prefix(8).map { hex(UInt32($0)).suffix(2) }.joined()
+  }
+}
+
+extension BertqTensor {
+  /// Appends what a fingerprint says of a tensor beside its checksums.
+  fileprivate func appendLine(to line: inout [UInt8]) {
+    line += "tensor ".utf8
+    line += name.utf8
+    for word in [elementType.rawValue, layout.rawValue] {
+      line.append(UInt8(ascii: " "))
+      line += word.utf8
+    }
+    // A tensor without dimensions has a space here too.
+    if shape.isEmpty { line.append(UInt8(ascii: " ")) }
+    for size in shape {
+      line.append(UInt8(ascii: " "))
+      line += String(size).utf8
+    }
+    line.append(UInt8(ascii: "\n"))
   }
 }
 
@@ -167,9 +188,16 @@ extension String {
   /// Whether a tensor of this name belongs to the int8 path alone.
   fileprivate var isInt8Part: Bool {
     let part = Array(QuantizedPart.prefix.utf8)
-    let bytes = Array(utf8)
-    guard bytes.count >= part.count else { return false }
-    return (0...bytes.count - part.count).contains { bytes[$0...].starts(with: part) }
+    var name = self
+    return name.withUTF8 { bytes in
+      guard bytes.count >= part.count else { return false }
+      for start in 0...bytes.count - part.count {
+        var length = 0
+        while length < part.count, bytes[start + length] == part[length] { length += 1 }
+        if length == part.count { return true }
+      }
+      return false
+    }
   }
 
   /// The name of the linear whose float weight or bias this is.

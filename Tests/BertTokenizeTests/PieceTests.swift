@@ -7,7 +7,8 @@ import Testing
 /// Small vocabularies of byte pairs and Unigram, whose answers can be worked out by hand.
 @Suite struct PieceTests {
   static func unigram(
-    _ pieces: [(String, Double)], _ change: (inout TextRules) -> Void = { _ in }
+    _ pieces: [(String, Double)], charsmap: [UInt8] = [],
+    _ change: (inout TextRules) -> Void = { _ in }
   ) throws -> Tokenizer {
     var rules = TextRules()
     rules.splitting = [.metaspace(prefixesFirst: true, prefixesAlways: true, splits: true)]
@@ -24,6 +25,7 @@ import Testing
     vocabulary.tokens = all.map { Array($0.0.utf8) }
     vocabulary.scores = all.map(\.1)
     vocabulary.unknownID = 2
+    vocabulary.charsmap = charsmap
     let tables = try vocabulary.tables(settings)
     return try Tokenizer(tables: TokenizerTables(copying: tables), settings: settings)
   }
@@ -66,6 +68,25 @@ import Testing
       { $0.splitting.append(.whitespace) }, { $0.fallsBackToBytes = true },
     ] {
       #expect(throws: BertError.self) { try Self.unigram([("a", -1)], change) }
+    }
+  }
+
+  /// A trie of one unit, which replaces nothing, and strings that it could replace by.
+  @Test(arguments: [
+    ("", true), (String(repeating: "a", count: 256) + "\0b\0", true),
+    ("b\0" + String(repeating: "a", count: 257) + "\0", false), ("a", false), ("\u{E9}\0", true),
+  ])
+  func aCharsmapsReplacementsAreBounded(strings: String, isTaken: Bool) throws {
+    let trie: [UInt8] = [4, 0, 0, 0, 0, 0, 0, 0]
+    let charsmap = trie + (strings.isEmpty ? [0] : Array(strings.utf8))
+    func make() throws -> Tokenizer {
+      try Self.unigram([("▁a", -1)], charsmap: charsmap) { $0.normalization = [.precompiled] }
+    }
+    if isTaken {
+      #expect(try make().encode("a").ids == [0, 4, 1])
+    } else {
+      let error = try #require(throws: BertError.self) { try make() }
+      #expect(error.code == .malformed && error.message.contains("precompiled normalisation"))
     }
   }
 

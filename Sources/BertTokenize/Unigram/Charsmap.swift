@@ -46,8 +46,12 @@ struct Charsmap: Sendable {
     let text = UnsafeBufferPointer(start: base + strings, count: bytes.count - strings)
     guard String(validating: text, as: UTF8.self) != nil else { throw malformed("is not UTF-8") }
     // Each replacement is bounded, so that a text does not grow without bound.
-    if text.split(separator: 0).contains(where: { $0.count > Self.longestReplacement }) {
-      throw malformed("replaces by more than \(Self.longestReplacement) bytes")
+    var length = 0
+    for byte in text {
+      length = byte == 0 ? 0 : length + 1
+      guard length <= Self.longestReplacement else {
+        throw malformed("replaces by more than \(Self.longestReplacement) bytes")
+      }
     }
     changesASCII = (UInt8(0)..<128).map { byte in
       withUnsafePointer(to: byte) { replacement($0, 1) != nil }
