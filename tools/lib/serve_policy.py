@@ -80,6 +80,15 @@ def options_of_the_environment():
     assert wrong.returncode == 64 and "BERTQ_PORT" in wrong.stderr, wrong
 
 
+    with Server() as server:
+        for options, code, words in ((["--port", str(server.port)], 71, "another --port"),
+                                     (["--host", "nowhere.invalid", "--no-auth"], 64, "nowhere.invalid"),
+                                     (["--host", "203.0.113.5", "--no-auth", "--port", "0"], 71, "another --host")):
+            wrong = subprocess.run([SERVER, MODEL, *options], capture_output=True, text=True)
+            last = wrong.stderr.splitlines()[-1]
+            assert wrong.returncode == code and last.startswith("error: ") and words in last, wrong
+
+
 def several_models():
     with Server(model=["a=" + MODEL, "b=" + OTHER]) as server:
         names = [item["id"] for item in json.loads(server.ask("GET", "/v1/models")[2])["data"]]

@@ -1,3 +1,4 @@
+import Bertq
 import HummingbirdCore
 import Logging
 import NIOCore
@@ -5,6 +6,12 @@ import NIOPosix
 import ServeMetrics
 import ServiceLifecycle
 import UnixSignals
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
 
 /// Runs a server until it is told to end.
 package enum ServeApplication {
@@ -41,8 +48,32 @@ package enum ServeApplication {
       services: [listening, Reloading(server: server), Draining(server: server)],
       gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(server.logger))
     configuration.maximumGracefulShutdownDuration = settings.drainDelay + settings.drainLimit
-    try await ServiceGroup(configuration: configuration).run()
+    do {
+      try await ServiceGroup(configuration: configuration).run()
+    } catch {
+      throw Self.described(error, settings)
+    }
     server.logger.info("ended")
+  }
+
+  /// What the system, or a host's name, has against listening, in words that say what to do.
+  private static func described(_ error: any Error, _ settings: ServerSettings) -> any Error {
+    let place = "\(settings.host):\(settings.port)"
+    switch error {
+    case let error as IOError:
+      let hint =
+        switch error.errnoCode {
+        case EADDRINUSE:
+          "another program listens there; give another --port, or 0 for any that is free"
+        case EACCES: "ports below 1024 are for privileged processes; give another --port"
+        case EADDRNOTAVAIL: "no network of this machine has that address; give another --host"
+        default: String(cString: strerror(error.errnoCode))
+        }
+      return BertError(.system, "cannot listen on \(place): \(hint)")
+    case is SocketAddressError, is SocketAddressError.UnknownHost:
+      return BertError(.usage, "--host '\(settings.host)' is no address, and no name that is known")
+    default: return error
+    }
   }
 
   /// What the framework tells us only when something is wrong.

@@ -1,11 +1,13 @@
 import ArgumentParser
 import BertServe
 import Bertq
+import Dispatch
 import Logging
 import ServeMetrics
+import Synchronization
 
 @main
-struct ServeCommand: AsyncParsableCommand {
+struct ServeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bert-serve",
     abstract: "Serves BERT-like encoders over HTTP, to the clients that people have.",
@@ -26,16 +28,44 @@ struct ServeCommand: AsyncParsableCommand {
   @OptionGroup(title: "Requests") var requests: RequestOptionGroup
   @OptionGroup(title: "Operation") var operation: OperationOptions
 
-  func run() async throws {
+  func run() throws {
     do {
-      try await serve()
+      let server = try server()
+      let portFile = operation.portFile
+      try wait {
+        try await ServeApplication.run(server) { port in
+          if let portFile { SmallFile.write("\(port)\n", to: portFile) }
+        }
+      }
     } catch let error as BertError {
       StandardError.write(Array("error: \(error)\n".utf8))
       throw ExitCode(error.code.exitCode)
     }
   }
 
-  private func serve() async throws {
+  /// Waits on this thread for what runs on others.
+  ///
+  /// An asynchronous `main` would end this thread, and for that a static program first sorts all that it
+  /// knows of its functions' frames: a quarter of its start.
+  private func wait(for work: @escaping @Sendable () async throws -> Void) throws {
+    final class Outcome: Sendable {
+      let result = Mutex<Result<Void, any Error>>(.success(()))
+      let isThere = DispatchSemaphore(value: 0)
+    }
+    let outcome = Outcome()
+    Task.detached {
+      do {
+        try await work()
+      } catch {
+        outcome.result.withLock { $0 = .failure(error) }
+      }
+      outcome.isThere.signal()
+    }
+    outcome.isThere.wait()
+    try outcome.result.withLock { $0 }.get()
+  }
+
+  private func server() throws -> Server {
     let names = models.isEmpty ? Environment.list("BERTQ_MODELS", separator: " ") : models
     if names.isEmpty {
       throw BertError(.usage, "no model is named; give a file: bert-serve MODEL.bertq")
@@ -68,11 +98,7 @@ struct ServeCommand: AsyncParsableCommand {
           "precision": "\(model.model.precision.rawValue)", "threads": "\(model.model.threads)",
         ])
     }
-    let server = Server(
+    return Server(
       settings, models: served, keys: keys, metrics: MetricsRegistry(), logger: logger)
-    let portFile = operation.portFile
-    try await ServeApplication.run(server) { port in
-      if let portFile { SmallFile.write("\(port)\n", to: portFile) }
-    }
   }
 }
