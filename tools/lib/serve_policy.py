@@ -211,12 +211,29 @@ def hostile_clients():
             first = connection.recv(1000)
             connection.sendall(body)
             assert first.startswith(b"HTTP/1.1 100 ") and connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+            connection.sendall(sized.replace(b"/embed", b"/nowhere") + b"expect: 100-continue\r\n\r\n")
+            answer = b""
+            while part := connection.recv(1000):
+                answer += part
+            assert answer.startswith(b"HTTP/1.1 404 ") and b"connection: close" in answer, answer
         assert server.raw((sized + b"\r\n" + body) * 49 + sized + b"connection: close\r\n\r\n" + body).count(
             b"HTTP/1.1 200 ") == 50
         huge = [head + b"content-length: 1000000000\r\n\r\n" + b"x" * 5_000_000,
                 head + b"transfer-encoding: chunked\r\n\r\n" + (b"10000\r\n" + b"x" * 65536 + b"\r\n") * 80]
         for data in huge:
             assert server.raw(data).startswith(b"HTTP/1.1 413 "), data[:100]
+        # What is refused by its path is not read to its end either.
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+            connection.sendall(b"POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000000\r\n\r\n")
+            sent = 0
+            try:
+                while sent < 1000000000:
+                    connection.sendall(b"x" * 65536)
+                    sent += 65536
+            except ConnectionError:
+                pass
+            assert sent < 200_000_000, sent
         for data in (b"GET /health HTTP/1.1\r\n" + b"".join(b"h%d: v\r\n" % i for i in range(10000)) + b"\r\n",
                      b"\x16\x03\x01 no HTTP\r\n\r\n", b"GET /health HTTP/1.1\r\nh: " + b"v" * 100_000 + b"\r\n\r\n",
                      sized + b"content-length: 6\r\n\r\n" + body,

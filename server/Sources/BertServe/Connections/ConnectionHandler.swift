@@ -20,7 +20,7 @@ package struct ConnectionTimes: Sendable {
 /// A request's body did not come in time.
 struct SlowBody: Error {}
 
-/// Watches one connection: slow clients, clients that go, clients that ask before they send.
+/// Watches one connection: slow clients, clients that go, answers that are not read.
 final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias InboundOut = HTTPServerRequestPart
@@ -28,7 +28,6 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
   typealias OutboundOut = HTTPServerResponsePart
 
   private let times: ConnectionTimes
-  private let longestBody: Int
   /// What the client is waited for to send or read.
   private var wait = Wait.request
   /// Until when; nil while it waits for us.
@@ -44,16 +43,18 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
   private var isAnswered = true
   private var isInputClosed = false
   private var closesAfterAnswer = false
+  /// Bytes of a body that came when the request was answered already.
+  private var bytesLetGo = 0
   /// The end of an answer of which too much is not sent yet, and what is told of it.
   private var heldEnd: EventLoopPromise<Void>??
   private var isLeaving = false
 
+  /// Bytes that are let go before the connection ends: more than a client has under way when it is answered.
+  private static let mostLetGo = 64 << 20
+
   private enum Wait { case request, body, farewell }
 
-  init(_ times: ConnectionTimes, longestBody: Int) {
-    self.times = times
-    self.longestBody = longestBody
-  }
+  init(_ times: ConnectionTimes) { self.times = times }
 
   func handlerAdded(context: ChannelHandlerContext) { allow(.request, times.header, context) }
 
@@ -108,17 +109,17 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    let part = unwrapInboundIn(data)
+    if case .body(let bytes) = part, isAnswered {
+      bytesLetGo += bytes.readableBytes
+      if bytesLetGo > Self.mostLetGo { return context.close(promise: nil) }
+    }
     if isLeaving { return }
-    switch unwrapInboundIn(data) {
-    case .head(let head):
+    switch part {
+    case .head:
       (isReading, isAnswered) = (true, false)
+      bytesLetGo = 0
       deadline = nil
-      if head.headers.value("expect")?.lowercased() == "100-continue",
-        head.headers.value("content-length").flatMap({ Int($0) }) ?? 0 <= longestBody
-      {
-        let goOn = HTTPResponseHead(version: .http1_1, status: .continue)
-        context.writeAndFlush(wrapOutboundOut(.head(goOn)), promise: nil)
-      }
     case .body: break
     case .end:
       isReading = false

@@ -37,6 +37,9 @@ struct IncomingRequest: Sendable {
     if case .route(let route, _) = found { route.path } else { "other" }
   }
 
+  /// Whether the client asks before it sends the body.
+  var asksToSend: Bool { head.headers.value("expect")?.lowercased() == "100-continue" }
+
   /// A body's tree takes more than its text.
   private static let bytesHeldPerByte = 3
 

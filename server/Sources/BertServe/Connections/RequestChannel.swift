@@ -34,8 +34,7 @@ struct RequestChannel: ServerChildChannel {
       try pipeline.configureHTTPServerPipeline(
         withPipeliningAssistance: true, withErrorHandling: true, withEncoderConfiguration: .init(),
         withDecoderLimitConfiguration: Self.headerLimits)
-      try pipeline.addHandler(
-        ConnectionHandler(times, longestBody: server.settings.bodyLimit))
+      try pipeline.addHandler(ConnectionHandler(times))
       try pipeline.addHandler(RequestHandler(server, channel.eventLoop))
       return Opened(channel: channel)
     }

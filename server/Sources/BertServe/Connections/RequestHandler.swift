@@ -104,9 +104,14 @@ final class RequestHandler: ChannelInboundHandler {
         write(answer, context)
       } else {
         state = .reading(request)
+        if request.asksToSend {
+          let goOn = HTTPResponseHead(version: .http1_1, status: .continue)
+          context.writeAndFlush(wrapOutboundOut(.head(goOn)), promise: nil)
+        }
       }
     } catch {
-      refuse(request, error, context)
+      // Whether a client that asked sends the body all the same is not known.
+      refuse(request, request.asksToSend ? error.with("connection", "close") : error, context)
     }
   }
 

@@ -100,7 +100,7 @@ struct Responder: Sendable {
     origins.mark(&answer.head.headers, request.head)
     if server.isDraining || !request.head.isKeepAlive {
       answer.head.headers.replaceOrAdd(name: "connection", value: "close")
-    } else if request.head.version.minor == 0 {
+    } else if request.head.version.minor == 0, !answer.head.headers.contains(name: "connection") {
       // What HTTP/1.0 does not take for granted.
       answer.head.headers.add(name: "connection", value: "keep-alive")
     }
