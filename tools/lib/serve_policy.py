@@ -78,8 +78,6 @@ def options_of_the_environment():
         assert line["trace_id"] == trace[3:35] and line["status"] == "200" and int(line["tokens"]) > 0, line
     wrong = subprocess.run([SERVER, MODEL], capture_output=True, text=True, env={**os.environ, "BERTQ_PORT": "x"})
     assert wrong.returncode == 64 and "BERTQ_PORT" in wrong.stderr, wrong
-
-
     with Server() as server:
         for options, code, words in ((["--port", str(server.port)], 71, "another --port"),
                                      (["--host", "nowhere.invalid", "--no-auth"], 64, "nowhere.invalid"),

@@ -46,7 +46,7 @@ struct ServeCommand: ParsableCommand {
   /// Waits on this thread for what runs on others.
   ///
   /// An asynchronous `main` would end this thread, and for that a static program first sorts all that it
-  /// knows of its functions' frames: a quarter of its start.
+  /// knows of its functions' frames: half of its start.
   private func wait(for work: @escaping @Sendable () async throws -> Void) throws {
     final class Outcome: Sendable {
       let result = Mutex<Result<Void, any Error>>(.success(()))

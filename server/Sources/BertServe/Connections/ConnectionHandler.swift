@@ -38,7 +38,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
   private var looksAt: NIODeadline?
   private var timer: Scheduled<Void>?
   private var stallTimer: Scheduled<Void>?
-  /// Whether a request comes in, whether there is none to be answered, and whether another may come.
+  /// Whether a request comes in, whether there is none to be answered, and whether no other will come.
   private var isReading = false
   private var isAnswered = true
   private var isInputClosed = false
