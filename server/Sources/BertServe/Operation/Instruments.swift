@@ -11,13 +11,28 @@ final class Instruments: Sendable {
     let status: Int
   }
 
+  /// What is counted of the texts of a flow.
+  private struct FlowKind {
+    let tokens: Counter
+    let waits: Timer
+
+    init(_ flow: String, _ registry: MetricsRegistry) {
+      let labels = [("flow", flow)]
+      tokens = Counter(label: "bertq_tokens_total", dimensions: labels, factory: registry)
+      waits = Timer(label: "bertq_queue_seconds", dimensions: labels, factory: registry)
+    }
+  }
+
   private let registry: MetricsRegistry
-  /// Found once and kept: looking them up by their labels costs more than counting.
+  // All are found once and kept: looking them up by their labels costs more than counting.
   private let answers = Mutex<[AnswerKind: (count: Counter, time: Timer)]>([:])
   private let refusals = Mutex<[String: Counter]>([:])
-  let texts: Counter
-  let textTokens: Recorder
-  let cutTexts: Counter
+  private let interactive: FlowKind
+  private let bulk: FlowKind
+  private let texts: Counter
+  private let textTokens: Recorder
+  private let cutTexts: Counter
+  private let computing: Timer
 
   init(_ registry: MetricsRegistry) {
     self.registry = registry
@@ -51,6 +66,9 @@ final class Instruments: Sendable {
     registry.describe("process_cpu_seconds_total", "Seconds of all cores.")
     registry.describe(
       "process_start_time_seconds", "When the process began, in seconds since 1970.")
+    interactive = FlowKind("interactive", registry)
+    bulk = FlowKind("bulk", registry)
+    computing = Timer(label: "bertq_compute_seconds", factory: registry)
     texts = Counter(label: "bertq_texts_total", factory: registry)
     textTokens = Recorder(label: "bertq_text_tokens", factory: registry)
     cutTexts = Counter(label: "bertq_truncated_texts_total", factory: registry)
@@ -92,17 +110,13 @@ final class Instruments: Sendable {
   func note(
     texts count: Int, lengths: [Int], cutTexts cut: Int, _ tally: AnswerTally, nanoseconds: Int64
   ) {
-    let flow = [("flow", tally.isBulk ? "bulk" : "interactive")]
-    Counter(label: "bertq_tokens_total", dimensions: flow, factory: registry)
-      .increment(by: tally.tokens)
-    if let waited = tally.waited {
-      Timer(label: "bertq_queue_seconds", dimensions: flow, factory: registry)
-        .recordNanoseconds(waited.nanoseconds)
-    }
+    let flow = tally.isBulk ? bulk : interactive
+    flow.tokens.increment(by: tally.tokens)
+    if let waited = tally.waited { flow.waits.recordNanoseconds(waited.nanoseconds) }
     texts.increment(by: count)
     for length in lengths { textTokens.record(length) }
     if cut > 0 { cutTexts.increment(by: cut) }
-    Timer(label: "bertq_compute_seconds", factory: registry).recordNanoseconds(nanoseconds)
+    computing.recordNanoseconds(nanoseconds)
   }
 
   /// Notes which models are served.

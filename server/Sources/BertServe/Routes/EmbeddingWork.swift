@@ -6,8 +6,8 @@ struct TokenizedTexts: Sendable {
   var inputs: [TokenizedInput] = []
   /// How many were cut.
   var cut = 0
-  var counts: [Int] { inputs.map(\.ids.count) }
-  var tokens: Int { counts.reduce(0, +) }
+  var counts: [Int] { inputs.map { $0.ids.count } }
+  var tokens: Int { inputs.reduce(0) { $0 + $1.ids.count } }
 }
 
 /// Lets others have their turn while texts are made tokens.
