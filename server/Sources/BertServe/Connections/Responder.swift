@@ -30,7 +30,7 @@ struct Responder: Sendable {
       return finish(Answer(head: head), request)
     }
     switch request.found {
-    case .nothing: throw ServeError(.unknownRoute, "there is no such route")
+    case .nothing: throw .noSuchRoute
     case .otherMethods(let methods, _):
       throw ServeError(
         .wrongMethod,
@@ -50,7 +50,7 @@ struct Responder: Sendable {
   /// Answers a request that is there as a whole.
   func respond(to request: IncomingRequest) async -> Answer {
     guard case .route(let route, let parameter) = request.found else {
-      return refuse(request, ServeError(.unknownRoute, "there is no such route"))
+      return refuse(request, ServeError.noSuchRoute)
     }
     do {
       let body =
@@ -121,6 +121,12 @@ struct Responder: Sendable {
       fields["trace_id"] = trace
     }
     server.logger.info("request", metadata: fields.mapValues { "\($0)" })
+  }
+}
+
+extension ServeError {
+  fileprivate static var noSuchRoute: ServeError {
+    ServeError(.unknownRoute, "there is no such route")
   }
 }
 
