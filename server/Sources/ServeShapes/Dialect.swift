@@ -1,7 +1,7 @@
 import JSONText
 
 /// Whose interface a route speaks: it decides how an error is written.
-package enum Dialect: Sendable {
+package enum Dialect: Sendable, Equatable {
   /// OpenAI's, and everything that has no form of its own.
   case openAI
   /// text-embeddings-inference's.
@@ -23,24 +23,27 @@ package enum Dialect: Sendable {
 
   /// An error's body.
   package func body(_ error: ServeError, requestID: String) -> JSON {
-    switch self {
+    let indices: JSON? =
+      error.indices.isEmpty ? nil : .array(error.indices.map { .integer($0) })
+    var members: JSONObject
+    switch error.dialect ?? self {
     case .openAI:
       var inner: JSONObject = [
         "message": .string(error.message), "type": .string(Self.type(error.code)),
         "param": error.place.map { .string($0) } ?? .null, "code": .string(error.code.name),
       ]
-      if !error.indices.isEmpty { inner["indices"] = .array(error.indices.map { .integer($0) }) }
+      if let indices { inner["indices"] = indices }
       return ["error": .object(inner)]
     case .tei:
-      var members: JSONObject = [
+      members = [
         "error": .string(error.message), "error_type": .string(Self.teiType(error.code)),
         "code": .string(error.code.name),
       ]
-      if !error.indices.isEmpty { members["indices"] = .array(error.indices.map { .integer($0) }) }
-      return .object(members)
-    case .ollama: return ["error": .string(error.message)]
-    case .cohere: return ["id": .string(requestID), "message": .string(error.message)]
+    case .ollama: members = ["error": .string(error.message)]
+    case .cohere: members = ["id": .string(requestID), "message": .string(error.message)]
     }
+    if let indices { members["indices"] = indices }
+    return .object(members)
   }
 
   private static func type(_ code: ServeError.Code) -> String {

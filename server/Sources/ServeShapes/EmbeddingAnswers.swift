@@ -105,13 +105,17 @@ extension Embeddings {
 
   /// The answer of Cohere's `/v2/embed`.
   package func cohere(
-    id: String, texts: [[UInt8]], _ encoding: EmbeddingRequest.Encoding
+    id: String, texts: [[UInt8]], _ encodings: [EmbeddingRequest.Encoding]
   ) -> AnswerText {
     var text = AnswerText()
     text.raw(#"{"id":"#)
     text.string(id)
-    text.raw(encoding == .float ? #","embeddings":{"float":"# : #","embeddings":{"base64":"#)
-    text.list(vectors) { $0.vector($1, encoding) }
+    var before = #","embeddings":{"#
+    for encoding in encodings {
+      text.raw(before + (encoding == .float ? #""float":"# : #""base64":"#))
+      text.list(vectors) { $0.vector($1, encoding) }
+      before = ","
+    }
     text.raw(#"},"texts":"#)
     text.list(texts) { $0.string(String(decoding: $1, as: UTF8.self)) }
     text.raw(#","meta":{"api_version":{"version":"2"},"billed_units":{"input_tokens":\#(tokens)}}"#)

@@ -3,6 +3,9 @@ import JSONText
 
 /// What is wanted of texts' vectors, whichever interface asked.
 package struct EmbeddingRequest: Sendable {
+  /// Numbers of a vector that may be asked for, at most; what is right a model says.
+  package static let mostDimensions = 1 << 16
+
   /// How the numbers of a vector are written.
   package enum Encoding: Sendable {
     /// A list of numbers, each the shortest decimal of its float32.
@@ -35,40 +38,90 @@ package struct EmbeddingRequest: Sendable {
     return texts.behind(.named(prompt))
   }
 
-  /// OpenAI's `/v1/embeddings`.
+  /// Reads what can be asked beside texts, in whichever interface: what is there stands over what was read before.
+  private mutating func read(_ body: JSONBody) throws(ServeError) {
+    model = try body.string("model") ?? model
+    truncates = try body.bool("truncate") ?? truncates
+    truncationSide = try body.truncationSide() ?? truncationSide
+    prompt = try body.string("prompt_name") ?? prompt
+    normalizes = try body.bool("normalize") ?? normalizes
+    dimensions = try body.integer("dimensions", 1...Self.mostDimensions) ?? dimensions
+  }
+
+  /// What can be asked of texts in most interfaces.
+  private static let cutting = ["truncate", "truncation_direction", "prompt_name"]
+  private static let all = cutting + ["normalize", "dimensions"]
+
+  /// OpenAI's `/v1/embeddings`, and what it has no way to ask for.
   package static func openAI(
     _ body: JSONBody, _ limits: TextList.Limits
   ) throws(ServeError) -> EmbeddingRequest {
+    try body.takes(only: all + ["encoding_format"])
     var request = EmbeddingRequest(try TextList(body, "input", limits))
-    request.model = try body.string("model")
-    request.dimensions = try body.integer("dimensions", least: 1)
-    // Of ours: OpenAI's interface has no way to ask for it.
-    request.truncates = try body.bool("truncate") ?? false
-    request.prompt = try body.string("prompt_name")
-    switch try body.choice("encoding_format", ["float", "base64"]) {
-    case "base64": request.encoding = .base64
-    default: request.encoding = .float
+    try request.read(body)
+    if try body.choice("encoding_format", ["float", "base64"]) == "base64" {
+      request.encoding = .base64
     }
     return request
   }
 
-  /// text-embeddings-inference's `/embed`, `/` and `/embed_all`.
+  /// text-embeddings-inference's `/embed` and `/`.
   package static func tei(
     _ body: JSONBody, _ limits: TextList.Limits
   ) throws(ServeError) -> EmbeddingRequest {
     var request = EmbeddingRequest(try TextList(body, "inputs", limits))
-    try request.readTEI(body)
-    request.normalizes = try body.bool("normalize") ?? true
-    request.dimensions = try body.integer("dimensions", least: 1)
+    try request.readTEI(body, all)
+    request.normalizes = request.normalizes ?? true
     return request
   }
 
-  /// What text-embeddings-inference calls parameters.
-  mutating func readTEI(_ body: JSONBody) throws(ServeError) {
-    model = try body.string("model")
-    truncates = try body.bool("truncate") ?? false
-    truncationSide = try body.truncationSide()
-    prompt = try body.string("prompt_name")
+  /// text-embeddings-inference's `/embed_all`: tokens' vectors are as the encoder gives them.
+  package static func teiTokens(
+    _ body: JSONBody, _ limits: TextList.Limits
+  ) throws(ServeError) -> EmbeddingRequest {
+    var request = EmbeddingRequest(try TextList(body, "inputs", limits))
+    try request.readTEI(body, cutting + ["dimensions"])
+    return request
+  }
+
+  /// text-embeddings-inference's `/embed_sparse`: weights of words have neither dimensions nor a length.
+  package static func teiSparse(
+    _ body: JSONBody, _ limits: TextList.Limits
+  ) throws(ServeError) -> EmbeddingRequest {
+    var request = EmbeddingRequest(try TextList(body, "inputs", limits))
+    try request.readTEI(body, cutting)
+    return request
+  }
+
+  /// text-embeddings-inference's `/similarity`: a sentence, then those that it is compared with.
+  package static func similarity(
+    _ body: JSONBody, _ limits: TextList.Limits
+  ) throws(ServeError) -> EmbeddingRequest {
+    guard let inputs = try body.object("inputs") else { throw body.missing("inputs") }
+    let source = try inputs.required("source_sentence")
+    guard
+      let sentences = try inputs.strings(
+        "sentences", most: limits.inputs - 1, allowsEmpty: false)
+    else { throw inputs.missing("sentences") }
+    let place = inputs.place("sentences")
+    if sentences.isEmpty {
+      throw ServeError(.invalidRequest, "\(place) is an empty list", place: place)
+    }
+    var texts = TextList(([source] + sentences).map { TextInput($0) }, key: place)
+    texts.lead = inputs.place("source_sentence")
+    var request = EmbeddingRequest(texts)
+    try request.readTEI(body, cutting)
+    request.normalizes = true
+    return request
+  }
+
+  /// Reads what stands beside the inputs, and then what clients of the Hugging Face hub call parameters.
+  private mutating func readTEI(_ body: JSONBody, _ options: [String]) throws(ServeError) {
+    for source in [body, try body.object("parameters")] {
+      guard let source else { continue }
+      try source.takes(only: options)
+      try read(source)
+    }
   }
 
   /// Ollama's `/api/embed`; `"input": ""` and no input at all mean no texts.
@@ -76,13 +129,12 @@ package struct EmbeddingRequest: Sendable {
     _ body: JSONBody, _ limits: TextList.Limits
   ) throws(ServeError) -> EmbeddingRequest {
     var request = EmbeddingRequest(TextList([], key: "input"))
+    try body.takes(only: all)
     if let input = body["input"], input.stringValue != "" {
       request.texts = try TextList(body, "input", limits, allowsEmpty: true)
     }
-    request.model = try body.string("model")
-    request.truncates = try body.bool("truncate") ?? true
-    request.normalizes = true
-    request.dimensions = try body.integer("dimensions", least: 1)
+    (request.truncates, request.normalizes) = (true, true)
+    try request.read(body)
     return request
   }
 
@@ -91,40 +143,9 @@ package struct EmbeddingRequest: Sendable {
     let text = try body.string("prompt") ?? ""
     let inputs = text.isEmpty ? [] : [TextInput(text)]
     var request = EmbeddingRequest(TextList(inputs, isSingle: true, key: "prompt"))
-    request.model = try body.string("model")
+    try body.takes(only: all)
     request.truncates = true
-    return request
-  }
-
-  /// Cohere's `/v2/embed`.
-  package static func cohere(
-    _ body: JSONBody, _ limits: TextList.Limits
-  ) throws(ServeError) -> EmbeddingRequest {
-    guard body["texts"] != nil else {
-      if let other = body.first(of: "images", "inputs") {
-        throw ServeError(
-          .invalidRequest, "'\(other.key)' is not supported; send 'texts'", place: other.key)
-      }
-      throw JSONBody.missing("texts")
-    }
-    let strings = try body.strings("texts", most: limits.inputs) ?? []
-    var request = EmbeddingRequest(try TextList(strings: strings, key: "texts"))
-    request.model = try body.string("model")
-    request.dimensions = try body.integer("output_dimension", least: 1)
-    switch try body.choice("truncate", ["none", "start", "end"]) {
-    case "start": (request.truncates, request.truncationSide) = (true, .left)
-    case "end": (request.truncates, request.truncationSide) = (true, .right)
-    default: break
-    }
-    for type in try body.strings("embedding_types", most: 8) ?? [] where type != "float" {
-      guard type == "base64" else {
-        throw ServeError(
-          .invalidRequest,
-          "the embedding type '\(type.prefix(40))' is not supported; ask for 'float'",
-          place: "embedding_types")
-      }
-      request.encoding = .base64
-    }
+    try request.read(body)
     return request
   }
 }
@@ -135,39 +156,5 @@ extension TextList {
     var list = self
     for index in list.inputs.indices { list.inputs[index].prompt = prompt }
     return list
-  }
-
-  /// Texts of a list that is not empty, none of them empty.
-  package init(strings: [String], key: String) throws(ServeError) {
-    if strings.isEmpty {
-      throw ServeError(.invalidRequest, "\(key) is an empty list", place: key)
-    }
-    for (index, text) in strings.enumerated() where text.isEmpty {
-      let place = "\(key)[\(index)]"
-      throw ServeError(.invalidRequest, "\(place) is an empty string", place: place)
-    }
-    self.init(strings.map { TextInput($0) }, key: key)
-  }
-}
-
-/// text-embeddings-inference's similarity: a sentence beside others.
-package struct SimilarityRequest: Sendable {
-  /// The sentence, then those that it is compared with.
-  package var embedding: EmbeddingRequest
-
-  package init(_ body: JSONBody, _ limits: TextList.Limits) throws(ServeError) {
-    guard let inputs = try body.object("inputs") else { throw JSONBody.missing("inputs") }
-    let source = try inputs.required("source_sentence")
-    guard let sentences = try inputs.strings("sentences", most: limits.inputs - 1) else {
-      throw JSONBody.missing("sentences")
-    }
-    if sentences.isEmpty {
-      throw ServeError(.invalidRequest, "sentences is an empty list", place: "inputs.sentences")
-    }
-    embedding = EmbeddingRequest(
-      try TextList(strings: [source] + sentences, key: "inputs"))
-    try embedding.readTEI(body)
-    if let parameters = try body.object("parameters") { try embedding.readTEI(parameters) }
-    embedding.normalizes = true
   }
 }

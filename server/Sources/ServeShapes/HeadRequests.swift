@@ -22,28 +22,40 @@ package struct RerankRequest: Sendable {
   /// Whether the client speaks text-embeddings-inference's form: it calls the documents `texts`.
   package var isTEI: Bool { key == "texts" }
 
+  private static let options = [
+    "truncate", "truncation_direction", "raw_scores", "return_documents", "return_text", "top_n",
+    "top_k", "max_tokens_per_doc",
+  ]
+
+  /// Whether a body is of text-embeddings-inference's form.
+  package static func isTEI(_ body: JSONBody) -> Bool { body["texts"] != nil }
+
   package init(_ body: JSONBody, _ limits: TextList.Limits) throws(ServeError) {
+    try body.takes(only: Self.options)
     query = try body.required("query")
     guard let (key, value) = body.first(of: "texts", "documents") else {
-      throw JSONBody.missing("documents")
+      throw body.missing("documents")
+    }
+    if key == "texts", body["documents"] != nil {
+      throw ServeError(
+        .invalidRequest, "'documents' stands beside 'texts'; send one of them", place: "documents")
     }
     self.key = key
     self.documents = try Self.documents(value, key, limits)
     model = try body.string("model")
-    let (topN, topK) = (
-      try body.integer("top_n", least: 1), try body.integer("top_k", least: 1)
-    )
+    let numbers = 1...Self.mostDocuments
+    let (topN, topK) = (try body.integer("top_n", numbers), try body.integer("top_k", numbers))
     top = topN ?? topK
     truncates = try body.bool("truncate") ?? false
     truncationSide = try body.truncationSide()
     isRaw = try body.bool("raw_scores") ?? false
     let (documents, texts) = (try body.bool("return_documents"), try body.bool("return_text"))
     returnsDocuments = documents ?? texts ?? false
-    documentTokens = try body.integer("max_tokens_per_doc", least: 1)
-    if query.isEmpty {
-      throw ServeError(.invalidRequest, "query is an empty string", place: "query")
-    }
+    documentTokens = try body.integer("max_tokens_per_doc", numbers)
   }
+
+  /// Documents, and tokens of one, that a client may name: more than any server takes.
+  package static let mostDocuments = 1_000_000
 
   private static func documents(
     _ value: JSON, _ key: String, _ limits: TextList.Limits
@@ -52,12 +64,19 @@ package struct RerankRequest: Sendable {
     if list.isEmpty { throw ServeError(.invalidRequest, "\(key) is an empty list", place: key) }
     try JSONBody.count(list.count, key, most: limits.inputs)
     var documents: [String] = []
+    var faults = ItemFaults()
     for (index, item) in list.enumerated() {
-      guard let text = item.stringValue ?? item["text"]?.stringValue else {
-        throw JSONBody.wrong(item, "\(key)[\(index)]", "a string, or an object with 'text'")
+      let place = "\(key)[\(index)]"
+      do throws(ServeError) {
+        guard let text = item.stringValue ?? item["text"]?.stringValue else {
+          throw JSONBody.wrong(item, place, "a string, or an object with 'text'")
+        }
+        documents.append(try JSONBody.filled(text, place))
+      } catch {
+        faults.note(error, at: index)
       }
-      documents.append(text)
     }
+    try faults.check()
     return documents
   }
 }
@@ -70,45 +89,59 @@ package struct ClassifyRequest: Sendable {
   /// Which end is cut; nil does as the model's publisher says.
   package var truncationSide: TruncationSide?
   /// Gives the model's own numbers instead of scores.
-  package var isRaw: Bool
+  package var isRaw = false
   /// How many labels are given; nil for all.
   package var top: Int?
   /// Whether the client speaks the form of the Hugging Face hub, which sends `parameters`: there the answer to one
   /// text is a list of one list.
   package var isOfHub = false
 
-  private init(_ texts: TextList, isRaw: Bool) {
-    self.texts = texts
-    self.isRaw = isRaw
-  }
+  private init(_ texts: TextList) { self.texts = texts }
 
   /// text-embeddings-inference's `/predict`: a string, a pair as a list of two strings, or a list of lists of one or
   /// two strings.
   package static func tei(
     _ body: JSONBody, _ limits: TextList.Limits
   ) throws(ServeError) -> ClassifyRequest {
-    guard let value = body["inputs"] else { throw JSONBody.missing("inputs") }
+    try body.takes(only: options + ["top_k"])
+    guard let value = body["inputs"] else { throw body.missing("inputs") }
     var texts = TextList([], key: "inputs")
     if let list = value.arrayValue, list.first?.arrayValue != nil {
       try JSONBody.count(list.count, "inputs", most: limits.inputs)
+      var faults = ItemFaults()
       for (index, item) in list.enumerated() {
-        texts.inputs.append(try textOrPair(item, "inputs[\(index)]"))
+        do throws(ServeError) {
+          texts.inputs.append(try textOrPair(item, "inputs[\(index)]"))
+        } catch {
+          faults.note(error, at: index)
+        }
       }
+      try faults.check()
     } else {
       texts.isSingle = true
       texts.inputs = [try textOrPair(value, "inputs")]
     }
-    var request = ClassifyRequest(texts, isRaw: try body.bool("raw_scores") ?? false)
-    request.model = try body.string("model")
-    request.truncates = try body.bool("truncate") ?? false
-    request.truncationSide = try body.truncationSide()
+    var request = ClassifyRequest(texts)
+    try request.read(body)
     if let parameters = try body.object("parameters") { try request.readHub(parameters) }
     return request
   }
 
+  private static let options = ["raw_scores", "truncate", "truncation_direction"]
+
+  /// Reads what can be asked beside texts: what is there stands over what was read before.
+  private mutating func read(_ body: JSONBody) throws(ServeError) {
+    model = try body.string("model") ?? model
+    isRaw = try body.bool("raw_scores") ?? isRaw
+    truncates = try body.bool("truncate") ?? truncates
+    truncationSide = try body.truncationSide() ?? truncationSide
+    top = try body.integer("top_k", 1...RerankRequest.mostDocuments) ?? top
+  }
+
   private mutating func readHub(_ parameters: JSONBody) throws(ServeError) {
     isOfHub = true
-    top = try parameters.integer("top_k", least: 1)
+    try parameters.takes(only: Self.options + ["top_k"])
+    try read(parameters)
     switch try parameters.string("function_to_apply") {
     case nil: break
     case "none": isRaw = true
@@ -116,16 +149,19 @@ package struct ClassifyRequest: Sendable {
       throw ServeError(
         .invalidRequest,
         "the function '\(other.prefix(40))' is not supported; scores are what the model's publisher says, or its "
-          + "own numbers with 'none'", place: "parameters.function_to_apply")
+          + "own numbers with 'none'", place: parameters.place("function_to_apply"))
     }
   }
 
   private static func textOrPair(_ value: JSON, _ place: String) throws(ServeError) -> TextInput {
-    if let text = value.stringValue { return TextInput(text) }
+    if let text = value.stringValue { return TextInput(try JSONBody.filled(text, place)) }
     let strings = value.arrayValue?.compactMap(\.stringValue) ?? []
     guard let list = value.arrayValue, list.count == strings.count, (1...2).contains(list.count)
     else {
       throw JSONBody.wrong(value, place, "a string, or a list of one or two strings")
+    }
+    for (index, text) in strings.enumerated() {
+      _ = try JSONBody.filled(text, "\(place)[\(index)]")
     }
     return TextInput(strings[0], pair: strings.count == 2 ? strings[1] : nil)
   }
@@ -134,10 +170,9 @@ package struct ClassifyRequest: Sendable {
   package static func infinity(
     _ body: JSONBody, _ limits: TextList.Limits
   ) throws(ServeError) -> ClassifyRequest {
-    var request = ClassifyRequest(
-      try TextList(body, "input", limits), isRaw: try body.bool("raw_scores") ?? false)
-    request.model = try body.string("model")
-    request.truncates = try body.bool("truncate") ?? false
+    try body.takes(only: options)
+    var request = ClassifyRequest(try TextList(body, "input", limits))
+    try request.read(body)
     return request
   }
 }

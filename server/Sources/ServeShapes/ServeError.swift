@@ -9,6 +9,9 @@ package struct ServeError: Error, Sendable {
     /// The HTTP status.
     package let status: Int
 
+    /// What it means is in its name: some interfaces give it another status.
+    package static func == (one: Code, other: Code) -> Bool { one.name == other.name }
+
     package static let invalidRequest = Code(name: "invalid_request_error", status: 400)
     package static let tooLong = Code(name: "context_length_exceeded", status: 400)
     package static let tokenIDs = Code(name: "token_ids_not_accepted", status: 400)
@@ -35,6 +38,8 @@ package struct ServeError: Error, Sendable {
   package var place: String?
   /// The indices of the texts that are at fault, where several may be.
   package var indices: [Int] = []
+  /// Whose interface the client speaks, where the body tells it and not the route.
+  package private(set) var dialect: Dialect?
   /// What this failure adds to the answer's headers.
   package var headers: [(name: String, value: String)] = []
 
@@ -48,6 +53,14 @@ package struct ServeError: Error, Sendable {
   package func with(_ name: String, _ value: String) -> ServeError {
     var copy = self
     copy.headers.append((name, value))
+    return copy
+  }
+
+  /// The same error, written as this interface writes it.
+  package func told(in dialect: Dialect) -> ServeError {
+    var copy = self
+    copy.dialect = dialect
+    copy.code = Code(name: code.name, status: dialect.status(code))
     return copy
   }
 

@@ -22,6 +22,10 @@ package struct TextList: Sendable {
   package var isSingle: Bool
   /// The member they came from.
   package var key: String
+  /// The member that the first input came from, where that stands for itself beside a list.
+  package var lead: String?
+  /// What a client sends to have texts cut.
+  package var cutting = "\"truncate\": true"
 
   package init(_ inputs: [TextInput], isSingle: Bool = false, key: String) {
     self.inputs = inputs
@@ -38,17 +42,27 @@ package struct TextList: Sendable {
   }
 
   /// Where an input stands in the request.
-  package func place(_ index: Int) -> String { isSingle ? key : "\(key)[\(index)]" }
+  package func place(_ index: Int) -> String {
+    if let lead, index == 0 { return lead }
+    return isSingle ? key : "\(key)[\(position(index) ?? 0)]"
+  }
+
+  /// Where an input stands in its list; nil for one beside it.
+  package func position(_ index: Int) -> Int? {
+    guard lead != nil else { return index }
+    return index == 0 ? nil : index - 1
+  }
 
   /// Reads a string, a list of strings, a list of ids or a list of lists of ids.
   package init(
     _ body: JSONBody, _ key: String, _ limits: Limits, allowsEmpty: Bool = false
   ) throws(ServeError) {
-    guard let value = body[key] else { throw JSONBody.missing(key) }
+    guard let value = body[key] else { throw body.missing(key) }
+    let key = body.place(key)
     self.init([], key: key)
     if let text = value.stringValue {
       isSingle = true
-      inputs = [try Self.text(text, key, allowsEmpty)]
+      inputs = [TextInput(allowsEmpty ? text : try JSONBody.filled(text, key))]
       return
     }
     guard let list = value.arrayValue else {
@@ -65,25 +79,25 @@ package struct TextList: Sendable {
     }
     try JSONBody.count(list.count, key, most: limits.inputs)
     inputs.reserveCapacity(list.count)
+    var faults = ItemFaults()
     for (index, item) in list.enumerated() {
-      let place = "\(key)[\(index)]"
-      if let text = item.stringValue {
-        inputs.append(try Self.text(text, place, allowsEmpty))
-      } else if let ids = item.arrayValue {
-        inputs.append(try Self.ids(ids, place, limits))
-      } else {
-        throw JSONBody.wrong(item, place, "a string")
+      do throws(ServeError) {
+        inputs.append(try Self.input(item, "\(key)[\(index)]", limits, allowsEmpty))
+      } catch {
+        faults.note(error, at: index)
       }
     }
+    try faults.check()
   }
 
-  private static func text(
-    _ text: String, _ place: String, _ allowsEmpty: Bool
+  private static func input(
+    _ item: JSON, _ place: String, _ limits: Limits, _ allowsEmpty: Bool
   ) throws(ServeError) -> TextInput {
-    if text.isEmpty, !allowsEmpty {
-      throw ServeError(.invalidRequest, "\(place) is an empty string", place: place)
+    if let text = item.stringValue {
+      return TextInput(allowsEmpty ? text : try JSONBody.filled(text, place))
     }
-    return TextInput(text)
+    guard let ids = item.arrayValue else { throw JSONBody.wrong(item, place, "a string") }
+    return try Self.ids(ids, place, limits)
   }
 
   private static func ids(

@@ -14,6 +14,12 @@ import Testing
     #expect(source.name == name && source.path == path)
   }
 
+  @Test(arguments: [
+    ("all-MiniLM", "all-MiniLM"), ("a%20b%2Fc", "a b/c"), ("%C3%BC", "ü"), ("100%", "100%"),
+    ("%zz%2", "%zz%2"), ("%+1", "%+1"), ("%FF", "%FF"), ("", ""),
+  ])
+  func readsNamesInPaths(path: String, name: String) { #expect(path.percentDecoded == name) }
+
   @Test func comparesKeysWhole() throws {
     let keys = try ApiKeys(file: nil, fixed: ["secret"])
     #expect(throws: Never.self) { try keys.check("Bearer secret") }

@@ -29,7 +29,8 @@ import Testing
     #expect(read == vectors)
     for text in [
       embeddings.openAI(.base64), embeddings.tei(), embeddings.ollama(name: "n", nanoseconds: 5),
-      embeddings.ollamaPrompt(), embeddings.cohere(id: "i", texts: [[0x61, 0x22]], .float),
+      embeddings.ollamaPrompt(),
+      embeddings.cohere(id: "i", texts: [[0x61, 0x22]], [.float, .base64]),
     ] {
       #expect(throws: Never.self) { try JSON.parse(text.bytes) }
     }
@@ -43,6 +44,43 @@ import Testing
     #expect(Dialect.tei.body(error, requestID: "r")["error_type"] == "Validation")
     #expect(Dialect.ollama.body(error, requestID: "r") == ["error": "too long"])
     #expect(Dialect.cohere.body(error, requestID: "r") == ["id": "r", "message": "too long"])
+    // The body may tell whose interface it is.
+    let told = error.told(in: .tei)
+    #expect(told.code == .tooLong && Dialect.cohere.status(told.code) == 422)
+    #expect(Dialect.cohere.body(told, requestID: "r")["error_type"] == "Validation")
+    let task = ServeError(.unsupportedTask, "none").told(in: .tei)
+    #expect(task.code.status == 424)
+    #expect(Dialect.cohere.body(task, requestID: "r")["error_type"] == "Backend")
+  }
+
+  @Test func givesVectorsInEveryEncodingAskedFor() throws {
+    let embeddings = Embeddings(
+      vectors: [[1, 2]], tokens: 3, cutTexts: 0, model: "m", fingerprint: "f")
+    for (encodings, keys) in [
+      ([EmbeddingRequest.Encoding.float], ["float"]), ([.base64], ["base64"]),
+      ([.base64, .float], ["base64", "float"]),
+    ] {
+      let answer = try JSON.parse(embeddings.cohere(id: "i", texts: [], encodings).bytes)
+      let found = answer["embeddings"]?.objectValue
+      #expect(found?.count == keys.count)
+      for key in keys { #expect(found?[key]?.arrayValue?.count == 1) }
+    }
+  }
+
+  /// Every interface's body has the indices of all, also of those that the message does not name.
+  @Test(arguments: [Dialect.openAI, .tei, .ollama, .cohere])
+  func namesAllThatIsAtFault(dialect: Dialect) throws {
+    var faults = ItemFaults()
+    #expect(throws: Never.self) { try faults.check() }
+    for index in 0..<30 {
+      let place = "input[\(index * 2)]"
+      faults.note(ServeError(.tooLong, "\(place) is too long", place: place), at: index * 2)
+    }
+    let error = try #require(faults.error)
+    #expect(error.place == "input[0]" && error.message.contains("input[38] and others"))
+    let body = dialect.body(error, requestID: "r")
+    let indices = (dialect == .openAI ? body["error"] : body)?["indices"]?.arrayValue
+    #expect(indices?.compactMap(\.integerValue) == (0..<30).map { $0 * 2 })
   }
 
   @Test(arguments: [

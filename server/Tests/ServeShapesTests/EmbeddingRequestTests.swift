@@ -73,24 +73,89 @@ import Testing
       let none = try EmbeddingRequest.ollama(JSONBody(nothing), limits)
       #expect(none.texts.inputs.isEmpty)
     }
-    let cohere = try EmbeddingRequest.cohere(
+    let cohere = try CohereEmbedding(
       JSONBody(#"{"texts":["a"],"embedding_types":["float"],"truncate":"END"}"#), limits)
-    #expect(cohere.truncates && cohere.truncationSide == .right && cohere.encoding == .float)
-    #expect(throws: ServeError.self) {
-      try EmbeddingRequest.cohere(
-        JSONBody(#"{"texts":["a"],"embedding_types":["int8"]}"#), limits)
+    #expect(cohere.embedding.truncates && cohere.embedding.truncationSide == .right)
+    #expect(cohere.encodings == [.float] && cohere.embedding.texts.cutting.contains("START"))
+    let both = try CohereEmbedding(
+      JSONBody(#"{"texts":["a"],"embedding_types":["base64","float","base64"]}"#), limits)
+    #expect(both.encodings == [.base64, .float] && !both.embedding.truncates)
+    for (wrong, place) in [
+      (#"{"texts":["a"],"embedding_types":["float","int8"]}"#, "embedding_types[1]"),
+      (#"{"texts":["a"],"images":["b"]}"#, "images"), (#"{"inputs":["a"]}"#, "inputs"),
+      (#"{"texts":["a"],"truncate":true}"#, "truncate"), (#"{"texts":[]}"#, "texts"),
+    ] {
+      let error = try #require(throws: ServeError.self) {
+        try CohereEmbedding(try JSONBody(wrong), limits)
+      }
+      #expect(error.place == place)
     }
   }
 
-  @Test func tellsSimilarityFromTexts() throws {
+  @Test func cutsAtTheEndThatIsAskedFor() throws {
     let body = try JSONBody(
-      #"{"inputs":{"source_sentence":"a","sentences":["b","c"]},"parameters":{"truncate":true}}"#)
-    let request = try SimilarityRequest(body, limits)
-    #expect(request.embedding.texts.inputs == [TextInput("a"), TextInput("b"), TextInput("c")])
-    #expect(request.embedding.truncates)
-    #expect(throws: ServeError.self) {
-      try SimilarityRequest(
-        JSONBody(#"{"inputs":{"source_sentence":"a","sentences":[]}}"#), limits)
+      #"{"input":"a","inputs":"a","prompt":"a","truncate":true,"truncation_direction":"left"}"#)
+    for request in [
+      try EmbeddingRequest.openAI(body, limits), try .ollama(body, limits),
+      try .ollamaPrompt(body), try .tei(body, limits), try .teiTokens(body, limits),
+      try .teiSparse(body, limits),
+    ] {
+      #expect(request.truncates)
+      #expect(request.promptedTexts.inputs.allSatisfy { $0.truncationSide == .left })
     }
+  }
+
+  @Test func readsWhatTheHubCallsParameters() throws {
+    let request = try EmbeddingRequest.tei(
+      JSONBody(#"{"model":"m","inputs":"a","truncate":true,"parameters":{"normalize":false}}"#),
+      limits)
+    #expect(request.model == "m" && request.truncates && request.normalizes == false)
+    let error = try #require(throws: ServeError.self) {
+      try EmbeddingRequest.tei(
+        try JSONBody(#"{"inputs":"a","parameters":{"dimensions":0}}"#), limits)
+    }
+    #expect(error.place == "parameters.dimensions")
+  }
+
+  @Test func namesEveryTextThatIsNone() throws {
+    let body = try JSONBody(#"{"input":["a","",null,"b"],"texts":["","a",3]}"#)
+    let listed = try #require(throws: ServeError.self) {
+      try EmbeddingRequest.openAI(body, limits)
+    }
+    #expect(listed.indices == [1, 2] && listed.message.contains("input[2]"))
+    let cohere = try #require(throws: ServeError.self) { try CohereEmbedding(body, limits) }
+    #expect(cohere.indices == [0, 2])
+  }
+
+  @Test func readsSimilarity() throws {
+    // What huggingface_hub sends always has parameters.
+    let request = try EmbeddingRequest.similarity(
+      JSONBody(
+        #"{"model":"m","inputs":{"source_sentence":"a","sentences":["b","c"]},"parameters":{}}"#),
+      limits)
+    #expect(request.texts.inputs == [TextInput("a"), TextInput("b"), TextInput("c")])
+    #expect(request.model == "m" && !request.truncates && request.normalizes == true)
+    let texts = request.texts
+    #expect(texts.place(0) == "inputs.source_sentence" && texts.position(0) == nil)
+    #expect(texts.place(2) == "inputs.sentences[1]" && texts.position(2) == 1)
+    let cut = try EmbeddingRequest.similarity(
+      JSONBody(
+        #"{"inputs":{"source_sentence":"a","sentences":["b"]},"parameters":{"truncate":true}}"#),
+      limits)
+    #expect(cut.truncates)
+  }
+
+  @Test(arguments: [
+    (#"{"source_sentence":"a","sentences":[]}"#, "inputs.sentences", []),
+    (#"{"source_sentence":"a"}"#, "inputs.sentences", []),
+    (#"{"sentences":["a"]}"#, "inputs.source_sentence", []),
+    (#"{"source_sentence":"","sentences":["a"]}"#, "inputs.source_sentence", []),
+    (#"{"source_sentence":"a","sentences":["b",3,""]}"#, "inputs.sentences[1]", [1, 2]),
+  ])
+  func namesPlacesOfSimilarity(inputs: String, place: String, indices: [Int]) throws {
+    let error = try #require(throws: ServeError.self) {
+      try EmbeddingRequest.similarity(try JSONBody("{\"inputs\":\(inputs)}"), limits)
+    }
+    #expect(error.place == place && error.indices == indices)
   }
 }

@@ -23,6 +23,8 @@ import Testing
     (#"{"query":"q","documents":["a",{"body":"b"}]}"#, "documents[1]"),
     (#"{"query":"q","texts":[1]}"#, "texts[0]"),
     (#"{"query":"q","texts":["a"],"top_n":0}"#, "top_n"),
+    (#"{"query":"q","texts":["a",""]}"#, "texts[1]"),
+    (#"{"query":"q","texts":["a"],"documents":["b"]}"#, "documents"),
   ])
   func namesThePlaceOfWhatIsWrong(text: String, place: String) throws {
     let error = try #require(throws: ServeError.self) {
@@ -43,6 +45,12 @@ import Testing
         try JSONBody(#"{"inputs":"a","parameters":{"function_to_apply":"sigmoid"}}"#), limits)
     }
     #expect(error.place == "parameters.function_to_apply")
+    let cut = try ClassifyRequest.tei(
+      JSONBody(#"{"model":"m","inputs":"a","parameters":{"truncate":true}}"#), limits)
+    #expect(cut.truncates && cut.model == "m")
+    let side = try ClassifyRequest.infinity(
+      JSONBody(#"{"input":"a","truncation_direction":"left"}"#), limits)
+    #expect(side.truncationSide == .left)
   }
 
   @Test func readsTextsAndPairs() throws {
@@ -54,11 +62,17 @@ import Testing
       let request = try ClassifyRequest.tei(JSONBody("{\"inputs\":\(text)}"), limits)
       #expect(request.texts.inputs == inputs && request.texts.isSingle == isSingle)
     }
-    for text in ["3", "[]", "[1]", #"["a","b","c"]"#, "[[]]", #"[["a"],3]"#] {
+    for text in [
+      "3", "[]", "[1]", #"["a","b","c"]"#, "[[]]", #"[["a"],3]"#, #""""#, #"["a",""]"#,
+    ] {
       #expect(throws: ServeError.self) {
         try ClassifyRequest.tei(try JSONBody("{\"inputs\":\(text)}"), limits)
       }
     }
+    let error = try #require(throws: ServeError.self) {
+      try ClassifyRequest.tei(try JSONBody(#"{"inputs":[["a",""],["b"],[3]]}"#), limits)
+    }
+    #expect(error.place == "inputs[0][1]" && error.indices == [0, 2])
     #expect(throws: ServeError.self) {
       try ClassifyRequest.tei(try JSONBody(#"{"inputs":[["a"],["a"],["a"],["a"]]}"#), limits)
     }

@@ -45,7 +45,7 @@ import Testing
     #expect(body["a"] == nil)
     #expect(try body.string("e") == nil)
     #expect(try body.bool("b") == false)
-    #expect(try body.integer("c", least: 0) == 0)
+    #expect(try body.integer("c", 0...9) == 0)
     #expect(body.first(of: "a", "d")?.key == "d")
   }
 
@@ -54,14 +54,19 @@ import Testing
     let places = [
       try #require(throws: ServeError.self) { _ = try body.string("a") }.place,
       try #require(throws: ServeError.self) { _ = try body.bool("b") }.place,
-      try #require(throws: ServeError.self) { _ = try body.integer("c", least: 0) }.place,
+      try #require(throws: ServeError.self) { _ = try body.integer("c", 0...9) }.place,
       try #require(throws: ServeError.self) { _ = try body.object("d") }.place,
       try #require(throws: ServeError.self) { _ = try body.strings("e", most: 9) }.place,
-      try #require(throws: ServeError.self) { _ = try body.integer("f", least: 1) }.place,
+      try #require(throws: ServeError.self) { _ = try body.integer("f", 1...9) }.place,
       try #require(throws: ServeError.self) { _ = try body.choice("g", ["left"]) }.place,
     ]
     #expect(places == ["a", "b", "c", "d", "e[1]", "f", "g"])
     #expect(try body.choice("g", ["up", "down"]) == "up")
+    let inner = try JSONBody(#"{"a":{"b":["x",1,"",2]}}"#).object("a")
+    let error = try #require(throws: ServeError.self) {
+      _ = try inner?.strings("b", most: 9, allowsEmpty: false)
+    }
+    #expect(error.place == "a.b[1]" && error.indices == [1, 2, 3])
   }
 
   @Test func readsChangedBodiesWithoutHarm() throws {

@@ -37,6 +37,16 @@ import Testing
     (1, #"{"question":"q","context":"c","top":0}"#, "top"),
     (2, #"{"input":"a","targets":[1]}"#, "targets[0]"), (2, #"{"input":"a","top":"5"}"#, "top"),
     (3, #"{"input":"a"}"#, "labels"), (3, #"{"labels":["a"]}"#, "input"),
+    (1, #"{"question":"","context":"c"}"#, "question"),
+    (1, #"{"input":[{"question":"q","context":""}]}"#, "input[0].context"),
+    (1, #"{"input":[{"question":"q","context":"c"}],"question":"q"}"#, "question"),
+    (1, #"{"question":"q","context":"c","longest":513}"#, "longest"),
+    (1, #"{"question":"q","context":"c","truncate":true}"#, "truncate"),
+    (2, #"{"input":"a","targets":[]}"#, "targets"), (2, #"{"input":"a","top":101}"#, "top"),
+    (2, #"{"input":"a","targets":["b",""]}"#, "targets[1]"),
+    (3, #"{"input":"a","labels":[]}"#, "labels"),
+    (3, #"{"input":"a","labels":["b",""]}"#, "labels[1]"),
+    (3, #"{"input":"a","labels":["b"],"hypothesis":"of"}"#, "hypothesis"),
   ])
   func namesThePlaceOfWhatIsWrong(kind: Int, text: String, place: String) throws {
     let error = try #require(throws: ServeError.self) {
@@ -49,5 +59,33 @@ import Testing
       }
     }
     #expect(error.place == place, "\(error.message)")
+  }
+
+  @Test func boundsWhatOneAnswerMayHold() throws {
+    let limits = TextList.Limits()
+    let question = #"{"question":"q","context":"c"}"#
+    let questions = Array(repeating: question, count: 33).joined(separator: ",")
+    let labels = (0..<256).map { "\"l\($0)\"" }.joined(separator: ",")
+    let texts = Array(repeating: "\"a\"", count: 129).joined(separator: ",")
+    #expect(throws: Never.self) {
+      try AnswerRequest(try JSONBody(#"{"input":[\#(questions)],"top":992}"#), limits)
+    }
+    let answers = try #require(throws: ServeError.self) {
+      try AnswerRequest(try JSONBody(#"{"input":[\#(questions)],"top":993}"#), limits)
+    }
+    #expect(answers.place == "top" && answers.code.status == 400)
+    let zero = try #require(throws: ServeError.self) {
+      try ZeroShotRequest(try JSONBody(#"{"input":[\#(texts)],"labels":[\#(labels)]}"#), limits)
+    }
+    #expect(zero.place == "labels")
+    let hypothesis = String(repeating: "a", count: 5000) + "{}"
+    let long = try #require(throws: ServeError.self) {
+      try ZeroShotRequest(
+        try JSONBody(#"{"input":"a","labels":[\#(labels)],"hypothesis":"\#(hypothesis)"}"#), limits)
+    }
+    #expect(long.place == "hypothesis")
+    let three = try ZeroShotRequest(
+      JSONBody(#"{"input":"a","labels":["x","y"],"hypothesis":"{} or {}"}"#), limits)
+    #expect(three.hypotheses == ["x or x", "y or y"])
   }
 }

@@ -112,7 +112,10 @@ struct OpenAPIDocument {
         .mediaType, .overloaded, .model, .deadline,
       ]
     }
-    return Set(codes.map(route.dialect.status)).sorted()
+    // There the body decides whose interface it is.
+    let dialects =
+      HeadRoutes.reranking.contains(route.path) ? [.tei, route.dialect] : [route.dialect]
+    return Set(dialects.flatMap { codes.map($0.status) }).sorted()
   }
 
   private func operation(_ route: Route) -> Operation {
@@ -132,7 +135,7 @@ struct OpenAPIDocument {
         example: ["inputs": ["a text"]])
     case "/embed_all":
       Operation(
-        summary: "A vector for each token", request: requests.embed,
+        summary: "A vector for each token", request: requests.embedAll,
         answer: AnswerSchemas.embedAll, example: ["inputs": "a text"])
     case "/similarity":
       Operation(
@@ -141,7 +144,7 @@ struct OpenAPIDocument {
         example: ["inputs": ["source_sentence": "a text", "sentences": ["another"]]])
     case "/embed_sparse":
       Operation(
-        summary: "Sparse vectors of texts", request: requests.embed,
+        summary: "Sparse vectors of texts", request: requests.sparse,
         answer: AnswerSchemas.sparse, example: ["inputs": "a text"])
     case "/tokenize":
       Operation(

@@ -1,4 +1,5 @@
 import JSONText
+import ServeShapes
 
 /// What the bodies of requests look like, with an example that any model of the kind answers.
 struct RequestSchemas {
@@ -27,23 +28,43 @@ struct RequestSchemas {
     return members
   }
 
+  private let dimensions = Schema.integer(1...EmbeddingRequest.mostDimensions)
+  private let numbers = Schema.integer(1...RerankRequest.mostDocuments)
+
+  /// The same where vectors of texts are asked for.
+  private var embedding: JSONObject {
+    var members = prompted
+    members["normalize"] = Schema.flag
+    members["dimensions"] = dimensions
+    return members
+  }
+
   var openAI: JSON {
     Schema.object(
       ["input"],
       [
-        "input": inputs, "model": Schema.name, "encoding_format": Schema.word("float", "base64"),
-        "dimensions": Schema.integer(least: 1), "truncate": Schema.flag,
-        "prompt_name": Schema.name, "user": Schema.anything,
-      ])
+        "input": inputs, "encoding_format": Schema.word("float", "base64"),
+        "user": Schema.anything,
+      ], and: embedding)
   }
 
-  var embed: JSON {
+  /// Inputs with options, which may stand in `parameters` too.
+  private func tei(_ inputs: JSON, _ options: JSONObject) -> JSON {
     Schema.object(
       ["inputs"],
-      [
-        "inputs": inputs, "normalize": Schema.flag, "dimensions": Schema.integer(least: 1),
-      ], and: prompted)
+      ["inputs": inputs, "parameters": Schema.optional(Schema.object([], options))],
+      and: options)
   }
+
+  var embed: JSON { tei(inputs, embedding) }
+
+  var embedAll: JSON {
+    var members = prompted
+    members["dimensions"] = dimensions
+    return tei(inputs, members)
+  }
+
+  var sparse: JSON { tei(inputs, prompted) }
 
   var similarity: JSON {
     let sentences = Schema.object(
@@ -52,10 +73,7 @@ struct RequestSchemas {
         "source_sentence": Schema.text,
         "sentences": Schema.list(Schema.text, least: 1, most: most - 1),
       ])
-    return Schema.object(
-      ["inputs"],
-      ["inputs": sentences, "parameters": Schema.optional(Schema.object([], prompted))],
-      and: prompted)
+    return tei(sentences, prompted)
   }
 
   var tokenize: JSON {
@@ -84,16 +102,15 @@ struct RequestSchemas {
       Schema.string, Schema.list(Schema.string, most: most), ["type": "null"])
     return Schema.object(
       [],
-      [
-        "model": Schema.name, "input": texts, "truncate": Schema.flag,
-        "dimensions": Schema.integer(least: 1), "options": Schema.anything,
-        "keep_alive": Schema.anything,
-      ])
+      ["input": texts, "options": Schema.anything, "keep_alive": Schema.anything],
+      and: embedding)
   }
 
   var ollamaPrompt: JSON {
     Schema.object(
-      [], ["model": Schema.name, "prompt": Schema.name, "options": Schema.anything])
+      [],
+      ["prompt": Schema.name, "options": Schema.anything, "keep_alive": Schema.anything],
+      and: embedding)
   }
 
   var cohere: JSON {
@@ -104,21 +121,23 @@ struct RequestSchemas {
         "input_type": Schema.anything,
         "embedding_types": Schema.optional(Schema.list(["enum": ["float", "base64"]], most: 8)),
         "truncate": Schema.word("none", "start", "end"),
-        "output_dimension": Schema.integer(least: 1),
+        "output_dimension": dimensions,
       ])
   }
 
   var rerank: JSON {
-    let document = Schema.either(Schema.string, Schema.object(["text"], ["text": Schema.string]))
+    let document = Schema.either(Schema.text, Schema.object(["text"], ["text": Schema.text]))
+    let nothing: JSON = ["type": "null"]
     let others: JSONObject = [
-      "query": Schema.text, "top_n": Schema.integer(least: 1), "top_k": Schema.integer(least: 1),
+      "query": Schema.text, "top_n": numbers, "top_k": numbers,
       "raw_scores": Schema.flag, "return_documents": Schema.flag, "return_text": Schema.flag,
-      "max_tokens_per_doc": Schema.integer(least: 1),
+      "max_tokens_per_doc": numbers,
     ]
     let documents = Schema.list(document, least: 1, most: most)
     return Schema.either(
       Schema.object(["query", "documents"], ["documents": documents], and: merged(others)),
-      Schema.object(["query", "texts"], ["texts": documents], and: merged(others)))
+      Schema.object(
+        ["query", "texts"], ["texts": documents, "documents": nothing], and: merged(others)))
   }
 
   private func merged(_ members: JSONObject) -> JSONObject {
@@ -128,31 +147,24 @@ struct RequestSchemas {
   }
 
   var predict: JSON {
-    let strings = Schema.list(Schema.string, least: 1, most: 2)
-    let several = Schema.list(
-      Schema.either(Schema.string, strings), least: 1, most: most)
+    let strings = Schema.list(Schema.text, least: 1, most: 2)
+    let several = Schema.list(Schema.either(Schema.text, strings), least: 1, most: most)
     // A list is one pair unless its first item is a list.
     let batch: JSON = ["allOf": [several, ["prefixItems": [strings]]]]
+    let options = merged(["raw_scores": Schema.flag, "top_k": numbers])
     return Schema.object(
       ["inputs"],
       [
-        "inputs": Schema.either(Schema.string, strings, batch), "raw_scores": Schema.flag,
+        "inputs": Schema.either(Schema.text, strings, batch),
         "parameters": Schema.optional(
           Schema.object(
-            [],
-            [
-              "top_k": Schema.integer(least: 1),
-              "function_to_apply": Schema.optional(["const": "none"]),
-            ])),
-      ], and: truncation)
+            [], ["function_to_apply": Schema.optional(["const": "none"])], and: options)),
+      ], and: options)
   }
 
   var classify: JSON {
     Schema.object(
-      ["input"],
-      [
-        "input": inputs, "model": Schema.name, "raw_scores": Schema.flag, "truncate": Schema.flag,
-      ])
+      ["input"], ["input": inputs, "raw_scores": Schema.flag], and: truncation)
   }
 
   /// Members of our own routes: one text or several, and more.
@@ -170,8 +182,8 @@ struct RequestSchemas {
     own(
       [],
       [
-        "top": Schema.integer(least: 1),
-        "targets": Schema.optional(Schema.list(Schema.string, most: most)),
+        "top": Schema.integer(FillMaskRequest.tops),
+        "targets": Schema.optional(Schema.list(Schema.text, least: 1, most: most)),
       ])
   }
 
@@ -179,24 +191,31 @@ struct RequestSchemas {
     own(
       ["labels"],
       [
-        "labels": Schema.list(Schema.string, most: 256), "hypothesis": Schema.name,
+        "labels": Schema.list(Schema.text, least: 1, most: ZeroShotRequest.mostLabels),
+        "hypothesis": Schema.optional(["type": "string", "pattern": "\\{\\}"]),
         "multi": Schema.flag,
       ])
   }
 
   var answer: JSON {
     let question = Schema.object(
-      ["question", "context"], ["question": Schema.string, "context": Schema.string])
+      ["question", "context"], ["question": Schema.text, "context": Schema.text])
+    let nothing: JSON = ["type": "null"]
     let others: JSONObject = [
-      "model": Schema.name, "top": Schema.integer(least: 1), "longest": Schema.integer(least: 1),
-      "stride": Schema.integer(least: 0), "allows_none": Schema.flag,
+      "model": Schema.name, "top": Schema.integer(AnswerRequest.tops),
+      "longest": Schema.integer(AnswerRequest.lengths),
+      "stride": Schema.integer(AnswerRequest.strides), "allows_none": Schema.flag,
     ]
     return Schema.either(
       Schema.object(
-        ["input"], ["input": Schema.list(question, least: 1, most: most)], and: others),
+        ["input"],
+        [
+          "input": Schema.list(question, least: 1, most: most), "question": nothing,
+          "context": nothing,
+        ], and: others),
       Schema.object(
         ["question", "context"],
-        ["question": Schema.string, "context": Schema.string, "input": ["type": "null"]],
+        ["question": Schema.text, "context": Schema.text, "input": nothing],
         and: others))
   }
 }

@@ -14,9 +14,17 @@ enum Schema {
   /// A vector.
   static let vector: JSON = ["type": "array", "items": number]
 
-  /// An integer that may be left out.
+  /// An integer of at least this, or `null`.
   static func integer(least: Int) -> JSON {
     ["type": ["integer", "null"], "minimum": .integer(least)]
+  }
+
+  /// An integer of a range that may be left out.
+  static func integer(_ range: ClosedRange<Int>) -> JSON {
+    [
+      "type": ["integer", "null"], "minimum": .integer(range.lowerBound),
+      "maximum": .integer(range.upperBound),
+    ]
   }
 
   /// A list of something.

@@ -33,8 +33,7 @@ enum EmbeddingRoutes {
   }
 
   @Sendable static func similarity(_ call: Call) async throws -> Reply {
-    let request = try SimilarityRequest(call.body, call.server.limits)
-    let embeddings = try await call.embed(request.embedding)
+    let embeddings = try await call.embed(try .similarity(call.body, call.server.limits))
     var text = AnswerText()
     let source = embeddings.vectors[0]
     text.vector(embeddings.vectors.dropFirst().map { cosine(source, $0) })
@@ -48,7 +47,7 @@ enum EmbeddingRoutes {
   }
 
   @Sendable static func embedAll(_ call: Call) async throws -> Reply {
-    let request = try EmbeddingRequest.tei(call.body, call.server.limits)
+    let request = try EmbeddingRequest.teiTokens(call.body, call.server.limits)
     let served = try call.model(request.model)
     if let dimensions = request.dimensions, dimensions != served.model.info.hiddenSize {
       throw ServeError(
@@ -92,10 +91,10 @@ enum EmbeddingRoutes {
   }
 
   @Sendable static func cohere(_ call: Call) async throws -> Reply {
-    let request = try EmbeddingRequest.cohere(call.body, call.server.limits)
-    let embeddings = try await call.embed(request)
-    let texts = request.texts.inputs.map(\.text)
+    let request = try CohereEmbedding(call.body, call.server.limits)
+    let embeddings = try await call.embed(request.embedding)
+    let texts = request.embedding.texts.inputs.map(\.text)
     return Reply(
-      embeddings.cohere(id: call.id, texts: texts, request.encoding), embeddings)
+      embeddings.cohere(id: call.id, texts: texts, request.encodings), embeddings)
   }
 }

@@ -31,28 +31,69 @@ struct Turns {
 extension Call {
   /// The tokens of all texts.
   ///
+  /// - Parameter truncates: cuts what is too long; nil does as each text says.
   /// - Throws: one error that names all texts that are at fault.
   func tokenize(
-    _ texts: TextList, for model: Model, truncates: Bool
+    _ texts: TextList, for model: Model, truncates: Bool?
   ) async throws(ServeError) -> TokenizedTexts {
+    try checkPrompt(of: texts, for: model)
     var result = TokenizedTexts()
     result.inputs.reserveCapacity(texts.inputs.count)
-    var failures: [(index: Int, error: BertError)] = []
+    var faults = ItemFaults()
     var turns = Turns()
     let begin = ContinuousClock.now
     for (index, input) in texts.inputs.enumerated() {
-      do throws(BertError) {
-        let tokens = try model.tokenize(input, truncates: truncates, defaultPrompt: true)
+      do throws(ServeError) {
+        let tokens = try Self.tokens(input, model, truncates, texts, index)
         if tokens.cut > 0 { result.cut += 1 }
         result.inputs.append(tokens)
       } catch {
-        failures.append((index, error))
+        // What a file lacks is no text's fault.
+        if error.code == .unsupportedTask { throw error }
+        faults.note(error, at: texts.position(index))
       }
       try await turns.after(input.text.count)
     }
-    if !failures.isEmpty { throw Self.error(failures, texts) }
+    try faults.check()
     meter.noteTokenized(in: ContinuousClock.now - begin)
     return result
+  }
+
+  private static func tokens(
+    _ input: TextInput, _ model: Model, _ truncates: Bool?, _ texts: TextList, _ index: Int
+  ) throws(ServeError) -> TokenizedInput {
+    let place = texts.place(index)
+    if let ids = input.ids, ids.count > model.tokenLimit {
+      throw ServeError(
+        .tooLong,
+        "\(place): \(ids.count) token ids; the model takes \(model.tokenLimit); send fewer, as ids are not cut",
+        place: place)
+    }
+    do throws(BertError) {
+      return try model.tokenize(input, truncates: truncates, defaultPrompt: true)
+    } catch {
+      var error = ServeError(error, place: place, isOfRequest: true)
+      error.message = "\(place): \(error.message)"
+      if error.code == .tooLong {
+        error.message += "; shorten it, or send \(texts.cutting) to have it cut"
+      }
+      throw error
+    }
+  }
+
+  /// Refuses a prompt that the file does not have, or that would be passed over.
+  func checkPrompt(of texts: TextList, for model: Model) throws(ServeError) {
+    guard let prompt = texts.inputs.first?.prompt, case .named = prompt else { return }
+    if texts.inputs.contains(where: { $0.ids != nil }) {
+      throw ServeError(
+        .invalidRequest, "no prompt can stand before token ids; send texts, or leave it out",
+        place: "prompt_name")
+    }
+    do throws(BertError) {
+      _ = try model.tokenize(TextInput("", prompt: prompt), truncates: true)
+    } catch {
+      throw ServeError(error, place: "prompt_name", isOfRequest: true)
+    }
   }
 
   /// Notes texts that the model answered.
@@ -66,27 +107,6 @@ extension Call {
     server.instruments.note(
       texts: texts.inputs.count, lengths: tokens?.counts ?? [], cutTexts: tokens?.cut ?? 0,
       meter.tally, nanoseconds: duration.nanoseconds)
-  }
-
-  /// Places that a message names at most.
-  private static let placesNamed = 20
-
-  private static func error(
-    _ failures: [(index: Int, error: BertError)], _ texts: TextList
-  ) -> ServeError {
-    let places = failures.map { texts.place($0.index) }
-    var error = ServeError(failures[0].error, place: places[0], isOfRequest: true)
-    error.indices = failures.map(\.index)
-    error.message = "\(places[0]): \(error.message)"
-    if failures.count > 1 {
-      let named = places.prefix(placesNamed).joined(separator: ", ")
-      let more = places.count > placesNamed ? " and others" : ""
-      error.message += "; \(failures.count) texts are at fault: \(named)\(more)"
-    }
-    if error.code == .tooLong {
-      error.message += "; shorten them, or send \"truncate\": true to have them cut"
-    }
-    return error
   }
 
   /// Vectors of texts.
@@ -170,12 +190,15 @@ extension Reply {
     return copy
   }
 
+  /// An answer that says which model made it.
+  init(_ text: AnswerText, madeBy fingerprint: String, of model: String) {
+    self.init(text)
+    headers = [("etag", "\"\(fingerprint)\""), ("x-bertq-model", model)]
+  }
+
   /// What an answer says of how it was made.
   init(_ text: AnswerText, _ embeddings: Embeddings) {
-    self.init(text)
-    headers = [
-      ("etag", "\"\(embeddings.fingerprint)\""), ("x-bertq-model", embeddings.model),
-    ]
+    self.init(text, madeBy: embeddings.fingerprint, of: embeddings.model)
     if embeddings.cutTexts > 0 { headers.append(("x-bertq-truncated", "\(embeddings.cutTexts)")) }
   }
 }

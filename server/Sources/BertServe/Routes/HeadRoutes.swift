@@ -4,15 +4,25 @@ import ServeShapes
 
 /// What classifiers and rerankers answer, in the interfaces that clients know.
 enum HeadRoutes {
+  static let reranking = ["/rerank", "/v1/rerank", "/v2/rerank", "/reranking"]
   static let all =
-    ["/rerank", "/v1/rerank", "/v2/rerank", "/reranking"].map { Route(.POST, $0, .cohere, rerank) }
+    reranking.map { Route(.POST, $0, .cohere, rerank) }
     + [
       Route(.POST, "/predict", .tei, predict), Route(.POST, "/classify", .openAI, classify),
       Route(.POST, "/v1/classify", .openAI, classify),
       Route(.POST, "/embed_sparse", .tei, sparse),
     ]
 
+  /// The body decides in whose form it is answered, an error too.
   @Sendable static func rerank(_ call: Call) async throws -> Reply {
+    do throws(ServeError) {
+      return try await ranked(call)
+    } catch {
+      throw RerankRequest.isTEI(call.body) ? error.told(in: .tei) : error
+    }
+  }
+
+  private static func ranked(_ call: Call) async throws(ServeError) -> Reply {
     let request = try RerankRequest(call.body, call.server.limits)
     let model = try call.model(request.model, .head).model
     var truncates = request.truncates
@@ -25,8 +35,20 @@ enum HeadRoutes {
       }
       truncates = true
     }
+    let query = TextInput(request.query, prompt: .text(""))
+    if !truncates {
+      // What is too long without a document is no document's fault.
+      var alone = TextList([query], key: request.key)
+      alone.lead = "query"
+      _ = try await call.tokenize(alone, for: model, truncates: false)
+    }
+    // All pairs share the query's bytes.
+    var pair = query
     let pairs = TextList(
-      request.documents.map { TextInput(request.query, pair: $0) }, key: request.key
+      request.documents.map {
+        pair.pair = Array($0.utf8)
+        return pair
+      }, key: request.key
     ).cut(request.truncationSide)
     let found = try await call.answer(pairs, of: request.model, truncates: truncates) {
       await $0.relevanceEach($1, request: $2)
@@ -129,7 +151,7 @@ enum HeadRoutes {
   }
 
   @Sendable static func sparse(_ call: Call) async throws -> Reply {
-    let request = try EmbeddingRequest.tei(call.body, call.server.limits)
+    let request = try EmbeddingRequest.teiSparse(call.body, call.server.limits)
     let found = try await call.answer(
       request.promptedTexts, of: request.model, truncates: request.truncates,
       hasPrompt: true

@@ -38,34 +38,57 @@ extension Call {
   }
 
   /// Answers texts that their answers point into, so that the model reads the texts themselves.
+  ///
+  /// - Parameters:
+  ///   - longest: the longest that is read of each text, as the model would cut or refuse it; nil where it
+  ///     reads texts of any length.
+  ///   - check: what is refused of them before anything is computed.
   func answer<Answer: Sendable>(
     placedIn texts: TextList, of name: String?,
+    longest: ((Model) throws(ServeError) -> TextList)? = nil,
+    check: (Model, TokenizedTexts) throws(ServeError) -> Void = { _, _ in },
     _ ask: @Sendable (Model, [TextInput], RequestOptions) async -> [Result<Answer, BertError>]
   ) async throws(ServeError) -> HeadAnswers<Answer> {
     let served = try model(name, .head)
+    var tokens: TokenizedTexts?
+    if let longest {
+      let read = try longest(served.model).behind(.text(""))
+      let found = try await tokenize(read, for: served.model, truncates: nil)
+      try check(served.model, found)
+      tokens = found
+    }
     let begin = ContinuousClock.now
     let results = await ask(served.model, texts.inputs, try requestOptions())
     let answers = try unwrap(results, texts)
-    noteComputed(texts, since: begin)
-    return HeadAnswers(answers: answers, served: served, tokens: meter.tally.tokens, cut: 0)
+    noteComputed(texts, tokens, since: begin)
+    return HeadAnswers(
+      answers: answers, served: served, tokens: meter.tally.tokens, cut: tokens?.cut ?? 0)
   }
 
-  /// All answers, or the first error with its place.
+  /// What is wrong with a text itself.
+  private static let ofTexts: Set<BertError.Code> = [.tooLong, .usage, .notUTF8, .malformed]
+
+  /// All answers, or an error that names all texts that are at fault.
   private func unwrap<Answer>(
     _ results: [Result<Answer, BertError>], _ texts: TextList
   ) throws(ServeError) -> [Answer] {
     var answers: [Answer] = []
     answers.reserveCapacity(results.count)
+    var faults = ItemFaults()
     for (index, result) in results.enumerated() {
       do throws(BertError) {
         answers.append(try result.get())
       } catch {
-        // What a file lacks is no text's fault.
-        let isOfText = error.code != .unsupported
-        throw ServeError(
-          error, place: isOfText ? texts.place(index) : nil, isOfRequest: isOfText)
+        // What a file lacks, or the server has no time for, is no text's fault.
+        guard Self.ofTexts.contains(error.code) else {
+          throw ServeError(error, place: error.code == .unsupported ? nil : texts.place(index))
+        }
+        faults.note(
+          ServeError(error, place: texts.place(index), isOfRequest: true), at: texts.position(index)
+        )
       }
     }
+    try faults.check()
     return answers
   }
 }

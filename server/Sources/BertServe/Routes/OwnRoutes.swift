@@ -34,7 +34,10 @@ enum OwnRoutes {
 
   @Sendable static func tag(_ call: Call) async throws -> Reply {
     let request = try TagRequest(call.body, call.server.limits)
-    let found = try await call.answer(placedIn: request.own.texts, of: request.own.model) {
+    let texts = request.own.texts
+    let found = try await call.answer(
+      placedIn: texts, of: request.own.model, longest: { _ in texts }
+    ) {
       await $0.tagEach($1, aggregation: request.aggregation, request: $2)
     }
     return reply(found, "entities") { text, entities in
@@ -68,7 +71,19 @@ enum OwnRoutes {
 
   @Sendable static func fillMask(_ call: Call) async throws -> Reply {
     let request = try FillMaskRequest(call.body, call.server.limits)
-    let found = try await call.answer(placedIn: request.own.texts, of: request.own.model) {
+    let texts = request.own.texts
+    let found = try await call.answer(
+      placedIn: texts, of: request.own.model,
+      longest: { model throws(ServeError) in
+        try check(request.targets ?? [], model)
+        return texts
+      },
+      check: { model, tokens throws(ServeError) in
+        try OwnRequest.check(
+          masks(tokens, atLeast: OwnRequest.mostAnswers / request.top, model), each: request.top,
+          "words for masks", "top")
+      }
+    ) {
       await $0.fillMaskEach($1, top: request.top, targets: request.targets, request: $2)
     }
     return reply(found, "masks") { text, masks in
@@ -86,9 +101,47 @@ enum OwnRoutes {
     }
   }
 
+  /// Refuses words of which none is a token of the vocabulary.
+  private static func check(_ targets: [String], _ model: Model) throws(ServeError) {
+    var faults = ItemFaults()
+    for (index, target) in targets.enumerated() {
+      do throws(BertError) {
+        // Of no text; the words are looked up all the same.
+        _ = try model.fillMask([TextInput](), targets: [target])
+      } catch {
+        if error.code == .unsupported { throw ServeError(error, place: nil) }
+        faults.note(
+          ServeError(error, place: "targets[\(index)]", isOfRequest: true), at: index)
+      }
+    }
+    try faults.check()
+  }
+
+  /// How many masks texts may have: as many as tokens that stand for no text, beside those that frame each.
+  ///
+  /// - Parameter most: up to so many tokens nothing needs to be counted.
+  private static func masks(_ tokens: TokenizedTexts, atLeast most: Int, _ model: Model) -> Int {
+    if tokens.tokens <= most { return tokens.inputs.count }
+    var areSpecial: [Int32: Bool] = [:]
+    var masks = 0
+    for input in tokens.inputs {
+      let specials = input.ids.reduce(0) { count, id in
+        let isSpecial = areSpecial[id] ?? ((try? model.decode([id])) == "")
+        areSpecial[id] = isSpecial
+        return count + (isSpecial ? 1 : 0)
+      }
+      masks += max(1, specials - 2)
+    }
+    return masks
+  }
+
   @Sendable static func zeroShot(_ call: Call) async throws -> Reply {
     let request = try ZeroShotRequest(call.body, call.server.limits)
-    let found = try await call.answer(placedIn: request.own.texts, of: request.own.model) {
+    let texts = request.own.texts
+    let found = try await call.answer(
+      placedIn: texts, of: request.own.model,
+      longest: { model throws(ServeError) in try behind(request.hypotheses, model, texts) }
+    ) {
       await $0.zeroShotEach($1, request.options, request: $2)
     }
     return reply(found, "labels") { text, answer in
@@ -99,6 +152,26 @@ enum OwnRoutes {
         text.raw("}")
       }
     }
+  }
+}
+
+extension OwnRoutes {
+  /// Texts with the longest hypothesis that is asked of them.
+  private static func behind(
+    _ hypotheses: [String], _ model: Model, _ texts: TextList
+  ) throws(ServeError) -> TextList {
+    var longest = (text: "", count: -1)
+    for text in hypotheses {
+      do throws(BertError) {
+        let count = try model.count(TextInput(text, prompt: .text("")))
+        if count > longest.count { longest = (text, count) }
+      } catch {
+        throw ServeError(error, place: "labels", isOfRequest: true)
+      }
+    }
+    var texts = texts
+    for index in texts.inputs.indices { texts.inputs[index].pair = Array(longest.text.utf8) }
+    return texts
   }
 }
 

@@ -49,13 +49,15 @@ struct RouteTable: Sendable {
   }
 
   func find(_ method: HTTPMethod, _ path: String) -> Found {
-    var path = path[...]
-    while path.count > 1, path.hasSuffix("/") { path = path.dropLast() }
+    let bytes = path.utf8
+    // Of a path of thousands of slashes each is looked at once.
+    let last = bytes.lastIndex { $0 != UInt8(ascii: "/") } ?? bytes.startIndex
+    let path = bytes.isEmpty ? "" : path[...last]
     if let routes = byPath[String(path)] { return choose(routes, method, nil) }
     if let slash = path.lastIndex(of: "/") {
       let name = path[path.index(after: slash)...]
       if !name.isEmpty, let routes = byPath[path[...slash] + "{}"] {
-        return choose(routes, method, String(name))
+        return choose(routes, method, name.percentDecoded)
       }
     }
     return .nothing
@@ -69,5 +71,25 @@ struct RouteTable: Sendable {
       return .route(route, parameter: parameter)
     }
     return .otherMethods(routes.map(\.method.rawValue), routes[0].dialect)
+  }
+}
+
+extension StringProtocol {
+  /// What `%2D` and the like stand for; as it is where that is no text.
+  package var percentDecoded: String {
+    var bytes: [UInt8] = []
+    var rest = utf8[...]
+    while let byte = rest.popFirst() {
+      // A sign is no digit.
+      if byte == UInt8(ascii: "%"), rest.count >= 2, rest.first != UInt8(ascii: "+"),
+        let code = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+      {
+        bytes.append(code)
+        rest = rest.dropFirst(2)
+      } else {
+        bytes.append(byte)
+      }
+    }
+    return String(validating: bytes, as: UTF8.self) ?? String(self)
   }
 }
