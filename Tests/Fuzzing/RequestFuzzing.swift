@@ -13,16 +13,24 @@ enum RequestFuzzing {
         { body, limits throws(ServeError) in _ = try EmbeddingRequest.openAI(body, limits) }
       ),
       (.tei, { body, limits throws(ServeError) in _ = try EmbeddingRequest.tei(body, limits) }),
-      (.tei, { body, limits throws(ServeError) in _ = try SimilarityRequest(body, limits) }),
+      (
+        .tei,
+        { body, limits throws(ServeError) in _ = try EmbeddingRequest.teiTokens(body, limits) }
+      ),
+      (
+        .tei,
+        { body, limits throws(ServeError) in _ = try EmbeddingRequest.teiSparse(body, limits) }
+      ),
+      (
+        .tei,
+        { body, limits throws(ServeError) in _ = try EmbeddingRequest.similarity(body, limits) }
+      ),
       (
         .ollama,
         { body, limits throws(ServeError) in _ = try EmbeddingRequest.ollama(body, limits) }
       ),
       (.ollama, { body, _ throws(ServeError) in _ = try EmbeddingRequest.ollamaPrompt(body) }),
-      (
-        .cohere,
-        { body, limits throws(ServeError) in _ = try EmbeddingRequest.cohere(body, limits) }
-      ),
+      (.cohere, { body, limits throws(ServeError) in _ = try CohereEmbedding(body, limits) }),
       (.cohere, { body, limits throws(ServeError) in _ = try RerankRequest(body, limits) }),
       (.tei, { body, limits throws(ServeError) in _ = try ClassifyRequest.tei(body, limits) }),
       (
