@@ -275,7 +275,10 @@ def plain_http(run):
         ("/v1/embeddings", [], 400), ("/nothing", {}, 404), ("/health", {}, 405),
         ("/api/embed", {"model": "m", "input": "sea " * 10000}, 200),
         ("/v2/embed", {"texts": ["a"], "embedding_types": ["int8"]}, 400),
-        ("/decode", {"ids": [[5, 6]]}, 200), ("/similarity", {"inputs": {"source_sentence": "a"}}, 400),
+        ("/decode", {"ids": [[5, 6]]}, 200), ("/decode", {"ids": [[5], [99999999, -3]]}, 400),
+        ("/embed", {"inputs": "a", "aggregate": "simple"}, 400), ("/embed_sparse", {"inputs": "a", "dimensions": 7}, 400),
+        ("/similarity", {"model": "m", "inputs": {"source_sentence": "a", "sentences": ["b"]}, "parameters": {}}, 200),
+        ("/similarity", {"inputs": {"source_sentence": "a"}}, 400),
     ]
     for path, body, expected in table:
         status, _, answer = run.post(path, body)
@@ -328,9 +331,17 @@ def truncation(run):
             "/embed", {"inputs": long, "truncate": True, "truncation_direction": side})
         assert status == 200 and headers["x-bertq-truncated"] == "1", (side, status)
         assert vectors == run.post("/embed", {"inputs": kept})[2], side
+        asked = {"truncate": True, "truncation_direction": side}
+        assert run.post("/api/embed", {"input": long, **asked})[2]["embeddings"] == vectors, side
+        assert run.post("/v1/embeddings", {"input": long, "normalize": True, **asked})[2]["data"][0]["embedding"] == vectors[0], side
     _, _, body = run.post("/v2/embed", {"texts": [long], "truncate": "START"})
     assert body["embeddings"]["float"] == run.post("/embed", {"inputs": ends["Left"]})[2]
     assert run.post("/v2/embed", {"texts": [long]})[0] == 400
+    # All that are too long are named, at their places in the request.
+    status, _, body = run.post("/similarity", {"inputs": {"source_sentence": "a", "sentences": ["b", long, "c", long]}})
+    assert status == 422 and body["indices"] == [1, 3] and body["error"].startswith("inputs.sentences[1]"), body
+    status, _, body = run.post("/v2/embed", {"texts": [long] * 30})
+    assert status == 400 and body["indices"] == list(range(30)) and '"END"' in body["message"], body
 
 
 @check

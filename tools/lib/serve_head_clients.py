@@ -94,6 +94,12 @@ def reranks(server):
     assert [passage.page_content for passage in found] == [DOCUMENTS[place] for place, _ in scores]
     same([(0, passage.metadata["relevance_score"]) for passage in found], [(0, score) for _, score in scores], "langchain")
 
+    # The body decides in whose form an error is written.
+    long = "the road " * 1000
+    for body, status, message in (({"texts": ["a", long, long]}, 422, "error"), ({"documents": ["a", long, long]}, 400, "message")):
+        answer = server.ask("POST", "/rerank", {"query": "a", **body})
+        assert answer[0] == status and message in json.loads(answer[2]), answer
+        assert json.loads(answer[2])["indices"] == [1, 2], answer
     # Neither vectors nor labels of several are to be had from it, and the error says what it is for.
     status, _, text = server.ask("POST", "/v1/embeddings", {"input": "a"})
     assert status == 400 and json.loads(text)["error"]["code"] == "unsupported_task", text
@@ -143,6 +149,19 @@ def tags_and_answers(server):
         {"text": row["question"], "pair": row["context"]} for row in questions])]
     status, _, text = server.ask("POST", "/v1/answer", {"input": questions, "top": 3, "model": "answer"})
     assert status == 200 and [row["answers"] for row in json.loads(text)["data"]] == wanted, text
+    # What is cut is said, what may not be cut is named, and no number is too great.
+    long = "the road " * 1000
+    before = server.value("bertq_truncated_texts_total")
+    status, headers, _ = server.ask("POST", "/v1/tag", {"input": ["a", long], "truncate": True, "model": "tag"})
+    assert status == 200 and headers["x-bertq-truncated"] == "1", headers
+    assert server.value("bertq_truncated_texts_total") == before + 1
+    status, _, text = server.ask("POST", "/v1/tag", {"input": [long, "a", long], "model": "tag"})
+    assert status == 400 and json.loads(text)["error"]["indices"] == [0, 2], text
+    question = {"question": "Where is it?", "context": texts[0], "model": "answer"}
+    for name in ("top", "longest", "stride"):
+        status, _, text = server.ask("POST", "/v1/answer", {**question, name: 2**63 - 1})
+        assert status == 400 and json.loads(text)["error"]["param"] == name, text
+        assert server.ask("POST", "/v1/answer", {**question, name: 512})[0] == 200, name
     for route in ("/v1/fill-mask", "/v1/zero-shot", "/embed_sparse", "/rerank", "/predict"):
         body = {"input": "a", "inputs": "a", "labels": ["a"], "query": "a", "documents": ["a"], "model": "tag"}
         status, _, text = server.ask("POST", route, body)

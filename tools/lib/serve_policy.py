@@ -119,9 +119,12 @@ def overload():
         assert server.embed(many(2000), {"x-request-timeout-ms": "1"})[0] == 504
         assert server.embed("a", {"x-request-timeout-ms": "soon"})[0] == 400
         assert server.embed(many(2000), {"x-stainless-read-timeout": "0.001"})[0] == 504
+        # Making tokens takes its time too.
+        long = [text * 8 for text in many(2000)]
+        assert server.ask("POST", "/tokenize", {"inputs": long}, {"x-request-timeout-ms": "1"})[0] == 504
         metrics = server.ask("GET", "/metrics")[2].decode()
         assert 'bertq_refused_total{reason="overloaded"}' in metrics
-        assert 'bertq_refused_total{reason="deadline_exceeded"} 2' in metrics
+        assert 'bertq_refused_total{reason="deadline_exceeded"} 3' in metrics
 
 
 def kept_answers():

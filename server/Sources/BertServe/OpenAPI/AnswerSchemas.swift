@@ -136,9 +136,14 @@ enum AnswerSchemas {
   static let health = Schema.object(["status"], ["status": ["const": "ok"]])
   static let document: JSON = ["type": "object"]
 
-  /// An error, as a route's interface writes it.
-  static func error(_ dialect: Dialect) -> JSON {
-    switch dialect {
+  /// An error, as one of these interfaces writes it.
+  static func error(_ dialects: [Dialect]) -> JSON {
+    dialects.count == 1 ? error(dialects[0]) : ["anyOf": .array(dialects.map(error))]
+  }
+
+  private static func error(_ dialect: Dialect) -> JSON {
+    let indices = Schema.list(Schema.count)
+    return switch dialect {
     case .openAI:
       Schema.object(
         ["error"],
@@ -147,21 +152,23 @@ enum AnswerSchemas {
             ["message", "type", "param", "code"],
             [
               "message": Schema.string, "type": Schema.string, "param": Schema.name,
-              "code": Schema.string, "indices": Schema.list(Schema.count),
+              "code": Schema.string, "indices": indices,
             ])
         ])
     case .tei:
       Schema.object(
         ["error", "error_type"],
         [
-          "error": Schema.string, "code": Schema.string, "indices": Schema.list(Schema.count),
+          "error": Schema.string, "code": Schema.string, "indices": indices,
           "error_type": [
             "enum": ["Unhealthy", "Backend", "Overloaded", "Validation", "Tokenizer", "Empty"]
           ],
         ])
-    case .ollama: Schema.object(["error"], ["error": Schema.string])
+    case .ollama: Schema.object(["error"], ["error": Schema.string, "indices": indices])
     case .cohere:
-      Schema.object(["id", "message"], ["id": Schema.string, "message": Schema.string])
+      Schema.object(
+        ["id", "message"],
+        ["id": Schema.string, "message": Schema.string, "indices": indices])
     }
   }
 }

@@ -59,7 +59,7 @@ struct OpenAPIDocument {
     for status in statuses(route) {
       responses["\(status)"] = [
         "description": "An error.",
-        "content": ["application/json": ["schema": AnswerSchemas.error(route.dialect)]],
+        "content": ["application/json": ["schema": AnswerSchemas.error(dialects(of: route))]],
       ]
     }
     var members: JSONObject = [
@@ -101,6 +101,11 @@ struct OpenAPIDocument {
     ]
   }
 
+  /// Whose interface a route speaks: of some the body decides.
+  private func dialects(of route: Route) -> [Dialect] {
+    HeadRoutes.reranking.contains(route.path) ? [route.dialect, .tei] : [route.dialect]
+  }
+
   /// The statuses of errors that a route may answer.
   private func statuses(_ route: Route) -> [Int] {
     var codes: [ServeError.Code] = [.invalidRequest, .unavailable]
@@ -112,10 +117,7 @@ struct OpenAPIDocument {
         .mediaType, .overloaded, .model, .deadline,
       ]
     }
-    // There the body decides whose interface it is.
-    let dialects =
-      HeadRoutes.reranking.contains(route.path) ? [.tei, route.dialect] : [route.dialect]
-    return Set(dialects.flatMap { codes.map($0.status) }).sorted()
+    return Set(dialects(of: route).flatMap { codes.map($0.status) }).sorted()
   }
 
   private func operation(_ route: Route) -> Operation {

@@ -15,16 +15,23 @@ struct Turns {
   /// Bytes of text that are tokenized before that.
   private static let most = 1 << 16
   private var bytes = 0
+  /// When the tokens are of no use any more.
+  private let deadline: ContinuousClock.Instant?
+
+  init(_ call: Call) throws(ServeError) { deadline = try call.requestOptions().deadline }
 
   /// Notes that so many bytes were tokenized.
   ///
-  /// - Throws: `closed` when the client is gone.
+  /// - Throws: `closed` when the client is gone, `deadline` when it wants no answer any more.
   mutating func after(_ count: Int) async throws(ServeError) {
     bytes += count
     if bytes < Self.most { return }
     bytes = 0
     await Task.yield()
     if Task.isCancelled { throw ServeError(.closed, "the client closed the connection") }
+    if let deadline, ContinuousClock.now > deadline {
+      throw ServeError(.deadline, "the deadline passed while the texts were made tokens")
+    }
   }
 }
 
@@ -40,7 +47,7 @@ extension Call {
     var result = TokenizedTexts()
     result.inputs.reserveCapacity(texts.inputs.count)
     var faults = ItemFaults()
-    var turns = Turns()
+    var turns = try Turns(self)
     let begin = ContinuousClock.now
     for (index, input) in texts.inputs.enumerated() {
       do throws(ServeError) {
@@ -52,7 +59,7 @@ extension Call {
         if error.code == .unsupportedTask { throw error }
         faults.note(error, at: texts.position(index))
       }
-      try await turns.after(input.text.count)
+      try await turns.after(input.text.count + (input.pair?.count ?? 0))
     }
     try faults.check()
     meter.noteTokenized(in: ContinuousClock.now - begin)

@@ -15,7 +15,7 @@ enum TokenRoutes {
     try call.checkPrompt(of: request.texts, for: model)
     var texts: [[PlacedToken]] = []
     var faults = ItemFaults()
-    var turns = Turns()
+    var turns = try Turns(call)
     for (index, input) in request.texts.inputs.enumerated() {
       do throws(BertError) {
         texts.append(try model.placedTokens(input, addsSpecials: request.hasSpecials))
