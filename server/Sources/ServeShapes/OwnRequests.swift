@@ -129,7 +129,18 @@ package struct FillMaskRequest: Sendable {
     if targets?.isEmpty == true {
       throw ServeError(.invalidRequest, "targets is an empty list", place: "targets")
     }
-    try OwnRequest.check(own.texts.inputs.count, each: top, "words for masks", "top")
+    try check(masks: own.texts.inputs.count)
+  }
+
+  /// Words of each mask, at most.
+  private var words: Int { min(top, targets?.count ?? top) }
+
+  /// As many masks may be filled.
+  package var mostMasks: Int { OwnRequest.mostAnswers / words }
+
+  /// Refuses a request whose answer would hold too many words.
+  package func check(masks: Int) throws(ServeError) {
+    try OwnRequest.check(masks, each: words, "words for masks", "top")
   }
 }
 

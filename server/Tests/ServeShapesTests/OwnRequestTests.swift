@@ -86,6 +86,12 @@ import Testing
     #expect(long.place == "hypothesis")
     let three = try ZeroShotRequest(
       JSONBody(#"{"input":"a","labels":["x","y"],"hypothesis":"{} or {}"}"#), limits)
+    let mask = try FillMaskRequest(JSONBody(#"{"input":"a","top":100}"#), limits)
+    #expect(mask.mostMasks == 327)
+    #expect(throws: Never.self) { try mask.check(masks: 327) }
+    #expect(throws: ServeError.self) { try mask.check(masks: 328) }
+    let few = try FillMaskRequest(JSONBody(#"{"input":"a","top":100,"targets":["b"]}"#), limits)
+    #expect(throws: Never.self) { try few.check(masks: 32_768) }
     #expect(three.hypotheses == ["x or x", "y or y"])
   }
 }

@@ -79,13 +79,13 @@ enum OwnRoutes {
         return texts
       },
       check: { model, tokens throws(ServeError) in
-        try OwnRequest.check(
-          masks(tokens, atLeast: OwnRequest.mostAnswers / request.top, model), each: request.top,
-          "words for masks", "top")
+        try request.check(masks: maskCount(tokens, model, upTo: request.mostMasks))
       }
     ) {
       await $0.fillMaskEach($1, top: request.top, targets: request.targets, request: $2)
     }
+    // Should a vocabulary not say that its mask is special, they were not counted before.
+    try request.check(masks: found.answers.reduce(0) { $0 + $1.count })
     return reply(found, "masks") { text, masks in
       text.list(masks) { text, mask in
         text.raw(#"{"start":\#(mask.start),"end":\#(mask.end),"candidates":"#)
@@ -120,7 +120,7 @@ enum OwnRoutes {
   /// How many masks texts may have: as many as tokens that stand for no text, beside those that frame each.
   ///
   /// - Parameter most: up to so many tokens nothing needs to be counted.
-  private static func masks(_ tokens: TokenizedTexts, atLeast most: Int, _ model: Model) -> Int {
+  private static func maskCount(_ tokens: TokenizedTexts, _ model: Model, upTo most: Int) -> Int {
     if tokens.tokens <= most { return tokens.inputs.count }
     var areSpecial: [Int32: Bool] = [:]
     var masks = 0
