@@ -85,7 +85,8 @@ struct ServeCommand: ParsableCommand {
     let logger = Logger(label: "bert-serve")
     let keys = try ApiKeys(file: listening.keyFile, fixed: listening.fixedKeys)
     let isLocal = ["127.0.0.1", "::1", "localhost"].contains(settings.host)
-    if !isLocal, keys.areOpen, try !Environment.flag(listening.noAuth, "BERTQ_NO_AUTH") {
+    let answersAnybody = try Environment.flag(listening.noAuth, "BERTQ_NO_AUTH")
+    if !isLocal, keys.areOpen, !answersAnybody {
       throw BertError(
         .usage,
         "on \(settings.host) others can reach the server, and no key is set; give --api-key-file, or "
