@@ -59,7 +59,10 @@ let package = Package(
       ]),
     .testTarget(
       name: "BertServeTests",
-      dependencies: ["BertServe", "ServeShapes", .product(name: "Bertq", package: "bertq")]),
+      dependencies: [
+        "BertServe", "ServeShapes", .product(name: "Bertq", package: "bertq"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -2,6 +2,7 @@
 import BertKernels
 import BertModel
 import BertRuntime
+import BertqFile
 import Synchronization
 
 /// A BERT-like encoder from a `.bertq` file, for any number of callers at once.
@@ -30,6 +31,14 @@ public final class Model: Sendable {
   /// Made by the first call, and again by the first in a forked child, which leaves its parent's as it
   /// lies: nil is 0.
   private let engine = Atomic<UInt>(0)
+
+  /// Verifies every byte of a file, also of weights that opening it leaves for later.
+  ///
+  /// - Throws: as opening does; `malformed`, with tensor and offset, for what is not as it was written.
+  public static func verify(path: String) throws(BertError) {
+    try ModelFile.open(path).verifyAll()
+    _ = try ServedModel(path: path)
+  }
 
   /// Opens a file and verifies the weights that will be used.
   ///

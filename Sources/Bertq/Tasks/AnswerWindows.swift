@@ -103,7 +103,7 @@ struct AnswerWindows: Sendable {
     var spans: [Int: Int] = [:]
     let words = wordPlaces(window)
     for start in starts.indices {
-      for end in start..<min(start + options.longest, ends.count) {
+      for end in start..<start + min(options.longest, ends.count - start) {
         let score = starts[start] * ends[end]
         let (from, to) = (words[start].lowerBound, words[end].upperBound)
         let key = from << 32 | to

@@ -44,15 +44,14 @@ package final class Server: Sendable {
 
   /// Reads models and keys again; what cannot be read stays as it was, and the log says so.
   package func reload() {
-    do throws(BertError) {
-      try keys.reload()
-      try models.reload()
-      instruments.noteModels(models.all)
-      logger.info(
-        "reloaded",
-        metadata: ["fingerprints": "\(models.all.map(\.model.fingerprint).joined(separator: ","))"])
-    } catch {
-      logger.error("not reloaded", metadata: ["reason": "\(error)"])
+    var failures = models.reload()
+    do throws(BertError) { try keys.reload() } catch { failures.append(error) }
+    instruments.noteModels(models.all)
+    for error in failures {
+      logger.error("not reloaded: what was there stays", metadata: ["reason": "\(error)"])
     }
+    logger.info(
+      failures.isEmpty ? "reloaded" : "reloaded what could be read",
+      metadata: ["fingerprints": "\(models.all.map(\.model.fingerprint).joined(separator: ","))"])
   }
 }

@@ -130,6 +130,7 @@ package struct EmbeddingRequest: Sendable {
   ) throws(ServeError) -> EmbeddingRequest {
     var request = EmbeddingRequest(TextList([], key: "input"))
     try body.takes(only: all)
+    try refuse("prompt", besides: "input", body)
     if let input = body["input"], input.stringValue != "" {
       request.texts = try TextList(body, "input", limits, allowsEmpty: true)
     }
@@ -138,8 +139,19 @@ package struct EmbeddingRequest: Sendable {
     return request
   }
 
+  /// Refuses a text that the other of Ollama's routes would read: none at all is answered by no vector.
+  private static func refuse(
+    _ other: String, besides key: String, _ body: JSONBody
+  ) throws(ServeError) {
+    if body[other] != nil {
+      throw ServeError(
+        .invalidRequest, "'\(other)' is not read by this route; send '\(key)'", place: other)
+    }
+  }
+
   /// Ollama's old `/api/embeddings`: one text, and its vector as the model gives it.
   package static func ollamaPrompt(_ body: JSONBody) throws(ServeError) -> EmbeddingRequest {
+    try refuse("input", besides: "prompt", body)
     let text = try body.string("prompt") ?? ""
     let inputs = text.isEmpty ? [] : [TextInput(text)]
     var request = EmbeddingRequest(TextList(inputs, isSingle: true, key: "prompt"))

@@ -18,7 +18,7 @@ struct ServeCommand: ParsableCommand {
       lists the routes. Each option can be given by an environment variable too, which its help names; the \
       option wins.
       """,
-    version: Release.version)
+    version: "bertq \(Release.version)")
 
   @Argument(help: "A model: FILE, or NAME=FILE. (BERTQ_MODELS, separated by spaces)")
   var models: [String] = []
@@ -32,6 +32,10 @@ struct ServeCommand: ParsableCommand {
     do {
       let server = try server()
       let portFile = operation.portFile
+      // Whoever waits for it would wait for ever.
+      if let portFile, !SmallFile.canWrite(portFile) {
+        throw BertError(.cannotWrite, "the port cannot be written there", file: portFile)
+      }
       try wait {
         try await ServeApplication.run(server) { port in
           if let portFile { SmallFile.write("\(port)\n", to: portFile) }
@@ -81,7 +85,8 @@ struct ServeCommand: ParsableCommand {
     let logger = Logger(label: "bert-serve")
     let keys = try ApiKeys(file: listening.keyFile, fixed: listening.fixedKeys)
     let isLocal = ["127.0.0.1", "::1", "localhost"].contains(settings.host)
-    if !isLocal, keys.areOpen, try !Environment.flag(listening.noAuth, "BERTQ_NO_AUTH") {
+    let answersAnybody = try Environment.flag(listening.noAuth, "BERTQ_NO_AUTH")
+    if !isLocal, keys.areOpen, !answersAnybody {
       throw BertError(
         .usage,
         "on \(settings.host) others can reach the server, and no key is set; give --api-key-file, or "

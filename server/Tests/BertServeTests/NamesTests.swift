@@ -1,5 +1,6 @@
 import BertServe
 import Bertq
+import NIOHTTP1
 import ServeShapes
 import Testing
 
@@ -8,6 +9,7 @@ import Testing
     ("model.bertq", "model", "model.bertq"), ("/a/b/small.bertq", "small", "/a/b/small.bertq"),
     ("x=/a/b.bertq", "x", "/a/b.bertq"), ("/a=b/c.bertq", "c", "/a=b/c.bertq"),
     ("=c.bertq", "=c", "=c.bertq"), ("name=", "name", ""),
+    ("org/small=c.bertq", "org/small", "c.bertq"),
   ])
   func readsNamesOfModels(argument: String, name: String, path: String) {
     let source = ServedModels.Source(argument)
@@ -22,10 +24,15 @@ import Testing
 
   @Test func comparesKeysWhole() throws {
     let keys = try ApiKeys(file: nil, fixed: ["secret"])
-    #expect(throws: Never.self) { try keys.check("Bearer secret") }
-    #expect(throws: Never.self) { try keys.check("secret") }
-    for wrong in [nil, "", "Bearer ", "Bearer secre", "Bearer secrets", "Basic secret"] {
-      let error = try #require(throws: ServeError.self) { try keys.check(wrong) }
+    let right: [HTTPHeaders] = [
+      ["authorization": "Bearer secret"], ["authorization": "secret"], ["x-api-key": "secret"],
+      ["authorization": "Bearer  secret"], ["authorization": "Basic other", "x-api-key": "secret"],
+    ]
+    for headers in right { #expect(throws: Never.self) { try keys.check(headers) } }
+    for wrong in ["", "Bearer ", "Bearer secre", "Bearer secrets", "Basic secret"] {
+      let error = try #require(throws: ServeError.self) {
+        try keys.check(["authorization": wrong])
+      }
       #expect(error.code == .invalidKey)
       #expect(error.headers.contains { $0 == ("www-authenticate", "Bearer") })
     }
@@ -38,6 +45,8 @@ import Testing
     #expect(budget.take(6) && !budget.take(5) && budget.take(4))
     budget.giveBack(10)
     #expect(budget.count == 0)
+    #expect(!budget.take(8, leaving: 3) && budget.take(7, leaving: 3) && budget.take(3))
+    #expect(!budget.take(.max) && !budget.take(0, leaving: 11))
   }
   /// The first is RFC 9110's own example.
   @Test(arguments: [

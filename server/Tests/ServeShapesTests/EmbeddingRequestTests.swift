@@ -92,12 +92,22 @@ import Testing
     }
   }
 
+  @Test func takesNoTextOfOllamasOtherRoute() throws {
+    let prompt = try #require(throws: ServeError.self) {
+      try EmbeddingRequest.ollama(try JSONBody(#"{"prompt":"a"}"#), limits)
+    }
+    let input = try #require(throws: ServeError.self) {
+      try EmbeddingRequest.ollamaPrompt(try JSONBody(#"{"input":"a"}"#))
+    }
+    #expect(prompt.place == "prompt" && input.place == "input")
+  }
+
   @Test func cutsAtTheEndThatIsAskedFor() throws {
-    let body = try JSONBody(
-      #"{"input":"a","inputs":"a","prompt":"a","truncate":true,"truncation_direction":"left"}"#)
+    let cut = #""truncate":true,"truncation_direction":"left"}"#
+    let body = try JSONBody(#"{"input":"a","inputs":"a","# + cut)
     for request in [
       try EmbeddingRequest.openAI(body, limits), try .ollama(body, limits),
-      try .ollamaPrompt(body), try .tei(body, limits), try .teiTokens(body, limits),
+      try .ollamaPrompt(JSONBody(#"{"prompt":"a","# + cut)), try .tei(body, limits), try .teiTokens(body, limits),
       try .teiSparse(body, limits),
     ] {
       #expect(request.truncates)

@@ -11,10 +11,10 @@ package final class ByteBudget: Sendable {
   /// Bytes in use.
   package var count: Int { used.withLock { $0 } }
 
-  /// Takes bytes; false when there are not so many.
-  package func take(_ bytes: Int) -> Bool {
+  /// Takes bytes; false when there are not so many, or others would find less than `rest`.
+  package func take(_ bytes: Int, leaving rest: Int = 0) -> Bool {
     used.withLock { used in
-      guard used + bytes <= capacity else { return false }
+      guard bytes <= capacity - rest - used else { return false }
       used += bytes
       return true
     }

@@ -45,7 +45,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
   private var closesAfterAnswer = false
   /// Bytes of a body that came when the request was answered already.
   private var bytesLetGo = 0
-  /// The end of an answer of which too much is not sent yet, and what is told of it.
+  /// The end of an answer of which not all is sent yet, and what is told of it.
   private var heldEnd: EventLoopPromise<Void>??
   private var isLeaving = false
 
@@ -141,22 +141,29 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
       context.write(data, promise: promise)
     case .body: context.write(data, promise: promise)
     case .end:
-      // Whoever asks and asks, and reads no answer, must not have them all kept here.
-      if context.channel.isWritable {
+      // An answer ends when all of it is with the system: what ends a connection behind it loses
+      // nothing then, and who asks and asks, and reads no answer, does not have them all kept here.
+      context.flush()
+      if waitingBytes(context) == 0 {
         endAnswer(context, promise)
       } else {
-        heldEnd = .some(promise)
+        holdEnd(context, promise)
       }
     }
     watchForStall(context)
   }
 
-  func channelWritabilityChanged(context: ChannelHandlerContext) {
-    if context.channel.isWritable, let promise = heldEnd {
-      endAnswer(context, promise)
+  /// Ends an answer when what is written of it is sent.
+  private func holdEnd(_ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?) {
+    heldEnd = .some(promise)
+    let sent = context.eventLoop.makePromise(of: Void.self)
+    sent.futureResult.assumeIsolated().whenSuccess {
+      guard let promise = self.heldEnd else { return }
+      self.endAnswer(context, promise)
       context.flush()
     }
-    context.fireChannelWritabilityChanged()
+    context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer()))), promise: sent)
+    context.flush()
   }
 
   /// Ends an answer, behind which the next request comes.
@@ -180,7 +187,7 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
   private func watchForStall(_ context: ChannelHandlerContext, last: Int? = nil) {
     if stallTimer != nil, last == nil { return }
-    guard !context.channel.isWritable || last != nil else { return }
+    guard heldEnd != nil || last != nil else { return }
     let waiting = waitingBytes(context)
     stallTimer = context.eventLoop.assumeIsolated().scheduleTask(in: times.stall) {
       self.stallTimer = nil

@@ -37,11 +37,20 @@ struct IncomingRequest: Sendable {
     if case .route(let route, _) = found { route.path } else { "other" }
   }
 
+  /// Whether what its route does beside the model's computation is little.
+  var isShort: Bool {
+    if case .route(let route, _) = found { route.isShort } else { true }
+  }
+
   /// Whether the client asks before it sends the body.
-  var asksToSend: Bool { head.headers.value("expect")?.lowercased() == "100-continue" }
+  var asksToSend: Bool {
+    head.version.minor > 0 && head.headers.value("expect")?.lowercased() == "100-continue"
+  }
 
   /// A body's tree takes more than its text.
   private static let bytesHeldPerByte = 3
+  /// What a usual query holds, at most.
+  private static let shortBody = 64 << 10
 
   /// Adds a part of the body.
   ///
@@ -51,7 +60,9 @@ struct IncomingRequest: Sendable {
       throw .bodyTooLarge(server.settings.bodyLimit)
     }
     let bytes = part.readableBytes * Self.bytesHeldPerByte
-    guard server.memory.take(bytes) else {
+    // A few that send large bodies slowly must not keep short ones out.
+    let rest = held + bytes > Self.shortBody ? server.memory.capacity / 4 : 0
+    guard server.memory.take(bytes, leaving: rest) else {
       throw ServeError(
         .overloaded, "other requests take the \(server.memory.capacity) bytes that all may hold"
       ).retry(after: .seconds(1))
@@ -66,11 +77,15 @@ struct IncomingRequest: Sendable {
   func checkBodyHeaders(_ server: Server) throws(ServeError) {
     guard head.method == .POST else { return }
     if let type = head.headers.value("content-type") {
-      let name = type.lowercased().prefix { $0 != ";" && $0 != " " }
+      let name = type.lowercased().prefix { $0 != ";" && $0 != " " && $0 != "\t" }
       guard name == "application/json" || name.hasSuffix("+json") || name == "text/json" else {
         throw ServeError(
           .mediaType, "the body's type is '\(name.prefix(60))'; expected application/json")
       }
+    }
+    if let coding = head.headers.value("transfer-encoding"), coding.lowercased() != "chunked" {
+      throw ServeError(
+        .mediaType, "the body is transferred as '\(coding.prefix(40))'; send it as it is")
     }
     if let encoding = head.headers.value("content-encoding"), encoding.lowercased() != "identity" {
       throw ServeError(

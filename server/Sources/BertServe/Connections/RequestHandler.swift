@@ -127,7 +127,7 @@ final class RequestHandler: ChannelInboundHandler {
   /// Bytes of a body that is read and answered on the event loop itself, where others wait meanwhile.
   ///
   /// Most queries are shorter; what is refused of them costs no change of threads.
-  private static let shortBody = 4 << 10
+  private static let shortBody = 1 << 10
 
   private func answer(_ request: IncomingRequest, _ context: ChannelHandlerContext) {
     state = .answering
@@ -135,15 +135,16 @@ final class RequestHandler: ChannelInboundHandler {
     let me = NIOLoopBound((handler: self, context: context), eventLoop: loop)
     let (responder, memory) = (responder, server.memory)
     let work: @Sendable () async -> Void = {
-      let answer = await responder.respond(to: request)
+      let whole = await responder.respond(to: request)
       memory.giveBack(request.held)
+      let answer = responder.holding(whole, request)
       if loop.inEventLoop {
         me.value.handler.complete(answer, me.value.context)
       } else {
         loop.execute { me.value.handler.complete(answer, me.value.context) }
       }
     }
-    if request.body.readableBytes > Self.shortBody {
+    if !request.isShort || request.body.readableBytes > Self.shortBody {
       running = Task(operation: work)
       return
     }
@@ -174,14 +175,25 @@ final class RequestHandler: ChannelInboundHandler {
       let me = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
       return context.eventLoop.execute { me.value.handler.write(answer, me.value.context) }
     }
-    guard context.channel.isActive else { return }
+    guard context.channel.isActive else { return server.memory.giveBack(answer.held) }
     isWriting = true
     defer { isWriting = false }
     context.write(wrapOutboundOut(.head(answer.head)), promise: nil)
     if let body = answer.body {
-      context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
+      context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: sent(answer, context))
     }
     context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+  }
+}
+
+extension RequestHandler {
+  /// What gives back the bytes that an answer holds, once they are sent or nobody wants them any more.
+  private func sent(_ answer: Answer, _ context: ChannelHandlerContext) -> EventLoopPromise<Void>? {
+    if answer.held == 0 { return nil }
+    let (memory, held) = (server.memory, answer.held)
+    let promise = context.eventLoop.makePromise(of: Void.self)
+    promise.futureResult.whenComplete { _ in memory.giveBack(held) }
+    return promise
   }
 }
 

@@ -9,6 +9,8 @@ struct Answer: Sendable {
   var head: HTTPResponseHead
   /// Nil where there is none, as after HEAD.
   var body: ByteBuffer?
+  /// Bytes of the budget that it holds until it is sent.
+  var held = 0
 }
 
 /// Answers every request: checks key and body, has its route answer, writes metrics and log.
@@ -37,14 +39,10 @@ struct Responder: Sendable {
         "the route takes \(methods.joined(separator: ", ")), not \(request.head.method.rawValue)"
       ).with("allow", methods.joined(separator: ", "))
     case .route(let route, _):
-      if !route.isOpen { try server.keys.check(key(of: request.head.headers)) }
+      if !route.isOpen { try server.keys.check(request.head.headers) }
       try request.checkBodyHeaders(server)
       return nil
     }
-  }
-
-  private func key(of headers: HTTPHeaders) -> String? {
-    headers.value("authorization") ?? headers.value("x-api-key")
   }
 
   /// Answers a request that is there as a whole.
@@ -66,6 +64,27 @@ struct Responder: Sendable {
     } catch {
       return refuse(request, error)
     }
+  }
+
+  /// Bytes of an answer that are counted: less are bounded by the number of connections.
+  private static let countedAnswer = 64 << 10
+
+  /// The answer, counted as held until it is sent where it is long; an error's where others hold too much.
+  func holding(_ answer: Answer, _ request: IncomingRequest) -> Answer {
+    guard let bytes = answer.body?.readableBytes, bytes > Self.countedAnswer else { return answer }
+    let capacity = server.memory.capacity
+    if server.memory.take(bytes) {
+      var held = answer
+      held.held = bytes
+      return held
+    }
+    let error =
+      bytes > capacity
+      ? ServeError(
+        .tooLarge, "the answer has \(bytes) bytes; all may hold \(capacity) together: ask for less")
+      : ServeError(.overloaded, "other requests take the \(capacity) bytes that all may hold")
+        .retry(after: .seconds(1))
+    return refuse(request, error)
   }
 
   /// The answer to a request that fails.
@@ -98,7 +117,8 @@ struct Responder: Sendable {
     answer.head.headers.replaceOrAdd(name: "x-request-id", value: request.id)
     answer.head.headers.replaceOrAdd(name: "date", value: server.date.text)
     origins.mark(&answer.head.headers, request.head)
-    if server.isDraining || !request.head.isKeepAlive {
+    // Behind CONNECT no requests come.
+    if server.isDraining || !request.head.isKeepAlive || request.head.method == .CONNECT {
       answer.head.headers.replaceOrAdd(name: "connection", value: "close")
     } else if request.head.version.minor == 0, !answer.head.headers.contains(name: "connection") {
       // What HTTP/1.0 does not take for granted.

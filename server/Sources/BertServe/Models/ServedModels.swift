@@ -31,6 +31,8 @@ extension NamedModel {
 /// The models that are served; a reload puts others in their place.
 package final class ServedModels: Sendable {
   /// A name and a file: `name=FILE`, or a file that gives its name.
+  ///
+  /// A name may hold slashes, as those of published models do, where no file is called like the whole.
   package struct Source: Sendable, Equatable {
     package let name: String
     package let path: String
@@ -38,7 +40,9 @@ package final class ServedModels: Sendable {
     /// Reads an argument.
     package init(_ argument: String) {
       let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      if parts.count == 2, !parts[0].isEmpty, !parts[0].contains("/") {
+      if parts.count == 2, !parts[0].isEmpty,
+        !parts[0].contains("/") || (!parts[0].hasPrefix("/") && !SmallFile.exists(argument))
+      {
         name = String(parts[0])
         path = String(parts[1])
         return
@@ -61,6 +65,10 @@ package final class ServedModels: Sendable {
   package init(
     _ sources: [Source], options: ModelOptions, isStrict: Bool
   ) throws(BertError) {
+    for source in sources where source.name.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) {
+      throw BertError(
+        .usage, "a model's name holds a control character, which no answer can carry")
+    }
     for (index, source) in sources.enumerated()
     where sources[..<index].contains(where: { $0.name == source.name }) {
       throw BertError(
@@ -86,12 +94,22 @@ package final class ServedModels: Sendable {
   /// All models.
   package var all: [NamedModel] { models.withLock { $0 } }
 
-  /// Opens all files again; what is being answered is answered by the models that it began with.
+  /// Verifies all files and opens them again; what is being answered is answered by the models that it began with.
   ///
-  /// - Throws: the first file's error; then all models stay as they are.
-  package func reload() throws(BertError) {
-    let fresh = try Self.open(sources, options)
-    models.withLock { $0 = fresh }
+  /// - Returns: what files have against it; their models stay as they are.
+  package func reload() -> [BertError] {
+    var failures: [BertError] = []
+    for (index, source) in sources.enumerated() {
+      do throws(BertError) {
+        // Some weights are looked at only when they are needed, and the model that is there is whole.
+        try Model.verify(path: source.path)
+        let fresh = try NamedModel(name: source.name, path: source.path, options: options)
+        models.withLock { $0[index] = fresh }
+      } catch {
+        failures.append(error)
+      }
+    }
+    return failures
   }
 
   /// The model that a client means.

@@ -1,4 +1,5 @@
 import Bertq
+import NIOHTTP1
 import ServeShapes
 import Synchronization
 
@@ -23,7 +24,9 @@ package final class ApiKeys: Sendable {
       guard let bytes = SmallFile.read(path) else {
         throw BertError(.notFound, "the file of keys cannot be read", file: path)
       }
-      let lines = bytes.split(whereSeparator: { $0 == 10 || $0 == 13 })
+      let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+      let text = bytes.starts(with: mark) ? bytes.dropFirst(mark.count) : bytes[...]
+      let lines = text.split(whereSeparator: { $0 == 10 || $0 == 13 })
       let found = lines.map { line in
         Array(line.drop { $0 == 32 || $0 == 9 }.reversed().drop { $0 == 32 || $0 == 9 }.reversed())
       }
@@ -42,20 +45,25 @@ package final class ApiKeys: Sendable {
     keys.withLock { $0 = fresh }
   }
 
-  /// Refuses a request whose header shows no key of ours.
-  package func check(_ authorization: String?) throws(ServeError) {
+  /// Refuses a request whose headers show no key of ours.
+  package func check(_ headers: HTTPHeaders) throws(ServeError) {
     let keys = keys.withLock { $0 }
     if keys.isEmpty { return }
-    var shown = authorization ?? ""
-    if shown.lowercased().hasPrefix("bearer ") { shown = String(shown.dropFirst(7)) }
+    var shown: [[UInt8]] = []
+    if let text = headers.value("authorization")?.trimmed {
+      let isBearer = text.lowercased().hasPrefix("bearer ")
+      shown.append(Array((isBearer ? String(text.dropFirst(7)).trimmed : text).utf8))
+    }
+    if let text = headers.value("x-api-key") { shown.append(Array(text.utf8)) }
     // All are compared, each to its end, so that time tells nothing.
-    let bytes = Array(shown.utf8)
     var isKnown = false
-    for key in keys where Self.areSame(key, bytes) { isKnown = true }
+    for key in keys {
+      for bytes in shown where Self.areSame(key, bytes) { isKnown = true }
+    }
     if !isKnown {
       throw ServeError(
         .invalidKey,
-        authorization == nil
+        shown.isEmpty
           ? "a key is missing; send it as 'Authorization: Bearer KEY'" : "the key is not known"
       ).with("www-authenticate", "Bearer")
     }

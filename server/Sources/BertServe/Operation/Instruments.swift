@@ -33,6 +33,7 @@ final class Instruments: Sendable {
   private let textTokens: Recorder
   private let cutTexts: Counter
   private let computing: Timer
+  private let served = Mutex<[Gauge]>([])
 
   init(_ registry: MetricsRegistry) {
     self.registry = registry
@@ -119,15 +120,18 @@ final class Instruments: Sendable {
     computing.recordNanoseconds(nanoseconds)
   }
 
-  /// Notes which models are served.
+  /// Notes which models are served, and no others any more.
   func noteModels(_ models: [NamedModel]) {
-    for model in models {
-      gauge(
-        "bertq_model_info", 1,
-        [
+    served.withLock { served in
+      for gauge in served { gauge.destroy() }
+      served = models.map { model in
+        let labels = [
           ("name", model.name), ("fingerprint", model.model.fingerprint),
           ("precision", model.model.precision.rawValue),
-        ])
+        ]
+        return Gauge(label: "bertq_model_info", dimensions: labels, factory: registry)
+      }
+      for gauge in served { gauge.record(1) }
     }
   }
 

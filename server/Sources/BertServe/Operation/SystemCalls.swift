@@ -79,6 +79,12 @@ package enum SmallFile {
     return Array(bytes[..<count])
   }
 
+  /// Whether something is there.
+  package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+  /// Whether a file can be written; one that is there already is gone then.
+  package static func canWrite(_ path: String) -> Bool { write("", to: path) && unlink(path) == 0 }
+
   /// Writes a file, in place of one that is there; says whether it could.
   @discardableResult
   package static func write(_ text: String, to path: String) -> Bool {

@@ -13,6 +13,16 @@ struct Route: Sendable {
   var isOpen = false
   let answer: @Sendable (Call) async throws -> Reply
 
+  /// Whether little is to do beside the model's computation: a short request is answered where all others are read.
+  ///
+  /// What is made of a text's tokens, as words for a mask, may take longer than the computation.
+  var isShort: Bool { method == .GET || Self.shortPaths.contains(path) }
+
+  private static let shortPaths: Set<String> = [
+    "/v1/embeddings", "/embeddings", "/embed", "/", "/invocations", "/similarity", "/api/embed",
+    "/api/embeddings", "/v2/embed", "/predict", "/classify", "/rerank", "/v1/rerank", "/v2/rerank",
+  ]
+
   init(
     _ method: HTTPMethod, _ path: String, _ dialect: Dialect = .openAI,
     isOpen: Bool = false,
@@ -49,10 +59,7 @@ struct RouteTable: Sendable {
   }
 
   func find(_ method: HTTPMethod, _ path: String) -> Found {
-    let bytes = path.utf8
-    // Of a path of thousands of slashes each is looked at once.
-    let last = bytes.lastIndex { $0 != UInt8(ascii: "/") } ?? bytes.startIndex
-    let path = bytes.isEmpty ? "" : path[...last]
+    let path = Self.trimmed(path)
     if let routes = byPath[String(path)] { return choose(routes, method, nil) }
     if let slash = path.lastIndex(of: "/") {
       let name = path[path.index(after: slash)...]
@@ -61,6 +68,15 @@ struct RouteTable: Sendable {
       }
     }
     return .nothing
+  }
+
+  /// Without slashes at its end.
+  ///
+  /// A path may be thousands of them; counting its letters for each would take seconds.
+  private static func trimmed(_ path: String) -> Substring {
+    let slash = UInt8(ascii: "/")
+    guard let last = path.utf8.lastIndex(where: { $0 != slash }) else { return path.prefix(1) }
+    return path[...last]
   }
 
   private func choose(
