@@ -107,7 +107,8 @@ import Testing
     let body = try JSONBody(#"{"input":"a","inputs":"a","# + cut)
     for request in [
       try EmbeddingRequest.openAI(body, limits), try .ollama(body, limits),
-      try .ollamaPrompt(JSONBody(#"{"prompt":"a","# + cut)), try .tei(body, limits), try .teiTokens(body, limits),
+      try .ollamaPrompt(JSONBody(#"{"prompt":"a","# + cut)), try .tei(body, limits),
+      try .teiTokens(body, limits),
       try .teiSparse(body, limits),
     ] {
       #expect(request.truncates)
