@@ -139,7 +139,7 @@ struct OperationOptions: ParsableArguments {
       (BERTQ_DRAIN_LIMIT_MS)
       """)
   var drainLimitMS: Int?
-  @Option(help: "A file to write the port into, once it is open.")
+  @Option(help: "A file to write the port into, once it is open. (BERTQ_PORT_FILE)")
   var portFile: String?
 
   func apply(to settings: inout ServerSettings) throws(BertError) {

@@ -31,7 +31,7 @@ struct ServeCommand: ParsableCommand {
   func run() throws {
     do {
       let server = try server()
-      let portFile = operation.portFile
+      let portFile = operation.portFile ?? Environment.text("BERTQ_PORT_FILE")
       // Whoever waits for it would wait for ever.
       if let portFile, !SmallFile.canWrite(portFile) {
         throw BertError(.cannotWrite, "the port cannot be written there", file: portFile)
