@@ -55,7 +55,9 @@ struct ResumeTests {
       ([0xEF, 0xBB, 0xBF], [shop.model, "sun", "moon"], ["behind its 0"]),
       (Array("{\"index\":0\r".utf8), [shop.model, "sun", "moon"], ["behind its 0"]),
       (mine + note, ["--float", shop.model, "sun", "moon", "sea"], ["behind its 2"]),
-      (mine + Array("{\"index\":2".utf8), ["--float", shop.model, "sun", "moon"], ["behind its 2"]),
+      (
+        mine + Array("{\"index\":2".utf8), ["--float", shop.model, "sun", "moon"], ["behind its 2"]
+      ),
       (Array(mine.dropLast(5)), ["--task", "pooled", shop.model, "sun", "moon"], ["line 1"]),
       (Array(mine.prefix(30)), ["--task", "pooled", shop.model, "sun", "moon"], ["behind its 0"]),
       (mine, [shop.model, "sun", "star"], ["line 2"]),
