@@ -95,6 +95,7 @@ CODES = {3: "drift-gate", 64: "usage", 65: "malformed", 66: "not-found", 69: "un
 # What the library leaves open: which parameter helps.
 REMEDIES = {
     "truncate": "shorten it, or pass truncate=True",
+    "convert-to-utf8": "make UTF-8 of it first (iconv -f LATIN1 -t UTF-8)",
     "compute-less-at-once": "lower token_budget or threads",
     "name-configuration": "name one with config=",
     "name-vocabulary": "name one with vocab=, or pass calibrate=False",
