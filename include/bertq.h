@@ -141,7 +141,8 @@ int32_t bertq_decode(const bertq_model *model, const int32_t *ids, size_t count,
  * {"index":0,"error":{"code":...,"message":...}} for a text that cannot be answered; in the texts' order.
  *
  * Tasks are "classify", "tag", "answer" (the text is the question, its pair the context), "fill-mask", "next-sentence" (pairs),
- * "choose", "sparse", "zero-shot". To rank documents, classify pairs of query and document, and sort them by "score".
+ * "choose", "sparse", "zero-shot", and "rerank" (pairs of a query and a document: {"index":0,"score":...,"logit":...}; the documents
+ * of a query are ranked by "score").
  * `settings` is a JSON object, or NULL for the defaults: "aggregate" of tag; "top", "longest", "stride", "window", "no_answer" of
  * answer; "top", "targets" of fill-mask; "labels", "hypothesis", "multi" of zero-shot; "choices" of choose. Others are refused. */
 int32_t bertq_answer(const bertq_model *model, const char *task, const bertq_input *input, bertq_request *request,

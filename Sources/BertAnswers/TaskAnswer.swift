@@ -6,6 +6,7 @@ package enum TaskAnswer: Sendable {
   case labels(Classification)
   case judged(Classification)
   case ranking([RankedDocument])
+  case relevance(LabelScore)
   case entities([Entity])
   case answers([AnswerSpan])
   case masks([FilledMask])
@@ -26,6 +27,8 @@ package enum TaskAnswer: Sendable {
     case .judged(let found):
       return [("labels", .array(found.labels.map { Self.json($0, withLogit: false) }))]
     case .ranking(let documents): return [("ranking", .array(documents.map(Self.json)))]
+    case .relevance(let found):
+      return [("score", .float(found.score)), ("logit", .float(found.logit))]
     case .entities(let entities): return [("entities", .array(entities.map(Self.json)))]
     case .answers(let spans): return [("answers", .array(spans.map(Self.json)))]
     case .masks(let masks): return [("masks", .array(masks.map(Self.json)))]

@@ -93,7 +93,9 @@ package struct BenchRun {
       let parts = name.split(separator: "x", omittingEmptySubsequences: false)
       let sizes = parts.compactMap { Int($0) }
       guard parts.count == 2, sizes.count == 2, sizes[0] > 0, sizes[1] > 0, sizes[0] <= 4096 else {
-        throw BertError(.usage, "'\(name)' is no cell; expected BATCHxLENGTH or ragged")
+        throw BertError(
+          .usage,
+          "'\(name)' is no cell; expected BATCHxLENGTH, with a BATCH of 1 to 4096, or ragged")
       }
       if sizes[1] > c.maximumPositions {
         note("\(name) left out: the model has \(c.maximumPositions) positions")

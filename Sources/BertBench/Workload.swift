@@ -56,13 +56,14 @@ package struct Workload {
     _ model: ServedModel, file: String, _ rows: BenchRows = .all
   ) throws(BertError) -> Workload {
     let reader = try LineReader(path: file)
+    try ForeignInput.check(reader, by: ForeignInput.Reader("bert-bench … --input -"))
     var tokens = TokenBatch()
     while let line = try reader.next() {
       do throws(BertError) {
         try model.append(
           TextInput(text: line), to: &tokens, truncates: true, wanting: rows.wanted)
       } catch {
-        throw reader.place.locate(error)
+        throw reader.place.locate(strictly: error)
       }
     }
     if tokens.count == 0 { throw BertError(.malformed, "holds no texts", file: file) }

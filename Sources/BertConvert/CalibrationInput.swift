@@ -52,14 +52,21 @@ struct CalibrationInput {
   /// Reads and tokenizes a file of texts, one a line.
   ///
   /// - Throws: `usage` when it has no text, or none that the vocabulary knows a word of; `notFound`
-  ///   when it cannot be read.
+  ///   when it cannot be read; `malformed` when it is plainly no text, `notUTF8` for such bytes.
   static func file(
     _ path: String, model: ModelDescription, tokenizer: Tokenizer
   ) throws(BertError) -> CalibrationInput {
     var input = try CalibrationInput(model: model, tokenizer: tokenizer)
     let reader = try LineReader(path: path)
+    try ForeignInput.check(
+      reader, by: ForeignInput.Reader("bert-convert … --calibrate -"))
     while input.tokens < mostRead, let line = try reader.next() {
-      do throws(BertError) { try input.add(line) } catch { throw reader.place.locate(error) }
+      do throws(BertError) {
+        try UTF8Check.require(line)
+        try input.add(line)
+      } catch {
+        throw reader.place.locate(strictly: error)
+      }
     }
     try input.requireTexts(path)
     input.choose(named: Folder.name(of: path), holdsOut: true)

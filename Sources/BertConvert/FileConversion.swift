@@ -151,7 +151,8 @@ struct FileConversion {
   }
 
   private func check(_ path: String) -> (String) throws(BertError) -> Void {
-    let file = WrittenFile(name: path, kernels: kernels, team: team)
+    let file = WrittenFile(
+      name: path, vocabulary: model.vocabularyFile, kernels: kernels, team: team)
     return { [watch] (temporary) throws(BertError) in try file.check(temporary, watch) }
   }
 

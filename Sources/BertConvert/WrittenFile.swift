@@ -8,6 +8,8 @@ import Bertq
 struct WrittenFile {
   /// What messages call it: the name that it is going to have.
   let name: String
+  /// Where its vocabulary came from.
+  let vocabulary: String?
   let kernels: KernelSet
   let team: ThreadTeam
 
@@ -24,7 +26,11 @@ struct WrittenFile {
       if served.tokenizer == nil {
         try batch.append(ids: [0], for: served.description.configuration)
       } else {
-        try served.append(Self.probe, to: &batch, truncates: true)
+        do throws(BertError) {
+          try served.append(Self.probe, to: &batch, truncates: true)
+        } catch {
+          throw error.inFile(vocabulary ?? name)
+        }
       }
       for precision in [Precision.float32, .int8] where served.holds(precision) {
         let encoder = try served.encoder(precision, kernels: kernels, team: team)

@@ -70,6 +70,10 @@ package struct DriftVerdict: Sendable {
   /// The verdict in a sentence.
   package var sentence: String {
     let missed = checks.count { !$0.passes }
+    if checks.count == 1 {
+      return passes
+        ? "The gate passed: its threshold is kept." : "The gate failed: its threshold is missed."
+    }
     if passes {
       return "The gate passed: all \(checks.count) thresholds are kept."
     }

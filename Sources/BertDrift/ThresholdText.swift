@@ -56,11 +56,15 @@ package enum ThresholdText {
   package static func read(toml bytes: [UInt8]) throws(BertError) -> [NamedThreshold] {
     var found: [NamedThreshold] = []
     var group = ""
+    var names = TOMLNames()
     let lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: false)
     for (index, line) in lines.enumerated() {
       let code = trimmed(String(decoding: line.prefix { $0 != UInt8(ascii: "#") }, as: UTF8.self))
       if code.isEmpty { continue }
       if code.hasPrefix("["), code.hasSuffix("]"), let heading = name(code.dropFirst().dropLast()) {
+        guard names.take(table: heading) else {
+          throw BertError(.malformed, "line \(index + 1), '\(code)', is there already")
+        }
         group = heading + "."
         continue
       }
@@ -68,6 +72,10 @@ package enum ThresholdText {
       guard sides.count == 2, let name = name(sides[0]), let value = number(sides[1], style: .toml)
       else {
         throw BertError(.malformed, "line \(index + 1), '\(code)', is not NAME = NUMBER")
+      }
+      guard names.take(key: name, in: group) else {
+        throw BertError(
+          .malformed, "line \(index + 1), '\(code)': '\(group + name)' is there already")
       }
       found.append(NamedThreshold(name: group + name, value: value))
     }
@@ -118,5 +126,42 @@ package enum ThresholdText {
   private static func trimmed(_ text: String) -> String {
     let blank: (Character) -> Bool = { $0 == " " || $0 == "\t" || $0 == "\r" }
     return String(text.drop(while: blank).reversed().drop(while: blank).reversed())
+  }
+}
+
+/// The names of a TOML text, none of which may be given twice.
+private struct TOMLNames {
+  private var keys: Set<String> = []
+  private var headings: Set<String> = []
+  /// Tables that keys with dots made, or headings of tables inside.
+  private var dotted: Set<String> = []
+  private var above: Set<String> = []
+
+  /// Takes a heading; false where there is such a table, or a key in its place.
+  mutating func take(table: String) -> Bool {
+    let outer = Self.prefixes(table)
+    guard !keys.contains(table), !dotted.contains(table), !outer.contains(where: keys.contains)
+    else {
+      return false
+    }
+    above.formUnion(outer)
+    return headings.insert(table).inserted
+  }
+
+  /// Takes a key of a group, which ends in a dot; false where it is there, or reaches into a table that is whole.
+  mutating func take(key: String, in group: String) -> Bool {
+    let name = group + key
+    let made = Self.prefixes(key).map { group + $0 }
+    guard !headings.contains(name), !above.contains(name), !dotted.contains(name),
+      !made.contains(where: { headings.contains($0) || above.contains($0) || keys.contains($0) })
+    else { return false }
+    dotted.formUnion(made)
+    return keys.insert(name).inserted
+  }
+
+  /// `a` and `a.b` of `a.b.c`.
+  private static func prefixes(_ name: String) -> [String] {
+    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+    return (1..<max(1, parts.count)).map { parts[..<$0].joined(separator: ".") }
   }
 }

@@ -49,6 +49,8 @@ public struct BertError: Error, Equatable, Sendable, CustomStringConvertible {
     public static let truncate = Remedy(name: "truncate")
     /// Let bytes that are no UTF-8 be replaced by U+FFFD.
     public static let replaceInvalidUTF8 = Remedy(name: "replace-invalid-utf8")
+    /// Make UTF-8 of the input before it is read.
+    public static let convertToUTF8 = Remedy(name: "convert-to-utf8")
     /// Compute fewer tokens at once, or with fewer threads.
     public static let computeLessAtOnce = Remedy(name: "compute-less-at-once")
     /// Name the model's configuration file.

@@ -194,7 +194,15 @@ struct ConfigurationFile {
       architectures = names.compactMap(\.stringValue)
     }
     publishedName = json["_name_or_path"]?.stringValue ?? ""
-    problemType = try json.text("problem_type") ?? ""
+    if let type = try json.text("problem_type") {
+      let known = ["regression", "single_label_classification", "multi_label_classification"]
+      guard known.contains(type) else {
+        throw BertError(
+          .unsupported,
+          "problem_type is '\(type.prefix(80))'; \(known.joined(separator: ", ")) are supported")
+      }
+      problemType = type
+    }
     tiesDecoder = try json.flag("tie_word_embeddings")
     if family.classifier.hasNorm { classifierInput = try family.classifierInput(json) }
     labelCount = (json["num_labels"] ?? json["_num_labels"])?.integerValue

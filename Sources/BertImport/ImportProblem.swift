@@ -24,18 +24,21 @@ struct ImportProblem {
         code, first.text, file: first.tensor?.file ?? file,
         tensor: first.name.map { String($0.prefix(200)) }, byteOffset: first.tensor?.byteOffset)
     }
-    let shown = problems.prefix(mostShown).map { problem in
+    var lines = problems.map { problem in
       let place = problem.tensor.map { " (\(Folder.name(of: $0.file)), byte \($0.byteOffset))" }
       return "\n  " + problem.sentence + (place ?? "")
     }
-    let rest =
-      problems.count > mostShown
-      ? "\n  ... and \(problems.count - mostShown) more (the report lists all)" : ""
+    // What is missing comes first, what nobody asked for last: a person wants some of both.
+    let hidden = lines.count - 2 * mostAtAnEnd
+    if hidden > 1 {
+      lines.replaceSubrange(
+        mostAtAnEnd..<mostAtAnEnd + hidden, with: ["\n  ... \(hidden) more (the report lists all)"])
+    }
     return BertError(
       code,
       "the checkpoint and its configuration do not fit; \(problems.count) problems:"
-        + shown.joined() + rest, file: file)
+        + lines.joined(), file: file)
   }
 
-  private static let mostShown = 500
+  private static let mostAtAnEnd = 12
 }

@@ -54,12 +54,10 @@ struct ModelFiles {
       hasConfiguration = true
       let candidates = [own, above, Folder.parent(of: configuration)]
       home = candidates.first { Self.first(tokenizers, in: $0) != nil } ?? own
-    } else if let folder = [own, above].first(where: {
-      Self.first(configurations, in: $0) != nil
-    }), let path = Self.first(configurations, in: folder) {
-      self.configuration = path
+    } else if let found = try Self.companion([own, above], configurations) {
+      self.configuration = found.path
       hasConfiguration = true
-      home = folder
+      home = found.folder
     } else {
       if needsConfiguration {
         throw BertError(
@@ -116,6 +114,18 @@ struct ModelFiles {
     // Opening it says what is wrong.
     _ = try InputFile(path)
     return path
+  }
+
+  /// The first file of some names that one of some folders has.
+  private static func companion(
+    _ folders: [String], _ names: [String]
+  ) throws(BertError) -> (folder: String, path: String)? {
+    for folder in folders {
+      for name in names {
+        if let path = try companion(folder, name) { return (folder, path) }
+      }
+    }
+    return nil
   }
 
   private static func first(_ names: [String], in folder: String) -> String? {

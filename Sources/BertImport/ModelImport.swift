@@ -26,6 +26,9 @@ package final class ImportedModel: Sendable {
   /// Every file that it was or will be read from.
   package var files: Set<String> { report.files }
 
+  /// The file that its vocabulary was read from; nil where there is none, or it lies elsewhere.
+  package var vocabularyFile: String? { sources?.vocabulary }
+
   /// Takes some whole rows of a tensor.
   package typealias TakeRows = (UnsafeBufferPointer<Float>) throws(BertError) -> Void
 

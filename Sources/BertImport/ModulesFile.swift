@@ -45,6 +45,7 @@ struct SentenceModules {
       guard let modules = json.arrayValue else {
         throw BertError(.malformed, "is \(json.kind); expected a list of modules")
       }
+      if modules.isEmpty { throw BertError(.malformed, "lists no module; expected a Transformer") }
       for (place, module) in modules.enumerated() { try read(module, place) }
     } catch {
       throw error.inFile(path)

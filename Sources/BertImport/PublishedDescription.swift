@@ -54,11 +54,13 @@ struct Publication {
     }
     description.embedding = recipe ?? EmbeddingRecipe()
     description.embeddingIsPublished = recipe != nil
-    description.embedding.dimensions = settings?.dimensions
-    do throws(BertError) {
-      try description.embedding.validate(hiddenSize: configuration.configuration.hiddenSize)
-    } catch {
+    let width = configuration.configuration.hiddenSize
+    do throws(BertError) { try description.embedding.validate(hiddenSize: width) } catch {
       throw error.inFile(modulesPath ?? path)
+    }
+    description.embedding.dimensions = settings?.dimensions
+    do throws(BertError) { try description.embedding.validate(hiddenSize: width) } catch {
+      throw error.inFile(files.promptConfiguration ?? path)
     }
   }
 

@@ -46,6 +46,11 @@ struct SettingSources: Sendable {
     self.hasTokenizer = hasTokenizer
   }
 
+  /// The file that the vocabulary was read from.
+  var vocabulary: String? {
+    hasTokenizer ? files.tokenizer ?? files.bytePairs?.vocabulary ?? files.vocabulary : nil
+  }
+
   /// A file, and what it says.
   private typealias Saying = (path: String, value: JSON?)
 
@@ -189,6 +194,14 @@ struct SettingSources: Sendable {
         [
           (files.sentenceConfiguration ?? "", sentences["max_seq_length"]),
           (ownPath, own["model_max_length"] ?? own["max_len"]),
+        ]))
+    let direction = pipeline["truncation"]?["direction"]?.stringValue
+    list.append(
+      setting(
+        "truncation_side", .string(settings.cutsLeft ? "left" : "right"),
+        [
+          (ownPath, own["truncation_side"]),
+          (pipelinePath, direction.map { .string($0.lowercased()) }),
         ]))
     return list
   }

@@ -57,6 +57,9 @@ public final class Model: Sendable {
     if let budget = options.tokenBudget, budget < 1 {
       throw BertError(.usage, "a token budget of \(budget); expected at least 1")
     }
+    if options.cacheBytes < 0 {
+      throw BertError(.usage, "a cache of \(options.cacheBytes) bytes; expected at least 0")
+    }
     self.served = served
     self.options = options
     recipe = try served.recipe(dimensions: options.dimensions)

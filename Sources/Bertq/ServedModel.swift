@@ -57,7 +57,7 @@ package final class ServedModel: Sendable {
     recipe.dimensions = nil
     let whole = recipe.width(hiddenSize: description.configuration.hiddenSize)
     guard (1...whole).contains(dimensions) else {
-      throw BertError(.usage, "\(dimensions) dimensions of vectors of \(whole)", file: file.path)
+      throw BertError(.usage, "\(dimensions) dimensions; expected 1 to \(whole)", file: file.path)
     }
     recipe.dimensions = dimensions
     return recipe

@@ -66,8 +66,7 @@ private func answered(
   case .sparse:
     return model.sparseEach(texts, request: request).map { $0.map { .sparse($0) } }
   case .rerank:
-    throw BertError(
-      .unsupported, "to rank documents, classify pairs of query and document and sort the scores")
+    return model.relevanceEach(texts, request: request).map { $0.map { .relevance($0) } }
   case .embedding, .tokens, .pooled, .multiVector:
     throw BertError(
       .usage, "the task '\(task.rawValue)' answers with vectors: it has a function of its own")

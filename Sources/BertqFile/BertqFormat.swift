@@ -3,6 +3,8 @@ import BertModel
 
 /// The constants and limits of the format; `formats/bertq.md` explains them.
 package enum BertqFormat {
+  /// What to do about a file that is not as it was written.
+  static let getAgain = "get it again, or convert the checkpoint again"
   /// The version of the byte layout that this package writes, and the newest that it reads.
   package static let version: UInt32 = 2
   /// The oldest version that it reads: 1 was never released.

@@ -39,7 +39,7 @@ extension ModelFile {
       throw BertError(
         .malformed,
         "the checksum of its bytes \(start)..<\(end) is \(hex(stored)), they give "
-          + "\(hex(computed)): the file is damaged",
+          + "\(hex(computed)): the file is damaged; " + BertqFormat.getAgain,
         file: path, tensor: record.tensor.name, byteOffset: record.offset + start)
     }
   }

@@ -112,7 +112,7 @@ package final class ModelFile: WeightSource {
       throw BertError(
         .malformed,
         "the header's checksum is \(hex(prologue.headerChecksum)), its bytes give "
-          + "\(hex(computed)): the file is damaged", byteOffset: start)
+          + "\(hex(computed)): the file is damaged; " + BertqFormat.getAgain, byteOffset: start)
     }
     return try Header(bytes, prologue: prologue)
   }

@@ -52,7 +52,8 @@ struct Prologue: Equatable {
       throw BertError(
         .malformed,
         "the file ends after \(file.count) bytes; a .bertq file begins with "
-          + "\(BertqFormat.prologueSize): it is truncated", byteOffset: file.count)
+          + "\(BertqFormat.prologueSize): it is truncated; " + BertqFormat.getAgain,
+        byteOffset: file.count)
     }
     let stored = file.loadUnaligned(fromByteOffset: Offset.checksum, as: UInt32.self).littleEndian
     let computed = checksum(file[..<Offset.checksum])
@@ -60,7 +61,7 @@ struct Prologue: Equatable {
       throw BertError(
         .malformed,
         "the prologue's checksum is \(hex(stored)), its bytes give \(hex(computed)): the file is "
-          + "damaged", byteOffset: Offset.checksum)
+          + "damaged; " + BertqFormat.getAgain, byteOffset: Offset.checksum)
     }
     version = file.loadUnaligned(fromByteOffset: Offset.version, as: UInt32.self).littleEndian
     try Self.checkVersion(version)
@@ -123,7 +124,8 @@ struct Prologue: Equatable {
       throw BertError(
         .malformed,
         "the file has \(found) bytes; its prologue says \(fileLength): "
-          + (found < fileLength ? "it is truncated" : "something was appended"),
+          + (found < fileLength
+            ? "it is truncated; " + BertqFormat.getAgain : "something was appended"),
         byteOffset: Offset.fileLength)
     }
     guard let dataStart, dataStart <= fileLength else {

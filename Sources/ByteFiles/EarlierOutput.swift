@@ -9,6 +9,8 @@ package final class EarlierOutput {
   package private(set) var lines = 0
   /// The last of them, without its end.
   package private(set) var lastLine: [UInt8] = []
+  /// What stands behind them: a line that was cut off, or what is none of ours.
+  package private(set) var rest: [UInt8] = []
   /// Bytes up to the end of the last whole line.
   private var length = 0
   private let descriptor: CInt
@@ -47,6 +49,26 @@ package final class EarlierOutput {
       lastLine = line
       each(line)
     }
+    rest = try bytes(from: length, to: Int(status.st_size))
+  }
+
+  /// Bytes as they are: the reader leaves out a mark and the end of a line.
+  private func bytes(from start: Int, to end: Int) throws(BertError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: max(0, end - start))
+    var done = 0
+    while done < bytes.count {
+      let count = bytes.withUnsafeMutableBytes { buffer in
+        pread(
+          descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done,
+          off_t(start + done))
+      }
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else {
+        throw BertError(.cannotWrite, "cannot be read: \(reason(errno))", file: path)
+      }
+      done += count
+    }
+    return bytes
   }
 
   /// Cuts off what is behind the last whole line; writing goes on there.

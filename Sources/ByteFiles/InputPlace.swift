@@ -23,6 +23,13 @@ package struct InputPlace: Sendable {
 
   private static let quoted = 40
 
+  /// The same error, of a reader that replaces no bytes.
+  package func locate(strictly error: BertError) -> BertError {
+    var error = error
+    if error.remedy == .replaceInvalidUTF8 { error.remedy = .convertToUTF8 }
+    return locate(error)
+  }
+
   /// The same error with this place in front, or all places up to another; an error about another
   /// file is not of this place, and neither is one about the system or about what is written.
   package func locate(_ error: BertError, to last: InputPlace? = nil) -> BertError {

@@ -10,7 +10,7 @@ package struct WholeFile: Sendable {
   private let markLength: Int
 
   /// The mark with which some editors begin a file, to say that it is UTF-8.
-  static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+  package static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
   /// Reads a file.
   ///

@@ -10,6 +10,10 @@ package struct EarlierResults {
   /// Whole lines in the file.
   var lines: Int { file.lines }
   var lastLine: [UInt8] { file.lastLine }
+  /// What stands behind them, but for the zeros that a power failure leaves.
+  var rest: ArraySlice<UInt8> {
+    file.rest.prefix((file.rest.lastIndex { $0 != 0 } ?? -1) + 1)
+  }
   var path: String { file.path }
 
   /// Reads what is there; a file that is not there is made.

@@ -6,6 +6,7 @@ enum Remedies {
     .truncate: "shorten it, or pass --truncate to cut it",
     .replaceInvalidUTF8:
       "convert the input (iconv -f LATIN1 -t UTF-8), or pass --invalid-utf8 replace",
+    .convertToUTF8: "convert the input (iconv -f LATIN1 -t UTF-8)",
     .computeLessAtOnce: "lower --token-budget or --threads",
     .nameConfiguration: "name one with --config",
     .nameVocabulary: "name one with --vocab, or pass --no-calibration",

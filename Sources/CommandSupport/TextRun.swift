@@ -33,6 +33,8 @@ package struct TextRun<Task: RecordTask>: ~Copyable {
   private let task: Task
   private let settings: RunSettings
   private var source: TextSource
+  /// What was read of the source and is not answered yet.
+  private var waiting: TextSource.Next?
   private var writer: ResultWriter<Task>
   private var progress: RunProgress
   private var cut = 0
@@ -63,7 +65,9 @@ package struct TextRun<Task: RecordTask>: ~Copyable {
     var progress = RunProgress(isRead: source.isRead, isQuiet: settings.isQuiet || isTerminal)
     var file: WritableFile?
     if case .linesBehind(let earlier) = settings.target {
-      file = try Self.goOn(behind: earlier, task, &source, settings, &progress)
+      try Self.passOver(earlier, task, &source, settings, &progress)
+      waiting = try Self.checkRest(of: earlier, task, &source)
+      file = try earlier.file.goOn()
     }
     self.task = task
     self.settings = settings
@@ -121,7 +125,12 @@ package struct TextRun<Task: RecordTask>: ~Copyable {
     var count = 0
     while count < settings.batchTokens {
       do throws(BertError) {
-        let next = try source.next(waits: batch.isEmpty)
+        let next: TextSource.Next
+        if let waiting = waiting.take() {
+          next = waiting
+        } else {
+          next = try source.next(waits: batch.isEmpty)
+        }
         guard let item = Self.item(next, task, isLabelled: settings.isLabelled) else {
           if case .paused = next { return (nil, false) }
           return (nil, true)
@@ -210,13 +219,13 @@ package struct TextRun<Task: RecordTask>: ~Copyable {
 
   // MARK: Going on
 
-  /// Passes over the records that an earlier run wrote results for; gives the file, open behind them.
+  /// Passes over the records that an earlier run wrote results for.
   ///
   /// The last of them is answered again: where that gives other bytes, the earlier output is of something else.
-  private static func goOn(
-    behind earlier: EarlierResults, _ task: Task, _ source: inout TextSource,
+  private static func passOver(
+    _ earlier: EarlierResults, _ task: Task, _ source: inout TextSource,
     _ settings: RunSettings, _ progress: inout RunProgress
-  ) throws(BertError) -> WritableFile {
+  ) throws(BertError) {
     for number in 0..<earlier.lines {
       let next = try source.next()
       if case .end = next {
@@ -228,11 +237,7 @@ package struct TextRun<Task: RecordTask>: ~Copyable {
       guard number == earlier.lines - 1, let item = item(next, task, isLabelled: false) else {
         continue
       }
-      var line: [UInt8] = []
-      for result in results([item], task) {
-        ResultWriter<Task>.line(task, item.record, result, into: &line)
-      }
-      guard line.dropLast() == earlier.lastLine[...] else {
+      guard line(of: item, task).dropLast() == earlier.lastLine[...] else {
         throw BertError(
           .usage,
           "line \(earlier.lines) is not what this model answers to this input with these options; name another "
@@ -245,7 +250,33 @@ package struct TextRun<Task: RecordTask>: ~Copyable {
     if !settings.isQuiet {
       Console.note("note: results go to \(earlier.path), behind the \(earlier.lines) that it holds")
     }
-    return try earlier.file.goOn()
+  }
+
+  /// Sees whether what stands behind the last whole line is how the next one begins, since it will be cut off; gives the record
+  /// that it is of.
+  private static func checkRest(
+    of earlier: EarlierResults, _ task: Task, _ source: inout TextSource
+  ) throws(BertError) -> TextSource.Next? {
+    let rest = earlier.rest
+    if rest.isEmpty { return nil }
+    let next = try source.next()
+    if let item = item(next, task, isLabelled: false), line(of: item, task).starts(with: rest) {
+      return next
+    }
+    throw BertError(
+      .usage,
+      "what stands behind its \(earlier.lines) whole lines is not how a result begins that this model gives to this "
+        + "input with these options; name another file, or take it away to begin again",
+      file: earlier.path)
+  }
+
+  /// What is written of a record.
+  private static func line(of item: Item, _ task: Task) -> [UInt8] {
+    var line: [UInt8] = []
+    for result in results([item], task) {
+      ResultWriter<Task>.line(task, item.record, result, into: &line)
+    }
+    return line
   }
 }
 

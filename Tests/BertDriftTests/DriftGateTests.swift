@@ -97,6 +97,11 @@ struct DriftGateTests {
     "cosine = 1 = 2", "sqnr = 3 3", "[hid den]\nsqnr_db = 1", "sqnr = 1 0 0", "sqnr = 1__0_",
     "sqnr = 0x1p3", "co sine = 1", "cosine = \"0.9\"", "cosine = [1]", "accuracy = 1",
     "cosine = nan",
+    // As Python's tomllib: no key and no table twice.
+    "cosine = 1\ncosine = 1", "[hidden]\nsqnr_db = 32\n[hidden]\nsqnr_db = 1",
+    "[hidden]\nsqnr_db = 32\nsqnr_db = 1", "[hidden]\nsqnr_db = 32\n[head]\nflips = 1\n[hidden]",
+    "hidden.sqnr_db = 32\n[hidden]", "hidden.sqnr_db = 32\nhidden.sqnr_db = 1",
+    "cosine = 1\n\"cosine\" = 1",
   ])
   func badTOMLGatesAreRefused(_ text: String) {
     var gate = DriftGate()

@@ -46,6 +46,19 @@ import Testing
     try model.expectError(.malformed, words + ["config.json"])
   }
 
+  @Test func refusesAProblemThatIsNotKnown() throws {
+    var model = try SmallModel()
+    for type in ["foo", ""] {
+      model.config["problem_type"] = .string(type)
+      try model.expectError(
+        .unsupported, ["config.json", "problem_type is '\(type)'", "regression"])
+    }
+    for type: JSON in ["regression", "single_label_classification", nil] {
+      model.config["problem_type"] = type
+      _ = try model.read()
+    }
+  }
+
   @Test func refusesOtherFamiliesEvenWithoutAModelType() throws {
     var model = try SmallModel()
     model.config["model_type"] = nil

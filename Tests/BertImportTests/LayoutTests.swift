@@ -4,6 +4,7 @@ import BertModel
 import Fixtures
 import FoundationEssentials
 import JSONText
+import SystemLibrary
 import Testing
 
 /// Folders and checkpoints that are something else than a model, or a model with something odd that it does not use.
@@ -42,7 +43,9 @@ struct LayoutTests {
     #expect(error?.code == .malformed && error?.description.contains("Git LFS pointer") == true)
   }
 
-  @Test(arguments: ["tokenizer_config.json", "modules.json", "tokenizer.json", "vocab.txt"])
+  @Test(arguments: [
+    "config.json", "tokenizer_config.json", "modules.json", "tokenizer.json", "vocab.txt",
+  ])
   func aCompanionThatCannotBeReadIsAnError(_ name: String) throws {
     let model = try SmallModel()
     let path = try model.write()
@@ -51,6 +54,10 @@ struct LayoutTests {
     try FileManager.default.createSymbolicLink(atPath: file, withDestinationPath: "absent")
     let error = #expect(throws: BertError.self) { try ModelImport.read(input: path) }
     #expect(error?.code == .notFound && error?.description.contains(name) == true)
+    try FileManager.default.removeItem(atPath: file)
+    #expect(mkfifo(file, 0o600) == 0)
+    let pipe = #expect(throws: BertError.self) { try ModelImport.read(input: path) }
+    #expect(pipe?.description.contains("\(name): is a device, pipe or socket") == true)
   }
 
   @Test(arguments: ["encoder.", "model.bert.", "a.b."])

@@ -132,7 +132,7 @@ struct SentenceModulesTests {
   @Test(arguments: [
     ("{\"prompts\":{},\"default_prompt_name\":\"x\"}", "default_prompt_name"),
     ("{\"truncate_dim\":0}", "truncate_dim"), ("{\"prompts\":[]}", "prompts"),
-    ("{\"truncate_dim\":9}", "dimensions"),
+    ("{\"truncate_dim\":9}", "config_sentence_transformers.json"),
   ])
   func refusesSettingsThatMakeNoSense(file: String, word: String) throws {
     let model = try Self.model([Self.transformer, Self.pooling])
@@ -155,6 +155,11 @@ struct SentenceModulesTests {
     let description = try model.read().description
     #expect(description.task == .classify && description.labels == ["LABEL_0"])
     #expect(description.head?.scoreActivation == activation)
+  }
+
+  @Test func refusesAListWithoutAModule() throws {
+    let model = try Self.model([])
+    try model.expectError(.malformed, ["modules.json", "no module"])
   }
 
   static let splades: [(JSON, SparseWeight, Bool)] = [

@@ -90,6 +90,51 @@ import Testing
     #expect(try model.read().description.tokenizer?.maximumTokens == expected)
   }
 
+  /// What is no number of tokens; sentence-transformers fails on all of these but 0 and 1, which it takes for no limit.
+  @Test(arguments: ["0", "-5", "\"16\"", "16.0", "16.5", "[]", "{}", "true", "1"])
+  func refusesALimitThatIsNone(_ value: String) throws {
+    for (file, key) in [
+      ("sentence_bert_config.json", "max_seq_length"),
+      ("tokenizer_config.json", "model_max_length"),
+      ("tokenizer_config.json", "max_len"),
+    ] {
+      let model = try SmallModel()
+      try model.folder.write(file, "{\"\(key)\":\(value)}")
+      try model.expectError(.malformed, [file, key, value])
+    }
+  }
+
+  @Test func listsMembersThatAreIgnored() throws {
+    let model = try SmallModel()
+    try model.folder.write(
+      "sentence_bert_config.json", "{\"max_seq_length\":5,\"model_args\":{},\"banana\":3}")
+    let notices = try model.read().report.notices
+    #expect(
+      notices.contains {
+        $0.contains("sentence_bert_config.json") && $0.contains("banana")
+          && $0.contains("model_args")
+          && !$0.contains("max_seq_length")
+      })
+    try model.folder.write("sentence_bert_config.json", "[]")
+    try model.expectError(.malformed, ["sentence_bert_config.json", "expected an object"])
+  }
+
+  @Test func saysWhichSideIsCut() throws {
+    let model = try SmallModel()
+    func side() throws -> SourcedSetting? {
+      try model.read().settings().first { $0.name == "truncation_side" }
+    }
+    #expect(try side()?.value == "right" && side()?.files == [])
+    try model.folder.write("tokenizer_config.json", "{\"truncation_side\":\"left\"}")
+    #expect(try side()?.value == "left" && side()?.files == ["tokenizer_config.json"])
+  }
+
+  @Test func refusesAByteOrderMark() throws {
+    var model = try SmallModel()
+    model.vocabulary = "\u{FEFF}" + model.vocabulary
+    try model.expectError(.malformed, ["vocab.txt", "byte order mark"])
+  }
+
   @Test func ignoresALimitThatMeansNone() throws {
     let model = try SmallModel()
     let none = "{\"model_max_length\":1000000000000000019884624838656}"

@@ -136,6 +136,8 @@ struct ModelTests {
       let error = #expect(throws: BertError.self) { try library.open { $0.threads = threads } }
       #expect(error?.code == .usage)
     }
+    let cache = #expect(throws: BertError.self) { try library.open { $0.cacheBytes = -1 } }
+    #expect(cache?.code == .usage)
     let error = #expect(throws: BertError.self) { try library.open { $0.tokenBudget = 0 } }
     #expect(error?.code == .usage)
     let kernels = #expect(throws: BertError.self) { try library.open { $0.kernels = "mmx" } }

@@ -21,6 +21,32 @@ struct CalibrationTests {
     expectFailure(try convert(try Workshop(), texts), .usage, ["no text"])
   }
 
+  /// As `bert-run --input` refuses it, with a way that this program has.
+  @Test func whatIsPlainlyNoTextIsRefused() throws {
+    let shop = try Workshop.converted()
+    let cases: [(name: String, bytes: [UInt8], words: [String])] = [
+      ("a.bertq", try readBytes(shop.model), ["a .bertq model"]),
+      ("a.gz", [0x1F, 0x8B, 8, 0, 0], ["gzip -dc", "bert-convert … --calibrate -"]),
+      ("a.txt", [0xFF, 0xFE] + "sun\n".utf16.flatMap { [UInt8($0), 0] }, ["UTF-16LE", "iconv"]),
+      ("a.jsonl", Array("{\"text\":\"sun\"}\n".utf8), ["JSON Lines", "jq -r .text"]),
+      ("a.csv", Array("text\nsun\n".utf8), ["table by its name", "one a line"]),
+      ("a.parquet", Array("PAR1".utf8) + [0x15, 4], ["Parquet", "one a line"]),
+      ("b.txt", Array("sun\rmoon\r".utf8), ["CR alone", "bert-convert … --calibrate -"]),
+    ]
+    for (name, bytes, words) in cases {
+      try writeBytes(bytes, to: shop.folder / name)
+      let outcome = try Program.convert(
+        shop.input, shop.output, "--calibrate", shop.folder / name)
+      expectFailure(outcome, .malformed, words + [shop.folder / name])
+      #expect(!outcome.errors.contains("--csv") && !outcome.errors.contains("--jsonl"), "\(name)")
+    }
+    try writeBytes(Array("sun\ncaf".utf8) + [0xE9, 10], to: shop.folder / "latin")
+    let latin = try Program.convert(
+      shop.input, shop.output, "--calibrate", shop.folder / "latin")
+    expectFailure(latin, .notUTF8, ["line 2, byte 4", "0xE9", "iconv"])
+    #expect(!latin.errors.contains("--invalid-utf8"))
+  }
+
   @Test func aFileThatIsNotThereIsNotFound() throws {
     let shop = try Workshop()
     let outcome = try Program.convert(shop.input, shop.output, "--calibrate", shop.folder / "none")

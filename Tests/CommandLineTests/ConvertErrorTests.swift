@@ -19,6 +19,27 @@ struct ConvertErrorTests {
     try shop.expectRefusal(.notFound, "model.safetensors")
   }
 
+  @Test func aVocabularyWithoutAnUnknownTokenIsNamed() throws {
+    let shop = try Workshop()
+    let path = shop.input + "/vocab.txt"
+    let lines = String(decoding: try readBytes(path), as: UTF8.self)
+    try writeBytes(Array(lines.replacing("[UNK]\n", with: "xyzzy\n").utf8), to: path)
+    try shop.expectRefusal(.malformed, "vocab.txt: a word is not in the vocabulary")
+  }
+
+  /// Of many problems some are shown.
+  @Test func aWrongNumberOfLayersIsSaidInShort() throws {
+    let shop = try Workshop()
+    let path = shop.input + "/config.json"
+    var config = try #require(try JSON.parse(readBytes(path)).objectValue)
+    config["num_hidden_layers"] = 500
+    try writeBytes(Array(JSON.object(config).text().utf8), to: path)
+    let outcome = try Program.convert(shop.input, shop.output)
+    #expect(outcome.code == 65)
+    #expect(outcome.errors.split(separator: "\n").count < 40, "\(outcome.errors.prefix(2000))")
+    #expect(outcome.errors.contains("more (the report lists all)"))
+  }
+
   @Test func aTextFileIsMalformed() throws {
     let shop = try Workshop()
     for text in ["", "hello", "this is a text file that somebody renamed\n", "{\"json\": true}"] {

@@ -178,7 +178,29 @@ struct InputTests {
     ("a JSON array", Array("[{\"text\":\"sun\"}]".utf8), ["jq", "array"]),
     ("an array of strings", Array("[\"sun\",\"moon\"]\n".utf8), ["jq", "array"]),
     ("JSON over lines", Array("{\n  \"text\": \"sun\"\n}\n".utf8), ["several lines", "jq"]),
+    ("old Macs' lines", Array("sun\rmoon\r".utf8), ["CR alone", "tr '\\r' '\\n'"]),
   ]
+
+  /// Read as lines that end in LF, they would be a header and no row.
+  @Test(arguments: [["--csv"], ["--tsv"], ["--csv", "--on-error", "report"]])
+  func aTableIsNotPassedOver(_ options: [String]) throws {
+    let shop = try Workshop.converted()
+    let tab = options[0] == "--csv" ? "," : "\t"
+    for text in ["text\(tab)id\ra\(tab)1\rb\(tab)2\r", "text\rsun", "text\rsun\r"] {
+      let outcome = try Program.run.run(options + [shop.model], input: Array(text.utf8))
+      expectFailure(outcome, .malformed, ["CR alone", "tr '\\r' '\\n'"])
+    }
+    for text in ["", "\n", "\n\n"] {
+      let outcome = try Program.run.run(options + [shop.model], input: Array(text.utf8))
+      expectFailure(outcome, .malformed, ["row of column names"])
+    }
+    let none = try Program.run.run(options + [shop.model], input: Array("text\n".utf8))
+    #expect(none.code == 0 && none.output.isEmpty, "\(none.errors)")
+    for text in ["text\r\nsun\r\n", "text\n\"sun\rmoon\"\n"] {
+      let outcome = try Program.run.run(options + [shop.model], input: Array(text.utf8))
+      #expect(outcome.code == 0 && outcome.lines.count == 1, "\(outcome.errors)")
+    }
+  }
 
   @Test(arguments: foreign.indices)
   func whatIsPlainlyNoTextIsRefusedWithTheWayOut(_ index: Int) throws {

@@ -32,6 +32,10 @@ struct ResumeTests {
       #expect(rest.errors.contains("10 of 200 texts were not answered: 10 malformed"))
       #expect(try readBytes(out) == whole.output, "\(part) bytes")
     }
+    // Zeros are what a power failure leaves.
+    try writeBytes(Array(whole.output[..<(ends[7] + 5)]) + [0, 0, 0], to: out)
+    #expect(try Program.run.run(options + ["--resume", out]).code == 4)
+    #expect(try readBytes(out) == whole.output)
     // A file that is not there is begun.
     let fresh = shop.folder / "fresh"
     #expect(try Program.run.run(options + ["--resume", fresh]).code == 4)
@@ -43,7 +47,19 @@ struct ResumeTests {
     let other = try Workshop.converted("--weights", "float")
     let path = shop.folder / "out"
     let mine = try Program.run("--float", shop.model, "sun", "moon").output
+    let note = Array("my precious note without newline".utf8)
     let cases: [(bytes: [UInt8], arguments: [String], words: [String])] = [
+      (note, [shop.model, "sun", "moon"], ["behind its 0 whole lines"]),
+      (Array("{\"index\":1".utf8), [shop.model, "sun", "moon"], ["behind its 0"]),
+      (Array("{\"index\":0".utf8) + [0, 7], [shop.model, "sun", "moon"], ["behind its 0"]),
+      ([0xEF, 0xBB, 0xBF], [shop.model, "sun", "moon"], ["behind its 0"]),
+      (Array("{\"index\":0\r".utf8), [shop.model, "sun", "moon"], ["behind its 0"]),
+      (mine + note, ["--float", shop.model, "sun", "moon", "sea"], ["behind its 2"]),
+      (
+        mine + Array("{\"index\":2".utf8), ["--float", shop.model, "sun", "moon"], ["behind its 2"]
+      ),
+      (Array(mine.dropLast(5)), ["--task", "pooled", shop.model, "sun", "moon"], ["line 1"]),
+      (Array(mine.prefix(30)), ["--task", "pooled", shop.model, "sun", "moon"], ["behind its 0"]),
       (mine, [shop.model, "sun", "star"], ["line 2"]),
       (mine, ["--int8", shop.model, "sun", "moon"], ["line 2"]),
       (mine, ["--task", "pooled", shop.model, "sun", "moon"], ["line 2"]),

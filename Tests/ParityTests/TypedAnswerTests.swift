@@ -71,6 +71,25 @@ struct TypedAnswerTests {
     #expect(compared > 0)
   }
 
+  /// A score is the logit's sigmoid, though the configuration says regression; and one text has none.
+  @Test(.enabled(if: SharedData.isPresent("tiny"), "shared/data/tiny is absent"))
+  func relevanceIsThatOfARanking() throws {
+    let model = try model("seqcls1")
+    let pairs = [TextInput("the sun", pair: "a"), TextInput("the sun", pair: "the moon")]
+    let scores = try model.relevanceEach(pairs).map { try $0.get() }
+    for found in scores {
+      #expect(abs(Double(found.score) - 1 / (1 + exp(-Double(found.logit)))) <= 1e-6)
+    }
+    let ranking = try model.rerank("the sun", ["a", "the moon"])
+    for place in ranking {
+      #expect(place.score == scores[place.document].score)
+      #expect(place.logit == scores[place.document].logit)
+    }
+    let alone = model.relevanceEach(["the sun"])[0]
+    #expect(throws: BertError.self) { try alone.get() }
+    if case .failure(let error) = alone { #expect(error.code == .malformed) }
+  }
+
   /// A task that the file has no head for is refused with what it has.
   @Test(.enabled(if: SharedData.isPresent("tiny"), "shared/data/tiny is absent"))
   func whatIsNotThereIsRefusedByName() throws {

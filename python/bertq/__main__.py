@@ -4,12 +4,35 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import NoReturn
 
 from . import BertqError, Model, __version__
 
+# As of the other programs; 1 is for what has no kind.
+CODES = {
+    "drift-gate": 3, "usage": 64, "malformed": 65, "too-long": 65, "not-utf8": 65, "not-finite": 65, "not-found": 66,
+    "unsupported": 69, "system": 71, "cannot-write": 73, "overloaded": 75, "deadline": 75, "cancelled": 75,
+}
+# The options for what the library leaves open.
+REMEDIES = {"truncate": "shorten it, or pass --truncate", "compute-less-at-once": "lower --threads"}
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(64, f"{self.prog}: {message}\n")
+
+
+def said(error: Exception) -> str:
+    """The message, with the option that helps in place of the parameter."""
+    if isinstance(error, BertqError) and error.remedy in REMEDIES:
+        place = "" if error.text is None else f"{error.called} {error.text}: "
+        return f"{place}{error.found}; {REMEDIES[error.remedy]}"
+    return str(error)
+
 
 def main(arguments: list[str] | None = None) -> int:
-    options = argparse.ArgumentParser(prog="python -m bertq", description=__doc__)
+    options = Parser(prog="python -m bertq", description=__doc__)
     options.add_argument("--version", action="version", version=f"bertq {__version__}")
     commands = options.add_subparsers(dest="command", required=True)
     embed = commands.add_parser("embed", help="adds a column of vectors to a Parquet file; goes on where an earlier run ended")
@@ -35,10 +58,14 @@ def main(arguments: list[str] | None = None) -> int:
                 given.input, given.output, model=model, column=given.column, name=given.name, truncate=given.truncate,
                 prompt_name=given.prompt_name, progress=not given.quiet and sys.stderr.isatty())
     except (BertqError, OSError, ValueError, TypeError, KeyError) as error:
-        print(f"bertq: {error}", file=sys.stderr)
-        return 1
+        print(f"bertq: {said(error)}", file=sys.stderr)
+        return CODES.get(getattr(error, "kind", ""), 1)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("bertq: interrupted; the same command goes on behind what is done", file=sys.stderr)
+        sys.exit(130)

@@ -6,6 +6,7 @@ import ctypes
 import importlib.resources
 import json
 import os
+import threading
 from typing import Any
 
 from . import errors
@@ -119,6 +120,60 @@ def call(function: Any, *arguments: Any) -> None:
         raise errors.made(
             code, error.kind.decode(), error.remedy.decode(), error.message.decode("utf-8", "replace"),
             None if error.text < 0 else error.text)
+
+
+# Bytes of texts that take no second.
+SHORT = 2_000
+
+
+def call_until_cancelled(size: int, request: Request, function: Any, *arguments: Any) -> None:
+    """Calls a function that computes for as long as its request is not cancelled: by Ctrl-C, or another signal whose handler raises.
+
+    Python runs handlers of signals on its first thread alone, and there only between its own steps. So that thread waits where it
+    hears them, and another one calls, where there are so many bytes of texts that it takes a while.
+    """
+    if size < SHORT or threading.current_thread() is not threading.main_thread():
+        call(function, *arguments)
+        return
+    cancellation = library.bertq_cancellation_new()
+    request.cancellation = cancellation
+    ended, begins = threading.Event(), threading.Lock()
+    failures: list[BaseException] = []
+    interruption: BaseException | None = None
+
+    def work() -> None:
+        # Who takes it first says whether the call begins.
+        if not begins.acquire(blocking=False):
+            return
+        try:
+            call(function, *arguments)
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            ended.set()
+
+    try:
+        threading.Thread(target=work, name="bertq", daemon=True).start()
+    except BaseException as error:
+        if begins.acquire(blocking=False):
+            library.bertq_cancellation_free(cancellation)
+            raise
+        interruption = error
+        library.bertq_cancellation_cancel(cancellation)
+    # What the call reads and writes must stay until it has ended, however often it is interrupted.
+    while True:
+        try:
+            ended.wait()
+            break
+        except BaseException as error:
+            interruption = interruption or error
+            library.bertq_cancellation_cancel(cancellation)
+    request.cancellation = None
+    library.bertq_cancellation_free(cancellation)
+    if interruption is not None:
+        raise interruption
+    if failures:
+        raise failures[0]
 
 
 def path_bytes(path: Any) -> bytes:

@@ -65,18 +65,16 @@ def answer(
         if name not in df.columns:
             raise UsageError(f"the table has no column {name!r}; it has {', '.join(df.columns)}", "usage")
     kind, member = KINDS[task]
-    # A score of two texts is a classifier's.
-    asked = "classify" if task == "rerank" else task
 
     def check(model: Model) -> None:
         if task not in model.tasks:
             raise UnsupportedError(f"{model.path} does not answer {task!r}; it answers {', '.join(model.tasks)}", "unsupported")
         # Settings that make no sense are refused here, not on the nodes.
-        model._answers(asked, [("a", "a") if pair else "a"], True, settings, failures={})
+        model._answers(task, [("a", "a") if pair else "a"], True, settings, failures={})
 
     model = Shipped(df.sparkSession, path, precision=precision, ship=ship, check=check)
     schema = fields(df.schema, output or task.replace("-", "_"), kind, failures, {**model.metadata, "bertq.task": task})
-    return df.mapInArrow(_mapper(model, column, pair, asked, kind, member, failures is not None, truncate, settings), schema)
+    return df.mapInArrow(_mapper(model, column, pair, task, kind, member, failures is not None, truncate, settings), schema)
 
 
 def _mapper(

@@ -11,8 +11,7 @@ import numpy as np
 from . import _library
 from .errors import TextError, UsageError
 
-# A call takes about so many bytes of texts, or a quarter as many token ids: some 10^5 tokens, a second or so on a core. Python
-# acts on Ctrl-C between calls.
+# A call takes about so many bytes of texts, or a quarter as many token ids: some 10^5 tokens.
 CALL_BYTES = 400_000
 CALL_TEXTS = 16_384
 
@@ -20,8 +19,9 @@ CALL_TEXTS = 16_384
 class Block:
     """Some texts of a larger list, and the struct that the library reads them by."""
 
-    def __init__(self, first: int, count: int, fields: dict[str, int], offset_size: int, keep: Any) -> None:
-        self.first, self.count, self._keep = first, count, keep
+    def __init__(self, first: int, count: int, size: int, fields: dict[str, int], offset_size: int, keep: Any) -> None:
+        # Its texts, and the bytes of all of them.
+        self.first, self.count, self.size, self._keep = first, count, size, keep
         self.struct = _library.Input(size=ctypes.sizeof(_library.Input), count=count, offset_size=offset_size, **fields)
 
     @property
@@ -57,11 +57,13 @@ class Batch:
 
     def _block(self, first: int, last: int) -> Block:
         fields: dict[str, int] = {}
+        size = 0
         for values, offsets, starts, address, _ in self._parts:
             fields[values] = address
+            size += (int(starts[last]) - int(starts[first])) * (4 if values == "ids" else 1)
             if offsets:
                 fields[offsets] = starts.ctypes.data + first * self._offset_size
-        return Block(first, last - first, fields, self._offset_size, self._parts)
+        return Block(first, last - first, size, fields, self._offset_size, self._parts)
 
 
 def _ends(lengths: Any, count: int) -> np.ndarray:
@@ -101,6 +103,8 @@ def _is_list(texts: Any) -> bool:
     """Whether what it iterates over are its texts, in an order of its own: a table gives the names of its columns, a dict its keys."""
     if isinstance(texts, (str, bytes, bytearray, Mapping, set, frozenset)) or hasattr(type(texts), "columns"):
         return False
+    if isinstance(texts, np.ndarray) and texts.ndim == 0:
+        return False
     return hasattr(texts, "__iter__")
 
 
@@ -112,11 +116,32 @@ def _hint(texts: Any) -> str:
 
 def listed(texts: Any) -> tuple[list[Any], bool]:
     """Texts as a list, and whether it was one text alone."""
+    if isinstance(texts, np.ndarray):
+        # Pairs may be rows of two; an array without a dimension is the one thing in it.
+        if texts.ndim > 2 or texts.ndim == 2 and texts.shape[1] != 2:
+            raise TypeError(f"texts are an array of shape {texts.shape}, expected one dimension, or pairs as rows of two")
+        if texts.ndim == 0:
+            texts = texts.item()
     if isinstance(texts, str):
         return [texts], True
     if not _is_list(texts):
         raise TypeError(f"texts are {type(texts).__name__}, expected str or a list of them{_hint(texts)}")
     return (texts.tolist() if isinstance(texts, np.ndarray) else list(texts)), False
+
+
+def _shape(pair: Any) -> str:
+    return f"a {type(pair).__name__} of {len(pair)}" if isinstance(pair, (tuple, list)) else type(pair).__name__
+
+
+def one(text: Any, what: str) -> str:
+    """A single text: the query of several documents."""
+    if not isinstance(text, str):
+        raise TypeError(f"{what} is {type(text).__name__}, expected str")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{what}: it {_half(error)}", "not-utf8") from None
+    return text
 
 
 def several(words: Any, what: str) -> list[str]:
@@ -140,7 +165,7 @@ def batch(texts: list[Any]) -> Batch:
     if texts and isinstance(texts[0], (tuple, list)):
         for index, pair in enumerate(texts):
             if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-                raise TypeError(f"text {index} is no pair of texts, as the first is")
+                raise TypeError(f"text {index} is {_shape(pair)}; expected a pair of texts{'' if index == 0 else ', as the first is'}")
         texts, pairs = [pair[0] for pair in texts], [pair[1] for pair in texts]
     parts = []
     for values, offsets, some, what in [("bytes", "offsets", texts, ""), ("pair_bytes", "pair_offsets", pairs, "'s pair")]:

@@ -30,8 +30,13 @@ def strings(array: Any) -> pa.Array:
     Raises:
         TypeError for other types.
     """
+    if hasattr(type(array), "columns"):
+        raise TypeError(f"a {type(array).__name__}, expected an array of strings: choose a column")
     if not isinstance(array, (pa.Array, pa.ChunkedArray)):
-        array = pa.array(array)
+        try:
+            array = pa.array(array)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+            raise TypeError(f"a {type(array).__name__} that is no array of strings: {error}") from error
     kind = array.type
     if pa.types.is_dictionary(kind):
         array = array.cast(kind.value_type)

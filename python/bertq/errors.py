@@ -11,6 +11,12 @@ class BertqError(Exception):
     `kind` is a stable name ("usage", "malformed", ...), `text` the text concerned, counted from 0, or None.
     """
 
+    # What the caller calls a text.
+    called = "text"
+    # What would help, by name, and the message without it.
+    remedy = ""
+    found = ""
+
     def __init__(self, message: str, kind: str = "", text: int | None = None) -> None:
         super().__init__(message)
         self.kind = kind
@@ -18,7 +24,7 @@ class BertqError(Exception):
 
     def __str__(self) -> str:
         message = str(self.args[0]) if self.args else ""
-        return message if self.text is None else f"text {self.text}: {message}"
+        return message if self.text is None else f"{self.called} {self.text}: {message}"
 
 
 class UsageError(BertqError, ValueError):
@@ -89,6 +95,7 @@ CODES = {3: "drift-gate", 64: "usage", 65: "malformed", 66: "not-found", 69: "un
 # What the library leaves open: which parameter helps.
 REMEDIES = {
     "truncate": "shorten it, or pass truncate=True",
+    "convert-to-utf8": "make UTF-8 of it first (iconv -f LATIN1 -t UTF-8)",
     "compute-less-at-once": "lower token_budget or threads",
     "name-configuration": "name one with config=",
     "name-vocabulary": "name one with vocab=, or pass calibrate=False",
@@ -106,7 +113,7 @@ def of_line(line: dict[str, str], text: int) -> BertqError:
 
 def made(code: int, kind: str, remedy: str, message: str, text: int | None) -> BertqError:
     """The error for what the library reported."""
-    found = KINDS.get(kind) or KINDS.get(CODES.get(code, ""), BertqError)
-    if remedy in REMEDIES:
-        message = f"{message}; {REMEDIES[remedy]}"
-    return found(message, kind, text)
+    error = (KINDS.get(kind) or KINDS.get(CODES.get(code, ""), BertqError))(
+        f"{message}; {REMEDIES[remedy]}" if remedy in REMEDIES else message, kind, text)
+    error.remedy, error.found = remedy, message
+    return error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import operator
 import os
 import weakref
 from types import MappingProxyType
@@ -12,9 +13,9 @@ from typing import Any, Callable, Iterable, Mapping, Sequence, Union, overload
 import numpy as np
 
 from . import _library, _texts
-from ._library import call, library, take_json, take_lines
+from ._library import call, call_until_cancelled, library, take_json, take_lines
 from ._progress import Progress, Watch
-from .errors import MalformedError, NotFoundError, UnsupportedError, UsageError, of_line
+from .errors import BertqError, MalformedError, NotFoundError, UnsupportedError, UsageError, of_line
 
 Text = Union[str, "tuple[str, str]"]
 
@@ -62,10 +63,12 @@ class Model:
         kernels: str | None = None, token_budget: int | None = None, cache_bytes: int = 0,
     ) -> None:
         name = _library.path_bytes(path)
-        if threads is not None and not 1 <= threads <= 256:
-            raise UsageError(f"{threads} threads; expected 1 to 256", "usage")
-        if token_budget is not None and token_budget < 1 or cache_bytes < 0:
-            raise UsageError("token_budget is at least 1, cache_bytes at least 0", "usage")
+        threads = None if threads is None else _whole(threads, "threads", 1, 256)
+        token_budget = None if token_budget is None else _whole(token_budget, "token_budget", 1, _MOST)
+        cache_bytes = _whole(cache_bytes, "cache_bytes", 0, _MOST)
+        for what, word in [("precision", precision), ("kernels", kernels)]:
+            if word is not None and not isinstance(word, str):
+                raise TypeError(f"{what} is {type(word).__name__}, expected str")
         self._arguments = {
             "precision": precision, "threads": threads, "kernels": kernels, "token_budget": token_budget,
             "cache_bytes": cache_bytes,
@@ -265,8 +268,8 @@ class Model:
                 request = _request(truncate, prompt, prompt_name)
                 lines = ctypes.c_void_p()
                 with _placed(block.first):
-                    call(
-                        function, handle.pointer, block.pointer, ctypes.byref(request), rows.ctypes.data, rows.size,
+                    call_until_cancelled(
+                        block.size, request, function, handle.pointer, block.pointer, ctypes.byref(request), rows.ctypes.data, rows.size,
                         None if failures is None else ctypes.byref(lines))
                 if failures is not None:
                     for line in take_lines(lines):
@@ -287,8 +290,9 @@ class Model:
             values = np.empty((len(ids), width), np.float32)
             request = _request(truncate)
             with _placed(block.first):
-                call(
-                    library.bertq_tokens, handle.pointer, block.pointer, ctypes.byref(request), values.ctypes.data, values.size)
+                call_until_cancelled(
+                    block.size, request, library.bertq_tokens, handle.pointer, block.pointer, ctypes.byref(request),
+                    values.ctypes.data, values.size)
             answers += [values[starts[i] : starts[i + 1]] for i in range(block.count)]
         return answers[0] if alone else answers
 
@@ -350,10 +354,15 @@ class Model:
         """
         if "rerank" not in self.tasks:
             raise UnsupportedError(f"{self.path} has no classifier of one logit to rank with", "unsupported")
-        if top is not None and top < 1:
+        if top is not None and _whole(top, "top", -_MOST, _MOST) < 1:
             raise UsageError(f"the best {top} documents; expected at least 1", "usage")
+        query = _texts.one(query, "the query")
         pairs = [(query, document) for document in _texts.several(documents, "documents")]
-        answers = self._answers("classify", pairs, truncate)
+        try:
+            answers = self._answers("rerank", pairs, truncate)
+        except BertqError as error:
+            error.called = "document"
+            raise
         ranked = [
             {"document": index, "score": answer["score"], "logit": answer["logit"]} for index, answer in enumerate(answers)]
         ranked.sort(key=lambda item: -item["score"])
@@ -422,8 +431,8 @@ class Model:
             offsets = np.zeros(block.count + 1, np.int64)
             request, width, values = _request(truncate), ctypes.c_size_t(), ctypes.c_void_p()
             with _placed(block.first):
-                call(
-                    library.bertq_multi_vectors, handle.pointer, block.pointer, int(query), ctypes.byref(request),
+                call_until_cancelled(
+                    block.size, request, library.bertq_multi_vectors, handle.pointer, block.pointer, int(query), ctypes.byref(request),
                     offsets.ctypes.data, ctypes.byref(width), ctypes.byref(values))
             rows = np.frombuffer(_library.take(values), np.float32).reshape(-1, width.value or 1)
             found += [rows[offsets[i] : offsets[i + 1]] for i in range(block.count)]
@@ -442,9 +451,10 @@ class Model:
         answers: list[Any] = []
         for block in _texts.batch(texts).blocks():
             request, lines = _request(truncate), ctypes.c_void_p()
-            call(
-                library.bertq_answer, handle.pointer, task.encode(), block.pointer, ctypes.byref(request),
-                json.dumps(settings).encode() if settings else None, ctypes.byref(lines))
+            # Labels and choices multiply the work.
+            call_until_cancelled(
+                block.size + (_library.SHORT if settings else 0), request, library.bertq_answer, handle.pointer, task.encode(),
+                block.pointer, ctypes.byref(request), json.dumps(settings).encode() if settings else None, ctypes.byref(lines))
             for line in take_lines(lines):
                 if "error" not in line:
                     answers.append(line)
@@ -471,6 +481,20 @@ def _request(truncate: bool, prompt: str | None = None, prompt_name: str | None 
         size=ctypes.sizeof(_library.Request), truncates=int(bool(truncate)), priority=0,
         prompt=None if prompt is None else _words(prompt, "the prompt"),
         prompt_name=None if prompt_name is None else _words(prompt_name, "the prompt's name"))
+
+
+# What the library counts in.
+_MOST = (1 << 63) - 1
+
+
+def _whole(value: Any, name: str, least: int, most: int) -> int:
+    """An integer, of NumPy too; nothing is made one that is none."""
+    if isinstance(value, bool) or not hasattr(type(value), "__index__"):
+        raise TypeError(f"{name} is {value!r}, a {type(value).__name__}; expected an integer")
+    found = operator.index(value)
+    if not least <= found <= most:
+        raise UsageError(f"{name} is {found}; expected {f'at least {least}' if most == _MOST else f'{least} to {most}'}", "usage")
+    return found
 
 
 def _words(text: str, what: str) -> bytes:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
-from typing import Any
+import stat
+from typing import Any, Iterator
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from . import arrow
 from ._progress import Progress
-from .errors import BertqError, UsageError
+from .errors import BertqError, CannotWriteError, MalformedError, NotFoundError, UsageError
 from .model import Model
 
 # Rows of a part, which an interrupted run keeps.
@@ -30,27 +32,82 @@ def embed(
     has the fingerprint as `bertq.fingerprint`, and so has the column's.
     """
     source, target = os.fspath(source), os.fspath(target)
-    if os.path.exists(target) and os.path.samefile(source, target):
-        raise UsageError(f"{target} is read, and would be replaced: name another file to write", "usage")
-    with pq.ParquetFile(source) as file:
+    place = _place(target, source, model)
+    if prompt_name is not None and prompt_name not in model.prompts:
+        raise UsageError(f"{model.path} has no prompt {prompt_name!r}; it has {', '.join(model.prompts) or 'none'}", "usage")
+    with _opened(source) as file:
         schema = file.schema_arrow
         if column not in schema.names:
             raise UsageError(f"{source} has no column {column!r}; it has {', '.join(schema.names)}", "usage")
         if name in schema.names:
             raise UsageError(f"{source} has a column {name!r} already: name another for the vectors", "usage")
+        try:
+            arrow.strings(pa.array([], schema.field(column).type))
+        except TypeError:
+            raise UsageError(
+                f"{source}: the column {column!r} is {schema.field(column).type}; expected strings", "usage") from None
         schema = _with_vectors(schema, name, model)
-        parts = f"{target}.parts"
-        key = _key(source, model, column, name, truncate, prompt_name)
-        _begin(parts, key)
+        parts = _Parts(f"{place}.parts", target, _key(source, model, column, name, truncate, prompt_name))
         total, count = file.metadata.num_rows, 0
-        with Progress(progress, total) as bar:
-            for number, batch in enumerate(file.iter_batches(batch_size=ROWS)):
-                path = os.path.join(parts, f"{number:06}.parquet")
-                if not os.path.exists(path):
-                    _write(path, _answered(batch, model, column, truncate, prompt_name, schema, count))
+        with parts, Progress(progress, total) as bar:
+            for number, batch in enumerate(_batches(file, source)):
+                if not parts.has(number):
+                    parts.write(number, _answered(batch, model, column, truncate, prompt_name, schema, count, source))
                 count += batch.num_rows
                 bar.advance(batch.num_rows)
-    _join(parts, target, schema)
+    parts.join(place, schema)
+
+
+def _place(target: str, source: str, model: Model) -> str:
+    """Where the target's name leads, as bert-convert has it: links are followed, and nothing but a file is replaced."""
+    place = os.path.realpath(target)
+    try:
+        state = os.stat(place)
+    except FileNotFoundError:
+        state = None
+    except OSError as error:
+        raise CannotWriteError(f"{target} cannot be written: {error.strerror}", "cannot-write") from None
+    if state is not None and not stat.S_ISREG(state.st_mode):
+        what = "is a folder; name a file" if stat.S_ISDIR(state.st_mode) else "is no regular file"
+        raise CannotWriteError(f"{target} {what}", "cannot-write")
+    if state is None and target.endswith("/"):
+        raise CannotWriteError(f"{target} is not the name of a file", "cannot-write")
+    folder = os.path.dirname(place)
+    if not os.path.isdir(folder):
+        raise CannotWriteError(f"{target} cannot be written: there is no folder {folder}", "cannot-write")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise CannotWriteError(f"{target} cannot be written: its folder is closed to us", "cannot-write")
+    for read in (source, model.path):
+        if state is not None and os.path.exists(read) and os.path.samefile(read, place):
+            raise UsageError(f"{target} is read, and would be replaced: name another file to write", "usage")
+    return place
+
+
+def _opened(source: str) -> pq.ParquetFile:
+    try:
+        # Of a pipe there is no end to begin with.
+        if not stat.S_ISREG(os.stat(source).st_mode):
+            raise NotFoundError(f"{source} is no regular file", "not-found")
+        return pq.ParquetFile(source)
+    except NotFoundError:
+        raise
+    except pa.ArrowException as error:
+        raise MalformedError(f"{source} is no Parquet file that can be read: {error}", "malformed") from error
+    except OSError as error:
+        raise NotFoundError(f"{source} cannot be read: {error.strerror or error}", "not-found") from error
+
+
+def _batches(file: pq.ParquetFile, source: str) -> Iterator[pa.RecordBatch]:
+    batches, number = file.iter_batches(batch_size=ROWS), 0
+    while True:
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        except (pa.ArrowException, OSError) as error:
+            raise MalformedError(f"{source} is damaged behind row {number}: {error}", "malformed") from error
+        number += batch.num_rows
+        yield batch
 
 
 def _with_vectors(schema: pa.Schema, name: str, model: Model) -> pa.Schema:
@@ -66,53 +123,87 @@ def _key(source: str, model: Model, column: str, name: str, truncate: bool, prom
         [os.path.realpath(source), state.st_size, state.st_mtime_ns, model.fingerprint, column, name, truncate, prompt_name, ROWS])
 
 
-def _begin(parts: str, key: str) -> None:
-    place = os.path.join(parts, "of")
-    try:
-        with open(place, encoding="utf-8") as file:
-            if file.read() == key:
-                return
-    except FileNotFoundError:
-        if os.path.isdir(parts) and os.listdir(parts):
-            raise UsageError(f"{parts} holds what no run of this began: move it away", "usage") from None
-    shutil.rmtree(parts, ignore_errors=True)
-    os.makedirs(parts)
-    with open(place, "w", encoding="utf-8") as file:
-        file.write(key)
-
-
 def _answered(
-    batch: pa.RecordBatch, model: Model, column: str, truncate: bool, prompt_name: str | None, schema: pa.Schema, first: int
+    batch: pa.RecordBatch, model: Model, column: str, truncate: bool, prompt_name: str | None, schema: pa.Schema, first: int, source: str
 ) -> pa.Table:
     try:
         rows, null = arrow.vectors(model, batch.column(column), truncate=truncate, prompt_name=prompt_name)
     except BertqError as error:
         if error.text is not None:
-            raise UsageError(f"row {first + error.text}, counted from 0: {error.args[0]}", error.kind) from error
+            error.called, error.text = f"{source}, column {column!r}, row index", first + error.text
         raise
     columns = [*batch.columns, arrow.lists(rows, null, fixed=False)]
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _write(path: str, table: pa.Table) -> None:
-    temporary = f"{path}.{os.getpid()}"
-    pq.write_table(table, temporary)
-    os.replace(temporary, path)
+class _Parts:
+    """A folder of the parts that are done, and of what; where none is, it goes away again."""
 
+    def __init__(self, folder: str, target: str, key: str) -> None:
+        self._folder, self._target, self._key = folder, target, key
 
-def _join(parts: str, target: str, schema: pa.Schema) -> None:
-    temporary = f"{target}.{os.getpid()}.part"
-    try:
-        with pq.ParquetWriter(temporary, schema) as writer:
-            for name in sorted(os.listdir(parts)):
-                if name.endswith(".parquet"):
-                    writer.write_table(pq.read_table(os.path.join(parts, name), schema=schema))
-        os.replace(temporary, target)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.remove(temporary)
-        raise
-    shutil.rmtree(parts)
+    def __enter__(self) -> None:
+        with self._writing():
+            self._begin()
+
+    def __exit__(self, kind: Any, *_: object) -> None:
+        if kind is not None and set(os.listdir(self._folder)) <= {"of"}:
+            shutil.rmtree(self._folder)
+
+    def _begin(self) -> None:
+        note = os.path.join(self._folder, "of")
+        if os.path.lexists(self._folder):
+            found = None
+            if os.path.isfile(note):
+                with open(note, encoding="utf-8", errors="replace") as file:
+                    found = file.read(1 << 16)
+            if found == self._key:
+                return
+            # Those of a run of something else have such a note too.
+            if os.path.islink(self._folder) or not os.path.isdir(self._folder) or (
+                    os.listdir(self._folder) if found is None else not found.startswith('["')):
+                raise UsageError(f"{self._folder} holds what no run of this began: move it away", "usage")
+            shutil.rmtree(self._folder)
+        os.mkdir(self._folder)
+        with open(note, "w", encoding="utf-8") as file:
+            file.write(self._key)
+
+    def _path(self, number: int) -> str:
+        return os.path.join(self._folder, f"{number:06}.parquet")
+
+    def has(self, number: int) -> bool:
+        return os.path.exists(self._path(number))
+
+    def write(self, number: int, table: pa.Table) -> None:
+        temporary = f"{self._path(number)}.{os.getpid()}"
+        with self._writing(temporary):
+            pq.write_table(table, temporary)
+            os.replace(temporary, self._path(number))
+
+    def join(self, place: str, schema: pa.Schema) -> None:
+        """Makes the file of all parts, with the permissions of the one that it replaces."""
+        temporary = f"{place}.{os.getpid()}.part"
+        with self._writing(temporary):
+            with pq.ParquetWriter(temporary, schema) as writer:
+                for name in sorted(os.listdir(self._folder)):
+                    if name.endswith(".parquet"):
+                        writer.write_table(pq.read_table(os.path.join(self._folder, name), schema=schema))
+            if os.path.exists(place):
+                os.chmod(temporary, stat.S_IMODE(os.stat(place).st_mode))
+            os.replace(temporary, place)
+            shutil.rmtree(self._folder)
+
+    @contextlib.contextmanager
+    def _writing(self, temporary: str | None = None) -> Iterator[None]:
+        """What the system says is said of the target; a file that was begun goes away."""
+        try:
+            yield
+        except BaseException as error:
+            if temporary is not None and os.path.exists(temporary):
+                os.remove(temporary)
+            if isinstance(error, OSError) and not isinstance(error, BertqError):
+                raise CannotWriteError(f"{self._target} cannot be written: {error.strerror or error}", "cannot-write") from error
+            raise
 
 
 __all__ = ["embed"]

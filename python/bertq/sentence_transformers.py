@@ -104,10 +104,13 @@ class BertqCrossEncoder(CrossEncoder):
 
 
 def load_cross_encoder(path: str | os.PathLike[str], **options: Any) -> CrossEncoder:
-    """A CrossEncoder that computes with bertq on the CPU. A single logit is made a score as the file's publisher says."""
+    """A CrossEncoder that computes with bertq on the CPU.
+
+    A single logit is made a score as `Model.rerank` does: by the activation that the file's publisher names, else by a sigmoid,
+    whatever the problem is called.
+    """
     module = BertqPairs(path, **options)
-    info = module.model.info
-    name = info["score_activation"] or ("sigmoid" if len(module.labels) == 1 and info["problem_type"] != "regression" else "identity")
+    name = module.model.info["score_activation"] or ("sigmoid" if len(module.labels) == 1 else "identity")
     if name not in ACTIVATIONS:
         raise UnsupportedError(f"{module.path} makes scores with {name!r}, which is not done here", "unsupported")
     return BertqCrossEncoder(modules=[module], activation_fn=ACTIVATIONS[name](), device="cpu")

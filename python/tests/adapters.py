@@ -6,6 +6,7 @@ Named so that the ordinary tests do not collect it: the packages are gigabytes.
 """
 
 import asyncio
+import json
 import os
 import pathlib
 import re
@@ -59,18 +60,23 @@ def test_sentence_transformers_evaluator(model_path):
 PAIRS = [("who sings?", "A bird sings in the old tree."), ("who sings?", "The road leads to the sea."), ("the sea", "a road to the sea")]
 
 
-@pytest.mark.parametrize("head", ["rerank", "classify"])
-def test_a_cross_encoder_scores_as_the_real_one(head, tmp_path):
+@pytest.mark.parametrize("head, settings", [("rerank", {}), ("rerank", {"problem_type": "regression"}), ("classify", {})])
+def test_a_cross_encoder_scores_as_the_real_one(head, settings, tmp_path):
     """Beside CrossEncoder on the checkpoint itself."""
     sentence_transformers = pytest.importorskip("sentence_transformers")
     from bertq.sentence_transformers import load_cross_encoder
 
     folder = head_checkpoints.write(tmp_path / head, head)
+    configuration = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**configuration, **settings}))
     path = bertq.convert(folder, tmp_path / "m.bertq", calibrate=False).path
     real, ours = sentence_transformers.CrossEncoder(str(folder), device="cpu"), load_cross_encoder(path, precision="float")
     assert ours.num_labels == real.num_labels == len(head_checkpoints.HEADS[head][1])
     np.testing.assert_allclose(ours.predict(PAIRS), real.predict(PAIRS), atol=1e-5)
     np.testing.assert_allclose(ours.predict(PAIRS[0]), real.predict(PAIRS[0]), atol=1e-5)
+    if head == "rerank":
+        ranked = {item["document"]: item["score"] for item in bertq.Model(path, precision="float").rerank(PAIRS[0][0], [PAIRS[0][1]])}
+        np.testing.assert_allclose([ranked[0]], real.predict(PAIRS[:1]), atol=1e-5)
     soft = {"apply_softmax": True}
     np.testing.assert_allclose(ours.predict(PAIRS, **soft), real.predict(PAIRS, **soft), atol=1e-5)
 

@@ -1,5 +1,7 @@
 """Arrow's arrays and Parquet's files."""
 
+import os
+import stat
 import sys
 
 import numpy as np
@@ -61,6 +63,10 @@ def test_an_error_names_the_row_with_nulls_counted(model):
 def test_other_columns_are_refused(model):
     with pytest.raises(TypeError, match="int64"):
         model.encode_arrow(pa.array([1, 2]))
+    with pytest.raises(TypeError, match="Table.*choose a column"):
+        model.encode_arrow(pa.table({"text": ["a"]}))
+    with pytest.raises(TypeError, match="list"):
+        model.encode_arrow([1, "a"])
 
 
 @pytest.fixture
@@ -112,9 +118,75 @@ def test_an_interrupted_run_goes_on(model, model_path, table, tmp_path, monkeypa
     assert rows(found["embedding"], model.dimension).tobytes() == expected.tobytes()
 
 
-@pytest.mark.parametrize("options, words", [
-    (["--column", "none"], "no column 'none'"), (["--as", "id"], "already"), (["--model", "/no/such"], "no such file")])
-def test_what_cannot_be_done_is_said(model_path, table, tmp_path, capsys, options, words):
-    assert run(model_path, table[0], tmp_path / "out.parquet", *options) == 1
+@pytest.mark.parametrize("options, code, words", [
+    (["--column", "none"], 64, "no column 'none'"), (["--as", "id"], 64, "already"), (["--model", "/no/such"], 66, "no such file"),
+    (["--column", "id"], 64, "in.parquet: the column 'id' is int64"), (["--threads", "0"], 64, "threads is 0"),
+    (["--prompt-name", "none"], 64, "no prompt 'none'")])
+def test_what_cannot_be_done_is_said(model_path, table, tmp_path, capsys, options, code, words):
+    assert run(model_path, table[0], tmp_path / "out.parquet", *options) == code
     assert words in capsys.readouterr().err
-    assert run(model_path, table[0], table[0]) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["in.parquet"]
+
+
+def test_an_input_that_is_none_is_refused_by_name(model_path, table, tmp_path, capsys):
+    """A file that is not there, a folder, a text, a file whose last bytes or pages are lost."""
+    whole = table[0].read_bytes()
+    (tmp_path / "text").write_text("no table")
+    (tmp_path / "short").write_bytes(whole[:-9])
+    (tmp_path / "damaged").write_bytes(whole[:8] + bytes(len(whole) // 2) + whole[8 + len(whole) // 2 :])
+    for name, code in [("none", 66), (".", 66), ("text", 65), ("short", 65), ("damaged", 65)]:
+        assert run(model_path, tmp_path / name, tmp_path / "out.parquet") == code
+        assert str(tmp_path / name) in capsys.readouterr().err
+        assert not (tmp_path / "out.parquet").exists() and not (tmp_path / "out.parquet.parts").exists()
+
+
+def test_a_text_that_is_too_long_is_named_by_its_row(model_path, table, tmp_path, capsys):
+    pq.write_table(pa.table({"text": ["a", None, "bird " * 1000]}), tmp_path / "long.parquet")
+    given = ["embed", str(tmp_path / "long.parquet"), str(tmp_path / "out.parquet"), "--model", model_path, "--column", "text"]
+    assert program.main(given) == 65
+    said = capsys.readouterr().err
+    assert "long.parquet, column 'text', row index 2:" in said and "pass --truncate" in said and "truncate=" not in said
+    assert not (tmp_path / "out.parquet.parts").exists()
+
+
+def test_nothing_but_a_file_is_replaced(model_path, table, tmp_path, capsys):
+    """As bert-convert: a device, a pipe, a folder stay; links are followed, and keep what they lead to."""
+    source = table[0]
+    assert run(model_path, source, source) == 64 and pq.read_table(source).num_columns == 2
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    os.symlink("pipe", tmp_path / "to-pipe")
+    os.symlink("ring", tmp_path / "ring")
+    targets = ["folder", "pipe", "to-pipe", "ring", "no/where.parquet"]
+    try:
+        os.mknod(tmp_path / "device", stat.S_IFCHR | 0o600, os.makedev(1, 3))
+        targets.append("device")
+    except PermissionError:
+        pass
+    before = {path.name: path.lstat().st_mode for path in tmp_path.iterdir()}
+    for name in targets:
+        assert run(model_path, source, tmp_path / name) == 73, name
+        assert str(tmp_path / name) in capsys.readouterr().err
+    assert {path.name: path.lstat().st_mode for path in tmp_path.iterdir()} == before
+    (tmp_path / "folder/old").write_text("replaced")
+    (tmp_path / "folder/old").chmod(0o640)
+    for name, leads in [("link", "folder/old"), ("new", "folder/made")]:
+        os.symlink(leads, tmp_path / name)
+        assert run(model_path, source, tmp_path / name) == 0
+        assert (tmp_path / name).is_symlink() and pq.read_table(tmp_path / leads).num_rows == table[1].num_rows
+    assert stat.S_IMODE((tmp_path / "folder/old").stat().st_mode) == 0o640
+
+
+def test_a_folder_of_others_is_left_as_it_is(model_path, table, tmp_path, capsys):
+    parts = tmp_path / "out.parquet.parts"
+    parts.mkdir()
+    (parts / "of").write_text("my own note")
+    assert run(model_path, table[0], tmp_path / "out.parquet") == 64
+    assert "move it away" in capsys.readouterr().err and (parts / "of").read_text() == "my own note"
+
+
+@pytest.mark.parametrize("options", [["--none"], ["--threads", "many"], []])
+def test_wrong_usage_has_the_code_of_the_other_programs(options):
+    with pytest.raises(SystemExit) as caught:
+        program.main(["embed", "a", *options])
+    assert caught.value.code == 64

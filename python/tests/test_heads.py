@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import bertq
+import head_checkpoints
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
@@ -84,6 +85,33 @@ def test_a_head_gives_what_bert_run_writes(task, heads):
     assert len(expected) == len(lines) and rounded(ask(model)) == rounded(expected)
 
 
+@pytest.mark.parametrize("settings, score", [
+    ({}, lambda logit: 1 / (1 + math.exp(-logit))),
+    ({"problem_type": "regression"}, lambda logit: 1 / (1 + math.exp(-logit))),
+    ({"problem_type": "regression", "sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity"}}, lambda logit: logit),
+    ({"sentence_transformers": {"activation_fn": "torch.nn.modules.activation.Tanh"}}, math.tanh)])
+def test_a_ranking_has_the_publishers_scores(settings, score, tmp_path):
+    """The activation that is named, else a sigmoid, as sentence-transformers' CrossEncoder has it for one label, whatever the problem."""
+    folder = head_checkpoints.write(tmp_path / "h", "rerank")
+    configuration = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**configuration, **settings}))
+    model = bertq.Model(bertq.convert(folder, tmp_path / "m.bertq", calibrate=False).path)
+    ranking = model.rerank("birds", TEXTS)
+    assert sorted(item["document"] for item in ranking) == list(range(len(TEXTS)))
+    for item in ranking:
+        assert item["score"] == pytest.approx(score(item["logit"]), abs=1e-6)
+        logit = model.classify([("birds", TEXTS[item["document"]])])[0][0]["logit"]
+        assert item["logit"] == logit
+
+
+def test_a_document_that_is_too_long_is_named(heads):
+    with pytest.raises(bertq.TextError, match="^document 1: .*truncate=True") as caught:
+        bertq.Model(heads("rerank")).rerank("birds", ["a", "bird " * 500])
+    assert caught.value.text == 1
+    with pytest.raises(ValueError, match=r"the query: .*U\+D800"):
+        bertq.Model(heads("rerank")).rerank("\ud800", ["a"])
+
+
 def test_zero_shot(heads):
     found = bertq.Model(heads("zero-shot")).zero_shot(TEXTS[0], ["animals", "roads"], hypothesis="This is about {}.")
     assert {item["label"] for item in found} == {"animals", "roads"} and found[0]["score"] >= found[1]["score"]
@@ -112,7 +140,8 @@ def test_a_bad_text_is_named(heads):
     ("rerank", lambda m: m.rerank("a", "bird"), "documents are str"),
     ("rerank", lambda m: m.rerank("a", None), "documents are NoneType"),
     ("rerank", lambda m: m.rerank("a", ["b", None]), "documents hold NoneType at 1"),
-    ("rerank", lambda m: m.rerank(None, ["b"]), "text 0 is NoneType"),
+    ("rerank", lambda m: m.rerank(None, ["b"]), "the query is NoneType"),
+    ("rerank", lambda m: m.rerank("a", np.array("bird")), "documents are ndarray"),
     ("choose", lambda m: m.choose("a", "bird"), "choices are str"),
     ("choose", lambda m: m.choose("a", ["b", 3]), "choices hold int at 1"),
     ("choose", lambda m: m.choose(b"a", ["b", "c"]), "text 0 is bytes"),

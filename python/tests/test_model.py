@@ -37,6 +37,16 @@ def test_one_text_gives_one_vector(model, few):
     assert same(model.encode(texts[3], truncate=True), vectors[3])
 
 
+@pytest.mark.parametrize("kind", [None, object])
+def test_an_array_without_a_dimension_is_one_text(model, kind):
+    assert same(model.encode(np.array("hello", dtype=kind)), model.encode("hello"))
+
+
+def test_an_array_of_two_columns_is_pairs(model):
+    pairs = [("a bird", "sings"), ("the road", "to the sea"), ("a", "b")]
+    assert same(model.encode(np.array(pairs)), model.encode(pairs))
+
+
 def test_no_text_gives_no_vector(model):
     assert model.encode([]).shape == (0, model.dimension)
     assert model.encode_ids([]).shape == (0, model.dimension)
@@ -183,8 +193,13 @@ class Table:
     (["a", 3.5], TypeError, "text 1 is float"),
     (["a", math.nan], TypeError, "text 1 is float"),
     (["a", "\ud800x"], ValueError, "text 1: .*U\\+D800"),
-    ([("a", "b"), "c"], TypeError, "text 1 is no pair"),
-    ([("a", "b", "c")], TypeError, "text 0 is no pair"),
+    ([("a", "b"), "c"], TypeError, "text 1 is str; expected a pair of texts, as the first is"),
+    ([("a", "b", "c")], TypeError, "text 0 is a tuple of 3; expected a pair of texts$"),
+    (np.array([["a"], ["b"]]), TypeError, r"shape \(2, 1\)"),
+    (np.array([[["a", "b"]]]), TypeError, r"shape \(1, 1, 2\)"),
+    (np.array(7), TypeError, "texts are int"),
+    (np.array(None), TypeError, "texts are NoneType"),
+    (np.array(b"a"), TypeError, "texts are bytes"),
 ])
 def test_what_is_no_text_is_refused_by_name(model, texts, kind, words):
     with pytest.raises(kind, match=words):
@@ -233,10 +248,23 @@ def test_a_checkpoint_is_no_model_yet(path, hinted):
 
 
 @pytest.mark.parametrize("options", [
-    {"threads": 0}, {"threads": 257}, {"precision": "int4"}, {"kernels": "magic"}, {"token_budget": -1}])
+    {"threads": 0}, {"threads": 257}, {"precision": "int4"}, {"kernels": "magic"}, {"token_budget": -1}, {"cache_bytes": -1},
+    {"cache_bytes": 1 << 64}])
 def test_options_out_of_range_are_refused(model_path, options):
     with pytest.raises((ValueError, NotImplementedError)):
         bertq.Model(model_path, **options)
+
+
+@pytest.mark.parametrize("options", [
+    {"threads": "2"}, {"threads": 2.0}, {"threads": True}, {"token_budget": "9"}, {"cache_bytes": 1.5}, {"precision": 8},
+    {"kernels": b"avx2"}])
+def test_options_of_another_kind_are_refused_by_name(model_path, options):
+    with pytest.raises(TypeError, match=next(iter(options))):
+        bertq.Model(model_path, **options)
+
+
+def test_numpys_integers_are_integers(model_path):
+    assert bertq.Model(model_path, threads=np.int64(2)).threads == 2
 
 
 def test_errors_survive_pickling():

@@ -324,19 +324,32 @@ extension TokenizerFiles {
   }
 
   mutating func readLength(_ positions: Int) throws(BertError) {
-    // "No limit" is written as 10³⁰.
-    let published = (configuration["model_max_length"] ?? configuration["max_len"])?.integerValue
-    if let published, (1...positions).contains(published) { settings.maximumTokens = published }
+    let key = configuration["model_max_length"] == nil ? "max_len" : "model_max_length"
+    do throws(BertError) {
+      if let length = try length(configuration, key), length <= positions {
+        settings.maximumTokens = length
+      }
+    } catch {
+      throw error.inFile(files.tokenizerConfiguration ?? files.home)
+    }
     guard let path = files.sentenceConfiguration else { return }
     let json = try ModelFiles.readJSON(path, limit: 1 << 20)
-    if let length = json["max_seq_length"]?.integerValue, length > 0 {
-      if length > positions {
-        notices.append(
-          "max_seq_length \(length) is beyond the \(positions) positions; \(positions) is used")
-      }
-      settings.maximumTokens = min(length, positions)
-    }
     do throws(BertError) {
+      guard let members = json.objectValue else {
+        throw BertError(.malformed, "is \(json.kind); expected an object")
+      }
+      if let length = try length(json, "max_seq_length") {
+        if length > positions {
+          notices.append(
+            "max_seq_length \(length == Int.max ? "" : "\(length) ")is beyond the \(positions) positions; "
+              + "\(positions) is used")
+        }
+        settings.maximumTokens = min(length, positions)
+      }
+      let unread = members.keys.filter { !Self.sentenceMembers.contains($0) }
+      if !unread.isEmpty {
+        notices.append("members of sentence_bert_config.json that are ignored: " + unread.listed)
+      }
       if try json.flag("do_lower_case") == true && !rules.lowercase {
         if pipeline?.pieces != nil {
           throw BertError(
@@ -350,6 +363,37 @@ extension TokenizerFiles {
       throw error.inFile(path)
     }
   }
+}
+
+extension TokenizerFiles {
+  /// A number of tokens; nil where none is said, and the largest where "no limit" is, which is written as 10³⁰.
+  ///
+  /// - Throws: `malformed` for what is no number of tokens, or has no room for a text.
+  func length(_ json: JSON, _ key: String) throws(BertError) -> Int? {
+    guard let value = json[key], !value.isNull else { return nil }
+    if value.integerValue == nil, let number = value.numberValue, number >= 0x1p53 {
+      return Int.max
+    }
+    guard let length = value.integerValue, length > 0 else {
+      throw BertError(
+        .malformed, "\(key) is \(value.text().prefix(40)); expected a whole number from 1 on")
+    }
+    let specials =
+      settings.single.isEmpty
+      ? 2 : settings.single.count { if case .token = $0.part { true } else { false } }
+    guard length >= specials else {
+      throw BertError(
+        .malformed,
+        "\(key) is \(length), which has no room for the \(specials) special tokens of a text")
+    }
+    return length
+  }
+
+  /// Members of sentence_bert_config.json that are read, here or for vectors of tokens, or that change no vector.
+  static let sentenceMembers: Set<String> = [
+    "max_seq_length", "do_lower_case", "transformer_task", "modality_config", "module_output_name",
+    "unpad_inputs", "query_length", "document_length", "query_expansion",
+  ]
 }
 
 extension TokenizerSettings {

@@ -22,6 +22,12 @@ enum VocabularyFile {
     if let layout = ForeignText(text) {
       throw BertError(.malformed, layout.sentence, file: path, byteOffset: 0)
     }
+    if text.starts(with: WholeFile.byteOrderMark) {
+      throw BertError(
+        .malformed,
+        "begins with a byte order mark, which the published library takes for letters of the first token: take it "
+          + "away (sed -i '1s/^\\xEF\\xBB\\xBF//')", file: path, byteOffset: 0)
+    }
     var tokens: [[UInt8]] = []
     var start = 0
     var at = 0

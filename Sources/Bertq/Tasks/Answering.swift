@@ -73,8 +73,9 @@ extension Model {
   ///
   /// Blocks.
   ///
-  /// - Throws: `unsupported` for a file without such a head; `usage` for an empty context, a question that
-  ///   leaves it no room, or options without sense; `malformed` when a score is not finite.
+  /// - Throws: `unsupported` for a file without such a head; `usage` for options without sense; `malformed`
+  ///   for an empty context; `tooLong` for a question that leaves it no room; `notUTF8`; `notFinite` when a
+  ///   score is not finite.
   public func answer(
     _ question: String, in context: String, options: AnswerOptions = AnswerOptions(),
     request: RequestOptions = RequestOptions()

@@ -56,8 +56,8 @@ extension Model {
   ///
   /// Blocks.
   ///
-  /// - Throws: `unsupported` for a file without such a head; the first bad text's error: `usage` for one
-  ///   without choices or with one that is too long, `malformed` when a score is not finite.
+  /// - Throws: `unsupported` for a file without such a head; the first bad text's error: `malformed`
+  ///   for one without choices, `tooLong`, `notUTF8`, `notFinite` when a score is not finite.
   public func choose(
     _ inputs: [ChoiceInput], request: RequestOptions = RequestOptions()
   ) throws(BertError) -> [Choice] {

@@ -116,7 +116,7 @@ extension Model {
   ///   - targets: the only words that count; probabilities stay those among all words. Nil for all.
   ///   - request: how soon the answers are wanted.
   /// - Throws: `unsupported` for a file without such a head; `usage` for targets that are no single token;
-  ///   the first bad text's error: `usage` for one that is too long or has no mask, `malformed` when a
+  ///   the first bad text's error: `malformed` for one without a mask, `tooLong`, `notUTF8`, `notFinite` when a
   ///   score is not finite.
   public func fillMask(
     _ texts: [some ModelInput], top: Int = 5, targets: [String]? = nil,

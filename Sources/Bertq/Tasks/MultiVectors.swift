@@ -40,8 +40,8 @@ extension Model {
   ///
   /// Blocks.
   ///
-  /// - Throws: `unsupported` for a file without such a head; the first bad text's error: `usage` when it
-  ///   is too long, `malformed` when a number is not finite.
+  /// - Throws: `unsupported` for a file without such a head; the first bad text's error: `tooLong`,
+  ///   `notUTF8`, `notFinite` when a number is not finite.
   public func multiVector(
     _ texts: [some ModelInput], as role: MultiVectorRole = .document,
     request: RequestOptions = RequestOptions()

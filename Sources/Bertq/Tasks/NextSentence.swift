@@ -23,8 +23,8 @@ extension Model {
   ///
   /// Blocks.
   ///
-  /// - Throws: `unsupported` for a file without such a head; the first bad pair's error: `usage` for one
-  ///   that is too long or no pair, `malformed` when a score is not finite.
+  /// - Throws: `unsupported` for a file without such a head; the first bad pair's error: `malformed`
+  ///   for one text, `tooLong`, `notUTF8`, `notFinite` when a score is not finite.
   public func nextSentence(
     _ pairs: [some ModelInput], request: RequestOptions = RequestOptions()
   ) throws(BertError) -> [Float] {

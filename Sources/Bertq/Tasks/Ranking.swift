@@ -74,7 +74,11 @@ extension Model {
     try served.require(.rerank)
     return TaskPlan(ScoresReader(use: .textLabels, of: served), pairs) {
       [served] pair throws(BertError) in
-      .init(texts: [PreparedText(try headTokens(pair))]) { rows throws(BertError) in
+      let input = pair.textInput
+      if input.ids == nil, input.pair == nil {
+        throw BertError(.malformed, "one text; how well a document fits is asked of a pair")
+      }
+      return .init(texts: [PreparedText(try headTokens(pair))]) { rows throws(BertError) in
         let logit = rows[0].values[0]
         return LabelScore(label: served.label(0), score: try served.score(logit), logit: logit)
       }
@@ -90,8 +94,9 @@ extension Model {
   ///   - documents: where.
   ///   - top: how many are given; nil for all.
   ///   - request: how soon the answer is wanted.
-  /// - Throws: `unsupported` for a file without a classifier of one logit; `usage` without documents, or
-  ///   when one is too long beside the query; `malformed` when a score is not finite.
+  /// - Throws: `unsupported` for a file without a classifier of one logit; `usage` for the best 0;
+  ///   `tooLong` when a document is too long beside the query; `malformed` without documents; `notUTF8`;
+  ///   `notFinite` when a score is not finite.
   public func rerank(
     _ query: String, _ documents: [String], top: Int? = nil,
     request: RequestOptions = RequestOptions()
@@ -129,7 +134,8 @@ extension Model {
       Result { () throws(BertError) in try ranking(inputs, top) }, of: inputs.count, request)
   }
 
-  /// How well the second text of each pair, a document, fits the first, a query; or an error.
+  /// How well the second text of each pair, a document, fits the first, a query; or an error, as for a text
+  /// without a second one.
   ///
   /// Blocks.
   public func relevanceEach(
@@ -138,7 +144,8 @@ extension Model {
     answerEach(Result { () throws(BertError) in try scoring(pairs) }, of: pairs.count, request)
   }
 
-  /// How well the second text of each pair, a document, fits the first, a query; or an error.
+  /// How well the second text of each pair, a document, fits the first, a query; or an error, as for a text
+  /// without a second one.
   public func relevanceEach(
     _ pairs: [some ModelInput], request: RequestOptions = RequestOptions()
   ) async -> [Result<LabelScore, BertError>] {

@@ -30,8 +30,8 @@ extension Model {
   ///
   /// Blocks.
   ///
-  /// - Throws: `unsupported` for a file without such a head; the first bad text's error: `usage` when it
-  ///   is too long, `malformed` when a score is not finite.
+  /// - Throws: `unsupported` for a file without such a head; the first bad text's error: `tooLong`,
+  ///   `notUTF8`, `notFinite` when a score is not finite.
   public func sparse(
     _ texts: [some ModelInput], request: RequestOptions = RequestOptions()
   ) throws(BertError) -> [SparseWeights] {

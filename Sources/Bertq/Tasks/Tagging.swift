@@ -74,8 +74,8 @@ extension Model {
   ///
   /// Blocks.
   ///
-  /// - Throws: `unsupported` for a file without such a head; the first bad text's error: `usage` for one
-  ///   that is too long, a pair or token ids, `malformed` when a score is not finite.
+  /// - Throws: `unsupported` for a file without such a head; the first bad text's error: `tooLong`,
+  ///   `notUTF8`, `malformed` for a pair or token ids, `notFinite` when a score is not finite.
   public func tag(
     _ texts: [some ModelInput], aggregation: Aggregation = .simple,
     request: RequestOptions = RequestOptions()

@@ -82,8 +82,8 @@ extension Model {
   /// Blocks.
   ///
   /// - Throws: `unsupported` for a file whose classifier has no label that begins with "entail"; `usage`
-  ///   for options without sense; the first bad text's error: `usage` for one that is too long, a pair or
-  ///   token ids, `malformed` when a score is not finite.
+  ///   for options without sense; the first bad text's error: `tooLong`, `notUTF8`, `malformed`
+  ///   for a pair or token ids, `notFinite` when a score is not finite.
   public func zeroShot(
     _ texts: [some ModelInput], _ options: ZeroShotOptions,
     request: RequestOptions = RequestOptions()

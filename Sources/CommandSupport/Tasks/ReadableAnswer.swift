@@ -28,6 +28,7 @@ struct ReadableAnswer {
       return found.labels.prefix(Self.most).map { "\(Self.number($0.score))  \($0.label)" }
     case .ranking(let documents):
       return documents.map { "\(Self.number($0.score))  document \($0.document)" }
+    case .relevance(let found): return ["\(Self.number(found.score))  how well it fits"]
     case .entities(let entities):
       if entities.isEmpty { return ["no entities"] }
       return entities.map {

@@ -4,6 +4,8 @@ import JSONText
 
 /// What is worth saying of an input when all of it was read.
 package struct InputFindings: Sendable {
+  /// What such things are called: members of objects, columns of a table.
+  var called = "members"
   /// Members that nobody reads, as many as are listed, in the order in which they came.
   var unread: [String] = []
   /// Whether there were more.
@@ -26,7 +28,7 @@ package struct InputFindings: Sendable {
     var notes: [String] = []
     if !unread.isEmpty {
       let names = unread.map { "\"\($0.prefix(80))\"" }.joined(separator: ", ")
-      notes.append("members that are not read: \(names)\(hasMoreUnread ? " and others" : "")")
+      notes.append("\(called) that are not read: \(names)\(hasMoreUnread ? " and others" : "")")
     }
     if emptyTexts > 0 {
       notes.append("\(emptyTexts) of the lines are empty; each is answered as an empty text")
@@ -43,7 +45,6 @@ struct RecordDecoder {
   private let fields: RecordFields
   private let members: RecordMembers
   private let replaces: Bool
-  private let isTable: Bool
   private(set) var findings = InputFindings()
   /// The columns that make the text, and those of the second text and the id.
   private var columns: (text: [Int], pair: Int?, id: Int?, count: Int)?
@@ -52,7 +53,7 @@ struct RecordDecoder {
     fields = settings.fields
     self.members = members
     replaces = settings.replacesInvalidUTF8
-    if case .table = settings.form { isTable = true } else { isTable = false }
+    if case .table = settings.form { findings.called = "columns" }
   }
 
   // MARK: Text

@@ -10,6 +10,14 @@ package enum InputForm: Sendable {
   case jsonl
   /// A table, whose first row names its columns.
   case table(separator: UInt8)
+
+  var foreign: ForeignInput.Form {
+    switch self {
+    case .text: .text
+    case .jsonl: .objects
+    case .table: .table
+    }
+  }
 }
 
 /// Where records come from, and how they are read.
@@ -82,7 +90,8 @@ package struct TextSource {
     guard let reader else { return nextArgument() }
     if !isChecked {
       try ForeignInput.check(
-        reader.peek(ForeignInput.looked), as: settings.form, name: reader.name)
+        reader, as: settings.form.foreign, by: ForeignInput.Reader("bert-run …", takesRecords: true)
+      )
       isChecked = true
     }
     while true {
@@ -92,6 +101,10 @@ package struct TextSource {
         case .line(let found): line = found
         case .paused: return .paused
         case .end:
+          if table?.isInside == false, !decoder.hasColumns {
+            throw BertError(
+              .malformed, "is empty; a table begins with a row of column names", file: reader.name)
+          }
           guard let error = table?.unfinished else { return .end }
           table = nil
           return fail(error.inFile(reader.name))

@@ -1,31 +1,75 @@
 import BertErrors
 
 /// Inputs that are plainly something else than what they are taken for, by how they begin.
-enum ForeignInput {
-  /// So many bytes of the first line are looked at.
-  static let looked = 1 << 16
-
-  /// Refuses an input that is not what it is read as, and says what it is and how to read it.
-  ///
-  /// - Throws: `malformed`.
-  static func check(_ head: ArraySlice<UInt8>, as form: InputForm, name: String) throws(BertError) {
-    let file = name == "standard input" ? "FILE" : name
-    var finding = binary(head, file)
-    if finding == nil { finding = json(head, form, file) }
-    if finding == nil, case .text = form { finding = byName(name) }
-    if let finding { throw BertError(.malformed, finding, file: name) }
+package struct ForeignInput {
+  /// How an input is read.
+  package enum Form: Sendable {
+    /// A line is a text.
+    case text
+    /// A line is a JSON object.
+    case objects
+    /// The first line names columns.
+    case table
   }
 
-  private static func binary(_ head: ArraySlice<UInt8>, _ file: String) -> String? {
+  /// Who reads.
+  package struct Reader: Sendable {
+    /// The command that reads standard input.
+    let command: String
+    /// Whether it has --jsonl, --csv and --tsv.
+    let takesRecords: Bool
+
+    /// A program that reads a text a line, or records too.
+    package init(_ command: String, takesRecords: Bool = false) {
+      (self.command, self.takesRecords) = (command, takesRecords)
+    }
+  }
+
+  /// So many bytes of the first line are looked at.
+  private static let looked = 1 << 16
+
+  private let form: Form
+  private let reader: Reader
+  private let name: String
+  private var file: String { name == "standard input" ? "FILE" : name }
+
+  /// Refuses an input that is not what it is read as, and says what it is and how to read it; takes nothing of it.
+  ///
+  /// - Throws: `malformed`; `notFound` when it cannot be read.
+  package static func check(
+    _ lines: LineReader, as form: Form = .text, by reader: Reader
+  ) throws(BertError) {
+    let head = try lines.peek(looked)
+    let input = ForeignInput(form: form, reader: reader, name: lines.name)
+    var finding = input.binary(head)
+    if finding == nil { finding = input.json(head) }
+    if finding == nil { finding = input.oldLines(head) }
+    if finding == nil, form == .text { finding = input.byName() }
+    if let finding { throw BertError(.malformed, finding, file: lines.name) }
+  }
+
+  /// Lines that end as on old Macs would all be one.
+  private func oldLines(_ head: ArraySlice<UInt8>) -> String? {
+    guard !head.contains(0x0A), head.dropLast().contains(0x0D) else { return nil }
+    return
+      "ends its lines in CR alone, as old Macs did: tr '\\r' '\\n' < '\(file)' | \(reader.command)"
+  }
+
+  private func binary(_ head: ArraySlice<UInt8>) -> String? {
+    let wide = Self.wide
     for (mark, encoding) in wide where head.starts(with: mark) {
       return "is \(encoding) text: iconv -f \(encoding) -t UTF-8 '\(file)' makes UTF-8 of it"
     }
-    if let encoding = unmarkedWide(head) {
+    if let encoding = Self.unmarkedWide(head) {
       return "looks like \(encoding) text, for every other byte is 0: "
         + "iconv -f \(encoding) -t UTF-8 '\(file)' makes UTF-8 of it"
     }
-    for (mark, place, kind, way) in marks where head.dropFirst(place).starts(with: mark) {
-      let way = way.map { $0.replacing("FILE", with: file) } ?? "give its texts, one a line"
+    for (mark, place, kind, way) in Self.marks where head.dropFirst(place).starts(with: mark) {
+      let isMeant = reader.takesRecords || way?.contains("--csv") == false
+      let way =
+        way.flatMap { isMeant ? $0 : nil }.map {
+          $0.replacing("FILE", with: file).replacing("bert-run …", with: reader.command)
+        } ?? "give its texts, one a line"
       return "is \(kind), not text: \(way)"
     }
     return nil
@@ -80,7 +124,7 @@ enum ForeignInput {
     ),
     ([0x93] + Array("NUMPY".utf8), 0, "a NumPy array", nil),
     ([0x89, 0x48, 0x44, 0x46], 0, "HDF5", nil),
-    ([0x89, 0x42, 0x54, 0x51], 0, "a .bertq model", "name it first, before the options"),
+    ([0x89, 0x42, 0x54, 0x51], 0, "a .bertq model", nil),
     (Array("%PDF-".utf8), 0, "PDF", "pdftotext 'FILE' - | bert-run …"),
     ([0xD0, 0xCF, 0x11, 0xE0], 0, "an old Office document", nil),
     (Array("{\\rtf".utf8), 0, "RTF", nil),
@@ -96,32 +140,40 @@ enum ForeignInput {
     "duckdb -csv -c \"select id, text from 'FILE'\" | bert-run --csv …"
 
   /// JSON that is read as something else, or not line by line.
-  private static func json(_ head: ArraySlice<UInt8>, _ form: InputForm, _ file: String) -> String?
-  {
+  private func json(_ head: ArraySlice<UInt8>) -> String? {
     var scanner = HeadScanner(head)
-    let isLines = if case .jsonl = form { true } else { false }
+    let isLines = form == .objects
+    let texts = "jq -r .text '\(file)' | \(reader.command) takes their texts"
     if scanner.take("{") {
       if scanner.isAtEnd {
-        return "looks like JSON over several lines: jq -c . '\(file)' | bert-run --jsonl …"
+        return "looks like JSON over several lines: "
+          + (reader.takesRecords ? "jq -c . '\(file)' | bert-run --jsonl …" : texts)
       }
       guard !isLines, scanner.takeString(), scanner.take(":") else { return nil }
-      return "looks like JSON Lines: pass --jsonl"
+      return "looks like JSON Lines: " + (reader.takesRecords ? "pass --jsonl" : texts)
     }
     guard scanner.take("[") else { return nil }
     let isList =
       scanner.isAtEnd || scanner.take("{")
       || !isLines && scanner.takeString() && (scanner.take(",") || scanner.take("]"))
-    return isList
-      ? "looks like one JSON array: jq -c '.[]' '\(file)' | bert-run --jsonl … reads its objects"
-      : nil
+    guard isList else { return nil }
+    return "looks like one JSON array: "
+      + (reader.takesRecords
+        ? "jq -c '.[]' '\(file)' | bert-run --jsonl … reads its objects"
+        : "jq -r '.[]' '\(file)' | \(reader.command) takes its texts")
   }
 
   /// Tables are told from text by their names alone.
-  private static func byName(_ name: String) -> String? {
+  private func byName() -> String? {
     let name = name.lowercased()
     let option =
       name.hasSuffix(".csv")
       ? "--csv" : name.hasSuffix(".tsv") || name.hasSuffix(".tab") ? "--tsv" : nil
+    if option != nil, !reader.takesRecords {
+      return
+        "is a table by its name: give its texts, one a line; or give it on standard input (-) to read its "
+        + "lines as they are"
+    }
     return option.map {
       "is a table by its name: pass \($0), and --text-field for the column with the texts; or give it on "
         + "standard input to read its lines as they are"
