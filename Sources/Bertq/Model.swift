@@ -34,10 +34,15 @@ public final class Model: Sendable {
 
   /// Verifies every byte of a file, also of weights that opening it leaves for later.
   ///
+  /// - Parameter progress: is told how many bytes are verified, and of how many.
   /// - Throws: as opening does; `malformed`, with tensor and offset, for what is not as it was written.
-  public static func verify(path: String) throws(BertError) {
-    try ModelFile.open(path).verifyAll()
-    _ = try ServedModel(path: path)
+  public static func verify(
+    path: String, progress: (Int, Int) -> Void = { _, _ in }
+  ) throws(BertError) {
+    let file = try ModelFile.open(path)
+    try file.verifyAll(progress: progress)
+    // A file of an earlier numeric version is whole, but not served.
+    if file.numericVersion == NumericContract.version { _ = try ServedModel(path: path) }
   }
 
   /// Opens a file and verifies the weights that will be used.

@@ -5,7 +5,6 @@ import BertKernels
 import BertModel
 import BertRuntime
 import Bertq
-import BertqFile
 import ByteFiles
 import CommandSupport
 import SystemLibrary
@@ -213,12 +212,9 @@ struct BertRun: ParsableCommand {
   }
 
   private static func verify(_ path: String) throws(BertError) {
-    let file = try ModelFile.open(path)
     var bar = ProgressBar("verifying")
     defer { bar.finish() }
-    try file.verifyAll { bar.update($0, of: $1) }
-    // A file of an earlier numeric version is whole, but not served.
-    if file.numericVersion == NumericContract.version { _ = try ServedModel(path: path) }
+    try Model.verify(path: path) { bar.update($0, of: $1) }
     Console.note("\(path): every byte is as it was written")
   }
 }

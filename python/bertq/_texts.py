@@ -137,6 +137,10 @@ def one(text: Any, what: str) -> str:
     """A single text: the query of several documents."""
     if not isinstance(text, str):
         raise TypeError(f"{what} is {type(text).__name__}, expected str")
+    return _whole(text, what)
+
+
+def _whole(text: str, what: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -152,10 +156,7 @@ def several(words: Any, what: str) -> list[str]:
     for index, word in enumerate(found):
         if not isinstance(word, str):
             raise TypeError(f"{what} hold {type(word).__name__} at {index}, expected str")
-        try:
-            word.encode()
-        except UnicodeEncodeError as error:
-            raise UsageError(f"{what} at {index}: it {_half(error)}", "not-utf8") from None
+        _whole(word, f"{what} at {index}")
     return found
 
 

@@ -63,6 +63,15 @@ def other_protocols():
                 # At once, the plain ones behind them too.
                 connection.sendall((request("/embed", {"inputs": "a"}, more) + request("/embed", {"inputs": "a"})) * 20)
                 assert {status for status, _ in answers(connection, 40)} == {200}
+        # What only looks like it, with the next request half there.
+        plain = request("/embed", {"inputs": "a"})
+        for more in (b"connection: upgrade\r\nupgrade:\r\n", b"connection: upgrade\r\nupgrade:  \r\n", b"connection: upgrade\r\n",
+                     b"upgrade: h2c\r\n", b"connection: upgraded\r\nupgrade: h2c\r\n", b"connection: a, UPGRADE ,b\r\nupgrade: h2c\r\n"):
+            with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+                connection.sendall(request("/embed", {"inputs": "a"}, more) + plain + plain[:20])
+                time.sleep(0.05)
+                connection.sendall(plain[20:])
+                assert [status for status, _ in answers(connection, 3)] == [200] * 3, more
         assert server.raw(b"CONNECT example.org:80 HTTP/1.1\r\nhost: x\r\n\r\n").startswith(b"HTTP/1.1 404")
 
 

@@ -44,8 +44,10 @@ package final class Server: Sendable {
 
   /// Reads models and keys again; what cannot be read stays as it was, and the log says so.
   package func reload() {
-    var failures = models.reload()
+    var failures: [BertError] = []
+    // Keys first: one that was taken away opens nothing while models are verified.
     do throws(BertError) { try keys.reload() } catch { failures.append(error) }
+    failures += models.reload()
     instruments.noteModels(models.all)
     for error in failures {
       logger.error("not reloaded: what was there stays", metadata: ["reason": "\(error)"])

@@ -69,8 +69,7 @@ package struct EmbeddingRequest: Sendable {
   package static func tei(
     _ body: JSONBody, _ limits: TextList.Limits
   ) throws(ServeError) -> EmbeddingRequest {
-    var request = EmbeddingRequest(try TextList(body, "inputs", limits))
-    try request.readTEI(body, all)
+    var request = try tei(body, limits, all)
     request.normalizes = request.normalizes ?? true
     return request
   }
@@ -79,17 +78,21 @@ package struct EmbeddingRequest: Sendable {
   package static func teiTokens(
     _ body: JSONBody, _ limits: TextList.Limits
   ) throws(ServeError) -> EmbeddingRequest {
-    var request = EmbeddingRequest(try TextList(body, "inputs", limits))
-    try request.readTEI(body, cutting + ["dimensions"])
-    return request
+    try tei(body, limits, cutting + ["dimensions"])
   }
 
   /// text-embeddings-inference's `/embed_sparse`: weights of words have neither dimensions nor a length.
   package static func teiSparse(
     _ body: JSONBody, _ limits: TextList.Limits
   ) throws(ServeError) -> EmbeddingRequest {
+    try tei(body, limits, cutting)
+  }
+
+  private static func tei(
+    _ body: JSONBody, _ limits: TextList.Limits, _ options: [String]
+  ) throws(ServeError) -> EmbeddingRequest {
     var request = EmbeddingRequest(try TextList(body, "inputs", limits))
-    try request.readTEI(body, cutting)
+    try request.readTEI(body, options)
     return request
   }
 

@@ -34,7 +34,8 @@ final class DecoderRenewal: ChannelInboundHandler, RemovableChannelHandler {
 
   /// What the decoder's parser looks at; not CONNECT, behind which no HTTP comes.
   private static func asksForUpgrade(_ head: HTTPRequestHead) -> Bool {
-    head.method != .CONNECT && head.headers.contains(name: "upgrade")
+    // Where it has not stopped, it may have read the beginning of the next request.
+    head.method != .CONNECT && head.headers["upgrade"].contains { !$0.isEmpty }
       && head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }
   }
 

@@ -50,7 +50,7 @@ struct IncomingRequest: Sendable {
   /// A body's tree takes more than its text.
   private static let bytesHeldPerByte = 3
   /// What a usual query holds, at most.
-  private static let shortBody = 64 << 10
+  private static let heldByQuery = 64 << 10
 
   /// Adds a part of the body.
   ///
@@ -61,7 +61,7 @@ struct IncomingRequest: Sendable {
     }
     let bytes = part.readableBytes * Self.bytesHeldPerByte
     // A few that send large bodies slowly must not keep short ones out.
-    let rest = held + bytes > Self.shortBody ? server.memory.capacity / 4 : 0
+    let rest = held + bytes > Self.heldByQuery ? server.memory.capacity / 4 : 0
     guard server.memory.take(bytes, leaving: rest) else {
       throw ServeError(
         .overloaded, "other requests take the \(server.memory.capacity) bytes that all may hold"

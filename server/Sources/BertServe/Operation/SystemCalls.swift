@@ -79,11 +79,19 @@ package enum SmallFile {
     return Array(bytes[..<count])
   }
 
-  /// Whether something is there.
-  package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+  /// Whether something is there, be it a link that leads nowhere.
+  package static func exists(_ path: String) -> Bool {
+    var info = stat()
+    return lstat(path, &info) == 0
+  }
 
-  /// Whether a file can be written; one that is there already is gone then.
-  package static func canWrite(_ path: String) -> Bool { write("", to: path) && unlink(path) == 0 }
+  /// Whether a file can be written; nothing is changed, whatever is there.
+  package static func canWrite(_ path: String) -> Bool {
+    let wasThere = exists(path)
+    guard let file = fopen(path, "ae") else { return false }
+    fclose(file)
+    return wasThere || unlink(path) == 0
+  }
 
   /// Writes a file, in place of one that is there; says whether it could.
   @discardableResult

@@ -5,14 +5,16 @@ import ServeShapes
 /// Vectors of texts, in every interface.
 enum EmbeddingRoutes {
   static let all =
-    ["/v1/embeddings", "/embeddings"].map { Route(.POST, $0, .openAI, openAI) }
+    ["/v1/embeddings", "/embeddings"].map { Route(.POST, $0, .openAI, isShort: true, openAI) }
     + [
-      Route(.POST, "/embed", .tei, embed), Route(.POST, "/invocations", .tei, root),
-      Route(.POST, "/", .tei, root), Route(.POST, "/embed_all", .tei, embedAll),
-      Route(.POST, "/similarity", .tei, similarity),
-      Route(.POST, "/api/embed", .ollama, ollama),
-      Route(.POST, "/api/embeddings", .ollama, ollamaPrompt),
-      Route(.POST, "/v2/embed", .cohere, cohere),
+      Route(.POST, "/embed", .tei, isShort: true, embed),
+      Route(.POST, "/invocations", .tei, isShort: true, root),
+      Route(.POST, "/", .tei, isShort: true, root),
+      Route(.POST, "/embed_all", .tei, embedAll),
+      Route(.POST, "/similarity", .tei, isShort: true, similarity),
+      Route(.POST, "/api/embed", .ollama, isShort: true, ollama),
+      Route(.POST, "/api/embeddings", .ollama, isShort: true, ollamaPrompt),
+      Route(.POST, "/v2/embed", .cohere, isShort: true, cohere),
     ]
 
   @Sendable static func openAI(_ call: Call) async throws -> Reply {

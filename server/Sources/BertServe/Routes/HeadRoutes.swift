@@ -6,10 +6,10 @@ import ServeShapes
 enum HeadRoutes {
   static let reranking = ["/rerank", "/v1/rerank", "/v2/rerank", "/reranking"]
   static let all =
-    reranking.map { Route(.POST, $0, .cohere, rerank) }
+    reranking.map { Route(.POST, $0, .cohere, isShort: true, rerank) }
+    + ["/classify", "/v1/classify"].map { Route(.POST, $0, .openAI, isShort: true, classify) }
     + [
-      Route(.POST, "/predict", .tei, predict), Route(.POST, "/classify", .openAI, classify),
-      Route(.POST, "/v1/classify", .openAI, classify),
+      Route(.POST, "/predict", .tei, isShort: true, predict),
       Route(.POST, "/embed_sparse", .tei, sparse),
     ]
 

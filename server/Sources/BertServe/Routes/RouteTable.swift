@@ -11,27 +11,22 @@ struct Route: Sendable {
   let dialect: Dialect
   /// Whether it is answered without a key.
   var isOpen = false
-  let answer: @Sendable (Call) async throws -> Reply
-
   /// Whether little is to do beside the model's computation: a short request is answered where all others are read.
   ///
   /// What is made of a text's tokens, as words for a mask, may take longer than the computation.
-  var isShort: Bool { method == .GET || Self.shortPaths.contains(path) }
-
-  private static let shortPaths: Set<String> = [
-    "/v1/embeddings", "/embeddings", "/embed", "/", "/invocations", "/similarity", "/api/embed",
-    "/api/embeddings", "/v2/embed", "/predict", "/classify", "/rerank", "/v1/rerank", "/v2/rerank",
-  ]
+  var isShort = false
+  let answer: @Sendable (Call) async throws -> Reply
 
   init(
     _ method: HTTPMethod, _ path: String, _ dialect: Dialect = .openAI,
-    isOpen: Bool = false,
+    isOpen: Bool = false, isShort: Bool = false,
     _ answer: @escaping @Sendable (Call) async throws -> Reply
   ) {
     self.method = method
     self.path = path
     self.dialect = dialect
     self.isOpen = isOpen
+    self.isShort = isShort || method == .GET
     self.answer = answer
   }
 }
