@@ -34,7 +34,9 @@ public final class Model: Sendable {
 
   /// Verifies every byte of a file, also of weights that opening it leaves for later.
   ///
-  /// - Parameter progress: is told how many bytes are verified, and of how many.
+  /// - Parameters:
+  ///   - path: the `.bertq` file.
+  ///   - progress: is told how many bytes are verified, and of how many.
   /// - Throws: as opening does; `malformed`, with tensor and offset, for what is not as it was written.
   public static func verify(
     path: String, progress: (Int, Int) -> Void = { _, _ in }
