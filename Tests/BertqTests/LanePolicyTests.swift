@@ -194,10 +194,10 @@ struct LanePolicyTests {
     func refusal(_ flow: Flow, _ deadline: Double) -> Policy.Refusal? {
       policy.refusal(of: 1, flow: flow, deadline: deadline, longestQueue: nil, now: 100)
     }
-    #expect(refusal(.bulk, 110.5) == .late(seconds: 11))
+    #expect(refusal(.bulk, 110.5) == .late(seconds: 11, left: 10.5))
     #expect(refusal(.bulk, 111.5) == nil)
     // Its flow is empty: of the other one no more is served first than of its own.
-    #expect(refusal(.interactive, 101.5) == .late(seconds: 2))
+    #expect(refusal(.interactive, 101.5) == .late(seconds: 2, left: 1.5))
     #expect(refusal(.interactive, 102.5) == nil)
   }
 

@@ -173,7 +173,24 @@ def damaged_files():
         assert server.value("bertq_model_info") == 1
 
 
-for check in (other_protocols, long_paths, late_readers, held_answers, large_bodies, damaged_files):
+def broken_requests():
+    """What is no HTTP has one answer that says so and ends the connection; none where the request was answered before."""
+    chunked = b"POST %s HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+    good = request("/embed", {"inputs": "a"})
+    with Server() as server:
+        for data, statuses in ((chunked % b"/nowhere" + b"5\r\nabcdefgh\r\n", [404]), (chunked % b"/embed" + b"5\r\nabcdefgh\r\n", [400]),
+                               (b"no HTTP\r\n\r\n", [400]), (good + b"no HTTP\r\n\r\n", [200, 400]),
+                               (good + chunked % b"/nowhere" + b"no size\r\n", [200, 404])):
+            text = server.raw(data)
+            assert [int(part.split()[0]) for part in text.split(b"HTTP/1.1 ")[1:]] == statuses, (data, text)
+            if statuses[-1] == 400:
+                head, _, body = text[text.rindex(b"HTTP/1.1 400 "):].lower().partition(b"\r\n\r\n")
+                assert b"connection: close" in head and b"no http/1 request" in body and json.loads(body), text
+        # Beside a whole request, broken ones are counted and do no harm.
+        assert server.embed("a")[0] == 200
+
+
+for check in (broken_requests, other_protocols, long_paths, late_readers, held_answers, large_bodies, damaged_files):
     begin = time.monotonic()
     check()
     print(f"  passed  {check.__name__} ({time.monotonic() - begin:.1f} s)", flush=True)

@@ -1,8 +1,8 @@
 """Asks bert-serve for what heads answer with the clients that people have, and compares bits with bert-run.
 
-    serve_head_clients.py BERT_SERVE BERT_RUN FOLDER [reranks|classifies|tags_and_answers...]
+    serve_head_clients.py BERT_SERVE BERT_RUN FOLDER [reranks|classifies|tags_and_answers|masks_and_labels...]
 
-FOLDER holds rerank.bertq, classify.bertq, tag.bertq and answer.bertq (serve_heads.py), and the servers' logs then.
+FOLDER holds NAME.bertq of each model that serve_heads.py writes, and the servers' logs then.
 """
 import json
 import os
@@ -26,10 +26,10 @@ def model(name):
     return os.path.join(FOLDER, name + ".bertq")
 
 
-def ours(name, *arguments, lines=None):
-    """What bert-run answers."""
+def ours(name, *arguments, lines=None, of=None):
+    """What bert-run answers for a task, with the model of its name or another."""
     text = None if lines is None else "".join(json.dumps(line) + "\n" for line in lines)
-    done = subprocess.run([RUN, model(name), "--task", name, *arguments], input=text, capture_output=True, text=True)
+    done = subprocess.run([RUN, model(of or name), "--task", name, *arguments], input=text, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -170,7 +170,28 @@ def tags_and_answers(server):
     return "our own routes tag and answer"
 
 
-for check, names in ((reranks, ["rerank"]), (classifies, ["classify"]), (tags_and_answers, ["tag", "answer"])):
+def masks_and_labels(server):
+    texts = ["A [MASK] sings.", "She [MASK] a small [MASK]"]
+    for more, arguments in (({}, []), ({"top": 2}, ["--top", "2"]), ({"targets": ["bird", "sea"]}, ["--targets", "bird,sea"])):
+        wanted = [line["masks"] for line in ours("fill-mask", *arguments, *texts)]
+        status, _, text = server.ask("POST", "/v1/fill-mask", {"input": texts, "model": "fill-mask", **more})
+        assert status == 200 and [row["masks"] for row in json.loads(text)["data"]] == wanted, (more, text, wanted)
+        assert [len(masks) for masks in wanted] == [1, 2], wanted
+    status, _, text = server.ask("POST", "/v1/fill-mask", {"input": [*texts, "no mask"], "model": "fill-mask"})
+    assert status == 400 and json.loads(text)["error"]["indices"] == [2], text
+    wanted = [(line["indices"], line["values"]) for line in ours("sparse", *texts, of="fill-mask")]
+    status, _, text = server.ask("POST", "/embed_sparse", {"inputs": texts, "model": "fill-mask"})
+    assert status == 200 and [([p["index"] for p in row], [p["value"] for p in row]) for row in json.loads(text)] == wanted, text
+    labels, texts = ["bird", "sea", "road"], ["A bird sings.", "The old road to the sea"]
+    for more, arguments in (({}, []), ({"multi": True, "hypothesis": "It is a {}."}, ["--multi", "--hypothesis", "It is a {}."])):
+        wanted = [line["labels"] for line in ours("zero-shot", "--labels", ",".join(labels), *arguments, *texts)]
+        status, _, text = server.ask("POST", "/v1/zero-shot", {"input": texts, "labels": labels, "model": "zero-shot", **more})
+        assert status == 200 and [row["labels"] for row in json.loads(text)["data"]] == wanted, (more, text, wanted)
+    return "our own routes fill masks, weigh words and choose labels of one's own"
+
+
+for check, names in ((reranks, ["rerank"]), (classifies, ["classify"]), (tags_and_answers, ["tag", "answer"]),
+                     (masks_and_labels, ["fill-mask", "zero-shot"])):
     if ONLY and check.__name__ not in ONLY:
         continue
     begin = time.monotonic()

@@ -1,6 +1,6 @@
 """Writes checkpoints with heads over the encoder of Tests/Fixtures/tiny: their weights are noise, and always the same.
 
-    serve_heads.py TINY FOLDER      FOLDER/rerank, FOLDER/classify, FOLDER/tag, FOLDER/answer
+    serve_heads.py TINY FOLDER      FOLDER/rerank, FOLDER/classify, FOLDER/zero-shot, FOLDER/tag, FOLDER/answer, FOLDER/fill-mask
 """
 import json
 import os
@@ -13,8 +13,11 @@ import sys
 HEADS = {
     "rerank": ("BertForSequenceClassification", "classifier", ["LABEL_0"]),
     "classify": ("BertForSequenceClassification", "classifier", ["anger", "joy", "naïve surprise"]),
+    "zero-shot": ("BertForSequenceClassification", "classifier", ["contradiction", "neutral", "entailment"]),
     "tag": ("BertForTokenClassification", "classifier", ["O", "B-PER", "I-PER", "B-LOC"]),
     "answer": ("BertForQuestionAnswering", "qa_outputs", ["start", "end"]),
+    # Its words' weights are those of the embeddings.
+    "fill-mask": ("BertForMaskedLM", None, []),
 }
 
 
@@ -44,6 +47,17 @@ def noise(shape, generator, scale):
     return shape, struct.pack(f"<{count}f", *(generator.gauss(0, scale) for _ in range(count)))
 
 
+def mask_head(config, generator):
+    hidden, head = config["hidden_size"], "cls.predictions."
+    return {
+        head + "transform.dense.weight": noise([hidden, hidden], generator, 0.5),
+        head + "transform.dense.bias": noise([hidden], generator, 0.2),
+        head + "transform.LayerNorm.weight": noise([hidden], generator, 1),
+        head + "transform.LayerNorm.bias": noise([hidden], generator, 0.2),
+        head + "bias": noise([config["vocab_size"]], generator, 0.5),
+    }
+
+
 def main(tiny, folder):
     tensors = {"bert." + name: value for name, value in read(os.path.join(tiny, "model.safetensors")).items()}
     with open(os.path.join(tiny, "config.json"), encoding="utf-8") as file:
@@ -53,12 +67,16 @@ def main(tiny, folder):
         os.makedirs(made)
         shutil.copy(os.path.join(tiny, "vocab.txt"), made)
         generator = random.Random(name + "2")
-        own = {key: value for key, value in tensors.items() if name in ("rerank", "classify") or ".pooler." not in key}
-        own[head + ".weight"] = noise([len(labels), config["hidden_size"]], generator, 1.5)
-        own[head + ".bias"] = noise([len(labels)], generator, 0.2)
+        pools = architecture == "BertForSequenceClassification"
+        own = {key: value for key, value in tensors.items() if pools or ".pooler." not in key}
+        settings = dict(config, architectures=[architecture])
+        if head:
+            own[head + ".weight"] = noise([len(labels), config["hidden_size"]], generator, 1.5)
+            own[head + ".bias"] = noise([len(labels)], generator, 0.2)
+            settings.update(id2label=dict(enumerate(labels)), label2id={label: place for place, label in enumerate(labels)})
+        else:
+            own.update(mask_head(config, generator))
         write(os.path.join(made, "model.safetensors"), own)
-        settings = dict(config, architectures=[architecture], id2label=dict(enumerate(labels)),
-                        label2id={label: place for place, label in enumerate(labels)})
         with open(os.path.join(made, "config.json"), "w", encoding="utf-8") as file:
             json.dump(settings, file)
 

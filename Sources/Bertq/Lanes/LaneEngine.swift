@@ -273,11 +273,12 @@ extension BertError {
       self.init(
         .overloaded,
         "work for \(DecimalText.fixed(seconds, 2)) seconds waits already; try again later")
-    case .late(let seconds):
+    case .late(_, let left) where left <= 0: self.init(.deadline, "the deadline has passed")
+    case .late(let seconds, let left):
       self.init(
         .deadline,
-        "the answer would take \(DecimalText.fixed(seconds, 2)) seconds, longer than the deadline "
-          + "allows")
+        "the answer would take \(DecimalText.fixed(seconds * 1000, 1)) ms; the deadline leaves "
+          + "\(DecimalText.fixed(left * 1000, 1))")
     }
     if case .overloaded(let seconds) = refusal { retryAfter = .seconds(seconds) }
   }

@@ -179,8 +179,8 @@ extension LanePolicy {
   enum Refusal: Equatable {
     /// So many seconds of work wait for each lane.
     case overloaded(seconds: Double)
-    /// It would be answered so many seconds from now, behind its deadline.
-    case late(seconds: Double)
+    /// It would be answered so many seconds from now, and its deadline leaves so many.
+    case late(seconds: Double, left: Double)
   }
 
   /// Whether a request may come in now.
@@ -204,7 +204,7 @@ extension LanePolicy {
       // Fair: of the other flow at most as much is served first as of its own.
       let ahead = own + min(own + cost / lanes, queued - own)
       let end = ahead + cost / lanes
-      if now + end > deadline { return .late(seconds: end) }
+      if now + end > deadline { return .late(seconds: end, left: deadline - now) }
     }
     return nil
   }

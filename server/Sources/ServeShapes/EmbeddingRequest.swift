@@ -43,7 +43,10 @@ package struct EmbeddingRequest: Sendable {
     model = try body.string("model") ?? model
     truncates = try body.bool("truncate") ?? truncates
     truncationSide = try body.truncationSide() ?? truncationSide
-    prompt = try body.string("prompt_name") ?? prompt
+    if let name = try body.string("prompt_name") {
+      prompt = name
+      texts.promptPlace = body.place("prompt_name")
+    }
     normalizes = try body.bool("normalize") ?? normalizes
     dimensions = try body.integer("dimensions", 1...Self.mostDimensions) ?? dimensions
   }

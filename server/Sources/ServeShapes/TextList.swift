@@ -24,6 +24,8 @@ package struct TextList: Sendable {
   package var key: String
   /// The member that the first input came from, where that stands for itself beside a list.
   package var lead: String?
+  /// The member that names the prompt before them.
+  package var promptPlace = "prompt_name"
   /// What a client sends to have texts cut.
   package var cutting = "\"truncate\": true"
 

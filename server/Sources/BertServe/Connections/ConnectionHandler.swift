@@ -103,8 +103,12 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    // What is no HTTP was answered by whoever found it.
-    if error is HTTPParserError { leave(context) }
+    // Nothing can follow what is no HTTP. The answer to it ends the connection; there is none where the request
+    // that breaks off was answered before.
+    if error is HTTPParserError, isReading {
+      if heldEnd != nil { closesAfterAnswer = true }
+      if isAnswered { leave(context) }
+    }
     context.fireErrorCaught(error)
   }
 
@@ -171,8 +175,10 @@ final class ConnectionHandler: ChannelDuplexHandler, RemovableChannelHandler {
     heldEnd = nil
     isAnswered = true
     if !isReading { allow(.request, times.idle, context) }
+    // The next request may come, and fail, before this returns.
+    let closes = closesAfterAnswer || isInputClosed
     context.write(wrapOutboundOut(.end(nil)), promise: promise)
-    if closesAfterAnswer || isInputClosed { leave(context) }
+    if closes { leave(context) }
   }
 
   /// Ends the connection, but reads on for a moment: otherwise the client, still sending, would learn of a

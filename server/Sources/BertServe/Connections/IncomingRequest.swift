@@ -21,6 +21,11 @@ struct IncomingRequest: Sendable {
     found = RouteTable.ours.find(head.method, String(head.uri.prefix { $0 != "?" && $0 != "#" }))
   }
 
+  /// Stands for what has no head.
+  static var unreadable: IncomingRequest {
+    IncomingRequest(HTTPRequestHead(version: .http1_1, method: .RAW(value: "-"), uri: ""))
+  }
+
   /// Whose interface errors are written in.
   var dialect: Dialect {
     switch found {

@@ -46,8 +46,7 @@ struct RequestChannel: ServerChildChannel {
       try pipeline.addHandlers(
         HTTPResponseEncoder(), decoder, DecoderRenewal(decoder, Self.decoder),
         // One request is answered before the next is read.
-        HTTPServerPipelineHandler(), NIOHTTPResponseHeadersValidator(),
-        HTTPServerProtocolErrorHandler(), ConnectionHandler(times),
+        HTTPServerPipelineHandler(), NIOHTTPResponseHeadersValidator(), ConnectionHandler(times),
         RequestHandler(server, channel.eventLoop))
       return Opened(channel: channel)
     }

@@ -68,10 +68,19 @@ final class RequestHandler: ChannelInboundHandler {
       return refuse(
         request, ServeError(.slowBody, "the body did not come in time"), context)
     }
-    // A head that is none was answered already.
-    if !(error is HTTPParserError) {
-      server.logger.debug("connection failed", metadata: ["reason": "\(error)"])
-      context.close(promise: nil)
+    if let error = error as? HTTPParserError { return refuse(error, context) }
+    server.logger.debug("connection failed", metadata: ["reason": "\(error)"])
+    context.close(promise: nil)
+  }
+
+  /// Answers what is no HTTP, if it does not belong to a request that was answered before it had come.
+  private func refuse(_ error: HTTPParserError, _ context: ChannelHandlerContext) {
+    let reason = ServeError(.invalidRequest, "this is no HTTP/1 request: \(error)")
+      .with("connection", "close")
+    switch state {
+    case .reading(let request): refuse(request, reason, context)
+    case .idle: refuse(.unreadable, reason, context)
+    case .skipping, .answering: break
     }
   }
 

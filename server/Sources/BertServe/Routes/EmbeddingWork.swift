@@ -94,12 +94,12 @@ extension Call {
     if texts.inputs.contains(where: { $0.ids != nil }) {
       throw ServeError(
         .invalidRequest, "no prompt can stand before token ids; send texts, or leave it out",
-        place: "prompt_name")
+        place: texts.promptPlace)
     }
     do throws(BertError) {
       _ = try model.tokenize(TextInput("", prompt: prompt), truncates: true)
     } catch {
-      throw ServeError(error, place: "prompt_name", isOfRequest: true)
+      throw ServeError(error, place: texts.promptPlace, isOfRequest: true)
     }
   }
 
