@@ -51,8 +51,8 @@ package struct KernelSet: @unchecked Sendable {
   ///
   /// - Throws: `usage` for a name nobody has, `unsupported` for a set this CPU cannot run.
   package static func choose(_ name: String? = nil) throws(BertError) -> KernelSet {
-    let wanted = name ?? environment(variable)
-    guard let wanted, !wanted.isEmpty else {
+    // An empty variable is one that is not set.
+    guard let wanted = name ?? environment(variable).flatMap({ $0.isEmpty ? nil : $0 }) else {
       guard let best = available.first else {
         throw BertError(.unsupported, "no kernel set can run on this CPU")
       }

@@ -17,7 +17,7 @@ extension Model {
   ) throws(BertError) -> TokenizedInput {
     var batch = TokenBatch()
     var input = text.textInput
-    if defaultPrompt, input.prompt == nil, input.ids == nil { input.prompt = self.defaultPrompt }
+    if defaultPrompt { input.standBehind(self.defaultPrompt) }
     let cut = try served.append(
       input, to: &batch, truncates: truncates ?? input.truncates ?? self.truncates)
     return TokenizedInput(
@@ -37,6 +37,7 @@ extension Model {
   /// - Throws: `unsupported` for text when the file has no vocabulary.
   public func count(_ text: some ModelInput) throws(BertError) -> Int {
     let input = text.textInput
+    try input.requireOneForm()
     if let ids = input.ids { return ids.count }
     if input.words != nil {
       let tokenizer = try served.requireTokenizer()

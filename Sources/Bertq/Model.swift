@@ -128,7 +128,7 @@ extension Model {
       inputs.map { input in
         Result { () throws(BertError) in
           var text = input.textInput
-          if reader.hasDefaultPrompt, text.prompt == nil { text.prompt = defaultPrompt }
+          if reader.hasDefaultPrompt { text.standBehind(defaultPrompt) }
           return PreparedText(try tokenize(text))
         }
       }, reader, request, call)

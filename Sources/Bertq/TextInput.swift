@@ -58,6 +58,35 @@ public struct TextInput: Sendable, Hashable {
     self.ids = ids
     self.types = types
   }
+
+  /// Puts the file's default prompt before a text that names none; token ids hold theirs.
+  mutating func standBehind(_ defaultPrompt: TextPrompt?) {
+    if prompt == nil, ids == nil { prompt = defaultPrompt }
+  }
+
+  /// Refuses what says twice, or partly, what is to be read: one of them would be passed over.
+  ///
+  /// - Throws: `malformed`.
+  func requireOneForm() throws(BertError) {
+    if ids == nil {
+      if types != nil {
+        throw BertError(.malformed, "token types go with token ids; a text gets its own here")
+      }
+      if words != nil, !text.isEmpty {
+        throw BertError(.malformed, "words stand beside a text; give one of them")
+      }
+      return
+    }
+    if !text.isEmpty || pair != nil || words != nil {
+      throw BertError(
+        .malformed,
+        "token ids stand beside a text; give one of them: ids hold both texts, told apart by their types"
+      )
+    }
+    if let prompt, prompt != .text("") {
+      throw BertError(.malformed, "a prompt goes with a text; token ids hold its tokens")
+    }
+  }
 }
 
 /// An end of a text.
@@ -128,13 +157,14 @@ extension ServedModel {
   ///   - truncates: cuts what is too long instead of refusing it.
   ///   - rows: the last hidden states that will be read.
   /// - Returns: how many tokens were cut off.
-  /// - Throws: `tooLong` with both counts; `notUTF8`; `malformed` for ids outside the model, or a prompt that
-  ///   the file does not have; `unsupported` for text when the file has no vocabulary.
+  /// - Throws: `tooLong` with both counts; `notUTF8`; `malformed` for ids outside the model, for ids beside a
+  ///   text, or a prompt that the file does not have; `unsupported` for text when the file has no vocabulary.
   @discardableResult
   package func append(
     _ input: TextInput, to batch: inout TokenBatch, truncates: Bool,
     wanting rows: WantedRows = .all
   ) throws(BertError) -> Int {
+    try input.requireOneForm()
     if let ids = input.ids {
       try batch.append(
         ids: ids, types: input.types, wanting: rows, for: description.configuration)

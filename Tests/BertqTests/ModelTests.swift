@@ -37,6 +37,26 @@ struct ModelTests {
     #expect(try int8.embed(texts).map(\.bits) == library.aloneEmbeddings(texts, .int8))
   }
 
+  @Test func whatWouldBePassedOverIsRefused() throws {
+    let model = try Library().open()
+    var texts = Array(repeating: TextInput(ids: [1, 5, 2]), count: 4)
+    texts[0].text = [0x61]
+    texts[1].pair = []
+    texts[2].words = ["a"]
+    texts[3].prompt = .text("query: ")
+    texts.append(TextInput("a"))
+    texts[4].types = [0]
+    texts.append(TextInput(words: ["a"]))
+    texts[5].text = [0x61]
+    for text in texts {
+      let error = #expect(throws: BertError.self) { try model.embed([text]) }
+      #expect(error?.code == .malformed, "\(text)")
+      #expect(throws: BertError.self) { try model.count(text) }
+    }
+    texts[3].prompt = .text("")
+    #expect(try model.count(texts[3]) == 3)
+  }
+
   @Test func oneBadTextSpoilsNoOther() throws {
     // A row of numbers that overflow, and so its embedding.
     let library = try Library {

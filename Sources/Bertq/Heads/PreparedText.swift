@@ -45,6 +45,7 @@ extension ServedModel {
   /// - Throws: `notUTF8`; `malformed` for token ids, which lie nowhere in a text.
   func bareTokens(_ input: TextInput) throws(BertError) -> TokenizedText {
     let tokenizer = try requireTokenizer()
+    try input.requireOneForm()
     if input.ids != nil {
       throw BertError(
         .malformed,
