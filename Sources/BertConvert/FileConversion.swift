@@ -68,20 +68,23 @@ struct FileConversion {
       watch: watch)
     record.kept = selection.kept
     if budget != nil { selection.announce(watch) }
+    let drift = Self.drift(selection.measured, of: calibration)
+    Self.announce(drift, watch)
     return try selection.copy(
-      to: path, weights: weights, settings: settings,
-      drift: Self.drift(selection.measured, of: calibration), check: check(path))
+      to: path, weights: weights, settings: settings, drift: drift, check: check(path))
   }
 
   /// Writes the file as it shall be; where both precisions are in it, their drift is measured before it has its name.
   private mutating func writeDirectly(to path: String) throws(BertError) -> BertqFingerprints {
     var measure: ((String) throws(BertError) -> ConversionDrift)?
     if let calibration, weights == .both, calibration.heldOut.count > 0 {
-      measure = { [kernels, team] (temporary) throws(BertError) in
-        let drift = try HeldOutDrift(
+      measure = { [kernels, team, watch] (temporary) throws(BertError) in
+        let heldOut = try HeldOutDrift(
           source: ModelFile.open(temporary), batch: calibration.heldOut, kernels: kernels,
           team: team)
-        return Self.drift(try drift.measure([]), of: calibration)
+        let drift = Self.drift(try heldOut.measure([]), of: calibration)
+        Self.announce(drift, watch)
+        return drift
       }
     }
     let room = measure == nil ? nil : calibration.map { Self.drift(nil, of: $0) }
@@ -138,6 +141,15 @@ struct FileConversion {
     }
     record = whole.record
     return file
+  }
+
+  /// Warns of an int8 that is far from float32: nothing else would show it.
+  private static func announce(_ drift: ConversionDrift, _ watch: ConversionWatch) {
+    guard drift.isLarge else { return }
+    watch(
+      .note(
+        "int8 is far from float32 in this model (\(drift.sentence)); --max-drift keeps the linears that cause "
+          + "it in float32, and bert-run --float computes with float32 alone"))
   }
 
   /// What the file keeps of a measurement; nil makes room for one.

@@ -61,7 +61,8 @@ package struct VectorDrift: Sendable {
   package var cosineFirstPercentile: Double? {
     guard !cosines.isEmpty else { return nil }
     if cosineWorst.isNaN { return .nan }
-    return Double(cosines.sorted()[cosines.count / 100])
+    // Kept in fewer digits than the worst, below which it is not.
+    return max(Double(cosines.sorted()[cosines.count / 100]), cosineWorst)
   }
 }
 

@@ -21,6 +21,11 @@ enum CheckpointLayout {
     names.contains { name in modelSuffixes.contains { name.hasSuffix($0) } }
   }
 
+  /// Whether a folder with an adapter holds a whole model too.
+  private static func hasWhole(_ names: [String]) -> Bool {
+    holdsModel(names.filter { !$0.hasPrefix("adapter_") })
+  }
+
   private static let folders: [FolderLayout] = [
     FolderLayout(
       what: "a download cache of one model",
@@ -52,11 +57,16 @@ enum CheckpointLayout {
       }),
     FolderLayout(
       what: "an adapter alone (adapter_config.json), not a model",
-      matches: { names, _ in
-        names.contains("adapter_config.json") && !names.contains { $0.hasPrefix("model") }
-      },
+      matches: { names, _ in names.contains("adapter_config.json") && !hasWhole(names) },
       advice: { _, _ in
         "merge it into its base model (PEFT's merge_and_unload), save that, and convert it"
+      }),
+    FolderLayout(
+      what:
+        "a model with an adapter beside it (adapter_config.json), which the published library adds to it",
+      matches: { names, _ in names.contains("adapter_config.json") && hasWhole(names) },
+      advice: { _, _ in
+        "merge the two (PEFT's merge_and_unload), save that, and convert it; or take the adapter's files away"
       }),
   ]
 
@@ -76,13 +86,22 @@ enum CheckpointLayout {
     }
   }
 
+  @Sendable private static func isOfAdapter(_ tensor: String) -> Bool {
+    tensor.contains(".lora_A.") || tensor.contains(".lora_B.")
+  }
+
   /// Names by which a checkpoint of another kind shows itself.
   private static let dialects: [(what: String, matches: @Sendable ([String]) -> Bool)] = [
     (
       "an adapter alone, not a model: merge it into its base model (PEFT's merge_and_unload), save "
         + "that, and convert it",
-      { names in names.contains { $0.contains(".lora_A.") || $0.contains(".lora_B.") } }
-    )
+      { names in !names.isEmpty && names.allSatisfy(isOfAdapter) }
+    ),
+    (
+      "a model with an adapter that is not merged into it (tensors such as lora_A): merge it (PEFT's "
+        + "merge_and_unload), save that, and convert it",
+      { names in names.contains(where: isOfAdapter) }
+    ),
   ]
 
   /// Refuses a checkpoint whose tensors' names show that it is of another kind.

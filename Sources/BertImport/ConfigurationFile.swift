@@ -226,9 +226,19 @@ struct ConfigurationFile {
 
   /// Names of labels; a number that has none is called as the published library calls it.
   private mutating func readLabels(_ json: JSON) {
-    guard let map = json["id2label"]?.objectValue, !map.isEmpty else { return }
+    guard let map = json["id2label"]?.objectValue, !map.isEmpty else {
+      if let value = json["id2label"], !value.isNull, value.objectValue == nil {
+        labelProblem = BertError(
+          .malformed, "id2label is \(value.kind); expected an object of numbers and names")
+      } else if json["label2id"]?.objectValue?.isEmpty == false {
+        labelProblem = BertError(
+          .malformed,
+          "label2id names labels, but id2label, which the names are read from, is absent")
+      }
+      return
+    }
     let names = (0..<map.count).map { index in
-      map[String(index)].map { $0.stringValue ?? $0.text() }
+      map[String(index)].flatMap { $0.isNull ? nil : $0.stringValue ?? $0.text() }
     }
     if let count = labelCount, count != map.count {
       labelProblem = BertError(

@@ -335,6 +335,10 @@ package enum ModelImport {
       return input
     }
     let json = try ModelFiles.readJSON(path, limit: 1 << 20)
+    // Another first module has no checkpoint that could be looked for.
+    do throws(BertError) { try SentenceModules.requireTransformer(json) } catch {
+      throw error.inFile(path)
+    }
     guard let published = json.arrayValue?.first?["path"]?.stringValue else { return input }
     let name = ModelFiles.modulePath(published)
     guard Folder.isInside(name), Folder.isFolder(input + "/" + name) else { return input }

@@ -74,13 +74,25 @@ struct SentenceModules {
       let path = try configuration(module, place, absent: "2_MultiVectorMask")
       try tokens?.readMask(path)
     case "Normalize" where tokens?.normalizes == false: tokens?.normalizes = true
-    default:
-      throw BertError(
-        .unsupported,
-        "module \(place) is '\(type.prefix(120))'; a Transformer, then Pooling, then any of Dense, "
-          + "Normalize and Dropout, or a Transformer and SpladePooling, or a Transformer, Dense, "
-          + "MultiVectorMask and Normalize are supported")
+    default: throw Self.refusal(type, place)
     }
+  }
+
+  /// Refuses a list that does not begin with a transformer.
+  ///
+  /// - Throws: `unsupported`, with what it begins with.
+  static func requireTransformer(_ modules: JSON) throws(BertError) {
+    guard let type = modules.arrayValue?.first?["type"]?.stringValue else { return }
+    if ["Transformer", "MLMTransformer"].contains(type.split(separator: ".").last ?? "") { return }
+    throw refusal(type, 0)
+  }
+
+  private static func refusal(_ type: String, _ place: Int) -> BertError {
+    BertError(
+      .unsupported,
+      "module \(place) is '\(type.prefix(120))'; a Transformer, then Pooling, then any of Dense, "
+        + "Normalize and Dropout, or a Transformer and SpladePooling, or a Transformer, Dense, "
+        + "MultiVectorMask and Normalize are supported")
   }
 
   private mutating func configuration(
@@ -231,7 +243,7 @@ struct SentenceSettings {
 
   private static let known = [
     "__version__", "prompts", "default_prompt_name", "similarity_fn_name", "model_type",
-    "truncate_dim", "activation_fn",
+    "truncate_dim", "activation_fn", "max_active_dims",
   ]
 
   private mutating func read(_ json: JSON) throws(BertError) {
@@ -273,6 +285,12 @@ struct SentenceSettings {
     }
     if json["activation_fn"] != nil {
       scoreActivation = try DenseModule.activation(json["activation_fn"], absent: .identity)
+    }
+    if let most = json["max_active_dims"], !most.isNull {
+      throw BertError(
+        .unsupported,
+        "max_active_dims is \(most.text().prefix(40)); only null, which keeps all weights, is supported"
+      )
     }
     let unread = object.keys.filter {
       !Self.known.contains($0) && !TokenSettings.publishedKeys.contains($0)

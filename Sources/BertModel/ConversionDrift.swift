@@ -1,3 +1,5 @@
+import BertErrors
+
 /// How far a model's int8 path lies from its float32 one, measured when it was converted, on texts
 /// that no weight was fitted to.
 package struct ConversionDrift: Equatable, Sendable {
@@ -25,4 +27,14 @@ package struct ConversionDrift: Equatable, Sendable {
     self.meanCosine = meanCosine
     self.worstCosine = worstCosine
   }
+
+  /// What was measured, for people.
+  package var sentence: String {
+    "SQNR \(DecimalText.fixed(sqnr, 1)) dB, worst cosine \(DecimalText.fixed(worstCosine, 5)), over \(texts) texts of "
+      + source
+  }
+
+  /// Whether so much is lost that a user should look for the cause: an error of a tenth, or a text whose vector points
+  /// elsewhere.
+  package var isLarge: Bool { sqnr < 20 || worstCosine < 0.99 }
 }

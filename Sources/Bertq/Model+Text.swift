@@ -8,8 +8,8 @@ extension Model {
   /// - Parameters:
   ///   - text: a `String`, or a `TextInput`.
   ///   - truncates: cuts what is too long; nil does as the model's options say.
-  ///   - defaultPrompt: puts the file's default prompt before a text that names none, as embeddings and tokens'
-  ///     vectors have it; to be said where tokens are made first and embedded then.
+  ///   - defaultPrompt: puts the file's default prompt before a text that names none, as embeddings, tokens'
+  ///     vectors, labels, ranks and sparse vectors have it; to be said where tokens are made first and asked about then.
   /// - Throws: `tooLong` with both counts; `notUTF8`; `malformed` for ids outside the model;
   ///   `unsupported` for text when the file has no vocabulary.
   public func tokenize(
@@ -25,7 +25,8 @@ extension Model {
       promptTokens: try served.promptTokens(of: input))
   }
 
-  /// The tokens of a text that a head is asked about: no prompt stands before it, unless it says one itself.
+  /// The tokens of a text that a head is asked about which was trained without prompts: none stands before it, unless
+  /// it says one itself.
   func headTokens(_ text: some ModelInput) throws(BertError) -> TokenizedInput {
     var input = text.textInput
     if input.prompt == nil { input.prompt = .text("") }

@@ -22,8 +22,8 @@ public struct TextInput: Sendable, Hashable {
   public var truncates: Bool?
   /// Which end of it is lost then; nil does as the model's publisher says.
   public var truncationSide: TruncationSide?
-  /// What stands before the text; nil for the file's default prompt where embeddings or tokens' vectors are asked
-  /// for, and for nothing elsewhere.
+  /// What stands before the text, or before the first of a pair; nil for the file's default prompt where vectors,
+  /// labels or ranks are asked for, and for nothing elsewhere.
   public var prompt: TextPrompt?
   /// How many of `ids` belong to a prompt, those of the frame before it included.
   var promptTokens = 0

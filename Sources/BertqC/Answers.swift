@@ -17,7 +17,10 @@ package func bertqAnswer(
     let settings = try AnswerSettings(text(settings), for: task)
     try model.served.require(task)
     let given = try read(request.map { UnsafePointer($0) }, bertq_request())
-    let texts = try taskInputs(Inputs(input), given, hasDefaultPrompt: task == .sparse)
+    if !task.takesPrompt, let prompt = try TextPrompt(given), prompt != .text("") {
+      throw BertError(.usage, "the task \(task.rawValue) takes no prompt: leave it out")
+    }
+    let texts = try taskInputs(Inputs(input), given, hasDefaultPrompt: task.hasDefaultPrompt)
     let results = try answered(texts, by: model, task, settings, RequestOptions(given))
     place.pointee = OwnedText.give(answerLines(results))
   }

@@ -42,8 +42,8 @@ private func drift(
     source: served.file, kernels: kernels, team: ThreadTeam(count: model.threads),
     pooler: Pooler(served.description.embedding, source: served.file, kernels: kernels),
     attributes: attributes)
-  // As `bert-run` asks a file of its own task: the default prompt stands before embeddings alone.
-  let hasDefaultPrompt = served.description.task == .embedding
+  // As `bert-run` asks a file of its own task.
+  let hasDefaultPrompt = AnswerTask(served.description.task).hasDefaultPrompt
   var (batch, labels, prompts) = (TokenBatch(), [String](), [Int]())
   for index in 0..<inputs.count {
     do throws(BertError) {

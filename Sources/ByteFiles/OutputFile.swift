@@ -90,11 +90,23 @@ package final class OutputFile {
     }
   }
 
-  /// Whether two paths lead to one file that is there, or say the same.
+  /// Whether two paths lead to one file that is there, or name one that is to be.
   package static func isSame(_ path: String, as other: String) -> Bool {
     var (a, b) = (stat(), stat())
-    guard stat(path, &a) == 0, stat(other, &b) == 0 else { return path == other }
-    return a.st_dev == b.st_dev && a.st_ino == b.st_ino
+    if stat(path, &a) == 0, stat(other, &b) == 0 { return isSame(a, b) }
+    let names = [path, other].map { $0.split(separator: "/").last ?? "" }
+    return names[0] == names[1] && stat(Folder.parent(of: path), &a) == 0
+      && stat(Folder.parent(of: other), &b) == 0 && isSame(a, b)
+  }
+
+  /// Whether standard output is a file, and goes where a path leads.
+  package static func isStandardOutput(_ path: String) -> Bool {
+    var (a, b) = (stat(), stat())
+    return fstat(1, &a) == 0 && a.st_mode & S_IFMT == S_IFREG && stat(path, &b) == 0 && isSame(a, b)
+  }
+
+  private static func isSame(_ a: stat, _ b: stat) -> Bool {
+    a.st_dev == b.st_dev && a.st_ino == b.st_ino
   }
 
   /// Refuses what cannot be replaced; gives the permissions of what can.

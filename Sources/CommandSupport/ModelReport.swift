@@ -125,14 +125,7 @@ package struct ModelReport {
     for fingerprint in fingerprints {
       rows.append(("fingerprint", "\(fingerprint.name) \(fingerprint.text)"))
     }
-    if let drift = served.file.drift {
-      rows.append(
-        (
-          "drift",
-          "SQNR \(DecimalText.fixed(drift.sqnr, 1)) dB, worst cosine "
-            + "\(DecimalText.fixed(drift.worstCosine, 5)), over \(drift.texts) texts of \(drift.source)"
-        ))
-    }
+    if let drift = served.file.drift { rows.append(("drift", drift.sentence)) }
     let names = [provenance.publishedName, provenance.architectures.joined(separator: ", ")]
     rows.append(
       ("made of", ([provenance.source] + names).filter { !$0.isEmpty }.joined(separator: "; ")))

@@ -33,14 +33,20 @@ package struct RunSummary {
   /// - Parameters:
   ///   - task: nil for what the options belong to, or the file is for.
   ///   - prompt: what stands before every text; nil for the file's default where the task has one.
+  ///   - dimensions: numbers of an embedding, with which the model was opened.
   /// - Throws: `unsupported` for tasks that are not answered; what was wrong with the first bad text.
   package init(
     _ task: AnswerTask?, of model: Model, _ options: TaskOptions, prompt: TextPrompt?,
-    input: InputSettings, _ settings: RunSettings, measure: Measure? = nil
+    dimensions: Int?, input: InputSettings, _ settings: RunSettings, measure: Measure? = nil
   ) throws(BertError) {
     let task = options.task(named: task, of: model.served)
     try model.served.require(task)
-    try options.check(for: task, isTable: input.isTable)
+    let prompted = AnswerTask.allCases.filter(\.takesPrompt)
+    try options.check(
+      for: task, isTable: input.isTable,
+      others: [
+        ("--prompt", prompt != nil, prompted), ("--dimensions", dimensions != nil, [.embedding]),
+      ])
     switch (task, options.query) {
     case (.embedding, _):
       try self.init(VectorTask(.embedding, model, prompt: prompt), input, settings, measure)
@@ -49,9 +55,10 @@ package struct RunSummary {
     case (.tokens, _):
       try self.init(TokensTask(model, prompt: prompt), input, settings, measure)
     case (.multiVector, _):
-      try self.init(MultiVectorTask(model, options), input, settings, measure)
+      try self.init(MultiVectorTask(model, options, prompt: prompt), input, settings, measure)
     case (.rerank, let query?):
-      try self.init(RankingTask(model, query: query, options), input, settings, measure)
+      try self.init(
+        RankingTask(model, query: query, options, prompt: prompt), input, settings, measure)
     default:
       try self.init(HeadTask(task, model, options, prompt: prompt), input, settings, measure)
     }

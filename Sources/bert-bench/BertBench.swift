@@ -113,6 +113,7 @@ struct BertBenchCommand: ParsableCommand {
 
   func run() {
     Console.run {
+      try RawArguments.requireUTF8([model, input, compare, against])
       let digests = check ? KernelDigest.each(of: KernelSet.available) : []
       if !json { for digest in digests { Console.printNow(digest.line) } }
       if let model {

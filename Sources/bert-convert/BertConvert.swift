@@ -126,6 +126,7 @@ struct BertConvertCommand: ParsableCommand {
 
   func run() {
     Console.run {
+      try RawArguments.requireUTF8([input, output, config, vocab, calibrate, report])
       guard let output else {
         let listing = try FileListing(path: input)
         var standardOutput = StandardOutput()

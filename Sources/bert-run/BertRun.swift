@@ -62,7 +62,7 @@ struct BertRun: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "What stands before every text: the name of one of the file's prompts, or words "
+      "What stands before every text, or query: the name of one of the file's prompts, or words "
         + "(default: the file's default prompt).", valueName: "name|text"))
   var prompt: String?
 
@@ -130,15 +130,22 @@ struct BertRun: ParsableCommand {
       let kernels = try KernelSet.choose(compute.kernels)
       if cpu { return ComputeOptions.list(chosen: kernels) }
       guard let path = model else { return }
+      try RawArguments.requireUTF8(
+        [path, source.input, ids, resume, drift.requireFile, drift.reference] + drift.reports)
       let gate = try drift.gate()
       if verify { return try Self.verify(path) }
       if info {
         let report = try ModelReport(path: path)
         return print(json ? report.json.text(pretty: true) : report.text)
       }
+      let written = drift.reports + [ids].compactMap { $0 }
       try OutputFile.check(
-        drift.reports,
+        written,
         besides: [path, source.input, drift.requireFile, drift.reference].compactMap { $0 })
+      for file in written + [resume].compactMap({ $0 }) where OutputFile.isStandardOutput(file) {
+        throw BertError(
+          .usage, "is where standard output goes: name another file to write", file: file)
+      }
       if format == .npy, isatty(1) != 0 {
         throw BertError(
           .usage,
@@ -172,7 +179,7 @@ struct BertRun: ParsableCommand {
     let input = source.settings(texts: texts)
     guard drift.isMeasured else {
       let summary = try RunSummary(
-        task, of: model, tasks, prompt: prompt, input: input, settings)
+        task, of: model, tasks, prompt: prompt, dimensions: dimensions, input: input, settings)
       if let failure = summary.failure { throw failure }
       return
     }
@@ -180,7 +187,8 @@ struct BertRun: ParsableCommand {
       model, task: task, kernels: kernels, threads: threads, attributes: !drift.reports.isEmpty,
       reference: drift.reference)
     let summary = try RunSummary(
-      task, of: model, tasks, prompt: prompt, input: input, settings, measure: measured.add)
+      task, of: model, tasks, prompt: prompt, dimensions: dimensions, input: input, settings,
+      measure: measured.add)
     // What was not measured must look neither good nor bad, and must not pass.
     if summary.answered == 0 {
       throw BertError(
@@ -188,7 +196,7 @@ struct BertRun: ParsableCommand {
         "there are no texts to measure the drift on" + (gate == nil ? "" : ": the gate fails"),
         file: source.input == "-" ? nil : source.input)
     }
-    try measured.conclude(gate, reports: drift.reports)
+    try measured.conclude(gate, reports: drift.reports, isQuiet: quiet)
     if let failure = summary.failure { throw failure }
   }
 
@@ -200,9 +208,8 @@ struct BertRun: ParsableCommand {
   /// Where results go, and in which form.
   private func target() throws(BertError) -> ResultTarget {
     let read = [model, source.input, drift.requireFile].compactMap { $0 }
-    for written in [ids, resume].compactMap({ $0 })
-    where read.contains(where: { OutputFile.isSame($0, as: written) }) {
-      throw BertError(.usage, "is read here: name another file to write", file: written)
+    if let resume, read.contains(where: { OutputFile.isSame($0, as: resume) }) {
+      throw BertError(.usage, "is read here: name another file to write", file: resume)
     }
     if let resume { return .linesBehind(try EarlierResults(resume)) }
     if format == .npy {

@@ -15,7 +15,11 @@ struct LayoutTests {
     (
       ["checkpoint-500/config.json", "checkpoint-1500/config.json"],
       ["training run", "checkpoint-1500"]
-    ), (["adapter_config.json", "adapter_model.safetensors"], ["adapter", "merge"]),
+    ), (["adapter_config.json", "adapter_model.safetensors"], ["adapter alone", "merge"]),
+    (
+      ["adapter_config.json", "adapter_model.safetensors", "config.json", "model.safetensors"],
+      ["adapter beside it", "merge"]
+    ),
   ]
 
   @Test(arguments: folders)
@@ -30,7 +34,7 @@ struct LayoutTests {
   @Test func tensorsOfAnAdapterAreRecognised() throws {
     var model = try SmallModel()
     model.add("base_model.model.encoder.layer.0.attention.self.query.lora_A.weight", [2, 4])
-    try model.expectError(.unsupported, ["adapter", "merge"])
+    try model.expectError(.unsupported, ["a model with an adapter", "merge"])
   }
 
   @Test(arguments: ["vocab.txt", "config.json", "tokenizer_config.json", "modules.json"])
@@ -108,6 +112,31 @@ struct LayoutTests {
     model.config["id2label"] = ["0": "a", "2": "b"]
     let imported = try model.read()
     #expect(imported.report.notices.contains { $0.contains("id2label") })
+  }
+
+  /// Each would leave labels without their names.
+  @Test(
+    arguments: [("id2label", ["x", "y"]), ("label2id", ["x": 1, "y": 0])] as [(String, JSON)])
+  func labelsThatCannotBeReadAreRefused(_ key: String, _ value: JSON) throws {
+    var model = try Self.classifier()
+    model.config[key] = value
+    try model.expectError(.malformed, [key])
+  }
+
+  @Test func aLabelWithoutANameIsNoted() throws {
+    var model = try Self.classifier()
+    model.config["id2label"] = ["0": "x", "1": .null]
+    let read = try model.read()
+    #expect(read.report.notices.contains { $0.contains("none for 1") && $0.contains("LABEL_") })
+    #expect(read.description.labels == ["x", "LABEL_1"])
+  }
+
+  private static func classifier() throws -> SmallModel {
+    var model = try SmallModel(prefix: "bert.")
+    model.addLinear("bert.pooler.dense", 4, 4)
+    model.addLinear("classifier", 2, 4)
+    model.config["architectures"] = ["BertForSequenceClassification"]
+    return model
   }
 
   @Test func aPoolerThatNothingUsesMayBeDamaged() throws {

@@ -140,6 +140,27 @@ struct SentenceModulesTests {
     try model.expectError(.malformed, [word])
   }
 
+  @Test func refusesAMostNumberOfWeights() throws {
+    let model = try Self.model([Self.transformer, Self.pooling])
+    try model.folder.write("config_sentence_transformers.json", #"{"max_active_dims":null}"#)
+    _ = try model.read()
+    try model.folder.write("config_sentence_transformers.json", #"{"max_active_dims":5}"#)
+    try model.expectError(.unsupported, ["max_active_dims is 5"])
+  }
+
+  /// Another first module has no checkpoint, so that it is named before one is looked for.
+  @Test(arguments: ["Router", "StaticEmbedding", "BoW", "CLIPModel"])
+  func namesAFirstModuleThatIsNoTransformer(_ name: String) throws {
+    let folder = try TemporaryFolder()
+    let module: JSON = [
+      "idx": 0, "name": "0", "path": "", "type": .string("sentence_transformers.models." + name),
+    ]
+    try folder.write("modules.json", JSON.array([module]).text())
+    let error = #expect(throws: BertError.self) { try ModelImport.read(input: folder.path) }
+    #expect(error?.code == .unsupported && error?.message.contains(name) == true)
+    #expect(error?.file?.hasSuffix("modules.json") == true)
+  }
+
   @Test(arguments: [
     ("torch.nn.modules.linear.Identity", OutputActivation.identity),
     ("torch.nn.modules.activation.Sigmoid", .sigmoid),

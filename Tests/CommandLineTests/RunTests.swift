@@ -208,6 +208,50 @@ struct RunTests {
     }
   }
 
+  @Test func dimensionsOfWhatIsNoEmbeddingAreRefused() throws {
+    let shop = try Workshop.converted()
+    expectFailure(
+      try Program.run("--task", "tokens", "--dimensions", "3", shop.model, "sun"), .usage,
+      ["--dimensions belongs to embedding"])
+  }
+
+  /// One would be lost.
+  @Test func noFileIsWrittenTwice() throws {
+    let shop = try Workshop.converted()
+    let (run, file) = ("'\(Program.run.path)'", shop.folder / "x.json")
+    for other in [file, shop.folder.path + "/./x.json"] {
+      expectFailure(
+        try Program.run(
+          "--format", "npy", "--ids", file, "--drift-report", other, shop.model, "sun"), .usage,
+        ["written twice"])
+    }
+    for option in ["--drift-report", "--format npy --ids", "--resume"] {
+      expectFailure(
+        try shell("\(run) \(option) '\(file)' '\(shop.model)' sun > '\(file)'"), .usage,
+        ["standard output"])
+    }
+  }
+
+  @Test func aNameThatIsNoUTF8IsNotTakenForAnother() throws {
+    let shop = try Workshop.converted()
+    try writeBytes(readBytes(shop.model), to: shop.folder / "\u{FFFD}")
+    for command in [
+      "'\(Program.run.path)' \"$name\" sun", "'\(Program.convert.path)' \"$name\" '\(shop.output)'",
+    ] {
+      expectFailure(
+        try shell("name=$(printf '\(shop.folder.path)/\\377'); \(command)"), .usage, ["no UTF-8"])
+    }
+  }
+
+  @Test func aQuietGateSaysOnlyThatItFails() throws {
+    let shop = try Workshop.converted()
+    let texts = ["--quiet", shop.model, "sun", "moon"]
+    let passed = try Program.run.run(["--require", "cosine=0.1"] + texts)
+    #expect(passed.code == 0 && passed.errors.isEmpty)
+    let failed = try Program.run.run(["--require", "sqnr=900"] + texts)
+    #expect(failed.code == 3 && failed.errors.split(separator: "\n").count == 1)
+  }
+
   /// Through a pipe, into a file, behind what a file holds: the same bytes, whatever their number.
   @Test(arguments: [0, 3, 20_000])
   func arraysAreTheSameThroughPipesAndInFiles(_ count: Int) throws {

@@ -68,7 +68,7 @@ struct MadeTensors: Sendable {
     _ json: JSON, _ parameters: JSON, _ key: String, base: Double, size: Int
   ) throws(BertError) -> [Float] {
     func number(_ json: JSON, _ key: String) throws(BertError) -> Double? {
-      guard let value = json[key], !value.isNull else { return nil }
+      guard let value = json[key] else { return nil }
       guard let number = value.numberValue, number > 0, number < 1e12 else {
         throw BertError(
           .malformed, "\(key) is \(value.text().prefix(40)); expected a number above 0")

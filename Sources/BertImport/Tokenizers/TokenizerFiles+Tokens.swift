@@ -198,7 +198,7 @@ extension TokenizerFiles {
           throw BertError(
             .malformed,
             "its post_processor gives '\(token.prefix(80))' the id \(id), the vocabulary "
-              + "\(added.id(of: token).map(String.init) ?? "none")")
+              + "\(added.id(of: token).map(String.init) ?? "none")", file: files.tokenizer)
         }
         if !isPlain { (settings.single, settings.pair) = (templates.single, templates.pair) }
       }

@@ -145,7 +145,11 @@ struct TokenizerFiles {
 
 extension TokenizerFiles {
   mutating func readRules() throws(BertError) {
-    if let pipeline { try take(pipeline) }
+    if let pipeline {
+      do throws(BertError) { try take(pipeline) } catch {
+        throw error.inFile(files.tokenizer ?? files.home)
+      }
+    }
     switch rulesOf {
     case .bert: try overrideFlags()
     case .pipeline: reportOverridden()
@@ -153,7 +157,8 @@ extension TokenizerFiles {
     if !rules.cleansText && (rules.lowercase || rules.stripsAccents) {
       throw BertError(
         .unsupported,
-        "its normalizer changes letters and has clean_text false; only true is supported there")
+        "its normalizer changes letters and has clean_text false; only true is supported there",
+        file: files.tokenizer)
     }
     if configuration["never_split"]?.arrayValue?.isEmpty == false {
       notices.append(

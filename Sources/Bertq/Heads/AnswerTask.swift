@@ -18,6 +18,19 @@ package enum AnswerTask: String, Sendable, CaseIterable {
   case multiVector = "multi-vector"
   case zeroShot = "zero-shot"
 
+  /// Whether the file's default prompt stands before texts that name none, or before the first of a pair:
+  /// where sentence-transformers, whose prompts they are, puts it.
+  package var hasDefaultPrompt: Bool {
+    [.embedding, .tokens, .classify, .rerank, .sparse].contains(self)
+  }
+
+  /// Whether a prompt can stand before its texts.
+  ///
+  /// It would move the places that other answers name, or is nothing that their models were trained with.
+  package var takesPrompt: Bool {
+    hasDefaultPrompt || [.pooled, .multiVector, .nextSentence].contains(self)
+  }
+
   /// What a file says that it is for.
   package init(_ task: ModelTask) { self = AnswerTask(rawValue: task.rawValue) ?? .embedding }
 }

@@ -9,6 +9,8 @@ public struct ChoiceInput: Sendable, Hashable {
   public var text: String
   /// What may continue it.
   public var choices: [String]
+  /// Whether what is too long is cut; nil does as the model's options say.
+  public var truncates: Bool?
 
   /// A text and its choices.
   public init(_ text: String, choices: [String]) {
@@ -37,7 +39,9 @@ extension Model {
       var texts: [PreparedText] = []
       for (index, choice) in input.choices.enumerated() {
         do throws(BertError) {
-          texts.append(PreparedText(try headTokens(TextInput(input.text, pair: choice))))
+          var text = TextInput(input.text, pair: choice)
+          text.truncates = input.truncates
+          texts.append(PreparedText(try headTokens(text)))
         } catch {
           var error = error
           error.message = "choice \(index): " + error.message

@@ -58,7 +58,8 @@ extension Model {
     try served.require(.classify)
     return TaskPlan(ScoresReader(use: .textLabels, of: served), texts) {
       [served] text throws(BertError) in
-      .init(texts: [PreparedText(try headTokens(text))]) { rows throws(BertError) in
+      .init(texts: [PreparedText(try tokenize(text, defaultPrompt: true))]) {
+        rows throws(BertError) in
         let logits = rows[0][0]
         let scores = try served.scores(logits)
         let labels = zip(logits, scores).enumerated().map { index, pair in

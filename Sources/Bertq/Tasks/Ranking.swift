@@ -9,6 +9,10 @@ public struct RankingInput: Sendable, Hashable {
   public var query: String
   /// What may answer it.
   public var documents: [String]
+  /// What stands before the query; nil for the file's default prompt.
+  public var prompt: TextPrompt?
+  /// Whether a document is cut that is too long beside the query; nil does as the model's options say.
+  public var truncates: Bool?
 
   /// A query and its documents.
   public init(query: String, documents: [String]) {
@@ -49,7 +53,9 @@ extension Model {
       var texts: [PreparedText] = []
       for (index, document) in input.documents.enumerated() {
         do throws(BertError) {
-          texts.append(PreparedText(try headTokens(TextInput(input.query, pair: document))))
+          var text = TextInput(input.query, pair: document, prompt: input.prompt)
+          text.truncates = input.truncates
+          texts.append(PreparedText(try tokenize(text, defaultPrompt: true)))
         } catch {
           var error = error
           error.message = "document \(index): " + error.message
@@ -78,7 +84,8 @@ extension Model {
       if input.ids == nil, input.pair == nil {
         throw BertError(.malformed, "one text; how well a document fits is asked of a pair")
       }
-      return .init(texts: [PreparedText(try headTokens(pair))]) { rows throws(BertError) in
+      return .init(texts: [PreparedText(try tokenize(pair, defaultPrompt: true))]) {
+        rows throws(BertError) in
         let logit = rows[0].values[0]
         return LabelScore(label: served.label(0), score: try served.score(logit), logit: logit)
       }

@@ -18,7 +18,7 @@ extension Model {
   ) throws(BertError) -> TaskPlan<SparseReader, SparseWeights> {
     try served.require(.sparse)
     return TaskPlan(SparseReader(), texts) { text throws(BertError) in
-      .init(texts: [PreparedText(try tokenize(text))]) { vectors in
+      .init(texts: [PreparedText(try tokenize(text, defaultPrompt: true))]) { vectors in
         let pairs = Array(zip(vectors[0].ids, vectors[0].weights)).bestFirst { $0.1 }
         return SparseWeights(indices: pairs.map(\.0), values: pairs.map(\.1))
       }

@@ -65,10 +65,12 @@ package struct DriftRun {
   package static let reportSuffixes = [".json", ".html", ".md"]
 
   /// Shows the drift, writes the reports, and fails where the gate does.
-  package func conclude(_ gate: DriftGate?, reports: [String]) throws(BertError) {
+  package func conclude(
+    _ gate: DriftGate?, reports: [String], isQuiet: Bool
+  ) throws(BertError) {
     let report = try report()
     let verdict = gate?.verdict(report)
-    Console.note(report.summary(verdict: verdict))
+    if !isQuiet { Console.note(report.summary(verdict: verdict)) }
     for path in reports {
       let text =
         if path.hasSuffix(".html") {

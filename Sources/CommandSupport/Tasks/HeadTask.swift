@@ -50,12 +50,19 @@ package struct HeadTask: RecordTask {
     case .rerank:
       guard let query = try record.string("query"), let documents = try record.strings("documents")
       else { throw BertError(.malformed, "needs \"query\" and \"documents\"") }
-      return .ranking(RankingInput(query: query, documents: documents))
+      var input = RankingInput(query: query, documents: documents)
+      input.prompt = try record.prompt() ?? prompt
+      input.truncates = try record.truncates()
+      return .ranking(input)
     case .choose:
       guard let text = try record.string("text"), let choices = try record.strings("choices")
       else { throw BertError(.malformed, "needs \"text\" and \"choices\"") }
-      return .choice(ChoiceInput(text, choices: choices))
+      try record.refusePrompt(of: task)
+      var input = ChoiceInput(text, choices: choices)
+      input.truncates = try record.truncates()
+      return .choice(input)
     case .tag, .fillMask, .answer, .zeroShot:
+      try record.refusePrompt(of: task)
       var input = try record.placedInput()
       input.truncates = try record.truncates()
       return .text(input, nil)
@@ -65,10 +72,8 @@ package struct HeadTask: RecordTask {
       if task == .nextSentence, input.ids == nil, input.pair == nil {
         throw BertError(.malformed, "one text; whether a sentence follows is asked of a pair")
       }
-      if input.ids == nil, input.prompt == nil {
-        input.prompt = prompt ?? (task == .sparse ? nil : .text(""))
-      }
-      return .text(input, try model.tokenize(input))
+      if input.ids == nil, input.prompt == nil { input.prompt = prompt }
+      return .text(input, try model.tokenize(input, defaultPrompt: task.hasDefaultPrompt))
     }
   }
 
@@ -156,6 +161,15 @@ package struct HeadTask: RecordTask {
 }
 
 extension InputRecord {
+  /// - Throws: `malformed` for a prompt of a task that takes none.
+  fileprivate func refusePrompt(of task: AnswerTask) throws(BertError) {
+    if task.takesPrompt { return }
+    if let prompt = try prompt(), prompt != .text("") {
+      throw BertError(
+        .malformed, "has a prompt; the task \(task.rawValue) takes none: leave it out")
+    }
+  }
+
   /// The text, words or pair of a record whose answers say where in it they lie.
   ///
   /// - Throws: `malformed` for members that contradict each other or are of the wrong kind.
@@ -164,9 +178,6 @@ extension InputRecord {
     let (text, words) = (try text("text"), try strings("words"))
     guard (text == nil) != (words == nil) else {
       throw BertError(.malformed, "needs exactly one of \"text\" and \"words\"; it has both")
-    }
-    if try prompt() != nil {
-      throw BertError(.malformed, "a prompt would move the places that the answers name")
     }
     if let words { return TextInput(words: words) }
     return TextInput(utf8: text ?? [], pair: try self.text("pair"))

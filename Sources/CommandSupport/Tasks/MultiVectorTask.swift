@@ -6,11 +6,14 @@ import JSONText
 package struct MultiVectorTask: RecordTask {
   private let model: Model
   private let role: MultiVectorRole
+  private let prompt: TextPrompt?
   package let assumption: String?
 
+  /// - Parameter prompt: what stands before every text; nil for that of the texts' role.
   /// - Throws: `unsupported`, `usage`.
-  package init(_ model: Model, _ options: TaskOptions) throws(BertError) {
+  package init(_ model: Model, _ options: TaskOptions, prompt: TextPrompt?) throws(BertError) {
     self.model = model
+    self.prompt = prompt
     role = options.role ?? .document
     assumption =
       options.role == nil
@@ -23,6 +26,7 @@ package struct MultiVectorTask: RecordTask {
   package func question(_ record: InputRecord) throws(BertError) -> TextInput {
     var input = try record.textInput()
     input.truncates = try record.truncates()
+    if input.ids == nil, input.prompt == nil { input.prompt = prompt }
     return input
   }
 

@@ -8,14 +8,19 @@ import JSONText
 package final class RankingTask: RecordTask {
   private let model: Model
   private let query: String
+  private let prompt: TextPrompt?
   private let top: Int?
   private var ranked: [(place: RankedDocument, id: JSON?)] = []
   private var failed: [FailedRecord] = []
 
+  /// - Parameter prompt: what stands before the query; nil for the file's default.
   /// - Throws: `unsupported`, `usage`.
-  package init(_ model: Model, query: String, _ options: TaskOptions) throws(BertError) {
+  package init(
+    _ model: Model, query: String, _ options: TaskOptions, prompt: TextPrompt?
+  ) throws(BertError) {
     self.model = model
     self.query = query
+    self.prompt = prompt
     top = options.top
   }
 
@@ -26,10 +31,10 @@ package final class RankingTask: RecordTask {
     guard let document = try record.text("text") else {
       throw BertError(.malformed, "needs \"text\", the document")
     }
-    let input = TextInput(utf8: Array(query.utf8), pair: document)
-    var own = input
-    own.prompt = .text("")
-    return TextQuestion(input, try model.tokenize(own, truncates: record.truncates()))
+    var input = TextInput(utf8: Array(query.utf8), pair: document)
+    input.prompt = try record.prompt() ?? prompt
+    return TextQuestion(
+      input, try model.tokenize(input, truncates: record.truncates(), defaultPrompt: true))
   }
 
   package func tokens(_ question: TextQuestion) -> Int { question.tokens.ids.count }

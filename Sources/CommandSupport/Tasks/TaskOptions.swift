@@ -67,8 +67,11 @@ package struct TaskOptions: ParsableArguments {
   /// The defaults.
   package init() {}
 
+  /// An option that may be given, and the tasks that it belongs to.
+  package typealias Given = (name: String, isGiven: Bool, tasks: [AnswerTask])
+
   /// Options that were given, and the tasks that they belong to.
-  private var given: [(name: String, isGiven: Bool, tasks: [AnswerTask])] {
+  private var given: [Given] {
     [
       ("--query", query != nil, [.rerank]),
       ("--top", top != nil, [.rerank, .answer, .fillMask]),
@@ -110,10 +113,14 @@ package struct TaskOptions: ParsableArguments {
 
   /// Refuses options of other tasks than the one that is asked: they would be passed over.
   ///
-  /// - Parameter isTable: whether records have members: JSON objects, or rows of a table.
+  /// - Parameters:
+  ///   - isTable: whether records have members: JSON objects, or rows of a table.
+  ///   - others: options besides these that not all tasks have.
   /// - Throws: `usage` with the option; also for a task without an option that it needs.
-  package func check(for task: AnswerTask, isTable: Bool) throws(BertError) {
-    for option in given where option.isGiven && !option.tasks.contains(task) {
+  package func check(
+    for task: AnswerTask, isTable: Bool, others: [Given] = []
+  ) throws(BertError) {
+    for option in given + others where option.isGiven && !option.tasks.contains(task) {
       throw BertError(
         .usage,
         "\(option.name) belongs to \(option.tasks.map(\.rawValue).joined(separator: ", ")); the task "

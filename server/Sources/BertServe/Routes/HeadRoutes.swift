@@ -35,7 +35,7 @@ enum HeadRoutes {
       }
       truncates = true
     }
-    let query = TextInput(request.query, prompt: .text(""))
+    let query = TextInput(request.query)
     if !truncates {
       // What is too long without a document is no document's fault.
       var alone = TextList([query], key: request.key)
@@ -153,8 +153,7 @@ enum HeadRoutes {
   @Sendable static func sparse(_ call: Call) async throws -> Reply {
     let request = try EmbeddingRequest.teiSparse(call.body, call.server.limits)
     let found = try await call.answer(
-      request.promptedTexts, of: request.model, truncates: request.truncates,
-      hasPrompt: true
+      request.promptedTexts, of: request.model, truncates: request.truncates
     ) { await $0.sparseEach($1, request: $2) }
     var text = AnswerText()
     text.list(found.answers) { text, weights in

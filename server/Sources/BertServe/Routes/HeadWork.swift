@@ -19,16 +19,13 @@ struct HeadAnswers<Answer: Sendable>: Sendable {
 }
 
 extension Call {
-  /// Answers texts that are tokenized here, so that their lengths are known.
-  ///
-  /// - Parameter hasPrompt: whether the file's default prompt stands before the texts.
+  /// Answers texts that are tokenized here, behind the file's default prompt, so that their lengths are known.
   func answer<Answer: Sendable>(
-    _ texts: TextList, of name: String?, truncates: Bool, hasPrompt: Bool = false,
+    _ texts: TextList, of name: String?, truncates: Bool,
     _ ask: @Sendable (Model, [TokenizedInput], RequestOptions) async -> [Result<Answer, BertError>]
   ) async throws(ServeError) -> HeadAnswers<Answer> {
     let served = try model(name, .head)
-    let tokens = try await tokenize(
-      hasPrompt ? texts : texts.behind(.text("")), for: served.model, truncates: truncates)
+    let tokens = try await tokenize(texts, for: served.model, truncates: truncates)
     let begin = ContinuousClock.now
     let results = await ask(served.model, tokens.inputs, try requestOptions())
     let answers = try unwrap(results, texts)
