@@ -4,7 +4,7 @@
  * model was open. Loading the library starts no thread and installs no signal handler.
  *
  *     bertq_model *model;
- *     bertq_error error = {sizeof error};
+ *     bertq_error error = {.size = sizeof error};
  *     if (bertq_open("model.bertq", NULL, &model, &error)) { fprintf(stderr, "%s\n", error.message); return 1; }
  *     int32_t offsets[] = {0, 6, 13};
  *     bertq_input input = {.size = sizeof input, .count = 2, .bytes = "a textanother", .offsets = offsets, .offset_size = 4};
@@ -14,8 +14,8 @@
  * Every struct begins with its size, sizeof of it as the caller knows it; what is not set is zero, and zero is the default. A
  * library that is older than the caller refuses what it does not know.
  *
- * A function that can fail gives one of the codes below, 0 for success. Text is UTF-8. Strings given to the library end with a
- * zero byte and are read before the call returns.
+ * A function that can fail gives one of the codes below, 0 for success. Text is UTF-8, paths too: other bytes are refused. Strings
+ * given to the library end with a zero byte and are read before the call returns. What says yes or no is 1 or 0.
  */
 #ifndef BERTQ_H
 #define BERTQ_H
@@ -33,8 +33,8 @@ extern "C" {
 enum {
   BERTQ_DONE = 0,
   BERTQ_DRIFT_GATE = 3,    /* a conversion cannot keep to its drift limit, or a drift gate failed */
-  BERTQ_USAGE = 64,        /* an argument makes no sense; a text is too long */
-  BERTQ_MALFORMED = 65,    /* a file is damaged; a result is not finite */
+  BERTQ_USAGE = 64,        /* an argument makes no sense */
+  BERTQ_MALFORMED = 65,    /* a file is damaged; a text is too long, or no UTF-8; a result is not finite */
   BERTQ_NOT_FOUND = 66,    /* no such file, or it cannot be read */
   BERTQ_UNSUPPORTED = 69,  /* well formed, but not done here */
   BERTQ_SYSTEM = 71,       /* the system refused memory or threads */
@@ -45,7 +45,7 @@ enum {
 /* What went wrong. May be NULL wherever it is taken. */
 typedef struct bertq_error {
   size_t size;
-  int64_t text;       /* the text concerned, counted from 0; -1 where it is none */
+  int64_t text;       /* the text concerned, counted from 0; -1 where it is none: the call as a whole failed */
   char kind[32];      /* "usage", "malformed", "not-found", "unsupported", "cancelled", "deadline", "overloaded" ... */
   char remedy[32];    /* what would help, by name: "truncate", "name-configuration" ...; empty where there is none */
   char message[1968]; /* what was found, what was expected, what to do */
@@ -116,8 +116,9 @@ typedef struct bertq_request {
 /* A row of `out` for each text: bertq_dimensions numbers, as the model's publisher pools and scales them.
  *
  * `room` is how many floats `out` has. `failures` NULL: the first text that cannot be answered is the error of the call. Else
- * every such text has a row of NaN, and a line in a text of JSON Lines, {"index":3,"error":{"code":...,"message":...}}; the call
- * succeeds, and `*failures` is NULL where there are none. */
+ * every such text has a row of NaN, and a line in a text of JSON Lines, {"index":3,"error":{"code":...,"message":...}} and perhaps
+ * a "remedy"; the call succeeds, and `*failures` is NULL where there are none. A call that is cancelled, or whose time is over,
+ * fails all the same. */
 int32_t bertq_embed(const bertq_model *model, const bertq_input *input, bertq_request *request, float *out, size_t room,
                     bertq_text **failures, bertq_error *error);
 /* The same with the pooler's outputs: rows of bertq_hidden_size numbers. */
@@ -131,14 +132,14 @@ int32_t bertq_count(const bertq_model *model, const bertq_input *input, int64_t 
 /* Token ids and types of all texts, end to end, and count + 1 offsets. `ids` and `types` may be NULL, to learn how many there are. */
 int32_t bertq_tokenize(const bertq_model *model, const bertq_input *input, int32_t truncates, int64_t *offsets, int32_t *ids,
                        uint8_t *types, size_t room, bertq_error *error);
-/* The text that token ids stand for. */
+/* The text that token ids stand for; an id of no token is refused. */
 int32_t bertq_decode(const bertq_model *model, const int32_t *ids, size_t count, int32_t skips_specials, bertq_text **text,
                      bertq_error *error);
 
 /* ---- Answers of heads ---- */
 
 /* What the head of a task answers for each text: a text of JSON Lines, {"index":0,...} with the members that bert-run writes, or
- * {"index":0,"error":{"code":...,"message":...}} for a text that cannot be answered; in the texts' order.
+ * {"index":0,"error":{"code":...,"message":...}}, perhaps with a "remedy", for a text that cannot be answered; in the texts' order.
  *
  * Tasks are "classify", "tag", "answer" (the text is the question, its pair the context), "fill-mask", "next-sentence" (pairs),
  * "choose", "sparse", "zero-shot", and "rerank" (pairs of a query and a document: {"index":0,"score":...,"logit":...}; the documents

@@ -18,8 +18,12 @@ struct AnswerSettings {
 
   /// - Throws: `usage` for members that the task does not have, or that are of another kind.
   init(_ text: String?, for task: AnswerTask) throws(BertError) {
-    guard let text else { return }
-    guard let object = try JSON.parse(Array(text.utf8)).objectValue else {
+    let text = text ?? "{}"
+    let json: JSON
+    do throws(BertError) { json = try JSON.parse(Array(text.utf8)) } catch {
+      throw BertError(.usage, "the settings are no JSON: \(error)")
+    }
+    guard let object = json.objectValue else {
       throw BertError(.usage, "the settings are no JSON object")
     }
     let known = Self.names[task, default: []]
@@ -30,6 +34,9 @@ struct AnswerSettings {
           .usage, "the task '\(task.rawValue)' has no setting '\(name)'; it has \(names)")
       }
       try set(name, value)
+    }
+    if task == .choose, choices.isEmpty {
+      throw BertError(.usage, "there are no choices: 'choices' lists them")
     }
   }
 

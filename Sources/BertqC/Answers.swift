@@ -13,27 +13,30 @@ package func bertqAnswer(
     let place = try require(answers, "the place of the answers")
     place.pointee = nil
     let model = try model(pointer)
-    let task: AnswerTask = try choice(text(task) ?? "", "task")
-    let settings = try AnswerSettings(text(settings), for: task)
+    let task: AnswerTask = try choice(require(text(task, "the task"), "the task"), "task")
+    let settings = try AnswerSettings(text(settings, "the settings"), for: task)
     try model.served.require(task)
     let given = try read(request.map { UnsafePointer($0) }, bertq_request())
-    if !task.takesPrompt, let prompt = try TextPrompt(given), prompt != .text("") {
+    if !task.takesPrompt, let prompt = try TextPrompt(given, of: model), prompt != .text("") {
       throw BertError(.usage, "the task \(task.rawValue) takes no prompt: leave it out")
     }
-    let texts = try taskInputs(Inputs(input), given, hasDefaultPrompt: task.hasDefaultPrompt)
+    let texts = try taskInputs(
+      Inputs(input), given, of: model, hasDefaultPrompt: task.hasDefaultPrompt)
     let results = try answered(texts, by: model, task, settings, RequestOptions(given))
+    for case .failure(let error) in results where error.isOfTheCall { throw error }
     place.pointee = OwnedText.give(answerLines(results))
   }
 }
 
 /// The caller's texts, with how each is to be read.
 private func taskInputs(
-  _ inputs: Inputs, _ given: bertq_request, hasDefaultPrompt: Bool
+  _ inputs: Inputs, _ given: bertq_request, of model: Model, hasDefaultPrompt: Bool
 ) throws(BertError) -> [TextInput] {
-  let prompt = try TextPrompt(given) ?? (hasDefaultPrompt ? nil : .text(""))
+  let truncates = try flag(given.truncates, "truncates")
+  let prompt = try TextPrompt(given, of: model) ?? (hasDefaultPrompt ? nil : .text(""))
   return (0..<inputs.count).map { index in
     var input = inputs[index]
-    input.truncates = given.truncates != 0
+    input.truncates = truncates
     if input.ids == nil { input.prompt = prompt }
     return input
   }
@@ -62,10 +65,7 @@ private func answered(
   case .nextSentence:
     return model.nextSentenceEach(texts, request: request).map { $0.map { .isNext($0) } }
   case .choose:
-    let questions = texts.map {
-      ChoiceInput(String(decoding: $0.text, as: UTF8.self), choices: settings.choices)
-    }
-    return model.chooseEach(questions, request: request).map { $0.map { .choice($0) } }
+    return chosen(texts, by: model, among: settings.choices, request)
   case .sparse:
     return model.sparseEach(texts, request: request).map { $0.map { .sparse($0) } }
   case .rerank:
@@ -74,6 +74,33 @@ private func answered(
     throw BertError(
       .usage, "the task '\(task.rawValue)' answers with vectors: it has a function of its own")
   }
+}
+
+/// Which of the same choices continues each text best; what is no single text is its own failure.
+private func chosen(
+  _ texts: [TextInput], by model: Model, among choices: [String], _ request: RequestOptions
+) -> [Result<TaskAnswer, BertError>] {
+  let questions = texts.map { text in
+    Result { () throws(BertError) in try question(text, choices) }
+  }
+  var answers = model.chooseEach(questions.compactMap { try? $0.get() }, request: request)[...]
+  return questions.map { question in
+    question.flatMap { _ in answers.removeFirst().map { .choice($0) } }
+  }
+}
+
+private func question(
+  _ text: TextInput, _ choices: [String]
+) throws(BertError) -> ChoiceInput {
+  if text.ids != nil || text.pair != nil {
+    throw BertError(.malformed, "choices continue one text, not a pair or token ids")
+  }
+  guard let words = String(validating: text.text, as: UTF8.self) else {
+    throw BertError(.notUTF8, "the text is no UTF-8")
+  }
+  var question = ChoiceInput(words, choices: choices)
+  question.truncates = text.truncates
+  return question
 }
 
 /// A JSON Lines object for each text.
@@ -105,11 +132,13 @@ package func bertqMultiVectors(
       try require(offsets, "the place of the offsets"), try require(width, "the place of the width")
     )
     values.pointee = nil
+    let model = try model(pointer)
+    let role: MultiVectorRole = try flag(isQuery, "is_query") ? .query : .document
+    try model.served.require(.multiVector)
     let given = try read(request.map { UnsafePointer($0) }, bertq_request())
     // Without a prompt asked for, that of the texts' role stands before them.
-    let texts = try taskInputs(Inputs(input), given, hasDefaultPrompt: true)
-    let found = try model(pointer).multiVectorEach(
-      texts, as: isQuery != 0 ? .query : .document, request: RequestOptions(given))
+    let texts = try taskInputs(Inputs(input), given, of: model, hasDefaultPrompt: true)
+    let found = model.multiVectorEach(texts, as: role, request: try RequestOptions(given))
     var bytes: [UInt8] = []
     (offsets[0], width.pointee) = (0, 0)
     for (index, result) in found.enumerated() {

@@ -25,32 +25,47 @@ package func bertqConvert(
 }
 
 private func order(_ given: bertq_conversion) throws(BertError) -> CheckpointConversion {
-  guard let input = text(given.input), let output = text(given.output) else {
+  guard let input = try text(given.input, "the input"),
+    let output = try text(given.output, "the output")
+  else {
     throw BertError(.usage, "a conversion needs an input and an output")
   }
   var order = CheckpointConversion(input: input, output: output)
-  order.configuration = text(given.configuration)
-  order.vocabulary = text(given.vocabulary)
-  if let name = text(given.weights) { order.weights = try choice(name, "weights") }
-  if let name = text(given.embeddings) { order.embeddings = try choice(name, "embeddings") }
-  order.recipe = text(given.recipe)
-  order.report = text(given.report)
-  order.idsOnly = given.ids_only != 0
+  order.configuration = try text(given.configuration, "the configuration")
+  order.vocabulary = try text(given.vocabulary, "the vocabulary")
+  if let name = try text(given.weights, "the name of the weights") {
+    order.weights = try choice(name, "weights")
+  }
+  if let name = try text(given.embeddings, "the name of the embeddings") {
+    order.embeddings = try choice(name, "embeddings")
+  }
+  order.recipe = try text(given.recipe, "the recipe")
+  order.report = try text(given.report, "the report")
+  order.idsOnly = try flag(given.ids_only, "ids_only")
   if given.heads != 0 { order.heads = Int(given.heads) }
   if given.threads != 0 { order.threads = Int(given.threads) }
-  if let path = text(given.calibration) { order.calibration = .file(path) }
-  if given.no_calibration != 0 {
+  if let path = try text(given.calibration, "the calibration") { order.calibration = .file(path) }
+  if try flag(given.no_calibration, "no_calibration") {
     if order.calibration != .builtIn {
       throw BertError(.usage, "calibration texts, and none, exclude each other")
     }
     order.calibration = .none
   }
-  if given.least_cosine != 0 || given.least_sqnr != 0 {
-    order.driftLimit = DriftLimit(
-      cosine: given.least_cosine != 0 ? given.least_cosine : nil,
-      sqnr: given.least_sqnr != 0 ? given.least_sqnr : nil)
-  }
+  let cosine = try limit(given.least_cosine, "least_cosine")
+  let sqnr = try limit(given.least_sqnr, "least_sqnr")
+  if cosine != nil || sqnr != nil { order.driftLimit = DriftLimit(cosine: cosine, sqnr: sqnr) }
   return order
+}
+
+/// A drift limit; nil for none.
+///
+/// - Throws: `usage` for one that everything keeps, or nothing can be compared with.
+private func limit(_ value: Double, _ name: String) throws(BertError) -> Double? {
+  if value == 0 { return nil }
+  guard value.isFinite, value > 0 else {
+    throw BertError(.usage, "\(name) is \(value); expected more than 0")
+  }
+  return value
 }
 
 extension ConversionEvent {

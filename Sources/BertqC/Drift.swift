@@ -10,24 +10,32 @@ import JSONText
 package func bertqDrift(
   _ pointer: OpaquePointer?, _ input: UnsafePointer<bertq_input>?, _ truncates: Int32,
   _ attributes: Int32, _ requirements: UnsafePointer<CChar>?,
-  _ json: UnsafeMutablePointer<OpaquePointer?>?, _ error: UnsafeMutablePointer<bertq_error>?
+  _ json: UnsafeMutablePointer<OpaquePointer?>?, _ place: UnsafeMutablePointer<bertq_error>?
 ) -> Int32 {
-  reporting(error) { () throws(BertError) in
+  var failed: Int?
+  do throws(BertError) {
     json?.pointee = nil
     var gate = DriftGate()
-    if let list = text(requirements) { try gate.add(ThresholdText.read(list: list)) }
+    if let list = try text(requirements, "the list of thresholds") {
+      try gate.add(ThresholdText.read(list: list))
+    }
     let report = try drift(
-      try model(pointer), Inputs(input), truncates: truncates != 0, attributes: attributes != 0)
+      try model(pointer), Inputs(input), truncates: flag(truncates, "truncates"),
+      attributes: flag(attributes, "attributes"), failed: &failed)
     let verdict = gate.requirements.isEmpty ? nil : gate.verdict(report)
     json?.pointee = OwnedText.give(report.json(verdict: verdict))
     if let failures = verdict?.failures, !failures.isEmpty {
       throw BertError(.driftGate, "the drift gate failed: " + failures.joined(separator: "; "))
     }
+    return BertqCode.done
+  } catch {
+    return report(error, ofText: failed, to: place)
   }
 }
 
+/// Measures; `failed` is the text that an error concerns.
 private func drift(
-  _ model: Model, _ inputs: Inputs, truncates: Bool, attributes: Bool
+  _ model: Model, _ inputs: Inputs, truncates: Bool, attributes: Bool, failed: inout Int?
 ) throws(BertError) -> DriftReport {
   let (served, kernels) = (model.served, model.kernels)
   for precision in [Precision.float32, .int8] where !served.holds(precision) {
@@ -46,17 +54,13 @@ private func drift(
   let hasDefaultPrompt = AnswerTask(served.description.task).hasDefaultPrompt
   var (batch, labels, prompts) = (TokenBatch(), [String](), [Int]())
   for index in 0..<inputs.count {
-    do throws(BertError) {
-      let tokens = try model.tokenize(
-        inputs[index], truncates: truncates, defaultPrompt: hasDefaultPrompt)
-      try batch.append(
-        ids: tokens.ids, types: tokens.types, for: served.description.configuration)
-      prompts.append(tokens.promptTokens)
-    } catch {
-      var error = error
-      error.message = "text \(index + 1): " + error.message
-      throw error
-    }
+    failed = index
+    let tokens = try model.tokenize(
+      inputs[index], truncates: truncates, defaultPrompt: hasDefaultPrompt)
+    try batch.append(
+      ids: tokens.ids, types: tokens.types, for: served.description.configuration)
+    failed = nil
+    prompts.append(tokens.promptTokens)
     labels.append(inputs.label(index))
     if batch.tokenCount >= DriftMeter.tokenBudget || index == inputs.count - 1 {
       try meter.add(batch, labels: labels, promptTokens: prompts)

@@ -10,11 +10,16 @@ struct Inputs {
   /// How many there are.
   let count: Int
 
+  /// More than any process can address: sizes below it can be added and multiplied by a few bytes.
+  static let mostInMemory = 1 << 48
+
   /// - Throws: `usage` where something is missing, or two things exclude each other.
   init(_ pointer: UnsafePointer<bertq_input>?) throws(BertError) {
     let given = try read(try require(pointer, "the input"), bertq_input())
-    guard let count = Int(exactly: given.count), count < 1 << 48 else {
-      throw BertError(.usage, "\(given.count) texts are more than memory has room for")
+    try requireZero(given.reserved)
+    let count = given.count
+    guard unsigned(count) < UInt(Self.mostInMemory) else {
+      throw BertError(.usage, "\(unsigned(count)) texts are more than memory has room for")
     }
     self.count = count
     func parts<Element>(
@@ -86,6 +91,9 @@ private struct Parts<Element> {
       last = next
     }
     if values == nil, last > start(0) { throw BertError(.usage, "\(what) are NULL") }
+    guard last < Inputs.mostInMemory else {
+      throw BertError(.usage, "\(what) end at \(last): more than memory has room for")
+    }
   }
 
   func start(_ index: Int) -> Int {

@@ -22,18 +22,20 @@ package func bertqOpen(
   reporting(error) { () throws(BertError) in
     let place = try require(model, "the place of the model")
     place.pointee = nil
-    let path = String(cString: try require(path, "the path"))
+    let path = try require(text(path, "the path"), "the path")
+    if path.isEmpty { throw BertError(.notFound, "the path is empty; name a file") }
     let opened = try Model(path: path, options: modelOptions(read(options, bertq_options())))
     place.pointee = OpaquePointer(Unmanaged.passRetained(opened).toOpaque())
   }
 }
 
 private func modelOptions(_ given: bertq_options) throws(BertError) -> ModelOptions {
+  try requireZero(given.reserved)
   var options = ModelOptions()
-  if let name = text(given.precision) {
+  if let name = try text(given.precision, "the precision") {
     options.precision = try choice(name, "precision")
   }
-  options.kernels = text(given.kernels)
+  options.kernels = try text(given.kernels, "the kernel set")
   if given.threads != 0 { options.threads = Int(given.threads) }
   if given.token_budget != 0 { options.tokenBudget = Int(clamping: given.token_budget) }
   options.cacheBytes = Int(clamping: given.cache_bytes)

@@ -24,18 +24,25 @@ func report(
 ) -> Int32 {
   guard let place else { return error.code.exitCode }
   // A caller that was compiled with a shorter struct gets as much as it has room for.
-  let room = UnsafeRawPointer(place).load(as: Int.self)
+  let room = UnsafeRawPointer(place).load(as: UInt.self)
   var full = bertq_error()
-  full.size = room
-  full.text = text.map { Int64($0) } ?? -1
+  full.size = Int(bitPattern: room)
+  full.text = error.isOfTheCall ? -1 : text.map { Int64($0) } ?? -1
   withUnsafeMutableBytes(of: &full.kind) { write(error.code.name, to: $0) }
   withUnsafeMutableBytes(of: &full.remedy) { write(error.remedy?.name ?? "", to: $0) }
   withUnsafeMutableBytes(of: &full.message) { write(error.description, to: $0) }
   withUnsafeBytes(of: full) {
-    UnsafeMutableRawBufferPointer(start: place, count: max(0, min(room, $0.count)))
-      .copyBytes(from: $0.prefix(max(0, room)))
+    let count = Int(min(room, UInt($0.count)))
+    UnsafeMutableRawBufferPointer(start: place, count: count).copyBytes(from: $0.prefix(count))
   }
   return error.code.exitCode
+}
+
+extension BertError {
+  /// Whether the call as a whole failed: all its texts would, and none of them is at fault.
+  var isOfTheCall: Bool {
+    [.usage, .cancelled, .deadline, .overloaded, .system].contains(code)
+  }
 }
 
 /// Writes as much of a text as there is room for, whole characters only, and a zero byte.
@@ -59,9 +66,9 @@ func read<Value: BitwiseCopyable>(
   _ pointer: UnsafePointer<Value>?, _ zero: Value
 ) throws(BertError) -> Value {
   guard let pointer else { return zero }
-  let size = UnsafeRawPointer(pointer).load(as: Int.self)
-  guard size >= MemoryLayout<Int>.size, size <= 1 << 16 else {
-    throw BertError(.usage, "a struct that does not begin with its size, but with \(size)")
+  let given = UnsafeRawPointer(pointer).load(as: UInt.self)
+  guard let size = Int(exactly: given), size >= MemoryLayout<Int>.size, size <= 1 << 16 else {
+    throw BertError(.usage, "a struct that does not begin with its size, but with \(given)")
   }
   var value = zero
   let known = MemoryLayout<Value>.size
@@ -70,18 +77,49 @@ func read<Value: BitwiseCopyable>(
   }
   if size > known {
     let rest = UnsafeRawBufferPointer(start: pointer, count: size)[known...]
-    if rest.contains(where: { $0 != 0 }) {
-      throw BertError(
-        .unsupported, "the caller sets options that this library, \(Release.name), does not know")
-    }
+    if rest.contains(where: { $0 != 0 }) { throw .unknownOptions }
   }
   return value
 }
 
-/// A string of the caller's; nil for none.
-func text(_ pointer: UnsafePointer<CChar>?) -> String? {
-  pointer.map { String(cString: $0) }
+extension BertError {
+  fileprivate static var unknownOptions: BertError {
+    BertError(
+      .unsupported, "the caller sets options that this library, \(Release.name), does not know")
+  }
 }
+
+/// Refuses what a later version may give a meaning.
+///
+/// - Throws: `unsupported` when it is not zero.
+func requireZero(_ reserved: Int32) throws(BertError) {
+  if reserved != 0 { throw .unknownOptions }
+}
+
+/// A string of the caller's; nil for none.
+///
+/// - Parameter name: what it is, for messages.
+/// - Throws: `usage` for other bytes than UTF-8: a repaired name would be another one.
+func text(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(BertError) -> String? {
+  guard let pointer else { return nil }
+  guard let text = String(validatingCString: pointer) else {
+    throw BertError(.usage, "\(name) is no UTF-8")
+  }
+  return text
+}
+
+/// A yes or no of the caller's.
+///
+/// - Throws: `usage` for other numbers than 1 and 0.
+func flag(_ value: Int32, _ name: String) throws(BertError) -> Bool {
+  guard value == 0 || value == 1 else {
+    throw BertError(.usage, "\(name) is \(value); expected 0 or 1")
+  }
+  return value == 1
+}
+
+/// A `size_t` of the caller's, which Swift takes for a signed number.
+func unsigned(_ count: Int) -> UInt { UInt(bitPattern: count) }
 
 /// A pointer that must be there.
 func require<Value>(_ pointer: Value?, _ name: String) throws(BertError) -> Value {

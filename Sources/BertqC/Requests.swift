@@ -23,7 +23,8 @@ struct TokenizedCall {
   ) throws(BertError) {
     let given = try read(request.map { UnsafePointer($0) }, bertq_request())
     options = try RequestOptions(given)
-    let prompt = try TextPrompt(given) ?? (hasDefaultPrompt ? nil : .text(""))
+    let truncates = try flag(given.truncates, "truncates")
+    let prompt = try TextPrompt(given, of: model) ?? (hasDefaultPrompt ? nil : .text(""))
     let inputs = try Inputs(input)
     count = inputs.count
     var (tokens, cut): (UInt64, UInt64) = (0, 0)
@@ -34,7 +35,7 @@ struct TokenizedCall {
         var input = inputs[index]
         if input.ids == nil { input.prompt = prompt }
         let made = try model.tokenize(
-          input, truncates: given.truncates != 0, defaultPrompt: hasDefaultPrompt)
+          input, truncates: truncates, defaultPrompt: hasDefaultPrompt)
         tokens += UInt64(made.ids.count)
         if made.cut > 0 { cut += 1 }
         self.inputs.append(made)
@@ -96,12 +97,19 @@ extension RequestOptions {
 extension TextPrompt {
   /// The prompt that a caller gives; nil for none.
   ///
-  /// - Throws: `usage` for two.
-  init?(_ given: bertq_request) throws(BertError) {
-    switch (BertqC.text(given.prompt), BertqC.text(given.prompt_name)) {
+  /// - Throws: `usage` for two, and for a name that none of the file's has: no text is at fault.
+  init?(_ given: bertq_request, of model: Model) throws(BertError) {
+    let words = try BertqC.text(given.prompt, "the prompt")
+    switch (words, try BertqC.text(given.prompt_name, "the prompt's name")) {
     case (nil, nil): return nil
     case (let words?, nil): self = .text(words)
-    case (nil, let name?): self = .named(name)
+    case (nil, let name?):
+      let names = model.served.description.prompts.map(\.name)
+      guard names.contains(name) else {
+        let has = names.isEmpty ? "none" : names.map { "'\($0)'" }.joined(separator: ", ")
+        throw BertError(.usage, "the file has no prompt '\(name.prefix(80))'; it has \(has)")
+      }
+      self = .named(name)
     default: throw BertError(.usage, "a prompt's words and its name exclude each other")
     }
   }
@@ -111,12 +119,11 @@ extension TextPrompt {
 func failureLines(_ failures: [(text: Int, error: BertError)]) -> [UInt8] {
   var bytes: [UInt8] = []
   for failure in failures {
-    let line: JSON = [
-      "index": .integer(failure.text),
-      "error": [
-        "code": .string(failure.error.code.name), "message": .string(failure.error.description),
-      ],
+    var error: [(String, JSON)] = [
+      ("code", .string(failure.error.code.name)), ("message", .string(failure.error.description)),
     ]
+    if let remedy = failure.error.remedy { error.append(("remedy", .string(remedy.name))) }
+    let line: JSON = ["index": .integer(failure.text), "error": .object(JSONObject(error))]
     line.write(into: &bytes)
     bytes.append(0x0A)
   }

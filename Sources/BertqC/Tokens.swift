@@ -1,13 +1,14 @@
 import Bertq
 import CBertq
 
-/// Runs what is asked of each text; the first error is that of its text.
+/// Runs what is asked of each text, once all that is needed for it is there; the first error is that of its text.
 private func eachText(
   _ input: UnsafePointer<bertq_input>?, _ place: UnsafeMutablePointer<bertq_error>?,
-  _ body: (Int, TextInput) throws(BertError) -> Void
+  _ begin: () throws(BertError) -> ((Int, TextInput) throws(BertError) -> Void)
 ) -> Int32 {
   var text: Int?
   do throws(BertError) {
+    let body = try begin()
     let inputs = try Inputs(input)
     for index in 0..<inputs.count {
       text = index
@@ -24,8 +25,9 @@ package func bertqCount(
   _ pointer: OpaquePointer?, _ input: UnsafePointer<bertq_input>?,
   _ counts: UnsafeMutablePointer<Int64>?, _ error: UnsafeMutablePointer<bertq_error>?
 ) -> Int32 {
-  eachText(input, error) { (index, text) throws(BertError) in
-    try require(counts, "the place of the counts")[index] = Int64(try model(pointer).count(text))
+  eachText(input, error) { () throws(BertError) in
+    let (model, counts) = (try model(pointer), try require(counts, "the place of the counts"))
+    return { (index, text) throws(BertError) in counts[index] = Int64(try model.count(text)) }
   }
 }
 
@@ -36,17 +38,22 @@ package func bertqTokenize(
   _ types: UnsafeMutablePointer<UInt8>?, _ room: Int, _ error: UnsafeMutablePointer<bertq_error>?
 ) -> Int32 {
   var count = 0
-  offsets?.pointee = 0
-  return eachText(input, error) { (index, text) throws(BertError) in
-    let tokens = try model(pointer).tokenize(text, truncates: truncates != 0)
-    let end = count + tokens.ids.count
-    if ids != nil || types != nil, end > room {
-      throw BertError(.usage, "more than \(room) tokens do not fit into the caller's memory")
+  return eachText(input, error) { () throws(BertError) in
+    let (model, truncates) = (try model(pointer), try flag(truncates, "truncates"))
+    let offsets = try require(offsets, "the place of the offsets")
+    offsets[0] = 0
+    return { (index, text) throws(BertError) in
+      let tokens = try model.tokenize(text, truncates: truncates)
+      let end = count + tokens.ids.count
+      if ids != nil || types != nil, UInt(end) > unsigned(room) {
+        throw BertError(
+          .usage, "more than \(unsigned(room)) tokens do not fit into the caller's memory")
+      }
+      for (place, id) in tokens.ids.enumerated() { ids?[count + place] = id }
+      for (place, type) in tokens.types.enumerated() { types?[count + place] = type }
+      offsets[index + 1] = Int64(end)
+      count = end
     }
-    for (place, id) in tokens.ids.enumerated() { ids?[count + place] = id }
-    for (place, type) in tokens.types.enumerated() { types?[count + place] = type }
-    try require(offsets, "the place of the offsets")[index + 1] = Int64(end)
-    count = end
   }
 }
 
@@ -58,9 +65,19 @@ package func bertqDecode(
   reporting(error) { () throws(BertError) in
     let place = try require(text, "the place of the text")
     place.pointee = nil
-    if count < 0 || (count > 0 && ids == nil) { throw BertError(.usage, "the token ids are NULL") }
-    let ids = Array(UnsafeBufferPointer(start: ids, count: count))
-    let decoded = try model(pointer).decode(ids, skippingSpecials: skipsSpecials != 0)
+    if count != 0 && ids == nil { throw BertError(.usage, "the token ids are NULL") }
+    guard unsigned(count) < UInt(Inputs.mostInMemory) else {
+      throw BertError(.usage, "\(unsigned(count)) token ids are more than memory has room for")
+    }
+    let model = try model(pointer)
+    let given = UnsafeBufferPointer(start: ids, count: count)
+    let skips = try flag(skipsSpecials, "skips_specials")
+    // What no vocabulary is there for is refused first; then ids of no word, before anything is copied.
+    let empty = try model.decode([])
+    if let id = given.first(where: { $0 < 0 || model.token($0) == nil }) {
+      throw BertError(.usage, "the token id \(id) is none of the vocabulary")
+    }
+    let decoded = try given.isEmpty ? empty : model.decode(Array(given), skippingSpecials: skips)
     place.pointee = OwnedText.give(Array(decoded.utf8))
   }
 }

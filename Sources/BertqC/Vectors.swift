@@ -55,6 +55,7 @@ private func vectors(
       copy(vector, to: out, row: row, width: width)
     }
     guard let first = call.failures.first else { return BertqCode.done }
+    if let failure = call.failures.first(where: \.error.isOfTheCall) { throw failure.error }
     guard let failures else { return report(first.error, ofText: first.text, to: place) }
     for failure in call.failures {
       (out.map { $0 + failure.text * width })?.update(repeating: .nan, count: width)
@@ -80,10 +81,11 @@ private func requireRoom(
   _ rows: Int, _ width: Int, _ out: UnsafeMutablePointer<Float>?, _ room: Int
 ) throws(BertError) {
   let (needed, overflows) = rows.multipliedReportingOverflow(by: width)
-  if overflows || room < needed || (needed > 0 && out == nil) {
+  if overflows || unsigned(room) < UInt(needed) {
     throw BertError(
-      .usage, "\(rows) rows of \(width) numbers do not fit into \(out == nil ? 0 : room)")
+      .usage, "\(rows) rows of \(width) numbers do not fit into \(unsigned(room))")
   }
+  if needed > 0 && out == nil { throw BertError(.usage, "the place of the rows is NULL") }
 }
 
 @_cdecl("bertq_tokens")

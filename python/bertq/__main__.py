@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import NoReturn
 
@@ -31,7 +32,22 @@ def said(error: Exception) -> str:
     return str(error)
 
 
+def hold_standard_streams() -> None:
+    """Gives closed standard streams a place: what is opened later would get their numbers, and what is said."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The lowest number that is free, so that none below is.
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")
+
+
 def main(arguments: list[str] | None = None) -> int:
+    hold_standard_streams()
     options = Parser(prog="python -m bertq", description=__doc__)
     options.add_argument("--version", action="version", version=f"bertq {__version__}")
     commands = options.add_subparsers(dest="command", required=True)

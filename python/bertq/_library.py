@@ -100,10 +100,15 @@ def _load() -> ctypes.CDLL:
             f"bertq's library cannot be loaded ({error}). Install a wheel for this system (Linux on x86-64), or build one from "
             "the sources with Swift 6.1 or newer; BERTQ_LIBRARY names a library that lies elsewhere"
         ) from error
-    for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
-    found = library.bertq_abi()
+    try:
+        for name, (result, arguments) in _SIGNATURES.items():
+            function = getattr(library, name)
+            function.restype, function.argtypes = result, arguments
+        found = library.bertq_abi()
+    except AttributeError as error:
+        raise ImportError(
+            f"{path or 'libbertq.so'} is no library of bertq, or an older one ({error}); BERTQ_LIBRARY names the libbertq.so to load, "
+            "and without it the wheel's own is loaded") from error
     if found != ABI:
         raise ImportError(f"{path or 'libbertq.so'} has interface {found}; this package needs {ABI}")
     return library
@@ -180,13 +185,15 @@ def path_bytes(path: Any) -> bytes:
     """A path as the library takes it.
 
     Raises:
-        TypeError for what is none, ValueError for a zero byte, which would end it.
+        TypeError for what is none, NotFoundError for an empty one, UsageError for a zero byte, which would end it.
     """
     name = os.fspath(path)
     if not isinstance(name, str):
         raise TypeError(f"the path is {type(name).__name__}, expected str")
     if "\0" in name:
         raise errors.UsageError("the path holds a zero byte", "usage")
+    if not name:
+        raise errors.NotFoundError("the path is empty; name a file", "not-found")
     return os.fsencode(name)
 
 

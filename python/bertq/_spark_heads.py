@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from typing import Any, Callable, Iterable, Iterator
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from . import arrow
-from ._spark_nodes import Shipped, fields, model_of_worker, with_reasons
-from .errors import UnsupportedError, UsageError
+from . import _texts, arrow
+from ._spark_nodes import Shipped, fields, model_of_worker, placed, texts_column, with_reasons
+from .errors import BertqError, UnsupportedError, UsageError
 from .model import Model
 
 
@@ -34,6 +36,8 @@ KINDS: dict[str, tuple[pa.DataType, str | None]] = {
 }
 # The tasks of two texts.
 PAIRED = {"rerank", "answer", "next-sentence"}
+# Those of one text alone.
+SINGLE = {"choose", "zero-shot"}
 
 
 def answer(
@@ -61,9 +65,10 @@ def answer(
         raise UsageError(f"no task {task!r}; expected {', '.join(KINDS)}", "usage")
     if task in PAIRED and pair is None:
         raise UsageError(f"the task {task!r} reads two texts: name the second's column by pair=", "usage")
-    for name in [column] + ([pair] if pair else []):
-        if name not in df.columns:
-            raise UsageError(f"the table has no column {name!r}; it has {', '.join(df.columns)}", "usage")
+    if task in SINGLE and pair is not None:
+        raise UsageError(f"the task {task!r} reads one text: pair= has no meaning", "usage")
+    column, pair = texts_column(df, column), None if pair is None else texts_column(df, pair)
+    truncate = _texts.flag(truncate, "truncate")
     kind, member = KINDS[task]
 
     def check(model: Model) -> None:
@@ -73,7 +78,7 @@ def answer(
         model._answers(task, [("a", "a") if pair else "a"], True, settings, failures={})
 
     model = Shipped(df.sparkSession, path, precision=precision, ship=ship, check=check)
-    schema = fields(df.schema, output or task.replace("-", "_"), kind, failures, {**model.metadata, "bertq.task": task})
+    schema = fields(df, task.replace("-", "_") if output is None else output, kind, failures, {**model.metadata, "bertq.task": task})
     return df.mapInArrow(_mapper(model, column, pair, task, kind, member, failures is not None, truncate, settings), schema)
 
 
@@ -83,20 +88,25 @@ def _mapper(
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     arguments = model.arguments()
 
-    def texts(batch: pa.RecordBatch, name: str) -> list[str | None]:
-        found: list[str | None] = arrow.strings(batch.column(batch.schema.get_field_index(name))).to_pylist()
-        return found
+    def texts(batch: pa.RecordBatch, name: str) -> pa.Array:
+        return arrow.strings(batch.column(batch.schema.get_field_index(name)))
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        opened = model_of_worker(*arguments)
+        opened, done = model_of_worker(*arguments), 0
         for batch in batches:
-            rows: list[Any] = texts(batch, column)
-            if pair:
-                rows = [None if first is None or second is None else (first, second) for first, second in zip(rows, texts(batch, pair))]
-            places = [index for index, row in enumerate(rows) if row is not None]
+            first, second = texts(batch, column), texts(batch, pair) if pair else None
+            there = first.is_valid() if second is None else pc.and_(first.is_valid(), second.is_valid())
+            places = np.flatnonzero(there.to_numpy(zero_copy_only=False)).tolist()
+            given = arrow.batch(first.filter(there), None if second is None else second.filter(there))
             failed: dict[int, str] | None = {} if reports else None
-            lines = opened._answers(task, [rows[index] for index in places], truncate, settings, failures=failed)
-            answers: list[Any] = [None] * len(rows)
+            with placed(column, done):
+                try:
+                    lines = opened._answers(task, given, truncate, settings, failures=failed)
+                except BertqError as error:
+                    error.text = None if error.text is None else places[error.text]
+                    raise
+            done += batch.num_rows
+            answers: list[Any] = [None] * batch.num_rows
             for index, line in zip(places, lines):
                 answers[index] = line if line is None or member is None else line[member]
             reasons = None if failed is None else {places[index]: reason for index, reason in failed.items()}

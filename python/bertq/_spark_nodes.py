@@ -11,7 +11,7 @@ from typing import Any, Callable, Mapping
 
 import pyarrow as pa
 
-from .errors import UsageError
+from .errors import BertqError, UsageError
 from .model import Model
 
 _models: dict[tuple[str, str | None], Model] = {}
@@ -24,7 +24,7 @@ def model_of_worker(place: str, shipped: bool, precision: str | None, fingerprin
     """The worker's model, opened by its first task.
 
     Raises:
-        FileNotFoundError where the node has no such file; ValueError where it has another: the task fails by that name.
+        NotFoundError where the node has no such file; UsageError where it has another: the task fails by that name.
     """
     from pyspark import SparkFiles
 
@@ -88,22 +88,77 @@ def _ship(spark: Any, path: str) -> str:
     return name
 
 
-def fields(schema: Any, output: str, kind: pa.DataType, failures: str | None, metadata: Mapping[str, Any]) -> Any:
+def fields(df: Any, output: str, kind: pa.DataType, failures: str | None, metadata: Mapping[str, Any]) -> Any:
     """A table's schema with a column more, and perhaps one of reasons.
 
     Raises:
-        UsageError where the table has such a column already.
+        UsageError where the table has such a column already, both have one name, or one has none.
     """
     from pyspark.sql import types as T
 
-    names = [name for name in (output, failures) if name]
-    taken = [name for name in names if name in schema.names]
-    if taken:
-        raise UsageError(f"the table has a column {taken[0]!r} already: name another", "usage")
-    fields = [*schema.fields, T.StructField(output, spark_type(kind), True, dict(metadata))]
-    if failures:
+    taken, alike = list(df.columns), _likeness(df)
+    for name in [output] if failures is None else [output, failures]:
+        if not isinstance(name, str):
+            raise TypeError(f"a column's name is {type(name).__name__}, expected str")
+        if not name:
+            raise UsageError("a new column needs a name", "usage")
+        if any(alike(name, other) for other in taken):
+            raise UsageError(f"the table has a column {name!r} already: name another", "usage")
+        taken.append(name)
+    fields = [*df.schema.fields, T.StructField(output, spark_type(kind), True, dict(metadata))]
+    if failures is not None:
         fields.append(T.StructField(failures, T.StringType(), True))
     return T.StructType(fields)
+
+
+def _likeness(df: Any) -> Callable[[str, str], bool]:
+    """Whether two names are one to Spark, which looks at capitals where its session is told to."""
+    if str(df.sparkSession.conf.get("spark.sql.caseSensitive", "false")).lower() == "true":
+        return lambda a, b: a == b
+    return lambda a, b: a.lower() == b.lower()
+
+
+def texts_column(df: Any, name: str) -> str:
+    """A column of texts, by its own name.
+
+    Raises:
+        UsageError where the table has none of that name, or two, or it has no texts.
+    """
+    from pyspark.sql import types as T
+
+    alike = _likeness(df)
+    found = [field for field in df.schema.fields if alike(field.name, name)]
+    if not found:
+        raise UsageError(f"the table has no column {name!r}; it has {', '.join(df.columns)}", "usage")
+    if len(found) > 1:
+        raise UsageError(f"the table has {len(found)} columns {name!r}: rename one", "usage")
+    kinds = [getattr(T, kind) for kind in ("StringType", "CharType", "VarcharType", "NullType") if hasattr(T, kind)]
+    if not isinstance(found[0].dataType, tuple(kinds)):
+        raise UsageError(f"the column {name!r} is {found[0].dataType.simpleString()}; expected strings", "usage")
+    return str(found[0].name)
+
+
+class placed:
+    """Names the row of an error by its partition and its place there."""
+
+    def __init__(self, column: str | None, first: int | None) -> None:
+        # How many rows of the partition stand before the batch; None where nobody knows.
+        self.column, self.first = column, first
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: Any, __: object) -> None:
+        if not isinstance(error, BertqError) or error.text is None:
+            return
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+        places = [] if self.column is None else [f"column {self.column!r}"]
+        places += [] if context is None else [f"partition {context.partitionId()}"]
+        error.called = ", ".join([*places, "row index" if self.first is not None else "row index of a batch"])
+        error.text += self.first or 0
+        error.args = (f"{error.args[0]}; failures= of bertq.spark's embed and answer says it beside the row", *error.args[1:])
 
 
 def spark_type(kind: pa.DataType) -> Any:

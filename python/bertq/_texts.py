@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import json
+import math
+import operator
 from collections.abc import Mapping
 from typing import Any, Iterator, Sequence
 
@@ -14,6 +17,8 @@ from .errors import TextError, UsageError
 # A call takes about so many bytes of texts, or a quarter as many token ids: some 10^5 tokens.
 CALL_BYTES = 400_000
 CALL_TEXTS = 16_384
+# What the library counts in.
+MOST = (1 << 63) - 1
 
 
 class Block:
@@ -38,7 +43,9 @@ class Batch:
         self.count = len(parts[0][2]) - 1 if parts else 0
 
     def blocks(self) -> Iterator[Block]:
+        """All texts, some at a time; one block where there are none, so that settings are checked all the same."""
         if self.count == 0:
+            yield Block(0, 0, 0, {}, self._offset_size, None)
             return
         weight = np.zeros(self.count + 1, np.int64)
         for values, _, starts, _, _ in self._parts:
@@ -53,7 +60,7 @@ class Batch:
 
     def whole(self) -> Block:
         """All texts as one block."""
-        return self._block(0, self.count)
+        return self._block(0, self.count) if self._parts else Block(0, 0, 0, {}, self._offset_size, None)
 
     def _block(self, first: int, last: int) -> Block:
         fields: dict[str, int] = {}
@@ -78,15 +85,50 @@ def _joined(texts: Sequence[Any], what: str = "") -> tuple[bytes, np.ndarray]:
         encoded = [str.encode(text) for text in texts]
     except (TypeError, UnicodeEncodeError):
         for index, text in enumerate(texts):
-            if not isinstance(text, str):
-                hint = ": decode it first" if isinstance(text, bytes) else ""
-                raise TypeError(f"text {index}{what} is {type(text).__name__}, expected str{hint}") from None
-            try:
-                text.encode()
-            except UnicodeEncodeError as error:
-                raise TextError(f"{what.strip() or 'it'} {_half(error)}", "not-utf8", index) from None
+            kind, found = _fault(text)
+            if kind is TypeError:
+                raise TypeError(f"text {index}{what} {found}") from None
+            if kind is not None:
+                raise TextError(f"{what.strip() or 'it'} {found}", "not-utf8", index) from None
         raise
     return b"".join(encoded), _ends(map(len, encoded), len(encoded))
+
+
+def _fault(text: Any) -> tuple[type[Exception] | None, str]:
+    """Why something cannot be read as a text: the kind of error, and what is said of it."""
+    if not isinstance(text, str):
+        hint = ""
+        if isinstance(text, bytes):
+            hint = ": decode it first"
+        elif _is_arrow(text):
+            hint = ": encode_arrow takes Arrow's arrays"
+        return TypeError, f"is {type(text).__name__}, expected str{hint}"
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return TextError, _half(error)
+    return None, ""
+
+
+def sound(texts: list[Any]) -> tuple[list[int], dict[int, str]]:
+    """The places of what can be handed over, and why the others cannot: pairs where the first that can be is one."""
+    failures: dict[int, str] = {}
+    places: list[int] = []
+    wants_pairs: bool | None = None
+    for index, text in enumerate(texts):
+        is_pair = isinstance(text, (tuple, list))
+        if is_pair and len(text) != 2:
+            failures[index] = f"it is {_shape(text)}, expected a str or a pair of them"
+            continue
+        found = [reason for kind, reason in map(_fault, text if is_pair else [text]) if kind is not None]
+        if found:
+            failures[index] = f"it {found[0]}" if not is_pair else f"one of its pair {found[0]}"
+        elif wants_pairs not in (None, is_pair):
+            failures[index] = f"it is {_shape(text)}, expected a {'pair of texts' if wants_pairs else 'str'}, as the first is"
+        else:
+            wants_pairs = is_pair
+            places.append(index)
+    return places, failures
 
 
 def _half(error: UnicodeEncodeError) -> str:
@@ -99,7 +141,7 @@ def _address(data: bytes) -> tuple[int, Any]:
     return ctypes.cast(kept, ctypes.c_void_p).value or 0, kept
 
 
-def _is_list(texts: Any) -> bool:
+def is_list(texts: Any) -> bool:
     """Whether what it iterates over are its texts, in an order of its own: a table gives the names of its columns, a dict its keys."""
     if isinstance(texts, (str, bytes, bytearray, Mapping, set, frozenset)) or hasattr(type(texts), "columns"):
         return False
@@ -108,9 +150,15 @@ def _is_list(texts: Any) -> bool:
     return hasattr(texts, "__iter__")
 
 
+def _is_arrow(texts: Any) -> bool:
+    return type(texts).__module__.partition(".")[0] == "pyarrow"
+
+
 def _hint(texts: Any) -> str:
     if hasattr(type(texts), "columns"):
         return ": choose a column"
+    if _is_arrow(texts):
+        return ": encode_arrow takes Arrow's arrays"
     return ": give its values() or its keys() as a list" if isinstance(texts, Mapping) else ""
 
 
@@ -124,7 +172,7 @@ def listed(texts: Any) -> tuple[list[Any], bool]:
             texts = texts.item()
     if isinstance(texts, str):
         return [texts], True
-    if not _is_list(texts):
+    if not is_list(texts) or _is_arrow(texts):
         raise TypeError(f"texts are {type(texts).__name__}, expected str or a list of them{_hint(texts)}")
     return (texts.tolist() if isinstance(texts, np.ndarray) else list(texts)), False
 
@@ -141,16 +189,66 @@ def one(text: Any, what: str) -> str:
 
 
 def _whole(text: str, what: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise UsageError(f"{what}: it {_half(error)}", "not-utf8") from None
+    kind, found = _fault(text)
+    if kind is not None:
+        raise UsageError(f"{what}: it {found}", "not-utf8")
     return text
+
+
+def words(text: Any, what: str) -> bytes:
+    """A str for the library, which a zero byte would end.
+
+    Raises:
+        TypeError for what is none, UsageError for a zero byte or half a character.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"{what} is {type(text).__name__}, expected str")
+    if "\0" in text:
+        raise UsageError(f"{what} holds a zero byte", "usage")
+    return _whole(text, what).encode()
+
+
+def flag(value: Any, what: str) -> bool:
+    """A yes or no: any other value would be one of them, most often not the one that was meant."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{what} is {value!r}, expected True or False")
+    return bool(value)
+
+
+def whole(value: Any, what: str, least: int, most: int) -> int:
+    """An integer, of NumPy too; nothing is made one that is none."""
+    if isinstance(value, bool) or not hasattr(type(value), "__index__"):
+        raise TypeError(f"{what} is {value!r}, a {type(value).__name__}; expected an integer")
+    found = operator.index(value)
+    if not least <= found <= most:
+        wanted = f"at least {least}" if most == MOST and found < least else f"{least} to {most}"
+        raise UsageError(f"{what} is {found}; expected {wanted}", "usage")
+    return found
+
+
+def settings(given: Mapping[str, Any]) -> bytes | None:
+    """What is asked of a head, as JSON; None where nothing is."""
+    some = {name: _setting(value, name) for name, value in given.items()}
+    return json.dumps(some).encode() if some else None
+
+
+def _setting(value: Any, name: str) -> Any:
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [_setting(item, name) for item in value]
+    if isinstance(value, str):
+        return _whole(value, f"'{name}'")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UsageError(f"'{name}' is {value}, expected a number", "usage")
+    if value is not None and not isinstance(value, (bool, int, float)):
+        raise TypeError(f"'{name}' is {type(value).__name__}, expected a str, a number, or a list of them")
+    return value
 
 
 def several(words: Any, what: str) -> list[str]:
     """A list of str that are no single text: documents, labels, choices. A str would be taken for its letters."""
-    if not _is_list(words):
+    if not is_list(words):
         raise TypeError(f"{what} are {type(words).__name__}, expected a list of str{_hint(words)}")
     found = list(words)
     for index, word in enumerate(found):
@@ -180,12 +278,12 @@ def batch(texts: list[Any]) -> Batch:
 
 def id_batch(ids: Any, types: Any = None) -> Batch:
     """Token ids of texts, the special ones included, and perhaps their types."""
-    rows = [_integers(row, index, "token ids", np.int32) for index, row in enumerate(ids)]
+    rows = [integers(row, "token ids", np.int32, index) for index, row in enumerate(ids)]
     starts = _ends(map(len, rows), len(rows))
     flat = np.concatenate(rows) if rows else np.zeros(0, np.int32)
     parts: list[Any] = [("ids", "id_offsets", starts, flat.ctypes.data, flat)]
     if types is not None:
-        type_rows = [_integers(row, index, "token types", np.uint8) for index, row in enumerate(types)]
+        type_rows = [integers(row, "token types", np.uint8, index) for index, row in enumerate(types)]
         if [len(row) for row in type_rows] != [len(row) for row in rows]:
             raise UsageError("token types are not as many as token ids", "usage")
         kept = np.concatenate(type_rows) if type_rows else np.zeros(0, np.uint8)
@@ -193,12 +291,14 @@ def id_batch(ids: Any, types: Any = None) -> Batch:
     return Batch(parts, 8)
 
 
-def _integers(row: Any, index: int, what: str, kind: Any) -> np.ndarray:
+def integers(row: Any, what: str, kind: Any, index: int | None = None) -> np.ndarray:
+    """A list of integers, of one text or of none in particular; nothing is rounded or wrapped into one."""
     array = np.asarray(row)
     if array.size == 0:
         return np.zeros(0, kind)
     if array.dtype.kind not in "iu" or array.ndim != 1:
-        raise TypeError(f"{what} of text {index} are {array.dtype} of {array.ndim} dimensions, expected a list of integers")
+        whose = "" if index is None else f" of text {index}"
+        raise TypeError(f"{what}{whose} are {array.dtype} of {array.ndim} dimensions, expected a list of integers")
     limits = np.iinfo(kind)
     if array.min() < limits.min or array.max() > limits.max:
         raise UsageError(f"{what} from {array.min()} to {array.max()}, beyond {limits.min} to {limits.max}", "usage", index)

@@ -14,14 +14,21 @@ if TYPE_CHECKING:
     from .model import Model
 
 
-def batch(array: pa.Array) -> _texts.Batch:
-    """Strings without nulls, as they lie in Arrow's memory."""
+def batch(array: pa.Array, pair: pa.Array | None = None) -> _texts.Batch:
+    """Strings without nulls, as they lie in Arrow's memory, and perhaps as many that are their pairs."""
+    if pair is not None and pair.type != array.type:
+        array, pair = array.cast(pa.large_string()), pair.cast(pa.large_string())
     size = 8 if pa.types.is_large_string(array.type) else 4
-    _, offsets, values = array.buffers()
-    if len(array) == 0 or offsets is None:
-        return _texts.Batch([], size)
-    starts = np.frombuffer(offsets, np.int64 if size == 8 else np.int32)[array.offset : array.offset + len(array) + 1]
-    return _texts.Batch([("bytes", "offsets", starts, values.address if values is not None else 0, array)], size)
+    parts = []
+    for values_name, offsets_name, some in [("bytes", "offsets", array), ("pair_bytes", "pair_offsets", pair)]:
+        if some is None:
+            continue
+        _, offsets, values = some.buffers()
+        if len(some) == 0 or offsets is None:
+            return _texts.Batch([], size)
+        starts = np.frombuffer(offsets, np.int64 if size == 8 else np.int32)[some.offset : some.offset + len(some) + 1]
+        parts.append((values_name, offsets_name, starts, values.address if values is not None else 0, some))
+    return _texts.Batch(parts, size)
 
 
 def strings(array: Any) -> pa.Array:
@@ -33,6 +40,9 @@ def strings(array: Any) -> pa.Array:
     if hasattr(type(array), "columns"):
         raise TypeError(f"a {type(array).__name__}, expected an array of strings: choose a column")
     if not isinstance(array, (pa.Array, pa.ChunkedArray)):
+        # Arrow makes an array of a str's letters too, of a set in any order, of a dict's keys.
+        if not _texts.is_list(array) and not hasattr(array, "__arrow_c_array__"):
+            raise TypeError(f"a {type(array).__name__}, expected an array of strings")
         try:
             array = pa.array(array)
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
@@ -106,4 +116,4 @@ def encode(
 ) -> pa.Array:
     """Lists of float32 for strings, null for null."""
     rows, null = vectors(model, array, truncate=truncate, prompt=prompt, prompt_name=prompt_name)
-    return lists(rows, null, fixed=fixed)
+    return lists(rows, null, fixed=_texts.flag(fixed, "fixed"))

@@ -6,24 +6,30 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from chromadb.api.types import Documents, EmbeddingFunction, Embeddings
 from chromadb.utils.embedding_functions import register_embedding_function
 
+from . import _texts
 from .model import Model
 
 
 @register_embedding_function
 class BertqEmbeddingFunction(EmbeddingFunction[Documents]):
-    """Texts that are too long are cut."""
+    """Texts that are too long are cut. The file's prompts for queries and documents apply."""
 
-    def __init__(self, path: str, threads: int | None = None, precision: str | None = None) -> None:
-        self._options = {"path": path, "threads": threads, "precision": precision}
+    def __init__(self, path: str | os.PathLike[str], threads: int | None = None, precision: str | None = None) -> None:
+        # Chroma writes the options as JSON.
+        self._options = {"path": os.fspath(path), "threads": threads, "precision": precision}
         self._model = Model(path, threads=threads, precision=precision)
 
     def __call__(self, input: Documents) -> Embeddings:  # noqa: A002 - Chroma's name
-        return list(self._model.encode(input, truncate=True))
+        return list(self._model.encode_document(_texts.several(input, "documents"), truncate=True))
+
+    def embed_query(self, input: Documents) -> Embeddings:  # noqa: A002 - Chroma's name
+        return list(self._model.encode_query(_texts.several(input, "queries"), truncate=True))
 
     @staticmethod
     def name() -> str:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import json
+import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Callable, Iterable, Mapping, Union
+from typing import Any, Callable, Iterable, Union
+
+import numpy as np
 
 from . import _library, _texts
 from ._library import call, library, take_json
-from .errors import DriftGateError, NotFoundError
+from .errors import DriftGateError, NotFoundError, UsageError
 from .model import Model, Text
 
 Limits = Union[str, Mapping[str, float]]
@@ -47,12 +51,37 @@ def checkpoint_folder(name: str) -> str:
     return snapshot
 
 
-def _limits(limits: Limits | None) -> dict[str, float]:
+def _limits(limits: Limits | None, what: str) -> dict[str, float]:
+    """Numbers by their names, each once: {"cosine": 0.999}, or "cosine=0.999,sqnr=30"."""
     if limits is None:
         return {}
     if isinstance(limits, str):
-        limits = {name.strip(): float(value) for name, value in (part.split("=", 1) for part in limits.split(","))}
-    return dict(limits)
+        sides = [part.split("=", 1) for part in limits.split(",")]
+        bad = [part for part in sides if len(part) != 2 or not _is_number(part[1])]
+        if bad:
+            raise UsageError(f"{what}: {'='.join(bad[0])!r} is not NAME=NUMBER", "usage")
+        pairs: list[tuple[Any, Any]] = [(name.strip(), float(value)) for name, value in sides]
+    elif isinstance(limits, Mapping):
+        pairs = list(limits.items())
+    else:
+        raise TypeError(f"{what} is {type(limits).__name__}, expected a dict or a str")
+    found: dict[str, float] = {}
+    for name, value in pairs:
+        if not isinstance(name, str) or isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+            raise TypeError(f"{what} has {value!r} for {name!r}, expected a number for a name")
+        if name in found:
+            raise UsageError(f"{what} names {name!r} twice", "usage")
+        if not _is_number(value):
+            raise UsageError(f"{what} has {value!r} for {name!r}, expected a number", "usage")
+        found[name] = float(value)
+    return found
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return math.isfinite(float(value))
+    except (ValueError, OverflowError, TypeError):
+        return False
 
 
 def convert(
@@ -80,20 +109,31 @@ def convert(
         report: where to write what was imported and quantised, as JSON.
         watch: told of each step, {"stage": ..., "done": ..., "of": ...} or {"note": ...}.
     """
-    limits = _limits(max_drift)
+    limits = _limits(max_drift, "max_drift")
     unknown = set(limits) - {"cosine", "sqnr"}
     if unknown:
-        raise ValueError(f"max_drift knows cosine and sqnr, not {', '.join(sorted(unknown))}")
+        raise UsageError(f"max_drift knows cosine and sqnr, not {', '.join(sorted(unknown))}", "usage")
+    for name, value in limits.items():
+        if value <= 0:
+            raise UsageError(f"max_drift has {value} for {name!r}, expected more than 0", "usage")
+    if calibrate is None:
+        raise TypeError("calibrate is None, expected True, False or the path of a file of texts")
 
     def path(value: Any) -> bytes | None:
         return None if value is None else _library.path_bytes(value)
 
+    def number(value: Any, name: str, most: int) -> int:
+        return 0 if value is None else _texts.whole(value, name, 1, most)
+
     order = _library.Conversion(
         size=ctypes.sizeof(_library.Conversion), input=path(checkpoint_folder(os.fspath(source))), output=path(output),
-        configuration=path(config), vocabulary=path(vocab), weights=weights.encode(), embeddings=embeddings.encode(),
-        calibration=None if isinstance(calibrate, bool) else path(calibrate), recipe=recipe and recipe.encode(),
-        report=path(report), least_cosine=limits.get("cosine", 0), least_sqnr=limits.get("sqnr", 0), threads=threads or 0,
-        no_calibration=int(calibrate is False), ids_only=int(ids_only), heads=heads or 0)
+        configuration=path(config), vocabulary=path(vocab), weights=_texts.words(weights, "weights"),
+        embeddings=_texts.words(embeddings, "embeddings"),
+        calibration=None if isinstance(calibrate, bool) else path(calibrate), 
+        recipe=None if recipe is None else _texts.words(recipe, "recipe"),
+        report=path(report), least_cosine=limits.get("cosine", 0), least_sqnr=limits.get("sqnr", 0),
+        threads=number(threads, "threads", 256), no_calibration=int(calibrate is False), ids_only=int(_texts.flag(ids_only, "ids_only")),
+        heads=number(heads, "heads", (1 << 31) - 1))
     problems: list[BaseException] = []
 
     def told(_: Any, text: bytes) -> None:
@@ -128,12 +168,12 @@ def drift(
     some, _ = _texts.listed(texts)
     data = _texts.batch(some)
     whole = data.whole()
-    wanted = ",".join(f"{name}={value!r}" for name, value in _limits(require).items())
+    wanted = ",".join(f"{name}={value!r}" for name, value in _limits(require, "require").items())
     result, handle = ctypes.c_void_p(), opened._open
     try:
         call(
-            library.bertq_drift, handle.pointer, whole.pointer, int(truncate), int(attribute), wanted.encode() or None,
-            ctypes.byref(result))
+            library.bertq_drift, handle.pointer, whole.pointer, int(_texts.flag(truncate, "truncate")),
+            int(_texts.flag(attribute, "attribute")), _texts.words(wanted, "require") or None, ctypes.byref(result))
     except DriftGateError as error:
         if result.value:
             error.report = take_json(result)

@@ -108,7 +108,7 @@ REMEDIES = {
 
 def of_line(line: dict[str, str], text: int) -> BertqError:
     """The error of one text, as JSON Lines have it."""
-    return made(0, line["code"], "truncate" if line["code"] == "too-long" else "", line["message"], text)
+    return made(0, line["code"], line.get("remedy", ""), line["message"], text)
 
 
 def made(code: int, kind: str, remedy: str, message: str, text: int | None) -> BertqError:

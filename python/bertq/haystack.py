@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import Any
 
 from haystack import Document, component, default_from_dict, default_to_dict
 
+from . import _texts
 from .model import Model
 
 
@@ -18,8 +20,9 @@ from .model import Model
 class BertqTextEmbedder:
     """A query's vector, behind the file's prompt for queries. What is too long is cut."""
 
-    def __init__(self, path: str, threads: int | None = None, precision: str | None = None) -> None:
-        self.path, self.threads, self.precision = path, threads, precision
+    def __init__(self, path: str | os.PathLike[str], threads: int | None = None, precision: str | None = None) -> None:
+        # Pipelines are written as text.
+        self.path, self.threads, self.precision = os.fspath(path), threads, precision
         self._model: Model | None = None
 
     def warm_up(self) -> None:
@@ -29,7 +32,7 @@ class BertqTextEmbedder:
     def run(self, text: str) -> dict[str, Any]:
         self.warm_up()
         assert self._model is not None
-        return {"embedding": self._model.encode_query(text, truncate=True).tolist()}
+        return {"embedding": self._model.encode_query(_texts.one(text, "the text"), truncate=True).tolist()}
 
     def to_dict(self) -> dict[str, Any]:
         return default_to_dict(self, path=self.path, threads=self.threads, precision=self.precision)
@@ -43,8 +46,9 @@ class BertqTextEmbedder:
 class BertqDocumentEmbedder:
     """Documents with their vectors. What is too long is cut."""
 
-    def __init__(self, path: str, threads: int | None = None, precision: str | None = None) -> None:
-        self.path, self.threads, self.precision = path, threads, precision
+    def __init__(self, path: str | os.PathLike[str], threads: int | None = None, precision: str | None = None) -> None:
+        # Pipelines are written as text.
+        self.path, self.threads, self.precision = os.fspath(path), threads, precision
         self._model: Model | None = None
 
     def warm_up(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from langchain_core.embeddings import Embeddings
 
+from . import _texts
 from .model import Model
 
 
@@ -21,9 +22,9 @@ class BertqEmbeddings(Embeddings):
         self.model = Model(path, **options)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        vectors: list[list[float]] = self.model.encode_document(texts, truncate=True).tolist()
+        vectors: list[list[float]] = self.model.encode_document(_texts.several(texts, "texts"), truncate=True).tolist()
         return vectors
 
     def embed_query(self, text: str) -> list[float]:
-        vector: list[float] = self.model.encode_query(text, truncate=True).tolist()
+        vector: list[float] = self.model.encode_query(_texts.one(text, "the query"), truncate=True).tolist()
         return vector

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Any
+from typing import Any, Optional
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from .model import Model
 
@@ -19,11 +19,21 @@ from .model import Model
 class BertqEmbedding(BaseEmbedding):
     """Texts that are too long are cut. The file's prompts for queries and documents apply."""
 
+    threads: Optional[int] = Field(default=None, description="Threads that compute.")
+    precision: Optional[str] = Field(default=None, description="int8 or float.")
+
     _model: Model = PrivateAttr()
 
-    def __init__(self, path: str | os.PathLike[str], *, threads: int | None = None, precision: str | None = None, **fields: Any) -> None:
-        super().__init__(model_name=os.fspath(path), **{"embed_batch_size": 2048, **fields})
-        self._model = Model(path, threads=threads, precision=precision)
+    def __init__(
+        self, path: str | os.PathLike[str] | None = None, *, threads: int | None = None, precision: str | None = None, **fields: Any
+    ) -> None:
+        # `from_dict` gives the path by the name that `to_dict` has it.
+        name = fields.pop("model_name", None)
+        if (path is None) == (name is None):
+            raise TypeError("BertqEmbedding needs the path of a .bertq file")
+        model = Model(name if path is None else path, threads=threads, precision=precision)
+        super().__init__(model_name=model.path, threads=threads, precision=precision, **{"embed_batch_size": 2048, **fields})
+        self._model = model
 
     @classmethod
     def class_name(cls) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
-import json
-import operator
 import os
 import weakref
 from types import MappingProxyType
@@ -15,7 +14,7 @@ import numpy as np
 from . import _library, _texts
 from ._library import call, call_until_cancelled, library, take_json, take_lines
 from ._progress import Progress, Watch
-from .errors import BertqError, MalformedError, NotFoundError, UnsupportedError, UsageError, of_line
+from .errors import BertqError, MalformedError, NotFoundError, TextError, UnsupportedError, UsageError, of_line
 
 Text = Union[str, "tuple[str, str]"]
 
@@ -23,7 +22,8 @@ Text = Union[str, "tuple[str, str]"]
 def default_threads() -> int:
     """OMP_NUM_THREADS where it is set, as pools of processes do (Spark, Dask, joblib); 0 for the share of the cores."""
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    return int(first) if first.isdigit() and 0 < int(first) <= 256 else 0
+    # Other digits than ASCII's are no number to OpenMP either.
+    return int(first) if first.isascii() and first.isdigit() and len(first) < 9 and 0 < int(first) <= 256 else 0
 
 
 class _Handle:
@@ -63,19 +63,16 @@ class Model:
         kernels: str | None = None, token_budget: int | None = None, cache_bytes: int = 0,
     ) -> None:
         name = _library.path_bytes(path)
-        threads = None if threads is None else _whole(threads, "threads", 1, 256)
-        token_budget = None if token_budget is None else _whole(token_budget, "token_budget", 1, _MOST)
-        cache_bytes = _whole(cache_bytes, "cache_bytes", 0, _MOST)
-        for what, word in [("precision", precision), ("kernels", kernels)]:
-            if word is not None and not isinstance(word, str):
-                raise TypeError(f"{what} is {type(word).__name__}, expected str")
+        threads = None if threads is None else _texts.whole(threads, "threads", 1, 256)
+        token_budget = None if token_budget is None else _texts.whole(token_budget, "token_budget", 1, _texts.MOST)
+        cache_bytes = _texts.whole(cache_bytes, "cache_bytes", 0, _texts.MOST)
         self._arguments = {
             "precision": precision, "threads": threads, "kernels": kernels, "token_budget": token_budget,
             "cache_bytes": cache_bytes,
         }
         self.path = os.fsdecode(name)
         options = _library.Options(
-            size=ctypes.sizeof(_library.Options), precision=precision and precision.encode(), kernels=kernels and kernels.encode(),
+            size=ctypes.sizeof(_library.Options), precision=_optional(precision, "precision"), kernels=_optional(kernels, "kernels"),
             threads=threads or default_threads(), token_budget=token_budget or 0, cache_bytes=cache_bytes)
         try:
             self._handle: _Handle | None = _Handle(name, options)
@@ -86,14 +83,14 @@ class Model:
             raise
         text = ctypes.c_void_p()
         call(library.bertq_describe, self._handle.pointer, ctypes.byref(text))
-        self._info: Mapping[str, Any] = MappingProxyType(take_json(text))
+        self._info: Mapping[str, Any] = take_json(text)
 
     # ---- What it is ----
 
     @property
     def info(self) -> Mapping[str, Any]:
         """What is in the file, and how it is computed."""
-        return self._info
+        return MappingProxyType(copy.deepcopy(self._info))
 
     @property
     def dimension(self) -> int:
@@ -194,15 +191,18 @@ class Model:
             prompt: words before each text; None for the file's default prompt, "" for none.
             prompt_name: one of the file's prompts instead, by its name; `prompts` has them.
             truncate: cuts what is too long; otherwise that is an error, which says how long it is.
-            out: where the vectors go: float32, C-contiguous, of their shape.
+            out: where the vectors go: float32, C-contiguous, of the result's shape; it is the result then.
             progress: shows a bar where tqdm is installed; or a function of (texts done, texts).
 
         Raises:
-            UsageError for a text that is too long, with its place; TypeError for what is no text.
+            TextError for a text that is too long, with its place; TypeError for what is no text; UsageError for settings without sense.
         """
         some, alone = _texts.listed(texts)
+        rows = None if out is None else _rows(out, (self.dimension,) if alone else (len(some), self.dimension))
         result = self._vectors(
-            library.bertq_embed, _texts.batch(some), self.dimension, truncate, out, progress, prompt=prompt, prompt_name=prompt_name)
+            library.bertq_embed, _texts.batch(some), self.dimension, truncate, rows, progress, prompt=prompt, prompt_name=prompt_name)
+        if out is not None:
+            return out
         return result[0] if alone else result
 
     def encode_query(self, texts: Any, *, truncate: bool = False, progress: bool | Watch = False) -> np.ndarray:
@@ -224,20 +224,33 @@ class Model:
     ) -> tuple[np.ndarray, dict[int, str]]:
         """Vectors, and why those texts have none that could not be answered: their rows are NaN.
 
-        One bad text costs no other its vector. A text is named by its place, counted from 0.
+        One bad text costs no other its vector: also one that is no `str`, or half a character. A text is named by its place,
+        counted from 0.
         """
         some, _ = _texts.listed(texts)
         failures: dict[int, str] = {}
-        result = self._vectors(
-            library.bertq_embed, _texts.batch(some), self.dimension, truncate, None, progress, failures=failures)
-        return result, failures
+        try:
+            batch = _texts.batch(some)
+        except (TypeError, TextError):
+            places, refused = _texts.sound(some)
+            batch = _texts.batch([some[place] for place in places])
+        else:
+            return self._vectors(library.bertq_embed, batch, self.dimension, truncate, None, progress, failures=failures), failures
+        found = self._vectors(library.bertq_embed, batch, self.dimension, truncate, None, progress, failures=failures)
+        result = np.full((len(some), self.dimension), np.nan, np.float32)
+        result[places] = found
+        refused.update((places[index], reason) for index, reason in failures.items())
+        return result, dict(sorted(refused.items()))
 
     def encode_ids(
         self, ids: Iterable[Sequence[int]], types: Iterable[Sequence[int]] | None = None, *, out: np.ndarray | None = None,
         progress: bool | Watch = False,
     ) -> np.ndarray:
         """A vector for each text that is token ids already, the special ones included."""
-        return self._vectors(library.bertq_embed, _texts.id_batch(ids, types), self.dimension, False, out, progress)
+        batch = _texts.id_batch(ids, types)
+        rows = None if out is None else _rows(out, (batch.count, self.dimension))
+        result = self._vectors(library.bertq_embed, batch, self.dimension, False, rows, progress)
+        return result if out is None else out
 
     def encode_arrow(
         self, array: Any, *, prompt: str | None = None, prompt_name: str | None = None, fixed: bool = True, truncate: bool = False
@@ -256,12 +269,12 @@ class Model:
         return self._vectors(library.bertq_pooled, _texts.batch(some), int(self._info["hidden_size"]), truncate, None, False)
 
     def _vectors(
-        self, function: Callable[..., int], batch: _texts.Batch, width: int, truncate: bool, out: np.ndarray | None,
+        self, function: Callable[..., int], batch: _texts.Batch, width: int, truncate: bool, rows: np.ndarray | None,
         progress: bool | Watch, failures: dict[int, str] | None = None, counts: dict[str, int] | None = None,
         prompt: str | None = None, prompt_name: str | None = None,
     ) -> np.ndarray:
         handle = self._open
-        result = _rows(out, batch.count, width)
+        result = np.empty((batch.count, width), np.float32) if rows is None else rows.reshape(batch.count, width)
         with Progress(progress, batch.count) as bar:
             for block in batch.blocks():
                 rows = result[block.first : block.first + block.count]
@@ -277,7 +290,8 @@ class Model:
                 if counts is not None:
                     counts["tokens"] = counts.get("tokens", 0) + request.tokens
                     counts["truncated"] = counts.get("truncated", 0) + request.cut_texts
-                bar.advance(block.count)
+                if block.count:
+                    bar.advance(block.count)
         return result
 
     def token_vectors(self, texts: Any, *, truncate: bool = False) -> Any:
@@ -320,11 +334,11 @@ class Model:
 
     def _tokenized(self, block: _texts.Block, truncate: bool) -> tuple[np.ndarray, np.ndarray]:
         starts = np.zeros(block.count + 1, np.int64)
-        handle = self._open
+        handle, cuts = self._open, _texts.flag(truncate, "truncate")
 
         def run(ids: int | None, room: int) -> None:
             with _placed(block.first):
-                call(library.bertq_tokenize, handle.pointer, block.pointer, int(truncate), starts.ctypes.data, ids, None, room)
+                call(library.bertq_tokenize, handle.pointer, block.pointer, int(cuts), starts.ctypes.data, ids, None, room)
 
         run(None, 0)
         ids = np.empty(int(starts[-1]), np.int32)
@@ -332,11 +346,11 @@ class Model:
         return ids, starts
 
     def decode(self, ids: Sequence[int], *, skip_special_tokens: bool = True) -> str:
-        """The text that token ids stand for."""
-        array = np.ascontiguousarray(ids, dtype=np.int32)
+        """The text that the token ids of one text stand for; an id of no token is refused."""
+        array = _texts.integers(ids, "token ids", np.int32)
         text, handle = ctypes.c_void_p(), self._open
-        call(
-            library.bertq_decode, handle.pointer, array.ctypes.data, array.size, int(skip_special_tokens), ctypes.byref(text))
+        skips = _texts.flag(skip_special_tokens, "skip_special_tokens")
+        call(library.bertq_decode, handle.pointer, array.ctypes.data, array.size, int(skips), ctypes.byref(text))
         return _library.take(text).decode()
 
     # ---- Answers of heads ----
@@ -354,7 +368,7 @@ class Model:
         """
         if "rerank" not in self.tasks:
             raise UnsupportedError(f"{self.path} has no classifier of one logit to rank with", "unsupported")
-        if top is not None and _whole(top, "top", -_MOST, _MOST) < 1:
+        if top is not None and _texts.whole(top, "top", -_texts.MOST, _texts.MOST) < 1:
             raise UsageError(f"the best {top} documents; expected at least 1", "usage")
         query = _texts.one(query, "the query")
         pairs = [(query, document) for document in _texts.several(documents, "documents")]
@@ -388,7 +402,8 @@ class Model:
         contexts = [context] * len(questions) if isinstance(context, str) else _texts.several(context, "contexts")
         if len(questions) != len(contexts):
             raise UsageError(f"{len(questions)} questions and {len(contexts)} contexts", "usage")
-        settings = {"top": top, "longest": longest, "stride": stride, "window": window, "no_answer": no_answer}
+        settings = {
+            "top": top, "longest": longest, "stride": stride, "window": window, "no_answer": _texts.flag(no_answer, "no_answer")}
         found = [line["answers"] for line in self._answers("answer", list(zip(questions, contexts)), truncate, settings)]
         return found[0] if alone else found
 
@@ -399,12 +414,14 @@ class Model:
 
     def next_sentence(self, pairs: Iterable[tuple[str, str]], *, truncate: bool = False) -> np.ndarray:
         """For each pair how likely the second follows the first, float32."""
-        return np.array(
-            [line["is_next"] for line in self._answers("next-sentence", list(pairs), truncate)], np.float32)
+        some, _ = _texts.listed(pairs)
+        return np.array([line["is_next"] for line in self._answers("next-sentence", some, truncate)], np.float32)
 
-    def choose(self, text: str, choices: Sequence[str]) -> dict[str, Any]:
+    def choose(self, text: str, choices: Sequence[str], *, truncate: bool = False) -> dict[str, Any]:
         """Which of several continuations fits a text: `{"choice": 1, "scores": [...], "logits": [...]}`."""
-        line = self._answers("choose", [text], False, {"choices": _texts.several(choices, "choices")})[0]
+        if not isinstance(text, str):
+            raise TypeError(f"text 0 is {type(text).__name__}, expected str")
+        line = self._answers("choose", [text], truncate, {"choices": _texts.several(choices, "choices")})[0]
         return {name: line[name] for name in ("choice", "scores", "logits")}
 
     def zero_shot(
@@ -412,7 +429,8 @@ class Model:
     ) -> Any:
         """For each text how well each of any labels fits, best first. `hypothesis` is a sentence with {} for the label."""
         named = _texts.several(labels, "labels")
-        return self._heads("zero-shot", texts, truncate, "labels", labels=named, hypothesis=hypothesis, multi=multi)
+        return self._heads(
+            "zero-shot", texts, truncate, "labels", labels=named, hypothesis=hypothesis, multi=_texts.flag(multi, "multi"))
 
     def sparse(self, texts: Any, *, truncate: bool = False) -> Any:
         """For each text the vocabulary's ids that it is about, int32, and their weights, float32, best first."""
@@ -425,14 +443,14 @@ class Model:
     def multi_vector(self, texts: Any, *, query: bool = False, truncate: bool = False) -> Any:
         """For each text a short vector of each token (ColBERT), float32; `query=True` for what is searched for."""
         some, alone = _texts.listed(texts)
-        handle = self._open
+        handle, asks = self._open, _texts.flag(query, "query")
         found: list[np.ndarray] = []
         for block in _texts.batch(some).blocks():
             offsets = np.zeros(block.count + 1, np.int64)
             request, width, values = _request(truncate), ctypes.c_size_t(), ctypes.c_void_p()
             with _placed(block.first):
                 call_until_cancelled(
-                    block.size, request, library.bertq_multi_vectors, handle.pointer, block.pointer, int(query), ctypes.byref(request),
+                    block.size, request, library.bertq_multi_vectors, handle.pointer, block.pointer, int(asks), ctypes.byref(request),
                     offsets.ctypes.data, ctypes.byref(width), ctypes.byref(values))
             rows = np.frombuffer(_library.take(values), np.float32).reshape(-1, width.value or 1)
             found += [rows[offsets[i] : offsets[i + 1]] for i in range(block.count)]
@@ -444,17 +462,18 @@ class Model:
         return found[0] if alone else found
 
     def _answers(
-        self, task: str, texts: list[Any], truncate: bool, settings: Any = None, failures: dict[int, str] | None = None
+        self, task: str, texts: list[Any] | _texts.Batch, truncate: bool, settings: Any = None, failures: dict[int, str] | None = None
     ) -> list[Any]:
         """What bert-run writes for each text; None for one that has no answer, whose reason goes to `failures`, if there is such."""
-        handle = self._open
+        handle, given = self._open, _texts.settings(settings or {})
         answers: list[Any] = []
-        for block in _texts.batch(texts).blocks():
+        batch = texts if isinstance(texts, _texts.Batch) else _texts.batch(texts)
+        for block in batch.blocks():
             request, lines = _request(truncate), ctypes.c_void_p()
             # Labels and choices multiply the work.
             call_until_cancelled(
-                block.size + (_library.SHORT if settings else 0), request, library.bertq_answer, handle.pointer, task.encode(),
-                block.pointer, ctypes.byref(request), json.dumps(settings).encode() if settings else None, ctypes.byref(lines))
+                block.size + (_library.SHORT if given else 0), request, library.bertq_answer, handle.pointer, task.encode(),
+                block.pointer, ctypes.byref(request), given, ctypes.byref(lines))
             for line in take_lines(lines):
                 if "error" not in line:
                     answers.append(line)
@@ -478,38 +497,18 @@ def _reopen(path: str, arguments: dict[str, Any], fingerprint: str) -> Model:
 
 def _request(truncate: bool, prompt: str | None = None, prompt_name: str | None = None) -> _library.Request:
     return _library.Request(
-        size=ctypes.sizeof(_library.Request), truncates=int(bool(truncate)), priority=0,
-        prompt=None if prompt is None else _words(prompt, "the prompt"),
-        prompt_name=None if prompt_name is None else _words(prompt_name, "the prompt's name"))
+        size=ctypes.sizeof(_library.Request), truncates=int(_texts.flag(truncate, "truncate")), priority=0,
+        prompt=_optional(prompt, "the prompt"), prompt_name=_optional(prompt_name, "the prompt's name"))
 
 
-# What the library counts in.
-_MOST = (1 << 63) - 1
+def _optional(text: str | None, what: str) -> bytes | None:
+    return None if text is None else _texts.words(text, what)
 
 
-def _whole(value: Any, name: str, least: int, most: int) -> int:
-    """An integer, of NumPy too; nothing is made one that is none."""
-    if isinstance(value, bool) or not hasattr(type(value), "__index__"):
-        raise TypeError(f"{name} is {value!r}, a {type(value).__name__}; expected an integer")
-    found = operator.index(value)
-    if not least <= found <= most:
-        raise UsageError(f"{name} is {found}; expected {f'at least {least}' if most == _MOST else f'{least} to {most}'}", "usage")
-    return found
-
-
-def _words(text: str, what: str) -> bytes:
-    if not isinstance(text, str):
-        raise TypeError(f"{what} is {type(text).__name__}, expected str")
-    if "\0" in text:
-        raise UsageError(f"{what} holds a zero byte", "usage")
-    return text.encode()
-
-
-def _rows(out: np.ndarray | None, count: int, width: int) -> np.ndarray:
-    if out is None:
-        return np.empty((count, width), np.float32)
-    if not isinstance(out, np.ndarray) or out.dtype != np.float32 or out.shape != (count, width) or not out.flags.c_contiguous:
-        raise UsageError(f"out must be a C-contiguous float32 array of shape ({count}, {width})", "usage")
+def _rows(out: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """An array of the caller's, for results of this shape."""
+    if not isinstance(out, np.ndarray) or out.dtype != np.float32 or out.shape != shape or not out.flags.c_contiguous:
+        raise UsageError(f"out must be a C-contiguous float32 array of shape {shape}", "usage")
     if not out.flags.writeable:
         raise UsageError("out is read-only", "usage")
     return out

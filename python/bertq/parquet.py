@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ from typing import Any, Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from . import arrow
+from . import _texts, arrow
 from ._progress import Progress
 from .errors import BertqError, CannotWriteError, MalformedError, NotFoundError, UsageError
 from .model import Model
@@ -32,13 +33,19 @@ def embed(
     has the fingerprint as `bertq.fingerprint`, and so has the column's.
     """
     source, target = os.fspath(source), os.fspath(target)
+    truncate = _texts.flag(truncate, "truncate")
     place = _place(target, source, model)
     if prompt_name is not None and prompt_name not in model.prompts:
         raise UsageError(f"{model.path} has no prompt {prompt_name!r}; it has {', '.join(model.prompts) or 'none'}", "usage")
+    if not name:
+        raise UsageError("the column of vectors needs a name", "usage")
     with _opened(source) as file:
         schema = file.schema_arrow
         if column not in schema.names:
             raise UsageError(f"{source} has no column {column!r}; it has {', '.join(schema.names)}", "usage")
+        twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
+        if twice:
+            raise UsageError(f"{source} has several columns {twice[0]!r}: rename all but one", "usage")
         if name in schema.names:
             raise UsageError(f"{source} has a column {name!r} already: name another for the vectors", "usage")
         try:
@@ -48,14 +55,15 @@ def embed(
                 f"{source}: the column {column!r} is {schema.field(column).type}; expected strings", "usage") from None
         schema = _with_vectors(schema, name, model)
         parts = _Parts(f"{place}.parts", target, _key(source, model, column, name, truncate, prompt_name))
-        total, count = file.metadata.num_rows, 0
-        with parts, Progress(progress, total) as bar:
-            for number, batch in enumerate(_batches(file, source)):
-                if not parts.has(number):
-                    parts.write(number, _answered(batch, model, column, truncate, prompt_name, schema, count, source))
-                count += batch.num_rows
-                bar.advance(batch.num_rows)
-    parts.join(place, schema)
+        total, count, number = file.metadata.num_rows, 0, 0
+        with parts:
+            with Progress(progress, total) as bar:
+                for number, batch in enumerate(_batches(file, source), 1):
+                    if not parts.has(number - 1, batch.num_rows, schema):
+                        parts.write(number - 1, _answered(batch, model, column, truncate, prompt_name, schema, count, source))
+                    count += batch.num_rows
+                    bar.advance(batch.num_rows)
+            parts.join(number, place, schema)
 
 
 def _place(target: str, source: str, model: Model) -> str:
@@ -137,42 +145,105 @@ def _answered(
 
 
 class _Parts:
-    """A folder of the parts that are done, and of what; where none is, it goes away again."""
+    """A folder of the parts that are done, and of what; where none is, it goes away again. One run at a time has it."""
 
     def __init__(self, folder: str, target: str, key: str) -> None:
         self._folder, self._target, self._key = folder, target, key
+        self._lock = -1
 
     def __enter__(self) -> None:
-        with self._writing():
-            self._begin()
+        try:
+            with self._writing():
+                while not self._locked():
+                    pass
+                self._begin()
+        except BaseException:
+            self._unlock()
+            raise
 
     def __exit__(self, kind: Any, *_: object) -> None:
-        if kind is not None and set(os.listdir(self._folder)) <= {"of"}:
-            shutil.rmtree(self._folder)
+        try:
+            if kind is not None and os.path.isdir(self._folder) and set(os.listdir(self._folder)) <= {"of", "of.new", "lock"}:
+                shutil.rmtree(self._folder)
+        finally:
+            self._unlock()
+
+    def _locked(self) -> bool:
+        """Takes the folder for this run; False where another run has just done away with it.
+
+        Raises:
+            CannotWriteError where another run has it, UsageError where it is no such folder.
+        """
+        if os.path.lexists(self._folder):
+            self._require_ours()
+        else:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(self._folder)
+        path = os.path.join(self._folder, "lock")
+        try:
+            self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CannotWriteError(
+                f"{self._target} is being written by another run: wait until it has ended, or name another file", "cannot-write") from None
+        except OSError:
+            # A file system without locks.
+            return True
+        try:
+            there = os.stat(path)
+        except FileNotFoundError:
+            there = None
+        if there is not None and os.path.samestat(there, os.fstat(self._lock)):
+            return True
+        self._unlock()
+        return False
+
+    def _unlock(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _note(self) -> str | None:
+        """What the folder says that it holds parts of."""
+        try:
+            with open(os.path.join(self._folder, "of"), encoding="utf-8", errors="replace") as file:
+                return file.read(1 << 16)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            return None
+
+    def _require_ours(self) -> None:
+        """Refuses a folder that no run made: what lies in it would be lost. Those of a run of something else have a note too."""
+        found = self._note()
+        if os.path.islink(self._folder) or not os.path.isdir(self._folder) or (
+                set(os.listdir(self._folder)) - {"lock", "of.new"} if found is None else not found.startswith('["')):
+            raise UsageError(f"{self._folder} holds what no run of this began: move it away", "usage")
 
     def _begin(self) -> None:
+        self._require_ours()
+        if self._note() == self._key:
+            return
+        for name in os.listdir(self._folder):
+            if name != "lock":
+                os.remove(os.path.join(self._folder, name))
+        # Whole or not at all, as the parts.
         note = os.path.join(self._folder, "of")
-        if os.path.lexists(self._folder):
-            found = None
-            if os.path.isfile(note):
-                with open(note, encoding="utf-8", errors="replace") as file:
-                    found = file.read(1 << 16)
-            if found == self._key:
-                return
-            # Those of a run of something else have such a note too.
-            if os.path.islink(self._folder) or not os.path.isdir(self._folder) or (
-                    os.listdir(self._folder) if found is None else not found.startswith('["')):
-                raise UsageError(f"{self._folder} holds what no run of this began: move it away", "usage")
-            shutil.rmtree(self._folder)
-        os.mkdir(self._folder)
-        with open(note, "w", encoding="utf-8") as file:
+        with open(f"{note}.new", "w", encoding="utf-8") as file:
             file.write(self._key)
+        os.replace(f"{note}.new", note)
 
     def _path(self, number: int) -> str:
         return os.path.join(self._folder, f"{number:06}.parquet")
 
-    def has(self, number: int) -> bool:
-        return os.path.exists(self._path(number))
+    def has(self, number: int, rows: int, schema: pa.Schema) -> bool:
+        """Whether a part is there and whole; one that a crash of the machine left damaged is made anew."""
+        try:
+            with pq.ParquetFile(self._path(number)) as part:
+                return bool(part.metadata.num_rows == rows and part.schema_arrow.names == schema.names)
+        except (pa.ArrowException, OSError):
+            return False
 
     def write(self, number: int, table: pa.Table) -> None:
         temporary = f"{self._path(number)}.{os.getpid()}"
@@ -180,18 +251,29 @@ class _Parts:
             pq.write_table(table, temporary)
             os.replace(temporary, self._path(number))
 
-    def join(self, place: str, schema: pa.Schema) -> None:
+    def join(self, count: int, place: str, schema: pa.Schema) -> None:
         """Makes the file of all parts, with the permissions of the one that it replaces."""
         temporary = f"{place}.{os.getpid()}.part"
         with self._writing(temporary):
             with pq.ParquetWriter(temporary, schema) as writer:
-                for name in sorted(os.listdir(self._folder)):
-                    if name.endswith(".parquet"):
-                        writer.write_table(pq.read_table(os.path.join(self._folder, name), schema=schema))
+                for number in range(count):
+                    writer.write_table(self._read(number).cast(schema))
             if os.path.exists(place):
                 os.chmod(temporary, stat.S_IMODE(os.stat(place).st_mode))
             os.replace(temporary, place)
             shutil.rmtree(self._folder)
+
+    def _read(self, number: int) -> pa.Table:
+        path = self._path(number)
+        try:
+            # Not `read_table`: that takes a folder's name for a column where there is "=" in it.
+            with pq.ParquetFile(path) as part:
+                return part.read()
+        except (pa.ArrowException, OSError) as error:
+            with contextlib.suppress(OSError):
+                os.remove(path)
+            raise MalformedError(
+                f"{path} was damaged, and is removed: the same command computes it anew ({error})", "malformed") from error
 
     @contextlib.contextmanager
     def _writing(self, temporary: str | None = None) -> Iterator[None]:

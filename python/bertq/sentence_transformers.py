@@ -53,11 +53,21 @@ class BertqModule(InputModule):
         self.save_config(output_path)
 
 
+class BertqSentenceTransformer(SentenceTransformer):
+    """A SentenceTransformer that computes with bertq."""
+
+    def encode(self, *arguments: Any, **options: Any) -> Any:
+        wanted = options.get("output_value", "sentence_embedding")
+        if wanted not in ("sentence_embedding", None):
+            raise UnsupportedError(f"no {wanted!r} is computed here; bertq.Model.token_vectors gives tokens' vectors", "unsupported")
+        return super().encode(*arguments, **options)
+
+
 def load(path: str | os.PathLike[str], *, prompts: dict[str, str] | None = None, **options: Any) -> SentenceTransformer:
     """A SentenceTransformer that computes with bertq on the CPU; its prompts are the file's unless others are given."""
     module = BertqModule(path, **options)
     prompts = module.model.prompts if prompts is None else prompts
-    return SentenceTransformer(modules=[module], prompts=prompts or None, device="cpu")
+    return BertqSentenceTransformer(modules=[module], prompts=prompts or None, device="cpu")
 
 
 class BertqPairs(InputModule):

@@ -14,10 +14,10 @@ from typing import Any, Callable, Iterable, Iterator
 
 import pyarrow as pa
 
-from . import arrow
+from . import _texts, arrow
 from ._spark_heads import answer
-from ._spark_nodes import Shipped, column as _column, fields as _fields, model_of_worker, with_reasons
-from .errors import UsageError
+from ._spark_nodes import Shipped, column as _column, fields as _fields, model_of_worker, placed, texts_column, with_reasons
+from .model import Model
 
 _VECTOR = pa.list_(pa.float32())
 
@@ -42,14 +42,17 @@ def embed(
         distinct: embeds texts that stand more than once only once, and joins the vectors back.
         counters: counts texts, tokens, and texts that were cut, in Spark's accumulators.
     """
-    if column not in df.columns:
-        raise UsageError(f"the table has no column {column!r}; it has {', '.join(df.columns)}", "usage")
-    spark = df.sparkSession
-    model = Shipped(spark, path, precision=precision, ship=ship)
-    schema = _fields(df.schema, output, _VECTOR, failures, model.metadata)
-    if distinct:
+    column, truncate = texts_column(df, column), _texts.flag(truncate, "truncate")
+    model = Shipped(df.sparkSession, path, precision=precision, ship=ship, check=_having(prompt_name))
+    schema = _fields(df, output, _VECTOR, failures, model.metadata)
+    if _texts.flag(distinct, "distinct"):
         return _joined(df, column, model, output, failures, truncate, prompt_name, counters, schema)
     return df.mapInArrow(_mapper(model, column, failures is not None, truncate, prompt_name, counters), schema)
+
+
+def _having(prompt_name: str | None) -> Callable[[Model], Any]:
+    """Settings that make no sense are refused on the driver, not on the nodes."""
+    return lambda model: model.encode([], prompt_name=prompt_name)
 
 
 def _joined(
@@ -57,7 +60,7 @@ def _joined(
     counters: Counters | None, schema: Any,
 ) -> Any:
     texts = df.select(column).where(df[column].isNotNull()).distinct()
-    wanted = _fields(texts.schema, output, _VECTOR, failures, model.metadata)
+    wanted = _fields(texts, output, _VECTOR, failures, model.metadata)
     vectors = texts.mapInArrow(_mapper(model, column, failures is not None, truncate, prompt_name, counters), wanted)
     # A name of its own, so that the join leaves one column of texts.
     key = f"{column}__bertq"
@@ -72,13 +75,15 @@ def _mapper(
     arguments, add = model.arguments(), counters.add if counters else None
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        opened = model_of_worker(*arguments)
+        opened, done = model_of_worker(*arguments), 0
         for batch in batches:
             reasons: dict[int, str] | None = {} if reports else None
             counts: dict[str, int] = {}
-            rows, null = arrow.vectors(
-                opened, batch.column(batch.schema.get_field_index(column)), truncate=truncate, prompt_name=prompt_name,
-                failures=reasons, counts=counts)
+            with placed(column, done):
+                rows, null = arrow.vectors(
+                    opened, batch.column(batch.schema.get_field_index(column)), truncate=truncate, prompt_name=prompt_name,
+                    failures=reasons, counts=counts)
+            done += batch.num_rows
             if add is not None:
                 add(len(rows), counts.get("tokens", 0), counts.get("truncated", 0))
             if reasons:
@@ -125,11 +130,13 @@ def embed_udf(
     """
     from pyspark.sql import functions as F
 
-    arguments = Shipped(spark, path, precision=precision, ship=ship).arguments()
+    truncate = _texts.flag(truncate, "truncate")
+    arguments = Shipped(spark, path, precision=precision, ship=ship, check=_having(prompt_name)).arguments()
     if hasattr(F, "arrow_udf"):
 
         def of_arrow(texts: pa.Array) -> pa.Array:
-            return model_of_worker(*arguments).encode_arrow(texts, prompt_name=prompt_name, fixed=False, truncate=truncate)
+            with placed(None, None):
+                return model_of_worker(*arguments).encode_arrow(texts, prompt_name=prompt_name, fixed=False, truncate=truncate)
 
         of_arrow.__annotations__ = {"texts": pa.Array, "return": pa.Array}
         return F.arrow_udf(of_arrow, "array<float>")
@@ -137,8 +144,9 @@ def embed_udf(
     import pandas as pd
 
     def of_pandas(texts: Any) -> Any:
-        found = model_of_worker(*arguments).encode_arrow(
-            pa.Array.from_pandas(texts), prompt_name=prompt_name, fixed=False, truncate=truncate)
+        with placed(None, None):
+            found = model_of_worker(*arguments).encode_arrow(
+                pa.Array.from_pandas(texts), prompt_name=prompt_name, fixed=False, truncate=truncate)
         return pd.Series(found.to_numpy(zero_copy_only=False))
 
     of_pandas.__annotations__ = {"texts": pd.Series, "return": pd.Series}

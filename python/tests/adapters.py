@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -165,6 +166,120 @@ def test_haystack(model_path, few, ten):
     assert BertqTextEmbedder.from_dict(data).path == model_path
 
 
+@pytest.fixture(scope="module")
+def prompted(tmp_path_factory):
+    """A model whose file has prompts, which no adapter may drop; pathlib's path, as many give it."""
+    folder = shutil.copytree(head_checkpoints.TINY, tmp_path_factory.mktemp("prompted") / "checkpoint")
+    (folder / "config_sentence_transformers.json").write_text(
+        json.dumps({"prompts": {"query": "a bird ", "document": "the road "}, "default_prompt_name": None}))
+    return pathlib.Path(bertq.convert(folder, folder.parent / "m.bertq", calibrate=False).path)
+
+
+def ways(path):
+    """What each package calls for a query and for a document, by the package."""
+    from bertq.chroma import BertqEmbeddingFunction
+    from bertq.fastembed import TextEmbedding
+    from bertq.haystack import BertqDocumentEmbedder, BertqTextEmbedder
+    from bertq.langchain import BertqEmbeddings
+    from bertq.llama_index import BertqEmbedding
+    from bertq.sentence_transformers import load
+    from haystack import Document
+
+    chroma, fast, chain, index, sentences = (
+        BertqEmbeddingFunction(path), TextEmbedding(path), BertqEmbeddings(path), BertqEmbedding(path), load(path))
+    query, documents = BertqTextEmbedder(path), BertqDocumentEmbedder(path)
+    return {
+        "chroma": (lambda t: chroma.embed_query([t])[0], lambda t: chroma([t])[0]),
+        "fastembed": (lambda t: next(fast.query_embed(t)), lambda t: next(fast.embed([t]))),
+        "fastembed's passages": (lambda t: next(fast.query_embed([t])), lambda t: next(fast.passage_embed([t]))),
+        "haystack": (
+            lambda t: query.run(t)["embedding"], lambda t: documents.run([Document(content=t)])["documents"][0].embedding),
+        "langchain": (chain.embed_query, lambda t: chain.embed_documents([t])[0]),
+        "llama_index": (index.get_query_embedding, index.get_text_embedding),
+        "sentence_transformers": (sentences.encode_query, sentences.encode_document),
+    }
+
+
+def test_every_adapter_keeps_the_prompts_of_the_file(prompted):
+    for package in ("chromadb", "fastembed", "haystack", "langchain_core", "llama_index.core", "sentence_transformers"):
+        pytest.importorskip(package)
+    model = bertq.Model(prompted)
+    query, document = model.encode("a bird sings", prompt=""), model.encode("the road sings", prompt="")
+    for package, (ask, store) in ways(prompted).items():
+        assert same(ask("sings"), query), package
+        assert same(store("sings"), document), package
+
+
+def test_chroma_queries_behind_the_prompt(prompted):
+    chromadb = pytest.importorskip("chromadb")
+    from bertq.chroma import BertqEmbeddingFunction
+
+    asked = []
+
+    class Watched(BertqEmbeddingFunction):
+        def embed_query(self, input):  # noqa: A002
+            asked.append(list(input))
+            return super().embed_query(input)
+
+    collection = chromadb.EphemeralClient().create_collection("bertq-prompts", embedding_function=Watched(prompted))
+    collection.add(ids=["1", "2"], documents=["sings", "the sea"])
+    distance = collection.query(query_texts=["sings"], n_results=2, include=["distances", "documents"])
+    model = bertq.Model(prompted)
+    expected = np.square(model.encode_query("sings") - model.encode_document(distance["documents"][0])).sum(axis=1)
+    np.testing.assert_allclose(distance["distances"][0], expected, rtol=1e-4)
+    assert asked == [["sings"]]
+
+
+@pytest.mark.parametrize("texts", [["a", "b"], None, 7, b"a"])
+def test_a_query_is_one_text(model_path, texts):
+    """A list of vectors in a vector's place would fail later, elsewhere."""
+    for package in ("haystack", "langchain_core"):
+        pytest.importorskip(package)
+    from bertq.haystack import BertqTextEmbedder
+    from bertq.langchain import BertqEmbeddings
+
+    with pytest.raises(TypeError, match="the query is"):
+        BertqEmbeddings(model_path).embed_query(texts)
+    with pytest.raises(TypeError, match="the text is"):
+        BertqTextEmbedder(model_path).run(texts)
+    with pytest.raises(TypeError, match="texts are str"):
+        BertqEmbeddings(model_path).embed_documents("ab")
+
+
+def test_pipelines_are_written_and_read(model_path):
+    """What an adapter says of itself is text, and opens the same model."""
+    for package in ("haystack", "llama_index.core", "chromadb"):
+        pytest.importorskip(package)
+    from haystack import Pipeline
+
+    from bertq.chroma import BertqEmbeddingFunction
+    from bertq.haystack import BertqDocumentEmbedder, BertqTextEmbedder
+    from bertq.llama_index import BertqEmbedding
+
+    path = pathlib.Path(model_path)
+    pipeline = Pipeline()
+    pipeline.add_component("query", BertqTextEmbedder(path, threads=1, precision="float"))
+    pipeline.add_component("documents", BertqDocumentEmbedder(path))
+    read = Pipeline.loads(pipeline.dumps(), allowed_modules=["bertq.haystack"]).get_component("query")
+    assert (read.path, read.threads, read.precision) == (model_path, 1, "float")
+    assert json.loads(json.dumps(BertqEmbeddingFunction(path).get_config()))["path"] == model_path
+    embedding = BertqEmbedding(path, threads=1, precision="float", embed_batch_size=7)
+    read = BertqEmbedding.from_dict(json.loads(json.dumps(embedding.to_dict())))
+    assert (read.model_name, read.threads, read.precision, read.embed_batch_size) == (model_path, 1, "float", 7)
+    assert read.get_query_embedding("a bird") == embedding.get_query_embedding("a bird")
+    with pytest.raises(TypeError, match="needs the path"):
+        BertqEmbedding()
+
+
+def test_sentence_transformers_says_what_it_does_not_give(model_path):
+    pytest.importorskip("sentence_transformers")
+    from bertq.sentence_transformers import load
+
+    with pytest.raises(NotImplementedError, match="token_vectors"):
+        load(model_path).encode(["a"], output_value="token_embeddings")
+    assert load(model_path).encode("a", output_value=None)["sentence_embedding"].shape == (bertq.Model(model_path).dimension,)
+
+
 def test_chroma(model_path, few):
     chromadb = pytest.importorskip("chromadb")
     from bertq.chroma import BertqEmbeddingFunction
@@ -196,7 +311,8 @@ def test_fastembed_has_the_same_methods(model_path, few):
     assert same(np.array(list(ours.passage_embed(iter(texts)))), expected)
     assert ours.token_count(texts) == sum(len(ids) for ids in ours.model.tokenize(texts, truncate=True))
     assert ours.embedding_size == expected.shape[1]
-    for method in ("embed", "query_embed", "passage_embed", "token_count", "embedding_size"):
+    assert TextEmbedding.get_embedding_size(model_path) == expected.shape[1]
+    for method in ("embed", "query_embed", "passage_embed", "token_count", "embedding_size", "get_embedding_size"):
         assert hasattr(fastembed.TextEmbedding, method) and hasattr(ours, method)
 
 

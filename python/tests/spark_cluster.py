@@ -114,6 +114,30 @@ def test_null_is_null_and_a_bad_row_says_why(spark, model, model_path):
         embed(frame, "text", model_path).collect()
 
 
+def test_bytes_that_are_no_text_cost_no_other_row_its_answer(spark, heads, model_path):
+    """Spark's strings hold any."""
+    frame = spark.sql("select 0 as id, 'a bird' as text union all select 1, cast(X'61FF' as string) union all select 2, 'the sea'")
+    for found in (embed(frame, "text", model_path, output="found", failures="why"),
+                  answer(frame, "text", heads("classify"), task="classify", output="found", failures="why"),
+                  answer(frame, "text", heads("rerank"), task="rerank", pair="text", output="found", failures="why")):
+        rows = sorted(found.select("id", "found", "why").collect(), key=lambda row: row["id"])
+        assert [row["found"] is None for row in rows] == [False, True, False] and "0xFF" in rows[1]["why"]
+
+
+def test_a_row_that_ends_a_job_is_named(spark, heads, model_path):
+    """By its partition and its place there, over all batches (of 200) and with nulls counted."""
+    rows = [(i, None if i % 7 == 0 else "a bird") for i in range(1000)]
+    rows[433] = (433, "bird " * 1000)
+    frame = spark.createDataFrame(spark.sparkContext.parallelize(rows, 1), "id int, text string")
+    place = "column 'text', partition 0, row index 433: a text has .* tokens.*failures="
+    with pytest.raises(Exception, match=place):
+        embed(frame, "text", model_path).collect()
+    with pytest.raises(Exception, match=place):
+        answer(frame, "text", heads("classify"), task="classify").collect()
+    with pytest.raises(Exception, match="partition 0, row index of a batch 33: a text has .* tokens.*failures="):
+        frame.select(embed_udf(spark, model_path)("text")).collect()
+
+
 def test_duplicates_are_embedded_once(spark, few, model_path):
     texts, expected = few
     twice = spark.createDataFrame([*enumerate(texts), *((i + len(texts), t) for i, t in enumerate(texts)), (10**6, None)], "id int, text string")
@@ -133,6 +157,51 @@ def test_a_column_that_is_there_or_is_not_is_refused(table, model_path):
         embed(table, "words", model_path)
     with pytest.raises(ValueError, match="already"):
         embed(table, "text", model_path, output="id")
+
+
+def test_what_makes_no_sense_is_refused_before_the_job(spark, table, heads, model_path):
+    twice = spark.createDataFrame([("a", "b")], "text string, x string").toDF("text", "Text")
+    for ask, words in [
+        (lambda: embed(table, "text", model_path, prompt_name="none"), "no prompt 'none'"),
+        (lambda: embed(table, "text", model_path, prompt_name="none", failures="why"), "no prompt 'none'"),
+        (lambda: embed(table, "text", model_path, prompt_name="none", distinct=True), "no prompt 'none'"),
+        (lambda: embed_udf(spark, model_path, prompt_name="none"), "no prompt 'none'"),
+        (lambda: embed(table, "id", model_path), "the column 'id' is int; expected strings"),
+        (lambda: embed(table.selectExpr("array(text) as x"), "x", model_path), r"'x' is array<string>"),
+        (lambda: embed(table, "text", model_path, failures="embedding"), "a column 'embedding' already"),
+        (lambda: embed(table, "text", model_path, output="v", failures="V"), "a column 'V' already"),
+        (lambda: embed(table, "text", model_path, output="TEXT"), "a column 'TEXT' already"),
+        (lambda: embed(table, "text", model_path, output=""), "needs a name"),
+        (lambda: embed(table, "text", model_path, failures=""), "needs a name"),
+        (lambda: embed(twice, "text", model_path), "2 columns 'text'"),
+        (lambda: answer(table, "text", heads("classify"), task="classify", output=""), "needs a name"),
+        (lambda: answer(table, "id", heads("classify"), task="classify"), "the column 'id' is int"),
+        (lambda: answer(table, "text", heads("rerank"), task="rerank", pair="id"), "the column 'id' is int"),
+        (lambda: answer(table, "text", heads("zero-shot"), task="zero-shot"), "no labels"),
+        (lambda: answer(table, "text", heads("zero-shot"), task="zero-shot", labels=["a"], pair="text"), "reads one text"),
+        (lambda: answer(table, "text", heads("zero-shot"), task="zero-shot", labels=["a"], hypothesis="b"), "no {}"),
+        (lambda: answer(table, "text", heads("choose"), task="choose"), "no choices"),
+        (lambda: answer(table, "text", heads("fill-mask"), task="fill-mask", targets=[]), "no targets"),
+    ]:
+        with pytest.raises(bertq.UsageError, match=words):
+            ask()
+    for ask in (lambda: embed(table, "text", model_path, truncate="no"), lambda: embed_udf(spark, model_path, truncate="no"),
+                lambda: answer(table, "text", heads("classify"), task="classify", truncate="no")):
+        with pytest.raises(TypeError, match="truncate"):
+            ask()
+
+
+def test_names_are_one_as_spark_has_them(spark, table, few, model_path):
+    """Whatever their capitals, unless the session is told otherwise."""
+    found = embed(table, "TEXT", model_path, truncate=True)
+    assert found.columns == ["id", "text", "embedding"] and rows(found).tobytes() == few[1].tobytes()
+    spark.conf.set("spark.sql.caseSensitive", "true")
+    try:
+        assert embed(table, "text", model_path, output="TEXT").columns == ["id", "text", "TEXT"]
+        with pytest.raises(ValueError, match="no column 'TEXT'"):
+            embed(table, "TEXT", model_path)
+    finally:
+        spark.conf.unset("spark.sql.caseSensitive")
 
 
 @pytest.fixture

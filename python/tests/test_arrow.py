@@ -2,6 +2,7 @@
 
 import os
 import stat
+import subprocess
 import sys
 
 import numpy as np
@@ -54,6 +55,18 @@ def test_null_gives_null(model, few, fixed):
     assert empty.null_count == 2 and len(model.encode_arrow(pa.array([], pa.string()), fixed=fixed)) == 0
 
 
+@pytest.mark.parametrize("kinds", [(pa.string(), pa.string()), (pa.string(), pa.large_string()), (pa.large_string(), pa.string())])
+def test_columns_of_pairs_give_what_pairs_give(heads, kinds):
+    """As Spark's answers read them: where they lie, cut out of longer ones."""
+    from bertq import arrow
+
+    model = bertq.Model(heads("rerank"))
+    pairs = [("a bird", "sings"), ("", "the sea"), ("the old road", "")] * 5
+    first, second = (pa.array(["x", *texts, "y"], kind)[1:-1] for texts, kind in zip(zip(*pairs), kinds))
+    assert model._answers("rerank", arrow.batch(first, second), False) == model._answers("rerank", pairs, False)
+    assert model._answers("rerank", arrow.batch(first[:0], second[:0]), False) == []
+
+
 def test_an_error_names_the_row_with_nulls_counted(model):
     with pytest.raises(ValueError) as caught:
         model.encode_arrow(pa.array([None, "a", None, "bird " * 1000]))
@@ -67,6 +80,10 @@ def test_other_columns_are_refused(model):
         model.encode_arrow(pa.table({"text": ["a"]}))
     with pytest.raises(TypeError, match="list"):
         model.encode_arrow([1, "a"])
+    for other in ("ab", b"ab", {"a", "b"}, {"a": "b"}, frozenset("ab"), 7):
+        with pytest.raises(TypeError, match=f"a {type(other).__name__}, expected an array of strings"):
+            model.encode_arrow(other)
+    assert model.encode_arrow(text for text in ("a", "b")).equals(model.encode_arrow(["a", "b"]))
 
 
 @pytest.fixture
@@ -121,7 +138,7 @@ def test_an_interrupted_run_goes_on(model, model_path, table, tmp_path, monkeypa
 @pytest.mark.parametrize("options, code, words", [
     (["--column", "none"], 64, "no column 'none'"), (["--as", "id"], 64, "already"), (["--model", "/no/such"], 66, "no such file"),
     (["--column", "id"], 64, "in.parquet: the column 'id' is int64"), (["--threads", "0"], 64, "threads is 0"),
-    (["--prompt-name", "none"], 64, "no prompt 'none'")])
+    (["--prompt-name", "none"], 64, "no prompt 'none'"), (["--as", ""], 64, "needs a name")])
 def test_what_cannot_be_done_is_said(model_path, table, tmp_path, capsys, options, code, words):
     assert run(model_path, table[0], tmp_path / "out.parquet", *options) == code
     assert words in capsys.readouterr().err
@@ -175,6 +192,98 @@ def test_nothing_but_a_file_is_replaced(model_path, table, tmp_path, capsys):
         assert run(model_path, source, tmp_path / name) == 0
         assert (tmp_path / name).is_symlink() and pq.read_table(tmp_path / leads).num_rows == table[1].num_rows
     assert stat.S_IMODE((tmp_path / "folder/old").stat().st_mode) == 0o640
+
+
+def test_two_columns_of_one_name_are_refused(model_path, table, tmp_path, capsys):
+    pq.write_table(pa.table([pa.array(["a"]), pa.array(["b"])], names=["text", "text"]), tmp_path / "in.parquet")
+    assert run(model_path, tmp_path / "in.parquet", tmp_path / "out.parquet") == 64
+    assert "several columns 'text'" in capsys.readouterr().err
+
+
+@pytest.fixture
+def begun(model_path, table, tmp_path, monkeypatch):
+    """A run that was interrupted behind its third part."""
+    from bertq import parquet
+
+    monkeypatch.setattr(parquet, "ROWS", 100)
+    answered, calls = parquet._answered, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return answered(*arguments)
+
+    monkeypatch.setattr(parquet, "_answered", interrupted)
+    folder = tmp_path / "a=b"
+    folder.mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        run(model_path, table[0], folder / "out.parquet")
+    calls.extend([0] * 4)
+    return folder, calls
+
+
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[:-20], lambda data: data[:40]])
+def test_a_damaged_part_is_computed_anew(model, model_path, table, begun, damage):
+    folder, calls = begun
+    part, before = folder / "out.parquet.parts/000001.parquet", len(calls)
+    part.write_bytes(damage(part.read_bytes()))
+    assert run(model_path, table[0], folder / "out.parquet") == 0
+    assert len(calls) - before == -(-table[1].num_rows // 100) - 2
+    assert rows(pq.read_table(str(folder / "out.parquet"), partitioning=None)["embedding"], model.dimension).tobytes() == table[2].tobytes()
+
+
+def test_a_part_whose_pages_are_damaged_is_removed_and_said(model, model_path, table, begun, capsys):
+    folder, _ = begun
+    part = folder / "out.parquet.parts/000001.parquet"
+    data = part.read_bytes()
+    part.write_bytes(data[:4] + bytes(len(data) // 2) + data[4 + len(data) // 2 :])
+    assert run(model_path, table[0], folder / "out.parquet") == 65
+    assert "000001.parquet was damaged" in capsys.readouterr().err and not (folder / "out.parquet").exists()
+    assert run(model_path, table[0], folder / "out.parquet") == 0
+    found = pq.read_table(str(folder / "out.parquet"), partitioning=None)["embedding"]
+    assert rows(found, model.dimension).tobytes() == table[2].tobytes()
+
+
+def test_a_second_run_is_refused_while_one_writes(model, model_path, table, tmp_path, monkeypatch, capsys):
+    from bertq import parquet
+
+    answered, codes = parquet._answered, []
+
+    def meanwhile(*arguments):
+        monkeypatch.setattr(parquet, "_answered", answered)
+        # Of the same, and of something else, which would take the parts away.
+        codes.extend([run(model_path, table[0], tmp_path / "out.parquet"), run(model_path, table[0], tmp_path / "out.parquet", "--as", "v")])
+        return answered(*arguments)
+
+    monkeypatch.setattr(parquet, "_answered", meanwhile)
+    assert run(model_path, table[0], tmp_path / "out.parquet") == 0
+    assert codes == [73, 73] and capsys.readouterr().err.count("being written by another run") == 2
+    assert rows(pq.read_table(tmp_path / "out.parquet")["embedding"], model.dimension).tobytes() == table[2].tobytes()
+    assert not (tmp_path / "out.parquet.parts").exists()
+
+
+def test_runs_at_once_make_one_file(model, model_path, table, tmp_path):
+    """Whoever comes first writes; nobody leaves half a file, or fails for another reason."""
+    command = [sys.executable, "-m", "bertq", "embed", table[0], tmp_path / "out.parquet", "--model", model_path, "--column", "text", "--truncate"]
+    runs = [subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}) for _ in range(4)]
+    said = [run.communicate(timeout=300)[1].decode() for run in runs]
+    assert {run.returncode for run in runs} <= {0, 73} and 0 in {run.returncode for run in runs}, said
+    assert all("another run" in words for run, words in zip(runs, said) if run.returncode), said
+    assert rows(pq.read_table(tmp_path / "out.parquet")["embedding"], model.dimension).tobytes() == table[2].tobytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.parquet", "out.parquet"]
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_ends_nothing(model, model_path, table, tmp_path, closed):
+    """What is opened next gets its number: nothing may be said into that."""
+    command = f'"$0" -m bertq embed in.parquet out.parquet --model "$1" --column text --truncate {closed}'
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    run = subprocess.run(["/bin/sh", "-c", command, sys.executable, model_path], cwd=tmp_path, env=environment)
+    assert run.returncode == 0
+    assert rows(pq.read_table(tmp_path / "out.parquet")["embedding"], model.dimension).tobytes() == table[2].tobytes()
+    command = f'"$0" -m bertq embed in.parquet other.parquet --model /no/such --column text {closed}'
+    assert subprocess.run(["/bin/sh", "-c", command, sys.executable], cwd=tmp_path, env=environment).returncode == 66
 
 
 def test_a_folder_of_others_is_left_as_it_is(model_path, table, tmp_path, capsys):

@@ -1,11 +1,13 @@
 """Conversion and drift from Python give what the programs give."""
 
 import json
+import math
 import os
 import pathlib
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 
 import bertq
@@ -46,7 +48,16 @@ def test_an_id_of_the_hub_is_found_in_its_cache(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("options, kind", [
     ({"weights": "int4"}, ValueError), ({"embeddings": "f8"}, ValueError), ({"max_drift": {"flips": 1}}, ValueError),
-    ({"max_drift": {"cosine": 0.99}, "calibrate": False}, ValueError), ({"config": "/no/such"}, FileNotFoundError)])
+    ({"max_drift": {"cosine": 0.99}, "calibrate": False}, ValueError), ({"config": "/no/such"}, FileNotFoundError),
+    ({"heads": 0}, ValueError), ({"heads": (1 << 32) + 2}, ValueError), ({"heads": 2.0}, TypeError), ({"heads": True}, TypeError),
+    ({"threads": 0}, ValueError), ({"threads": (1 << 32) + 1}, ValueError), ({"threads": "2"}, TypeError),
+    ({"weights": None}, TypeError), ({"weights": "int8\0zz"}, ValueError), ({"weights": ""}, ValueError), ({"embeddings": b"f32"}, TypeError),
+    ({"recipe": "nearest\0"}, ValueError), ({"recipe": 3}, TypeError), ({"calibrate": None}, TypeError), ({"calibrate": 1}, TypeError),
+    ({"ids_only": "no"}, TypeError), ({"config": ""}, FileNotFoundError),
+    ({"max_drift": {"cosine": -5}}, ValueError), ({"max_drift": {"cosine": 0}}, ValueError), ({"max_drift": {"sqnr": 0.0}}, ValueError),
+    ({"max_drift": {"cosine": 2}}, ValueError), ({"max_drift": {"sqnr": float("nan")}}, ValueError), ({"max_drift": {"sqnr": "30"}}, TypeError),
+    ({"max_drift": {"sqnr": True}}, TypeError), ({"max_drift": "cosine"}, ValueError), ({"max_drift": "cosine=a"}, ValueError),
+    ({"max_drift": "sqnr=1,sqnr=2"}, ValueError), ({"max_drift": 0.9}, TypeError), ({"max_drift": {"sqnr": 10**400}}, ValueError)])
 def test_settings_that_make_no_sense_are_refused(tmp_path, options, kind):
     with pytest.raises(kind):
         bertq.convert(TINY, tmp_path / "a.bertq", **options)
@@ -69,8 +80,15 @@ def test_drift_says_what_int8_cost(model):
     with pytest.raises(bertq.DriftGateError, match="sqnr") as caught:
         bertq.drift(model, ["a bird sings"], require="cosine=0.1,sqnr=200")
     assert caught.value.report["texts"] == 1
+    bertq.drift(model, ["a bird sings"], require={"cosine": np.float64(0.5), "sqnr": np.int64(1)})
+    for wrong in ("cosine", {"cosine": "0.5"}, "cosine=1,cosine=0", {"a,b": 1}, {"cosine": math.nan}, ["cosine=1"]):
+        with pytest.raises((bertq.UsageError, TypeError), match="require|NAME|metric"):
+            bertq.drift(model, ["a bird sings"], require=wrong)
     with pytest.raises(ValueError, match="no texts"):
         bertq.drift(model, [])
+    with pytest.raises(bertq.TextError, match="^text 1: a text has .*truncate=True") as caught:
+        bertq.drift(model, ["a", "bird " * 1000])
+    assert caught.value.text == 1
 
 
 @pytest.mark.parametrize("include_prompt", [True, False])

@@ -160,6 +160,71 @@ def test_what_is_no_text_is_refused_by_name(heads, head, ask, words):
         ask(bertq.Model(heads(head)))
 
 
+@pytest.mark.parametrize("head, ask, words", [
+    ("zero-shot", lambda m: m.zero_shot("a", []), "no labels"),
+    ("zero-shot", lambda m: m.zero_shot("a", ["b"], hypothesis="c"), "has no {}"),
+    ("zero-shot", lambda m: m.zero_shot("a", ["b"], hypothesis="{}\ud800"), r"'hypothesis': it holds half.*U\+D800"),
+    ("zero-shot", lambda m: m.zero_shot("a", ["b"], hypothesis=""), "has no {}"),
+    ("fill-mask", lambda m: m.fill_mask("a [MASK]", targets=[]), "no targets"),
+    ("fill-mask", lambda m: m.fill_mask("a [MASK]", top=0), "'top' must be"),
+    ("choose", lambda m: m.choose("a", []), "no choices"),
+    ("answer", lambda m: m.answer("a", "b", top=math.nan), "'top' is nan"),
+    ("answer", lambda m: m.answer("a", "b", top=1.5), "'top' must be an integer"),
+    ("tag", lambda m: m.tag("a", aggregate=""), "aggregate ''"),
+])
+def test_settings_without_sense_are_no_text_s_fault(heads, head, ask, words):
+    with pytest.raises(bertq.UsageError, match=words) as caught:
+        ask(bertq.Model(heads(head)))
+    assert caught.value.text is None
+
+
+def test_numbers_of_numpy_are_numbers(heads):
+    model = bertq.Model(heads("answer"))
+    assert model.answer("Who?", PAIRS[0][1], top=np.int64(2), stride=np.int32(4), no_answer=np.bool_(False)) \
+        == model.answer("Who?", PAIRS[0][1], top=2, stride=4)
+    model = bertq.Model(heads("zero-shot"))
+    labels = ["birds", "roads"]
+    assert model.zero_shot("a", np.array(labels), multi=np.bool_(True)) == model.zero_shot("a", labels, multi=True)
+    with pytest.raises(TypeError, match="'top' is object"):
+        bertq.Model(heads("fill-mask")).fill_mask("a [MASK]", top=object())
+
+
+def test_a_remedy_is_one_that_helps(heads):
+    """Nothing of a question is cut."""
+    with pytest.raises(bertq.TextError, match="no room for the context; shorten it$") as caught:
+        bertq.Model(heads("answer")).answer("a " * 600, "b", truncate=True)
+    assert caught.value.text == 0 and not caught.value.remedy
+
+
+def test_a_text_to_continue_is_cut_where_that_is_asked(heads):
+    """As bert-run --truncate cuts it, and as the C interface is asked."""
+    program = os.environ.get("BERTQ_BERT_RUN") or ROOT / ".build/release/bert-run"
+    if not os.path.exists(program):
+        pytest.skip("bert-run is not built")
+    path, line = heads("choose"), {"text": "a bird " * 100, "choices": ["sings", "is a road"]}
+    model = bertq.Model(path)
+    with pytest.raises(bertq.TextError, match="^text 0: choice 0: a text has .* tokens.*truncate=True") as caught:
+        model.choose(*line.values())
+    assert caught.value.kind == "too-long"
+    run = subprocess.run([program, path, "--task", "choose", "--jsonl", "--format", "jsonl", "--truncate"], input=json.dumps(line),
+                         capture_output=True, text=True, check=True)
+    found = model.choose(*line.values(), truncate=True)
+    assert rounded(found["scores"]) == rounded(json.loads(run.stdout)["scores"])
+    assert model._answers("choose", [line["text"]], True, {"choices": line["choices"]})[0]["scores"] == found["scores"]
+
+
+def test_pairs_come_as_texts_do(heads):
+    model = bertq.Model(heads("next-sentence"))
+    expected = model.next_sentence(PAIRS)
+    for form in (tuple(PAIRS), iter(PAIRS), np.array(PAIRS), [list(pair) for pair in PAIRS]):
+        assert (model.next_sentence(form) == expected).all()
+    for other in (set(PAIRS), dict(PAIRS)):
+        with pytest.raises(TypeError, match="expected str or a list"):
+            model.next_sentence(other)
+    with pytest.raises(TypeError, match="text 0 is tuple"):
+        bertq.Model(heads("choose")).choose(("a", "b"), ["x", "y"])
+
+
 def test_lone_surrogates_are_refused(heads):
     with pytest.raises(ValueError, match=r"U\+DC00"):
         bertq.Model(heads("classify")).classify(["a", "b\udc00"])

@@ -5,6 +5,7 @@ import math
 import os
 import pathlib
 import pickle
+import re
 import shutil
 import threading
 
@@ -60,6 +61,13 @@ def test_vectors_go_where_the_caller_wants_them(model, few):
     assert model.encode(texts, truncate=True, out=given) is given
     assert same(given, vectors)
     assert (out[-1] == 7).all()
+    # Of their shape: that of one text has one dimension.
+    alone = np.zeros(model.dimension, np.float32)
+    assert model.encode(texts[3], truncate=True, out=alone) is alone and same(alone, vectors[3])
+    with pytest.raises(ValueError, match=rf"shape \({model.dimension},\)"):
+        model.encode(texts[3], truncate=True, out=np.zeros((1, model.dimension), np.float32))
+    ids = np.zeros((1, model.dimension), np.float32)
+    assert model.encode_ids([model.tokenize(texts[3], truncate=True)], out=ids) is ids and same(ids[0], vectors[3])
 
 
 @pytest.mark.parametrize("out", [
@@ -108,8 +116,12 @@ def test_a_token_type_changes_the_vector(model):
 def test_a_prompt_stands_before_each_text(model):
     assert same(model.encode(["sings", "x"], prompt="a bird "), model.encode(["a bird sings", "a bird x"]))
     assert same(model.encode("sings", prompt=""), model.encode("sings", prompt_name=None))
-    with pytest.raises(ValueError, match="no prompt 'query'"):
-        model.encode("a", prompt_name="query")
+    for texts in (["a"], []):
+        with pytest.raises(bertq.UsageError, match="^the file has no prompt 'query'") as caught:
+            model.encode(texts, prompt_name="query")
+        assert caught.value.text is None
+    with pytest.raises(bertq.UsageError, match="the prompt: it holds half"):
+        model.encode("a", prompt="\ud800")
     with pytest.raises(ValueError, match="exclude"):
         model.encode("a", prompt="a", prompt_name="b")
     with pytest.raises(TypeError):
@@ -149,7 +161,20 @@ def test_token_vectors_have_a_row_for_each_token(model, few):
 
 
 def test_decoded_tokens_are_the_text(model):
-    assert model.decode(model.tokenize("a bird sings")) == "a bird sings"
+    ids = model.tokenize("a bird sings")
+    for form in (ids, ids.tolist(), tuple(ids.tolist()), ids.astype(np.uint16)):
+        assert model.decode(form) == "a bird sings"
+    assert model.decode([]) == ""
+
+
+@pytest.mark.parametrize("ids, kind", [
+    (np.array([(1 << 32) + 5]), ValueError), ([1 << 40], ValueError), ([5.7, 9.2], TypeError), ([[5, 6], [7, 8]], TypeError),
+    ("101", TypeError), (5, TypeError), ([True], TypeError), ([-1], ValueError), ([10**6], ValueError), ([5, None], TypeError),
+    (None, TypeError)])
+def test_what_are_no_token_ids_is_not_decoded(model, ids, kind):
+    with pytest.raises(kind) as caught:
+        model.decode(ids)
+    assert getattr(caught.value, "text", None) is None
 
 
 def test_a_text_that_is_too_long_is_an_error_with_its_place(model):
@@ -161,6 +186,25 @@ def test_a_text_that_is_too_long_is_an_error_with_its_place(model):
     assert list(failures) == [2] and "tokens" in failures[2]
     assert np.isnan(vectors[2]).all() and same(vectors[[0, 1, 3]], model.encode(["a", "b", "c"]))
     assert np.isfinite(model.encode([long], truncate=True)).all()
+
+
+@pytest.mark.parametrize("bad, words", [
+    ("\ud800", "U\\+D800"), (None, "NoneType"), (b"a", "bytes.*decode"), (3.5, "float"), (("a", "b"), "tuple of 2.*the first"),
+    (("a", "b", "c"), "tuple of 3"), (("a", None), "NoneType")])
+def test_each_text_that_is_none_fails_alone(model, bad, words):
+    """Its reason has no place: that is its key."""
+    long = "bird " * (model.max_tokens + 5)
+    vectors, failures = model.encode_each(["a", bad, "b", long, "c"])
+    assert list(failures) == [1, 3] and re.search(words, failures[1]) and "text" not in failures[1].split()[0]
+    assert same(vectors[[0, 2, 4]], model.encode(["a", "b", "c"])) and np.isnan(vectors[[1, 3]]).all()
+    assert same(model.encode_each([bad] * 3 if words == "NoneType" else [None] * 3)[0], np.full((3, model.dimension), np.nan, np.float32))
+
+
+def test_each_pair_that_is_none_fails_alone(model):
+    pairs = [None, ("a", "b"), ("a", "\ud800"), "c", ["d", "e"]]
+    vectors, failures = model.encode_each(pairs)
+    assert list(failures) == [0, 2, 3] and "pair" in failures[3]
+    assert same(vectors[[1, 4]], model.encode([("a", "b"), ("d", "e")]))
 
 
 def test_places_count_from_the_first_of_all_texts(model):
@@ -179,6 +223,10 @@ class Table:
 
     def __iter__(self):
         return iter(self.columns)
+
+
+def pyarrow_array():
+    return pytest.importorskip("pyarrow").array(["a"])
 
 
 @pytest.mark.parametrize("texts, kind, words", [
@@ -200,6 +248,8 @@ class Table:
     (np.array(7), TypeError, "texts are int"),
     (np.array(None), TypeError, "texts are NoneType"),
     (np.array(b"a"), TypeError, "texts are bytes"),
+    (pyarrow_array(), TypeError, "StringArray.*encode_arrow"),
+    ([*pyarrow_array()], TypeError, "StringScalar.*encode_arrow"),
 ])
 def test_what_is_no_text_is_refused_by_name(model, texts, kind, words):
     with pytest.raises(kind, match=words):
@@ -233,7 +283,7 @@ def test_what_are_no_token_ids_is_refused_by_name(model, ids, kind, words):
 
 @pytest.mark.parametrize("path, kind", [
     (None, TypeError), (7, TypeError), (b"model", TypeError), ("/no/such.bertq", FileNotFoundError), (__file__, ValueError),
-    ("/", OSError), ("a\0b", ValueError)])
+    ("/", OSError), ("a\0b", ValueError), ("", FileNotFoundError), (os.fsdecode(b"\xff.bertq"), ValueError)])
 def test_what_is_no_model_is_refused_by_kind(path, kind):
     with pytest.raises(kind):
         bertq.Model(path)
@@ -249,7 +299,7 @@ def test_a_checkpoint_is_no_model_yet(path, hinted):
 
 @pytest.mark.parametrize("options", [
     {"threads": 0}, {"threads": 257}, {"precision": "int4"}, {"kernels": "magic"}, {"token_budget": -1}, {"cache_bytes": -1},
-    {"cache_bytes": 1 << 64}])
+    {"cache_bytes": 1 << 64}, {"precision": ""}, {"precision": "int8\0x"}, {"kernels": ""}, {"kernels": "avx2\0b"}, {"precision": "\ud800"}])
 def test_options_out_of_range_are_refused(model_path, options):
     with pytest.raises((ValueError, NotImplementedError)):
         bertq.Model(model_path, **options)
@@ -261,6 +311,39 @@ def test_options_out_of_range_are_refused(model_path, options):
 def test_options_of_another_kind_are_refused_by_name(model_path, options):
     with pytest.raises(TypeError, match=next(iter(options))):
         bertq.Model(model_path, **options)
+
+
+def test_an_option_that_is_too_large_says_how_large_it_may_be(model_path):
+    for name in ("token_budget", "cache_bytes"):
+        with pytest.raises(ValueError, match=f"{name} is {1 << 63}; expected [01] to {(1 << 63) - 1}"):
+            bertq.Model(model_path, **{name: 1 << 63})
+
+
+def test_a_path_that_is_no_utf_8_opens_no_other_file(model_path, tmp_path):
+    for name in ("\ufffd.bertq", os.fsdecode(b"\xff.bertq")):
+        shutil.copy(model_path, tmp_path / name)
+    with pytest.raises(ValueError, match="the path is no UTF-8"):
+        bertq.Model(tmp_path / os.fsdecode(b"\xff.bertq"))
+
+
+@pytest.mark.parametrize("value", ["no", 1, None, 0.0])
+@pytest.mark.parametrize("ask", [
+    lambda m, v: m.encode("a", truncate=v), lambda m, v: m.tokenize("a", truncate=v), lambda m, v: m.token_vectors("a", truncate=v),
+    lambda m, v: m.decode([5], skip_special_tokens=v), lambda m, v: m.pooled(["a"], truncate=v),
+    lambda m, v: m.classify("a", truncate=v), lambda m, v: m.multi_vector("a", query=v),
+    lambda m, v: m.encode_each(["a"], truncate=v), lambda m, v: bertq.drift(m, ["a"], truncate=v), lambda m, v: bertq.drift(m, ["a"], attribute=v),
+    lambda m, v: m.zero_shot("a", ["b"], multi=v), lambda m, v: m.answer("a", "b", no_answer=v)])
+def test_what_is_neither_true_nor_false_is_refused(model, ask, value):
+    with pytest.raises(TypeError, match="expected True or False"):
+        ask(model, value)
+
+
+def test_what_is_said_of_a_model_stays(model):
+    tasks = model.tasks
+    model.info["tasks"].append("x")
+    assert model.tasks == tasks
+    with pytest.raises(TypeError):
+        model.info["tasks"] = []
 
 
 def test_numpys_integers_are_integers(model_path):
@@ -323,6 +406,7 @@ def test_a_progress_that_raises_ends_the_call(model, texts):
 def test_threads_are_those_of_the_pool(model_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert bertq.Model(model_path).threads == 1
-    monkeypatch.setenv("OMP_NUM_THREADS", "nonsense")
-    assert bertq.Model(model_path).threads >= 1
+    for word in ("nonsense", "\u00b2", "\u0663", "", "9" * 5000):
+        monkeypatch.setenv("OMP_NUM_THREADS", word)
+        assert bertq.Model(model_path).threads >= 1
     assert bertq.Model(model_path, threads=3).threads == 3

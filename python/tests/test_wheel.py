@@ -15,6 +15,15 @@ def test_the_version_is_that_of_the_library(model):
     assert model.info["library"] == f"bertq {bertq.__version__}"
 
 
+@pytest.mark.parametrize("name", ["libc.so.6", "/no/such.so"])
+def test_a_library_that_is_another_is_named(name):
+    run = subprocess.run(
+        [sys.executable, "-c", "import bertq"], env={**os.environ, "BERTQ_LIBRARY": name, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True, text=True)
+    said = run.stderr.strip().splitlines()[-1]
+    assert said.startswith("ImportError: ") and name in said and "BERTQ_LIBRARY" in said
+
+
 def test_a_wheel_renamed_to_zip_is_imported_as_it_is(model, tmp_path):
     wheel = os.environ.get("BERTQ_TEST_WHEEL")
     if not wheel:
