@@ -14,12 +14,15 @@ package struct KernelDigest: Sendable {
   package let relatives: UInt64
   /// The same of attention in a window.
   package let windows: UInt64
+  /// The same of attention whose scores have terms by distance.
+  package let terms: UInt64
 
   /// Whether all are the known ones.
   package var isRight: Bool {
     value == kernel_check_known_digest && biased == kernel_check_known_bias_digest
       && relatives == kernel_check_known_relatives_digest
       && windows == kernel_check_known_window_digest
+      && terms == kernel_check_known_term_digest
   }
 
   /// Runs the cases with each of some sets, a second or so for each; one caller at a time.
@@ -29,7 +32,8 @@ package struct KernelDigest: Sendable {
         set: $0.name, value: kernel_check_digest($0.table),
         biased: kernel_check_bias_digest($0.table),
         relatives: kernel_check_relatives_digest($0.table),
-        windows: kernel_check_window_digest($0.table))
+        windows: kernel_check_window_digest($0.table),
+        terms: kernel_check_term_digest($0.table))
     }
   }
 
@@ -46,6 +50,7 @@ package struct KernelDigest: Sendable {
       + other("with biases", biased, kernel_check_known_bias_digest)
       + other("of relatives", relatives, kernel_check_known_relatives_digest)
       + other("of windows", windows, kernel_check_known_window_digest)
+      + other("of relative terms", terms, kernel_check_known_term_digest)
   }
 
   /// The set, the digest and whether it is right.

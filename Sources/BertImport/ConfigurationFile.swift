@@ -14,6 +14,8 @@ struct ConfigurationFile {
   let unusedPositions: Int
   /// Whether there is a table of token types.
   let hasTokenTypes: Bool
+  /// Terms of scores by distance, and what of the published tensors makes them.
+  let relative: RelativeDistances?
   /// The tensors that the configuration makes.
   let made: MadeTensors
   /// Whether the number of attention heads is not the file's own.
@@ -59,9 +61,16 @@ struct ConfigurationFile {
       unusedPositions = try family.unusedPositions(normalised)
       let lacksTypes = family.mayLackTokenTypes && normalised["type_vocab_size"] == 0
       hasTokenTypes = family.hasTokenTypes && !lacksTypes
-      configuration = try Self.readSizes(
+      var configuration = try Self.readSizes(
         normalised, unusedPositions: unusedPositions, hasTokenTypes: hasTokenTypes, of: family)
+      // Sizes are within their limits before anything is made by them.
       try configuration.validate()
+      relative =
+        family.mayHaveRelativeTerms
+        ? try RelativeDistances(normalised, positions: configuration.maximumPositions) : nil
+      configuration.relative = relative?.terms
+      try configuration.validate()
+      self.configuration = configuration
       made = try MadeTensors(normalised, configuration, of: family)
       try readRest(normalised)
     } catch {
@@ -152,10 +161,11 @@ struct ConfigurationFile {
     }
     // No table bounds the positions of those that have none.
     let positions = min(configuration.maximumPositions, BertConfiguration.largestBiasSpan)
-    if family.lacksPositions { configuration.maximumPositions = positions }
+    let lacksPositions = try family.lacksPositions(json)
+    if lacksPositions { configuration.maximumPositions = positions }
     if family.sharesLayers { configuration.storedLayers = 1 }
     configuration.gatesFeedForward = family.gatedForm != nil
-    configuration.lacksPositions = family.lacksPositions
+    configuration.lacksPositions = lacksPositions
     if family.hasSlopes { configuration.biasSpan = max(1, positions - 1) }
     if family.rotaryBase != nil, configuration.headCount > 0 {
       configuration.rotarySize = configuration.headSize

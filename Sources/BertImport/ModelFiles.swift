@@ -15,6 +15,8 @@ struct ModelFiles {
   private(set) var tokenizer: String?
   /// A byte-level vocabulary in two files.
   private(set) var bytePairs: BytePairFiles?
+  /// A SentencePiece model.
+  private(set) var pieceModel: String?
   private(set) var tokenizerConfiguration: String?
   private(set) var specialTokens: String?
   private(set) var addedTokens: String?
@@ -27,7 +29,7 @@ struct ModelFiles {
   /// All of them.
   var paths: [String] {
     [
-      configuration, vocabulary, tokenizer, bytePairs?.vocabulary, bytePairs?.merges,
+      configuration, vocabulary, tokenizer, bytePairs?.vocabulary, bytePairs?.merges, pieceModel,
       tokenizerConfiguration, specialTokens, addedTokens, modules, sentenceConfiguration,
       promptConfiguration, colbertMetadata,
     ].compactMap { $0 }
@@ -48,7 +50,7 @@ struct ModelFiles {
     let own = Folder.parent(of: checkpoint)
     let above = Self.parentFolder(own)
     let configurations = ["config.json", "bert_config.json"]
-    let tokenizers = ["vocab.txt", "tokenizer.json", "vocab.json"]
+    let tokenizers = ["vocab.txt", "tokenizer.json", "vocab.json", "spm.model"]
     if let configuration {
       self.configuration = configuration
       hasConfiguration = true
@@ -82,12 +84,15 @@ struct ModelFiles {
     if let vocabulary {
       if vocabulary.hasSuffix(".json") {
         tokenizer = vocabulary
+      } else if vocabulary.hasSuffix(".model") {
+        pieceModel = vocabulary
       } else {
         self.vocabulary = vocabulary
       }
     } else {
       self.vocabulary = try find("vocab.txt")
       tokenizer = try find("tokenizer.json")
+      pieceModel = try find("spm.model")
       if let vocabulary = try find("vocab.json"), let merges = try find("merges.txt") {
         bytePairs = BytePairFiles(vocabulary: vocabulary, merges: merges)
       }

@@ -40,8 +40,8 @@ package final class ImportedModel: Sendable {
 
   init(
     _ checkpoint: Checkpoint, _ plan: TensorPlan, _ description: ModelDescription,
-    _ tokenizer: TokenizerFiles?, _ modules: SentenceModules?, made: MadeTensors, dropsPooler: Bool,
-    report: ImportReport, sources: SettingSources
+    _ tokenizer: TokenizerFiles?, _ modules: SentenceModules?, made: MadeTensors,
+    relative: RelativeDistances?, dropsPooler: Bool, report: ImportReport, sources: SettingSources
   ) {
     self.description = description
     self.sources = sources
@@ -61,7 +61,9 @@ package final class ImportedModel: Sendable {
       + (tokens ?? [])
     heads = plan.heads + (tokens == nil ? [] : [.multiVector])
     hasPooler = plan.hasPooler && !dropsPooler
-    let parts = PublishedParts(checkpoint, plan, modules?.denseModules ?? [], made)
+    let parts = PublishedParts(
+      checkpoint, plan, modules?.denseModules ?? [], made,
+      relative: relative.map { RelativeParts($0, description.configuration) })
     read = { (name) throws(BertError) in try parts.readTensor(name) }
     readInPieces = { (name, body) throws(BertError) in try parts.readRows(name, body) }
   }
@@ -129,11 +131,14 @@ private struct PublishedParts: Sendable {
   private let unpublished: [String: [Int]]
   /// What those are that are not zeros.
   private let made: MadeTensors
+  /// What makes tables by distance of their parts.
+  private let relative: RelativeParts?
 
   init(
     _ checkpoint: Checkpoint, _ plan: TensorPlan,
-    _ dense: [(stem: String, module: DenseModule)], _ made: MadeTensors
+    _ dense: [(stem: String, module: DenseModule)], _ made: MadeTensors, relative: RelativeParts?
   ) {
+    self.relative = relative
     self.dense = dense
     self.made = made
     self.checkpoint = checkpoint
@@ -154,6 +159,11 @@ private struct PublishedParts: Sendable {
       return made.values(name, shape) ?? [Float](repeating: 0, count: shape.reduce(1, *))
     }
     if parts.count == 1 { return try readPart(parts[0]) }
+    if let relative, relative.names.contains(name) {
+      var values: [[Float]] = []
+      for part in parts { values.append(try readPart(part)) }
+      return relative.table(values)
+    }
     var values: [Float] = []
     values.reserveCapacity(parts.reduce(0) { $0 + $1.info.elementCount })
     for part in parts { values += try readPart(part) }
@@ -313,7 +323,7 @@ package enum ModelImport {
     if let error = ImportProblem.error(plan.problems, file: checkpoint.path) { throw error }
     return ImportedModel(
       checkpoint, plan, description, tokenizer, modules, made: configFile.made,
-      dropsPooler: dropsPooler, report: report,
+      relative: configFile.relative, dropsPooler: dropsPooler, report: report,
       sources: SettingSources(
         files: files, configuration: configFile, pooling: modules?.files.first,
         hasTokenizer: tokenizer != nil))
@@ -370,6 +380,7 @@ package enum ModelImport {
       demand.needsPooler = architecture?.needsPooler ?? false
     }
     demand.tiesDecoder = file.tiesDecoder
+    demand.relative = file.relative
     if architecture?.hasOneLogit == true {
       demand.labels = (1, "one logit, as its class has")
     } else if let count = file.labelCount {

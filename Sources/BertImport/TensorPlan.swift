@@ -31,6 +31,8 @@ struct TensorPlan {
     var hasTokenTypes = true
     /// Whether the class has a linear of its own before the classifier's.
     var needsClassifierDense = false
+    /// Terms of scores by distance; nil without any.
+    var relative: RelativeDistances?
   }
 
   /// Canonical tensors in order, with their parts; without any, a tensor is zeros.
@@ -68,11 +70,12 @@ struct TensorPlan {
         ?? (Self.rows(of: "classifier.weight", checkpoint, names, prefix) ?? 2, "the classifier"),
       tokenWidth: Self.rows(of: "linear.weight", checkpoint, names, prefix),
       unusedPositions: demand.unusedPositions, hasTokenTypes: demand.hasTokenTypes,
-      family: demand.family)
+      family: demand.family, relative: demand.relative)
     for entry in checkpoint.ignored { ignore(entry.name, entry.reason, entry.file) }
     sort(checkpoint.tensors, names)
     for part in expected.encoder { take(part) }
     for name in expected.unpublished { found[name] = [] }
+    takeRelativeTables()
     hasPooler = demand.needsPooler || published.keys.contains { $0.hasPrefix("pooler.") }
     if hasPooler { for part in expected.pooler { take(part) } }
     let decoderIsOwn = try takeHeads(checkpoint)
@@ -98,11 +101,25 @@ struct TensorPlan {
         ignore(info.name, reason, info.file)
         continue
       }
+      if name.dotted.hasPrefix(prefix.root),
+        let reason = demand.family.reasonToIgnore(name.dotted.dropFirst(prefix.root.count))
+      {
+        ignore(info.name, reason, info.file)
+        continue
+      }
       guard let relative = prefix.relative(name.dotted) else {
         markUnknown(info)
         continue
       }
-      if let reason = PublishedName.buffer(relative) {
+      if let key = demand.family.positionsKey, demand.configuration.lacksPositions,
+        relative == "embeddings.position_embeddings.weight"
+      {
+        ignore(info.name, "\(key) is false: positions are not added", info.file)
+      } else if demand.family.mayHaveRelativeTerms, demand.relative == nil,
+        ["encoder.LayerNorm.", "encoder.rel_embeddings."].contains(where: relative.hasPrefix)
+      {
+        ignore(info.name, "relative_attention is false: distances are not used", info.file)
+      } else if let reason = PublishedName.buffer(relative) {
         ignore(info.name, reason, info.file)
       } else if let other = published[relative] {
         problem(info, "is the same tensor as '\(other.info.name)': one of them must go")
@@ -142,6 +159,41 @@ struct TensorPlan {
       match.rows = part.rows
       match.isTransposed = match.isTransposed != part.isTurned
       found[part.canonical, default: []].append(match)
+    }
+  }
+
+  /// Takes what tables by distance are made of: the published table, its norm, and the linear of each table, which may be
+  /// that of the layer's keys or queries.
+  private mutating func takeRelativeTables() {
+    guard let relative = demand.relative else { return }
+    for part in expected.relativeParts { take(part) }
+    for layer in 0..<demand.configuration.storedLayerCount {
+      let joined = CanonicalName.linear(layer, .queryKeyValue)
+      let tables = [
+        (relative.terms.hasKeys, CanonicalName.relativeKey(layer), RelativeParts.keys(layer), 1),
+        (
+          relative.terms.hasQueries, CanonicalName.relativeQuery(layer),
+          RelativeParts.queries(layer), 0
+        ),
+      ]
+      for (isThere, name, own, place) in tables where isThere {
+        let (linear, index) = relative.sharesLinears ? (joined, place) : (own, 0)
+        let sources =
+          [(RelativeParts.table, 0)]
+          + (relative.isNormalised
+            ? [
+              (RelativeParts.norm + FloatPart.weight, 0), (RelativeParts.norm + FloatPart.bias, 0),
+            ] : [])
+          + [(linear + FloatPart.weight, index), (linear + FloatPart.bias, index)]
+        let parts = sources.compactMap { source, index in
+          found[source].flatMap { index < $0.count ? $0[index] : nil }
+        }
+        if parts.count < sources.count || sources.contains(where: { incomplete.contains($0.0) }) {
+          incomplete.insert(name)
+        } else {
+          found[name] = parts
+        }
+      }
     }
   }
 

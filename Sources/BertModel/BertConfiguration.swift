@@ -29,6 +29,62 @@ package struct AttentionWindow: Equatable, Sendable {
   package func isWhole(_ layer: Int) -> Bool { layer % wholeEvery == 0 }
 }
 
+/// Terms of attention's scores that are made of a token's query or key and of the distance of two tokens: a query is
+/// multiplied with the row of one table, a key with the row of another, each layer has its own.
+package struct RelativeTerms: Equatable, Sendable {
+  /// The least distance of each class of distances: 0, and then ascending.
+  ///
+  /// The last has no end.
+  package var starts: [Int]
+  /// Whether there is the table that queries are multiplied with.
+  package var hasKeys: Bool
+  /// Whether there is the table that keys are multiplied with.
+  package var hasQueries: Bool
+
+  /// Terms of these classes.
+  package init(starts: [Int], hasKeys: Bool, hasQueries: Bool) {
+    self.starts = starts
+    self.hasKeys = hasKeys
+    self.hasQueries = hasQueries
+  }
+
+  /// How many there are of each score: 1 or 2.
+  package var count: Int { (hasKeys ? 1 : 0) + (hasQueries ? 1 : 0) }
+  /// Rows of each table: class 0 has one, each other one for keys behind the query and one for keys before it.
+  package var rowCount: Int { max(1, 2 * starts.count - 1) }
+  /// The distance from which on all are of one class.
+  package var span: Int { starts.last ?? 0 }
+  /// The row for each distance from the query back to the key, from −`span` to `span`.
+  package var rows: [Int32] {
+    var classes = [Int32](repeating: 0, count: span + 1)
+    for (number, start) in starts.enumerated() where start <= span {
+      classes[start] = Int32(number)
+    }
+    for distance in classes.indices.dropFirst() {
+      classes[distance] = max(classes[distance], classes[distance - 1])
+    }
+    let middle = Int32(starts.count - 1)
+    return classes.dropFirst().reversed().map { middle - $0 } + classes.map { middle + $0 }
+  }
+
+  /// - Throws: `malformed` for classes out of order, or no table; `unsupported` beyond a limit.
+  func validate() throws(BertError) {
+    guard starts.first == 0, zip(starts, starts.dropFirst()).allSatisfy({ $0 < $1 }) else {
+      throw BertError(.malformed, "the classes of relative distances do not begin at 0 and ascend")
+    }
+    guard span <= BertConfiguration.largestBiasSpan else {
+      throw BertError(
+        .unsupported,
+        "the last class of relative distances begins at \(span); the largest supported is "
+          + "\(BertConfiguration.largestBiasSpan)")
+    }
+    guard hasKeys || hasQueries else {
+      throw BertError(
+        .malformed, "there are relative distances, and nothing is multiplied with them")
+    }
+  }
+}
+
 /// The sizes and constants of a BERT encoder.
 package struct BertConfiguration: Equatable, Sendable {
   /// Rows of the word embedding table.
@@ -75,6 +131,8 @@ package struct BertConfiguration: Equatable, Sendable {
   ///
   /// Where queries and keys are turned, layers with a window have tables of their own.
   package var window: AttentionWindow?
+  /// Nil where scores have no terms of what tokens hold and of their distance.
+  package var relative: RelativeTerms?
 
   /// Width of the embedding tables.
   package var embeddingWidth: Int { embeddingSize ?? hiddenSize }
@@ -86,6 +144,11 @@ package struct BertConfiguration: Equatable, Sendable {
   package func hasNormBeforeAttention(_ layer: Int) -> Bool { normalizesFirst && layer > 0 }
   /// Width of one attention head.
   package var headSize: Int { hiddenSize / headCount }
+
+  /// What a score is a sum of: the product of query and key, and relative terms.
+  ///
+  /// The root of the head size, times this, divides all.
+  package var termsOfScore: Int { 1 + (relative?.count ?? 0) }
 
   /// Makes a configuration; call `validate()` on one that came from outside.
   package init(
@@ -154,6 +217,13 @@ package struct BertConfiguration: Equatable, Sendable {
       try check("the attention window's reach", window.reach, Self.largestBiasSpan)
       try check(
         "the number of layers to one that sees all", window.wholeEvery, Self.largestLayerCount)
+    }
+    if let relative {
+      try relative.validate()
+      if biasSpan != nil {
+        throw BertError(
+          .unsupported, "biases by distance and relative terms are not computed together")
+      }
     }
     if normalizesFirst && storedLayers != nil {
       throw BertError(

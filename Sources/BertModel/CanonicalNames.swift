@@ -71,6 +71,14 @@ package enum CanonicalName {
   package static let windowCosines = "attention.rotary.window.cos"
   /// Their sines.
   package static let windowSines = "attention.rotary.window.sin"
+  /// `[classes of distances, hidden]`, float32: what each head's queries are multiplied with, by distance.
+  package static func relativeKey(_ layer: Int) -> String {
+    "layer.\(layer).attention.relative.key"
+  }
+  /// The same for keys.
+  package static func relativeQuery(_ layer: Int) -> String {
+    "layer.\(layer).attention.relative.query"
+  }
   /// The stem of the norm behind all layers, where norms come first: `.weight` and `.bias`, `[hidden]`.
   package static let finalNorm = "norm"
   /// The stem of the pooler's `.weight` `[hidden, hidden]` and `.bias` `[hidden]`.
@@ -103,7 +111,7 @@ package struct TensorRequirement: Equatable, Sendable {
 }
 
 extension BertConfiguration {
-  /// The tensors of the embedding layer, the biases of scores, rotary tables and the norms of every layer and behind
+  /// The tensors of the embedding layer, the biases of scores, rotary and relative tables and the norms of every layer and behind
   /// them: both paths need them.
   package var sharedTensors: [TensorRequirement] {
     let width = embeddingWidth
@@ -126,6 +134,7 @@ extension BertConfiguration {
       norms.append(CanonicalName.feedForwardNorm(layer))
     }
     if normalizesFirst { norms.append(CanonicalName.finalNorm) }
+    for layer in 0..<storedLayerCount { list += relativeTables(layer) }
     return list + norms.flatMap { TensorRequirement.norm($0, width: hiddenSize) }
   }
 
@@ -143,6 +152,15 @@ extension BertConfiguration {
       list.append(TensorRequirement(CanonicalName.attentionBias, [headCount, 2 * biasSpan + 1]))
     }
     return list
+  }
+
+  /// The tables by distance that attention reads in one layer.
+  package func relativeTables(_ layer: Int) -> [TensorRequirement] {
+    guard let relative else { return [] }
+    let names =
+      (relative.hasKeys ? [CanonicalName.relativeKey(layer)] : [])
+      + (relative.hasQueries ? [CanonicalName.relativeQuery(layer)] : [])
+    return names.map { TensorRequirement($0, [relative.rowCount, hiddenSize]) }
   }
 
   /// The float32 weights and biases of every layer's linears.

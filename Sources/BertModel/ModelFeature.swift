@@ -36,6 +36,8 @@ package enum ModelFeature: String, CaseIterable, Sendable {
   case gatedFeedForward = "feed-forward.gated"
   /// Queries and keys turned by their positions.
   case rotary = "attention.rotary"
+  /// Terms of scores that are made of what tokens hold and of their distance.
+  case relative = "attention.relative"
   /// Layers whose tokens see those near them alone.
   case attentionWindow = "attention.window"
   /// Norms before attention and feed-forward, and one behind all layers.
@@ -81,6 +83,7 @@ extension ModelDescription {
     uses(.sharedLayers, configuration.storedLayers != nil)
     uses(.gatedFeedForward, configuration.gatesFeedForward)
     uses(.rotary, configuration.rotarySize != nil)
+    uses(.relative, configuration.relative != nil)
     uses(.attentionWindow, configuration.window != nil)
     uses(.normsFirst, configuration.normalizesFirst)
     let plain: [Pooling] = [.mean, .cls, .pooler]

@@ -115,6 +115,8 @@ package enum NormalizationStep: Equatable, Sendable {
   case stripRight
   /// Two and more spaces become one.
   case collapseSpaces
+  /// Two and more scalars of white space become one space, and so does a line feed, a carriage return or a tab alone.
+  case collapseWhiteSpace
   /// Every occurrence of a string, taken literally, becomes another.
   case replace(pattern: String, content: String)
 }

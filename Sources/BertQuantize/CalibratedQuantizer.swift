@@ -167,6 +167,10 @@ package final class CalibratedQuantizer {
     _ layer: Int, _ take: (LinearWeights) -> Void = { _ in }
   ) throws(BertError) -> TensorStore {
     let c = configuration
+    var tables = self.tables
+    for (own, first) in zip(c.relativeTables(layer), c.relativeTables(0)) {
+      tables[first.name] = try read(own.name)
+    }
     let store = try LayerRunner.oneLayer(of: c, tables: tables)
     try addNorms(layer, to: store)
     for site in LinearSite.allCases {

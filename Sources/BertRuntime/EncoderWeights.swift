@@ -65,6 +65,8 @@ struct LayerWeights {
   let rotary: (cosines: UnsafePointer<Float>, sines: UnsafePointer<Float>)?
   /// How far away those are at most that a token sees; nil where it sees all.
   let reach: Int?
+  /// The tables by distance that queries and keys are multiplied with, `[rows, hidden]`; nil where there is none.
+  let relative: (key: UnsafePointer<Float>?, query: UnsafePointer<Float>?)
 
   subscript(site: LinearSite) -> LinearStep { linears[site.rawValue] }
 }
@@ -84,6 +86,8 @@ final class EncoderWeights: @unchecked Sendable {
   let projection: LinearStep?
   /// Biases on scores by distance, head after head; nil when there are none.
   let bias: UnsafePointer<Float>?
+  /// The row of the relative tables for each distance of `configuration.relative`; empty without.
+  let relativeRows: [Int32]
   let layers: [LayerWeights]
   /// How every layer's heads are computed together.
   let heads: HeadGroups
@@ -149,6 +153,17 @@ final class EncoderWeights: @unchecked Sendable {
         beforeFeedForward: feedForward,
         behindFeedForward: isLast ? try norm(CanonicalName.finalNorm, c.hiddenSize) : nil)
     }
+    func relative(_ layer: Int) throws(BertError) -> (
+      key: UnsafePointer<Float>?, query: UnsafePointer<Float>?
+    ) {
+      guard let relative = c.relative else { return (nil, nil) }
+      let shape = [relative.rowCount, c.hiddenSize]
+      return (
+        relative.hasKeys ? try floats(CanonicalName.relativeKey(layer), shape) : nil,
+        relative.hasQueries ? try floats(CanonicalName.relativeQuery(layer), shape) : nil
+      )
+    }
+    relativeRows = c.relative?.rows ?? []
     bias = try c.biasSpan.map { (span) throws(BertError) in
       try floats(CanonicalName.attentionBias, [c.headCount, 2 * span + 1])
     }
@@ -183,7 +198,8 @@ final class EncoderWeights: @unchecked Sendable {
           hasInt8Attention: precision == .int8 && quantizes(layer, .attention),
           norms: try norms(
             layer, at: own, isLast: place == nil && index + 1 == c.layerCount),
-          rotary: try rotary(isWhole), reach: isWhole ? nil : c.window?.reach))
+          rotary: try rotary(isWhole), reach: isWhole ? nil : c.window?.reach,
+          relative: try relative(layer)))
     }
     if precision == .int8 && quantized == 0 && !Self.holds(.some, QuantizedPart.weight, source) {
       throw Self.absent("int8")

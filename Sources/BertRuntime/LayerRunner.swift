@@ -179,7 +179,8 @@ extension LayerRunner {
   /// An empty source for one layer of a model: the embeddings that an encoder asks for are there, of
   /// one row each, and never used.
   ///
-  /// - Parameter tables: the tables that attention reads in every layer, by name.
+  /// - Parameter tables: the tables that attention reads, by name: those of every layer, and those of this one as
+  ///   layer 0's.
   package static func oneLayer(
     of configuration: BertConfiguration, tables: [String: [Float]] = [:]
   ) throws(BertError) -> TensorStore {
@@ -197,7 +198,7 @@ extension LayerRunner {
     }
     try store.add(CanonicalName.embeddingNorm + ".weight", .float32, [c.hiddenSize], unused)
     try store.add(CanonicalName.embeddingNorm + ".bias", .float32, [c.hiddenSize], unused)
-    for table in c.attentionTables {
+    for table in c.attentionTables + c.relativeTables(0) {
       if let values = tables[table.name] {
         try store.add(table.name, .float32, table.shape, values)
       }

@@ -380,22 +380,41 @@ struct PassWorker {
     let call = pass.weights.layers[layer].hasInt8Attention ? calls.attend_s8 : calls.attend_f32
     clock.timed(.attention) {
       for place in pass.weights.heads.groups[group].places {
-        for text in run {
-          var head = self.head(layer, place, text, of: run)
-          guard let selection else {
-            call?(&head, scratch.kernel.base)
-            continue
-          }
-          let rows = selection.starts[text]..<selection.starts[text + 1]
-          if rows.isEmpty { continue }
-          selection.places.withUnsafeBufferPointer {
-            head.wanted = $0.baseAddress.map { $0 + rows.lowerBound }
-            head.wanted_rows = rows.count
-            head.out = pass.context(rows.lowerBound) + place.head * head.head_size
-            call?(&head, scratch.kernel.base)
+        withRelative(layer, place.head) { relative in
+          for text in run {
+            var head = self.head(layer, place, text, of: run)
+            head.relative = relative
+            guard let selection else {
+              call?(&head, scratch.kernel.base)
+              continue
+            }
+            let rows = selection.starts[text]..<selection.starts[text + 1]
+            if rows.isEmpty { continue }
+            selection.places.withUnsafeBufferPointer {
+              head.wanted = $0.baseAddress.map { $0 + rows.lowerBound }
+              head.wanted_rows = rows.count
+              head.out = pass.context(rows.lowerBound) + place.head * head.head_size
+              call?(&head, scratch.kernel.base)
+            }
           }
         }
       }
+    }
+  }
+
+  /// A head's tables by distance; nil where there are none.
+  private func withRelative(
+    _ layer: Int, _ head: Int, _ body: (UnsafePointer<bk_relative>?) -> Void
+  ) {
+    guard let terms = configuration.relative else { return body(nil) }
+    let tables = pass.weights.layers[layer].relative
+    let column = head * configuration.headSize
+    pass.weights.relativeRows.withUnsafeBufferPointer { rows in
+      var relative = bk_relative(
+        key: tables.key.map { $0 + column }, query: tables.query.map { $0 + column },
+        stride: configuration.hiddenSize, row: rows.baseAddress, span: terms.span,
+        scratch: scratch.relative.base)
+      body(&relative)
     }
   }
 
@@ -411,10 +430,11 @@ struct PassWorker {
     return bk_head(
       length: starts[text + 1] - starts[text] - unseen, head_size: size, query: row + place.query,
       key: row + place.key, value: row + place.value, stride: scratch.headStride,
-      score_scale: 1 / Float(size).squareRoot(),
+      score_scale: 1 / Float(size * configuration.termsOfScore).squareRoot(),
       out: pass.context(starts[text]) + place.head * size, out_stride: stride, wanted: nil,
       wanted_rows: 0, bias: pass.weights.bias.map { $0 + place.head * (2 * span + 1) },
-      bias_span: span, unseen: unseen, window: pass.weights.layers[layer].reach ?? 0)
+      bias_span: span, unseen: unseen, window: pass.weights.layers[layer].reach ?? 0,
+      relative: nil)
   }
 }
 

@@ -111,6 +111,8 @@ final class WorkerScratch {
   let rotated: AlignedBuffer
   /// For the linear and attention kernels.
   let kernel: AlignedBuffer
+  /// For the terms of scores by distance; empty where there are none.
+  let relative: AlignedBuffer
 
   init(
     _ weights: EncoderWeights, _ kernels: KernelSet, tokens: Int, longest: Int
@@ -143,5 +145,6 @@ final class WorkerScratch {
       }
     }
     kernel = try memory(most)
+    relative = try memory(c.relative == nil ? 0 : calls.relative_scratch(longest, c.headSize))
   }
 }

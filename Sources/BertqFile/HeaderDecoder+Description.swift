@@ -65,7 +65,24 @@ extension Header {
       configuration.window = AttentionWindow(
         reach: Int(stored.attention_window), wholeEvery: Int(stored.whole_attention_every))
     }
+    configuration.relative = try relative(stored)
     return configuration
+  }
+
+  /// The terms of scores by distance.
+  ///
+  /// - Throws: `malformed` where the header says which there are and not by what distances, or too many of these.
+  private static func relative(_ stored: Bertq__Configuration) throws(BertError) -> RelativeTerms? {
+    let hasKeys = stored.has_has_relative_keys != 0 && stored.has_relative_keys != 0
+    let hasQueries = stored.has_has_relative_queries != 0 && stored.has_relative_queries != 0
+    if stored.n_relative_starts == 0 && !hasKeys && !hasQueries { return nil }
+    guard (1...BertConfiguration.largestBiasSpan + 1).contains(stored.n_relative_starts) else {
+      throw BertError(
+        .malformed, "the header has \(stored.n_relative_starts) classes of relative distances")
+    }
+    let starts = UnsafeBufferPointer(
+      start: stored.relative_starts, count: stored.n_relative_starts)
+    return RelativeTerms(starts: starts.map { Int($0) }, hasKeys: hasKeys, hasQueries: hasQueries)
   }
 
   private static func embedding(_ stored: Bertq__Embedding) throws(BertError) -> EmbeddingRecipe {

@@ -84,7 +84,7 @@ extension Header {
     }
     let steps: [NormalizationStep] = [
       .precompiled, .nfc, .nfd, .nfkc, .nfkd, .lowercase, .stripAccents, .stripLeft, .stripRight,
-      .collapseSpaces,
+      .collapseSpaces, .collapseWhiteSpace,
     ]
     guard let step = steps.first(where: { $0.storedKind == stored.kind }) else {
       throw unknown("a normalisation step", stored.kind.rawValue)

@@ -38,6 +38,16 @@ extension Arena {
     stored.has_whole_attention_every = stored.has_attention_window
     stored.whole_attention_every = try number(
       configuration.window?.wholeEvery ?? 0, "the number of layers to one that sees all")
+    if let relative = configuration.relative {
+      var starts: [UInt32] = []
+      for start in relative.starts { starts.append(try number(start, "a relative distance")) }
+      stored.relative_starts = array(starts)
+      stored.n_relative_starts = starts.count
+      stored.has_has_relative_keys = relative.hasKeys ? 1 : 0
+      stored.has_relative_keys = relative.hasKeys ? 1 : 0
+      stored.has_has_relative_queries = relative.hasQueries ? 1 : 0
+      stored.has_relative_queries = relative.hasQueries ? 1 : 0
+    }
     return place(stored)
   }
 
@@ -304,6 +314,7 @@ extension NormalizationStep {
     case .stripLeft: BERTQ__NORMALIZATION__STRIP_LEFT
     case .stripRight: BERTQ__NORMALIZATION__STRIP_RIGHT
     case .collapseSpaces: BERTQ__NORMALIZATION__COLLAPSE_SPACES
+    case .collapseWhiteSpace: BERTQ__NORMALIZATION__COLLAPSE_WHITE_SPACE
     case .replace: BERTQ__NORMALIZATION__REPLACE
     }
   }

@@ -772,7 +772,7 @@ void   bertq__header__free_unpacked
   assert(message->base.descriptor == &bertq__header__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor bertq__configuration__field_descriptors[21] =
+static const ProtobufCFieldDescriptor bertq__configuration__field_descriptors[24] =
 {
   {
     "vocabulary_size",
@@ -1026,6 +1026,42 @@ static const ProtobufCFieldDescriptor bertq__configuration__field_descriptors[21
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "relative_starts",
+    22,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Bertq__Configuration, n_relative_starts),
+    offsetof(Bertq__Configuration, relative_starts),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "has_relative_keys",
+    23,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bertq__Configuration, has_has_relative_keys),
+    offsetof(Bertq__Configuration, has_relative_keys),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "has_relative_queries",
+    24,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Bertq__Configuration, has_has_relative_queries),
+    offsetof(Bertq__Configuration, has_relative_queries),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned bertq__configuration__field_indices_by_name[] = {
   8,   /* field[8] = activation */
@@ -1033,6 +1069,8 @@ static const unsigned bertq__configuration__field_indices_by_name[] = {
   15,   /* field[15] = bias_span */
   9,   /* field[9] = embedding_size */
   11,   /* field[11] = gates_feed_forward */
+  22,   /* field[22] = has_relative_keys */
+  23,   /* field[23] = has_relative_queries */
   16,   /* field[16] = has_slopes */
   3,   /* field[3] = head_count */
   1,   /* field[1] = hidden_size */
@@ -1043,6 +1081,7 @@ static const unsigned bertq__configuration__field_indices_by_name[] = {
   7,   /* field[7] = layer_norm_epsilon */
   5,   /* field[5] = maximum_positions */
   12,   /* field[12] = normalizes_first */
+  21,   /* field[21] = relative_starts */
   17,   /* field[17] = rotary_size */
   18,   /* field[18] = rotates_neighbours */
   10,   /* field[10] = stored_layers */
@@ -1053,7 +1092,7 @@ static const unsigned bertq__configuration__field_indices_by_name[] = {
 static const ProtobufCIntRange bertq__configuration__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 21 }
+  { 0, 24 }
 };
 const ProtobufCMessageDescriptor bertq__configuration__descriptor =
 {
@@ -1063,7 +1102,7 @@ const ProtobufCMessageDescriptor bertq__configuration__descriptor =
   "Bertq__Configuration",
   "bertq",
   sizeof(Bertq__Configuration),
-  21,
+  24,
   bertq__configuration__field_descriptors,
   bertq__configuration__field_indices_by_name,
   1,  bertq__configuration__number_ranges,
@@ -3072,7 +3111,7 @@ const ProtobufCEnumDescriptor bertq__template_part__descriptor =
   bertq__template_part__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue bertq__normalization__enum_values_by_number[11] =
+static const ProtobufCEnumValue bertq__normalization__enum_values_by_number[12] =
 {
   { "PRECOMPILED", "BERTQ__NORMALIZATION__PRECOMPILED", 1 },
   { "NFC", "BERTQ__NORMALIZATION__NFC", 2 },
@@ -3085,13 +3124,15 @@ static const ProtobufCEnumValue bertq__normalization__enum_values_by_number[11] 
   { "STRIP_RIGHT", "BERTQ__NORMALIZATION__STRIP_RIGHT", 9 },
   { "COLLAPSE_SPACES", "BERTQ__NORMALIZATION__COLLAPSE_SPACES", 10 },
   { "REPLACE", "BERTQ__NORMALIZATION__REPLACE", 11 },
+  { "COLLAPSE_WHITE_SPACE", "BERTQ__NORMALIZATION__COLLAPSE_WHITE_SPACE", 12 },
 };
 static const ProtobufCIntRange bertq__normalization__value_ranges[] = {
-{1, 0},{0, 11}
+{1, 0},{0, 12}
 };
-static const ProtobufCEnumValueIndex bertq__normalization__enum_values_by_name[11] =
+static const ProtobufCEnumValueIndex bertq__normalization__enum_values_by_name[12] =
 {
   { "COLLAPSE_SPACES", 9 },
+  { "COLLAPSE_WHITE_SPACE", 11 },
   { "LOWERCASE", 5 },
   { "NFC", 1 },
   { "NFD", 2 },
@@ -3110,9 +3151,9 @@ const ProtobufCEnumDescriptor bertq__normalization__descriptor =
   "Normalization",
   "Bertq__Normalization",
   "bertq",
-  11,
+  12,
   bertq__normalization__enum_values_by_number,
-  11,
+  12,
   bertq__normalization__enum_values_by_name,
   1,
   bertq__normalization__value_ranges,

@@ -132,6 +132,58 @@ static void run_windowed_f32(const bk_kernels *k, random_source *r, const ptrdif
   run_windowed(k, r, shape, out, attend_f32);
 }
 
+// A head whose scores have terms by distance: of queries, of keys, or of both; of usual size, or so large that int8 holds
+// them to their bounds; perhaps with a window, perhaps with tokens that none sees. All rows, then some.
+static void run_relative(const bk_kernels *k, random_source *r, const ptrdiff_t *shape, record *out,
+                         void (*attend)(const bk_kernels *, const bk_head *)) {
+  float *y;
+  ptrdiff_t count;
+  bk_head h = make_head(r, shape, &y, &count);
+  const ptrdiff_t tokens = h.length, kind = next_between(r, 0, 5), span = next_between(r, 0, tokens + 3);
+  if (kind == 1) h.window = next_between(r, 1, 1 + tokens / 2);
+  if (next_between(r, 0, 3) == 0) {
+    const ptrdiff_t unseen = next_between(r, 0, h.window && h.window < tokens - 1 ? h.window : tokens - 1);
+    h.length -= unseen, h.unseen = unseen;
+  }
+  const ptrdiff_t rows = next_between(r, 1, 2 * span + 1), stride = h.head_size + next_between(r, 0, 2);
+  float *tables[2];
+  for (int i = 0; i < 2; i++) {
+    const ptrdiff_t size = (rows - 1) * stride + h.head_size;
+    tables[i] = TAKE(float, size);
+    fill_floats(r, ORDINARY, tables[i], size);
+    for (ptrdiff_t j = 0; kind == 2 && j < size; j++) tables[i][j] *= (float)((int64_t)1 << next_between(r, 0, 40));
+  }
+  int32_t *row = TAKE(int32_t, 2 * span + 1);
+  for (ptrdiff_t i = 0; i < 2 * span + 1; i++) row[i] = (int32_t)next_between(r, 0, rows - 1);
+  const ptrdiff_t which = next_between(r, 0, 3);
+  const bk_relative relative = {
+      .key = which == 1 ? 0 : tables[0],
+      .query = which == 2 ? 0 : tables[1],
+      .stride = stride,
+      .row = row,
+      .span = span,
+      .scratch = take_scratch(k->relative_scratch(tokens, h.head_size)),
+  };
+  h.relative = &relative;
+  attend(k, &h);
+  record_floats(out, y, count);
+  int32_t *wanted = TAKE(int32_t, tokens);
+  h.wanted = wanted;
+  const ptrdiff_t farthest = next_between(r, 1, 60);
+  for (int32_t i = (int32_t)next_between(r, 0, tokens - 1); i < tokens; i += (int32_t)next_between(r, 1, farthest)) {
+    wanted[h.wanted_rows++] = i;
+  }
+  attend(k, &h);
+  record_floats(out, y, (h.wanted_rows - 1) * h.out_stride + h.head_size);
+}
+
+static void run_relative_s8(const bk_kernels *k, random_source *r, const ptrdiff_t *shape, record *out) {
+  run_relative(k, r, shape, out, attend_s8);
+}
+static void run_relative_f32(const bk_kernels *k, random_source *r, const ptrdiff_t *shape, record *out) {
+  run_relative(k, r, shape, out, attend_f32);
+}
+
 typedef void (*runner)(const bk_kernels *, random_source *, const ptrdiff_t *, record *);
 
 static void visit_heads(visitor visit, const char *s8, runner run_s8, const char *f32, runner run_f32) {
@@ -157,6 +209,10 @@ void visit_attention(visitor visit) {
 
 void visit_biased_attention(visitor visit) {
   visit_heads(visit, "attend_s8 with biases", run_biased_s8, "attend_f32 with biases", run_biased_f32);
+}
+
+void visit_relative_attention(visitor visit) {
+  visit_heads(visit, "attend_s8 with relative terms", run_relative_s8, "attend_f32 with relative terms", run_relative_f32);
 }
 
 void visit_windowed_attention(visitor visit) {

@@ -83,6 +83,7 @@ void visit_digest_cases(visitor visit);  // all of the above
 void visit_biased_attention(visitor visit);
 void visit_relatives(visitor visit);  // gates, and queries and keys that are turned
 void visit_windowed_attention(visitor visit);
+void visit_relative_attention(visitor visit);  // scores with terms by distance
 
 // Compared between sets, but not in the digest.
 void visit_lowest_weights(visitor visit);  // -128

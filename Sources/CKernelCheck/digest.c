@@ -38,3 +38,4 @@ uint64_t kernel_check_digest(const bk_kernels *set) { return digest_of(set, visi
 uint64_t kernel_check_bias_digest(const bk_kernels *set) { return digest_of(set, visit_biased_attention); }
 uint64_t kernel_check_relatives_digest(const bk_kernels *set) { return digest_of(set, visit_relatives); }
 uint64_t kernel_check_window_digest(const bk_kernels *set) { return digest_of(set, visit_windowed_attention); }
+uint64_t kernel_check_term_digest(const bk_kernels *set) { return digest_of(set, visit_relative_attention); }

@@ -6,9 +6,9 @@ import BertErrors
 /// walker of their own when the caller knows what they are; so nothing recurses deeper than the
 /// caller's code, and what is not wanted is stepped over unread. The wire format: "Encoding" in
 /// the documentation of Protocol Buffers.
-struct ProtobufReader {
+package struct ProtobufReader {
   /// A field's value as the wire has it.
-  enum Value {
+  package enum Value {
     case varint(UInt64)
     case fixed64(UInt64)
     case fixed32(UInt32)
@@ -19,11 +19,14 @@ struct ProtobufReader {
 
   init(_ reader: ByteReader) { self.reader = reader }
 
+  /// Walks over the bytes of a file.
+  package init(_ noun: StaticString, _ bytes: [UInt8]) { reader = ByteReader(noun, bytes) }
+
   /// Where the next field begins.
   var position: Int { reader.position }
 
   /// The next field, nil at the end.
-  mutating func next() throws(BertError) -> (field: Int, value: Value)? {
+  package mutating func next() throws(BertError) -> (field: Int, value: Value)? {
     if reader.isAtEnd { return nil }
     let start = reader.position
     let tag = try reader.varint()
@@ -58,19 +61,19 @@ struct ProtobufReader {
   }
 
   /// A whole number.
-  func integer(_ value: Value, _ field: String) throws(BertError) -> Int {
+  package func integer(_ value: Value, _ field: String) throws(BertError) -> Int {
     guard case .varint(let number) = value else { throw mismatch(field) }
     return Int(bitPattern: UInt(number))
   }
 
   /// A number of four bytes.
-  func fixed32(_ value: Value, _ field: String) throws(BertError) -> UInt32 {
+  package func fixed32(_ value: Value, _ field: String) throws(BertError) -> UInt32 {
     guard case .fixed32(let number) = value else { throw mismatch(field) }
     return number
   }
 
   /// A nested message.
-  func message(
+  package func message(
     _ value: Value, _ field: String, as noun: StaticString
   ) throws(BertError) -> ProtobufReader {
     ProtobufReader(reader.part(try range(value, field), as: noun))
@@ -88,10 +91,17 @@ struct ProtobufReader {
   }
 
   /// A text.
-  func text(_ value: Value, _ field: String, limit: Int) throws(BertError) -> String {
+  package func text(_ value: Value, _ field: String, limit: Int) throws(BertError) -> String {
     let range = try range(value, field)
     var part = reader.part(range, as: reader.noun)
     return try part.text(range.count, limit: limit)
+  }
+
+  /// Bytes that are no text.
+  package func data(_ value: Value, _ field: String, limit: Int) throws(BertError) -> [UInt8] {
+    let range = try range(value, field)
+    var part = reader.part(range, as: reader.noun)
+    return try part.bytes(range.count, limit: limit)
   }
 
   /// Adds the numbers of a repeated field, packed or one by one.
@@ -114,5 +124,5 @@ struct ProtobufReader {
   }
 
   /// The error of something wrong with the message.
-  func damaged(_ message: String) -> BertError { reader.damaged(message) }
+  package func damaged(_ message: String) -> BertError { reader.damaged(message) }
 }

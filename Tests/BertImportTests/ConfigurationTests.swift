@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct ConfigurationTests {
   static let unsupported: [(String, JSON, [String])] = [
-    ("model_type", "deberta-v2", ["model_type", "'deberta-v2'", "roberta"]),
+    ("model_type", "roformer", ["model_type", "'roformer'", "roberta"]),
     ("model_type", "xlm-roberta-xl", ["'xlm-roberta-xl'"]),
     ("position_embedding_type", "relative_key", ["position_embedding_type", "relative_key"]),
     ("is_decoder", true, ["is_decoder", "true"]),

@@ -18,7 +18,7 @@ struct CalibratedQuantizerTests {
   }
 
   /// A plain model, one with biases on scores, one whose layers share tensors behind a narrow embedding, with gates
-  /// and turned queries, and one whose norms come first, with windows of attention.
+  /// and turned queries, one whose norms come first, with windows of attention, and one with terms of scores by distance.
   static func kind(_ index: Int, _ hidden: Int = 32, _ intermediate: Int = 48) -> BertConfiguration
   {
     var c = configuration(hidden, intermediate, biasSpan: index == 1 ? 7 : nil)
@@ -37,6 +37,10 @@ struct CalibratedQuantizerTests {
       c.rotarySize = hidden / 8 * 2
       c.normalizesFirst = true
       c.window = AttentionWindow(reach: 4, wholeEvery: 3)
+    }
+    if index == 4 {
+      c.lacksPositions = true
+      c.relative = RelativeTerms(starts: [0, 1, 2, 5, 11], hasKeys: true, hasQueries: true)
     }
     return c
   }
@@ -82,7 +86,7 @@ struct CalibratedQuantizerTests {
     return all
   }
 
-  @Test(arguments: 0..<4)
+  @Test(arguments: 0..<5)
   func layersOneByOneGiveTheEncodersBits(kind: Int) throws {
     let model = GeneratedModel(Self.kind(kind, 20, 36))
     let (c, batch) = (model.configuration, try Self.batch(model))
@@ -138,7 +142,7 @@ struct CalibratedQuantizerTests {
     }
   }
 
-  @Test(arguments: 0..<4)
+  @Test(arguments: 0..<5)
   func resultsDoNotDependOnThreadsOrKernels(kind: Int) throws {
     let model = GeneratedModel(Self.kind(kind))
     let expected = try Self.quantized(model)

@@ -91,9 +91,24 @@ struct EncoderReferenceTests {
 
   @Test(arguments: [129, 512], [nil, 91])
   func longTextsAreThoseOfAPlainImplementation(_ length: Int, biasSpan: Int?) throws {
-    let model = GeneratedModel(
+    try expectPlain(
       configuration(
-        heads: 2, headSize: 16, layers: 1, intermediate: 40, positions: 512, biasSpan: biasSpan))
+        heads: 2, headSize: 16, layers: 1, intermediate: 40, positions: 512, biasSpan: biasSpan),
+      length)
+  }
+
+  @Test(arguments: [129, 512], [60, 511])
+  func longTextsWithRelativeTermsAreThoseOfAPlainImplementation(_ length: Int, _ span: Int) throws {
+    try expectPlain(
+      relative(configuration(heads: 2, headSize: 16, layers: 1, intermediate: 40, positions: 512)) {
+        $0.relative = RelativeTerms(
+          starts: Array(0...50) + Array(stride(from: 53, through: span, by: 3)), hasKeys: true,
+          hasQueries: true)
+      }, length)
+  }
+
+  private func expectPlain(_ configuration: BertConfiguration, _ length: Int) throws {
+    let model = GeneratedModel(configuration)
     let text = model.texts([length])
     let float = try model.encoder(model.store(), .float32, threads: 2).hiddenStates(
       model.batch(text))

@@ -184,10 +184,16 @@ struct NaiveBert {
         let rows = projected.map { Array($0[start..<(start + size)]) }
         return part < 2 ? turned(rows, isWhole) : rows
       }
+      let (query, key, value) = (slices(0), slices(1), slices(2))
+      let added = query.indices.map { token in
+        zip(
+          biases(head, token, key.count), relative(layer, head, token, query[token], key)
+        ).map { $0 + $1 }
+      }
       let out =
         quantizesAttention
-        ? attendBytes(slices(0), slices(1), slices(2), head, isWhole)
-        : attend(slices(0), slices(1), slices(2), head, isWhole)
+        ? attendBytes(query, key, value, added, isWhole)
+        : attend(query, key, value, added, isWhole)
       for token in out.indices {
         context[token].replaceSubrange((head * size)..<((head + 1) * size), with: out[token])
       }
@@ -222,6 +228,30 @@ struct NaiveBert {
     }
   }
 
+  /// What is added to a head's scores by distance and by what a query and each key hold.
+  private func relative(_ layer: Int, _ head: Int, _ token: Int, _ query: Row, _ keys: [Row]) -> Row
+  {
+    guard let terms = configuration.relative else { return Row(repeating: 0, count: keys.count) }
+    let stored = layer % configuration.storedLayerCount
+    let (width, size) = (configuration.hiddenSize, configuration.headSize)
+    func product(_ x: Row, _ name: String, _ place: Int) -> Double {
+      let distance = token - place
+      let number = terms.starts.lastIndex { $0 <= abs(distance) } ?? 0
+      let row = terms.starts.count - 1 + (distance < 0 ? -number : number)
+      let table = values(name)
+      if table.isEmpty { return 0 }
+      return dot(x, Array(table[row * width + head * size..<row * width + (head + 1) * size]))
+    }
+    return keys.enumerated().map { place, key in
+      (product(query, CanonicalName.relativeKey(stored), place)
+        + product(key, CanonicalName.relativeQuery(stored), place)) / scoreDivisor(size)
+    }
+  }
+
+  private func scoreDivisor(_ size: Int) -> Double {
+    Double(size * configuration.termsOfScore).squareRoot()
+  }
+
   /// What a token sees.
   private func seen(_ token: Int, _ count: Int, _ isWhole: Bool) -> [Bool] {
     (0..<count).map {
@@ -230,11 +260,11 @@ struct NaiveBert {
   }
 
   private func attend(
-    _ query: [Row], _ key: [Row], _ value: [Row], _ head: Int, _ isWhole: Bool
+    _ query: [Row], _ key: [Row], _ value: [Row], _ added: [Row], _ isWhole: Bool
   ) -> [Row] {
     query.enumerated().map { token, query in
-      let scores = zip(key, biases(head, token, key.count)).map {
-        dot(query, $0) / Double(query.count).squareRoot() + $1
+      let scores = zip(key, added[token]).map {
+        dot(query, $0) / scoreDivisor(query.count) + $1
       }
       let sees = seen(token, key.count, isWhole)
       let most = zip(scores, sees).filter(\.1).map(\.0).max() ?? 0
@@ -262,7 +292,7 @@ struct NaiveBert {
   }
 
   private func attendBytes(
-    _ query: [Row], _ key: [Row], _ value: [Row], _ head: Int, _ isWhole: Bool
+    _ query: [Row], _ key: [Row], _ value: [Row], _ added: [Row], _ isWhole: Bool
   ) -> [Row] {
     // Keys have a scale for each channel, which queries take over before they are rounded together.
     let channels = (0..<(key.first?.count ?? 0)).map { c in signedBytes(key.map { $0[c] }) }
@@ -281,9 +311,9 @@ struct NaiveBert {
     let size = channels.count
     return query.indices.map { token in
       let row = Array(queries.bytes[(token * size)..<((token + 1) * size)])
-      let added = biases(head, token, keys.count)
+      let added = added[token]
       let octaves = keys.indices.map { key in
-        (dot(row, keys[key]) * queries.scale / Double(size).squareRoot() + added[key]) / log(2)
+        (dot(row, keys[key]) * queries.scale / scoreDivisor(size) + added[key]) / log(2)
           - log2(times[key])
       }
       let sees = seen(token, keys.count, isWhole)

@@ -17,6 +17,10 @@ struct SameBitsTests {
       configuration(heads: 1, headSize: 80, layers: 1, intermediate: 33, activation: .relu),
       configuration(heads: 3, headSize: 16, layers: 1, intermediate: 192),
       configuration(heads: 2, headSize: 32, intermediate: 40, positions: 130, biasSpan: 91),
+      relative(configuration(heads: 2, headSize: 32, intermediate: 40, positions: 130)) {
+        $0.relative = RelativeTerms(
+          starts: Array(0...30) + [40, 55, 91], hasKeys: true, hasQueries: true)
+      },
     ] + relatives
 
   /// A model with both paths, 32 texts of mixed lengths, and the states of each computed alone.

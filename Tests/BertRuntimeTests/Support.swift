@@ -25,7 +25,7 @@ func relative(
 }
 
 /// Relatives: a narrower embedding, a wider one, shared layers, gates with each activation, turned queries, no positions,
-/// norms first, windows of attention.
+/// norms first, windows of attention, terms of scores by distance.
 let relatives: [BertConfiguration] = [
   relative(configuration(heads: 2, headSize: 32, layers: 3)) {
     $0.embeddingSize = 24
@@ -69,6 +69,21 @@ let relatives: [BertConfiguration] = [
   relative(configuration(heads: 2, headSize: 32, layers: 3, positions: 130)) {
     $0.storedLayers = 2
     $0.window = AttentionWindow(reach: 17, wholeEvery: 2)
+  },
+  relative(configuration(heads: 2, headSize: 32, positions: 130)) {
+    $0.lacksPositions = true
+    $0.relative = RelativeTerms(
+      starts: [0, 1, 2, 3, 5, 9, 17, 40], hasKeys: true, hasQueries: true)
+  },
+  relative(configuration(heads: 3, headSize: 11, layers: 3, positions: 130)) {
+    $0.storedLayers = 2
+    $0.relative = RelativeTerms(starts: Array(0..<130), hasKeys: true, hasQueries: false)
+    $0.window = AttentionWindow(reach: 9, wholeEvery: 2)
+  },
+  relative(configuration(heads: 3, headSize: 70)) {
+    $0.lacksPositions = true
+    $0.rotarySize = 6
+    $0.relative = RelativeTerms(starts: [0, 4], hasKeys: false, hasQueries: true)
   },
 ]
 

@@ -7,7 +7,7 @@ import Testing
 @Suite struct RoundTripTests {
   static let models: [TinyModel] = [
     TinyModel(), TinyModel(.float), TinyModel(.int8), TinyModel(.both, hasPooler: true), .full,
-    .relative, .modern,
+    .relative, .modern, .terms,
   ]
 
   @Test(arguments: models.indices)

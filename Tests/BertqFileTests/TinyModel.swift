@@ -43,6 +43,16 @@ struct TinyModel {
     return TinyModel(.both, configuration: c)
   }
 
+  /// Another: two layers with terms of scores by distance, no positions.
+  static var terms: TinyModel {
+    var c = configuration
+    c.layerCount = 2
+    c.storedLayers = 1
+    c.lacksPositions = true
+    c.relative = RelativeTerms(starts: [0, 1, 2, 300], hasKeys: true, hasQueries: true)
+    return TinyModel(.both, configuration: c)
+  }
+
   /// With nothing optional set.
   init(
     _ weights: Weights = .both, hasPooler: Bool = false,

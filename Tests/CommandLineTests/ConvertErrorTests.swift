@@ -109,10 +109,10 @@ struct ConvertErrorTests {
       ("a negative size", .malformed, ["hidden_size"], { $0["hidden_size"] = -20 }),
       ("a huge size", .unsupported, ["hidden_size"], { $0["hidden_size"] = 1_000_000_000_000 }),
       (
-        "a family that is not taken", .unsupported, ["deberta-v2"],
+        "a family that is not taken", .unsupported, ["roformer"],
         {
-          $0["model_type"] = "deberta-v2"
-          $0["architectures"] = ["DebertaV2Model"]
+          $0["model_type"] = "roformer"
+          $0["architectures"] = ["RoFormerModel"]
         }
       ),
       ("DeBERTa", .unsupported, ["deberta"], { $0["model_type"] = "deberta" }),

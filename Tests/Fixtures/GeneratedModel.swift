@@ -36,6 +36,7 @@ package struct GeneratedModel: Sendable {
       let isTable =
         tensor.layout == .rowMajor && tensor.name.hasPrefix("embeddings.")
         && tensor.shape.count == 2 || tensor.name == CanonicalName.attentionBias
+        || tensor.name.contains(".relative.")
       // Inputs of about unit variance give outputs of about unit variance.
       let deviation =
         isTable ? 1 : tensor.shape.count == 2 ? 1 / Float(tensor.shape[1]).squareRoot() : 0.1

@@ -116,6 +116,12 @@ import Testing
     ),
   ]
 
+  /// A configuration with relative distances.
+  private static func relative(_ starts: [UInt64], keys: UInt64 = 1) -> [UInt8] {
+    BertqForge.configuration() + Wire.bytes(22, starts.flatMap { Wire.varint($0) })
+      + Wire.number(23, keys)
+  }
+
   static let lyingHeaders: [(String, BertError.Code, Change)] = [
     ("a feature that is not known", .unsupported, { $0.features = ["sparse"] }),
     ("a feature kept for later", .unsupported, { $0.features = ["attention.slopes"] }),
@@ -173,6 +179,61 @@ import Testing
         $0.configuration =
           BertqForge.configuration() + Wire.number(11, 1) + Wire.number(13, 1)
         $0.features = ["layers.shared", "norm.first"]
+      }
+    ),
+    (
+      "relative distances that are not named", .malformed,
+      { $0.configuration = relative([0, 1]) }
+    ),
+    (
+      "relative terms of no distance", .malformed,
+      {
+        $0.configuration = BertqForge.configuration() + Wire.number(23, 1)
+        $0.features = ["attention.relative"]
+      }
+    ),
+    (
+      "relative distances of no term", .malformed,
+      {
+        $0.configuration = relative([0, 1], keys: 0)
+        $0.features = ["attention.relative"]
+      }
+    ),
+    (
+      "relative distances from 1 on", .malformed,
+      {
+        $0.configuration = relative([1, 2])
+        $0.features = ["attention.relative"]
+      }
+    ),
+    (
+      "relative distances out of order", .malformed,
+      {
+        $0.configuration = relative([0, 2, 2])
+        $0.features = ["attention.relative"]
+      }
+    ),
+    (
+      "a relative distance of 2^32 - 1", .unsupported,
+      {
+        $0.configuration = relative([0, 0xFFFF_FFFF])
+        $0.features = ["attention.relative"]
+      }
+    ),
+    (
+      "65 538 relative distances", .malformed,
+      {
+        $0.configuration = relative(Array(0..<65_538))
+        $0.features = ["attention.relative"]
+      }
+    ),
+    (
+      "relative terms beside biases", .unsupported,
+      {
+        $0.configuration =
+          BertqForge.configuration() + Wire.number(16, 3) + Wire.bytes(22, [0, 1])
+          + Wire.number(23, 1)
+        $0.features = ["attention.distance-bias", "attention.relative"]
       }
     ),
     (
@@ -326,7 +387,7 @@ import Testing
       "a normalisation that is not known", .unsupported,
       {
         $0.tokenizer = BertqForge.tokenizer(
-          kind: 3, rules: nil, after: Wire.bytes(13, Wire.number(1, 12)))
+          kind: 3, rules: nil, after: Wire.bytes(13, Wire.number(1, 13)))
       }
     ),
     (

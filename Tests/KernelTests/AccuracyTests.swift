@@ -102,7 +102,7 @@ import Testing
         var head = bk_head(
           length: 2, head_size: 1, query: base, key: base + 1, value: base + 2, stride: 3,
           score_scale: 1, out: out.base, out_stride: 1, wanted: nil, wanted_rows: 0, bias: nil,
-          bias_span: 0, unseen: 0, window: 0)
+          bias_span: 0, unseen: 0, window: 0, relative: nil)
         calls.attend_f32(&head, scratch.base)
       }
       let expected = 1 / (1 + exp(-Double(x)))

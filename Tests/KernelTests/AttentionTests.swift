@@ -22,11 +22,16 @@ import Testing
     /// What is added to scores by distance; nothing where it is empty.
     let bias: GuardedMemory<Float>
     var span: Int { bias.count / 2 }
+    /// What queries, and what keys, are multiplied with by distance, and the row for each from -20 to 20; nothing where
+    /// these are empty.
+    let terms: (key: GuardedMemory<Float>, query: GuardedMemory<Float>, row: GuardedMemory<Int32>)
+    private static let farthest = 20
+    private static let rows = 15
     var scale: Float { 1 / Float(size).squareRoot() }
 
     init(
       length: Int, size: Int, seed: Int, kind: FloatKind = .ordinary, biasSpan: Int? = nil,
-      unseen: Int = 0, window: Int = 0
+      unseen: Int = 0, window: Int = 0, hasKeys: Bool = false, hasQueries: Bool = false
     ) {
       self.window = window
       self.length = length
@@ -35,20 +40,29 @@ import Testing
       var random = SeededRandom(seed)
       x = GuardedMemory(kind.values((length + unseen) * 3 * size, &random))
       bias = GuardedMemory(biasSpan.map { FloatKind.ordinary.values(2 * $0 + 1, &random) } ?? [])
+      func table(_ isThere: Bool) -> GuardedMemory<Float> {
+        GuardedMemory(isThere ? FloatKind.ordinary.values(Self.rows * size, &random) : [])
+      }
+      terms = (
+        table(hasKeys), table(hasQueries),
+        GuardedMemory(
+          hasKeys || hasQueries
+            ? (0...2 * Self.farthest).map { Int32($0 * 7 % Self.rows) } : [])
+      )
     }
 
     func int8(_ calls: bk_kernels, wanted: [Int32]? = nil) -> [Float] {
-      run(calls.attend_s8, scratch: calls.attend_s8_scratch(length + unseen, size), wanted)
+      run(calls.attend_s8, calls, scratch: calls.attend_s8_scratch(length + unseen, size), wanted)
     }
 
     func float(_ calls: bk_kernels, wanted: [Int32]? = nil) -> [Float] {
-      run(calls.attend_f32, scratch: calls.attend_f32_scratch(length + unseen, size), wanted)
+      run(calls.attend_f32, calls, scratch: calls.attend_f32_scratch(length + unseen, size), wanted)
     }
 
     /// - Parameter wanted: the tokens whose rows are computed; all when nil.
     private func run(
-      _ attend: (UnsafePointer<bk_head>, UnsafeMutableRawPointer) -> Void, scratch bytes: Int,
-      _ wanted: [Int32]?
+      _ attend: (UnsafePointer<bk_head>, UnsafeMutableRawPointer) -> Void, _ calls: bk_kernels,
+      scratch bytes: Int, _ wanted: [Int32]?
     ) -> [Float] {
       let out = GuardedMemory<Float>(count: (wanted?.count ?? length + unseen) * size)
       let scratch = guardedScratch(bytes)
@@ -59,8 +73,20 @@ import Testing
         out_stride: size, wanted: wanted == nil ? nil : UnsafePointer(tokens.base),
         wanted_rows: wanted?.count ?? 0,
         bias: bias.count == 0 ? nil : UnsafePointer(bias.base), bias_span: span, unseen: unseen,
-        window: window)
-      attend(&head, scratch.base)
+        window: window, relative: nil)
+      if terms.row.count == 0 {
+        attend(&head, scratch.base)
+      } else {
+        let own = guardedScratch(calls.relative_scratch(length + unseen, size))
+        var relative = bk_relative(
+          key: terms.key.count == 0 ? nil : UnsafePointer(terms.key.base),
+          query: terms.query.count == 0 ? nil : UnsafePointer(terms.query.base), stride: size,
+          row: UnsafePointer(terms.row.base), span: Self.farthest, scratch: own.base)
+        withUnsafePointer(to: &relative) {
+          head.relative = $0
+          attend(&head, scratch.base)
+        }
+      }
       return out.elements
     }
 
@@ -95,6 +121,17 @@ import Testing
       )
     }
 
+    /// What is added to the score of two tokens, of which neither was rounded.
+    private func relative(_ token: Int, _ place: Int) -> Double {
+      if terms.row.count == 0 { return 0 }
+      let distance = min(max(token - place, -Self.farthest), Self.farthest) + Self.farthest
+      let row = Int(terms.row.base[distance]) * size
+      return (0..<size).reduce(0) { sum, d in
+        sum + (terms.key.count == 0 ? 0 : value(0, token, d) * Double(terms.key.base[row + d]))
+          + (terms.query.count == 0 ? 0 : value(1, place, d) * Double(terms.query.base[row + d]))
+      } * Double(scale)
+    }
+
     /// Attention of one query in double, and what rounding shares to 1/255 may add for a value of
     /// size 1.
     func exact(
@@ -104,6 +141,7 @@ import Testing
         let added =
           bias.count == 0 ? 0 : bias.base[min(max(place - token, -span), span) + span]
         return zip(query, key).reduce(0) { $0 + $1.0 * $1.1 } * Double(scale) + Double(added)
+          + relative(token, place)
       }
       func sees(_ place: Int) -> Bool { window == 0 || abs(place - token) <= window }
       let most = scores.indices.filter(sees).map { scores[$0] }.max() ?? 0
@@ -262,6 +300,34 @@ import Testing
       let float = try KernelSets.expectSame(place) { head.float($0) }
       let int8 = try KernelSets.expectSame(place) { head.int8($0) }
       expectNaive(head, length: length, unseen: unseen, size: size, float, int8, place)
+    }
+  }
+
+  /// Terms by distance, of queries, of keys or of both, with windows and tokens that none sees.
+  @Test(arguments: sizes, [(true, true), (true, false), (false, true)])
+  func relativeTermsAreThoseOfADefinition(size: Int, terms: (keys: Bool, queries: Bool)) throws {
+    for (length, unseen, window) in [
+      (1, 0, 0), (5, 3, 0), (33, 0, 0), (40, 0, 7), (97, 0, 0), (130, 9, 0), (200, 0, 60),
+    ] {
+      let place = "\(length) and \(unseen) x \(size)"
+      let head = HeadCase(
+        length: length, size: size, seed: length, unseen: unseen, window: window,
+        hasKeys: terms.keys, hasQueries: terms.queries)
+      let float = try KernelSets.expectSame(place) { head.float($0) }
+      let int8 = try KernelSets.expectSame(place) { head.int8($0) }
+      expectNaive(head, length: length, unseen: unseen, size: size, float, int8, place)
+      let last = Int32(length + unseen - 1)
+      for wanted in [
+        [0], [last], Array(stride(from: last / 3, through: last, by: 50)), Array(last / 2...last),
+      ] {
+        func rows(_ all: [Float]) -> [UInt32] {
+          bits(wanted.flatMap { all[(Int($0) * size)..<((Int($0) + 1) * size)] })
+        }
+        let some = try KernelSets.expectSame(place) { bits(head.float($0, wanted: wanted)) }
+        #expect(some == rows(float), "float \(wanted) of \(place)")
+        let few = try KernelSets.expectSame(place) { bits(head.int8($0, wanted: wanted)) }
+        #expect(few == rows(int8), "int8 \(wanted) of \(place)")
+      }
     }
   }
 

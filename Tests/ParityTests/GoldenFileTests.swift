@@ -14,7 +14,7 @@ struct GoldenFileTests {
   static let folder = SharedData.packageRoot + "/formats/golden/"
   static let names = [
     "format2-numeric4", "mpnet-numeric4", "albert-numeric4", "gte-numeric4", "alibi-numeric4",
-    "modernbert-numeric4",
+    "modernbert-numeric4", "relative-numeric4",
   ]
 
   struct Record: Decodable {

@@ -36,7 +36,8 @@ ENUMS = {
     "tokenizer": {1: "wordpiece", 2: "byte-pairs", 3: "unigram"},
     "part": {1: "token", 2: "first", 3: "second"},
     "normalization": {1: "precompiled", 2: "nfc", 3: "nfd", 4: "nfkc", 5: "nfkd", 6: "lowercase", 7: "strip-accents",
-                      8: "strip-left", 9: "strip-right", 10: "collapse-spaces", 11: "replace"},
+                      8: "strip-left", 9: "strip-right", 10: "collapse-spaces", 11: "replace",
+                      12: "collapse-white-space"},
     "splitting": {1: "whitespace", 2: "metaspace", 3: "byte-level"},
     "sparse_weight": {1: "log1p-relu", 2: "relu-of-token", 3: "log1p-log1p-relu"},
 }
@@ -48,6 +49,7 @@ FEATURES = {
     "embeddings.no-positions", "embeddings.projection", "feed-forward.gated", "head.dense", "layers.shared",
     "head.transform-activation",
     "head.sparse", "head.multi-vector", "head.int8", "attention.window", "norm.first",
+    "attention.relative",
 }
 
 
@@ -66,7 +68,8 @@ CONFIGURATION = fields(
     ("normalizes_first", "bool", "maybe"), ("lacks_positions", "bool", "maybe"), ("lacks_token_types", "bool", "maybe"),
     ("bias_span", "uint32", "maybe"), ("has_slopes", "bool", "maybe"), ("rotary_size", "uint32", "maybe"),
     ("rotates_neighbours", "bool", "maybe"), ("attention_window", "uint32", "maybe"),
-    ("whole_attention_every", "uint32", "maybe"))
+    ("whole_attention_every", "uint32", "maybe"), ("relative_starts", "packed uint32", "many"),
+    ("has_relative_keys", "bool", "maybe"), ("has_relative_queries", "bool", "maybe"))
 TEMPLATE_PIECE = fields(("part", "enum part", "one"), ("token_type", "uint32", "one"), ("token", "string", "maybe"))
 ADDED_TOKEN = fields(
     ("text", "string", "one"), ("id", "uint32", "one"), ("takes_space_before", "bool", "one"),
@@ -181,7 +184,7 @@ def prefixed(name, kind, piece):
         values, at = [], 0
         while at < len(piece):
             value, at = varint(piece, at)
-            values.append(value if kind == "packed uint64" else named(name, kind, value))
+            values.append(value if kind in ("packed uint32", "packed uint64") else named(name, kind, value))
         return values
     try:
         text = piece.decode("utf-8")
@@ -284,9 +287,21 @@ class File:
             raise Malformed("has a configuration of a feature that it does not name")
         if (header["configuration"]["attention_window"] is None) != (header["configuration"]["whole_attention_every"] is None):
             raise Malformed("has one of attention_window and whole_attention_every without the other")
+        self.check_relative()
         missing = self.used_features() - set(named)
         if missing:
             raise Malformed("uses the features %s without naming them" % ", ".join(sorted(missing)))
+
+    def check_relative(self):
+        """Classes of distances that begin at 0 and ascend, and a table at least; or neither."""
+        c = self.header["configuration"]
+        starts, tables = [int(start) for start in c["relative_starts"]], [c["has_relative_keys"], c["has_relative_queries"]]
+        if not starts and not any(tables):
+            return
+        if starts[:1] != [0] or any(a >= b for a, b in zip(starts, starts[1:])) or not any(tables):
+            raise Malformed("has relative distances %s" % starts[:8])
+        if starts[-1] > 65536 or c["bias_span"] is not None:
+            raise Unsupported("has relative distances up to %d, or biases too" % starts[-1])
 
     def used_features(self):
         header, configuration = self.header, self.header["configuration"]
@@ -306,6 +321,7 @@ class File:
             "attention.distance-bias": configuration["bias_span"] is not None,
             "attention.rotary": configuration["rotary_size"] is not None,
             "attention.window": configuration["attention_window"] is not None,
+            "attention.relative": len(configuration["relative_starts"]) > 0,
             "norm.first": configuration["normalizes_first"],
             "embeddings.no-positions": configuration["lacks_positions"],
             "embeddings.projection": configuration["embedding_size"] is not None,
@@ -397,6 +413,8 @@ class File:
         shared += ["attention.rotary.cos", "attention.rotary.sin"] * (c["rotary_size"] is not None)
         windows = c["rotary_size"] is not None and c["attention_window"] is not None
         shared += ["attention.rotary.window.cos", "attention.rotary.window.sin"] * windows
+        shared += ["layer.%d.attention.relative.%s" % (i, kind) for i in range(c["stored_layers"] or c["layer_count"])
+                   for kind, is_there in (("key", c["has_relative_keys"]), ("query", c["has_relative_queries"])) if is_there]
         shared += ["embeddings.projection" + end for end in both] * (c["embedding_size"] is not None)
         shared += [norm + end for norm in norms for end in both]
         if not all(name in by_name for name in shared):

@@ -102,6 +102,26 @@ def modernbert(c):
                 norm_eps=c["layer_norm_eps"], **MODERN), shapes
 
 
+# Buckets of single distances that most texts exceed; and which terms of scores there are, by the number of layers.
+DEBERTA = dict(relative_attention=True, position_buckets=16, norm_rel_ebd="layer_norm", share_att_key=True, position_biased_input=False,
+               max_relative_positions=-1, type_vocab_size=0)
+DEBERTA_TERMS = ("p2c", "p2c|c2p", "c2p")
+
+
+def deberta(c):
+    """The configuration and {name: shape} of a DebertaV2Model of a BERT's size."""
+    h, shapes = c["hidden_size"], {}
+    for name, shape in tensor_shapes(dict(c, type_vocab_size=1), False).items():
+        if "position_embeddings" not in name and "token_type" not in name:
+            for part in ("query", "key", "value"):
+                name = name.replace("attention.self." + part, "attention.self.%s_proj" % part)
+            shapes[name] = shape
+    shapes["encoder.rel_embeddings.weight"] = (2 * DEBERTA["position_buckets"], h)
+    shapes["encoder.LayerNorm.weight"] = shapes["encoder.LayerNorm.bias"] = (h,)
+    terms = DEBERTA_TERMS[c["num_hidden_layers"] % 3]
+    return dict(dict(c, **DEBERTA), model_type="deberta-v2", architectures=["DebertaV2Model"], pos_att_type=terms), shapes
+
+
 def renamed(name, names):
     for bert, own in names:
         if bert in name:
@@ -110,9 +130,9 @@ def renamed(name, names):
 
 
 def relative(c, kind, pooler):
-    """The configuration and {name: shape} of a relative of a BERT's size: "albert", "new", "nomic_bert", "jina" or "modernbert"."""
-    if kind == "modernbert":
-        return modernbert(c)
+    """The configuration and {name: shape} of a relative of a BERT's size: "albert", "new", "nomic_bert", "jina", "modernbert" or "deberta"."""
+    if kind in ("modernbert", "deberta"):
+        return modernbert(c) if kind == "modernbert" else deberta(c)
     h, i = c["hidden_size"], c["intermediate_size"]
     narrow = max(1, h // 3)
     shapes = {}
@@ -175,6 +195,8 @@ def spread(name, shape):
         return 0.05
     if "relative_attention_bias" in name:
         return 2.0
+    if "rel_embeddings" in name:
+        return 1.0
     if "embeddings" in name:
         return 0.05
     # A third of the variance-preserving spread, so that the residual leads, as it does after training.

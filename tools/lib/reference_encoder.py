@@ -144,17 +144,38 @@ def spread(bias, tokens):
     return bias[:, numpy.clip(places[None] - places[:, None] + n, 0, 2 * n)]
 
 
+def classes(starts, tokens):
+    """The row of a table by distance for tokens i and j, [tokens, tokens]: of class 0 the one in the middle, of the others the
+    so many behind it where i is behind j, and before it otherwise."""
+    places = numpy.arange(tokens)
+    back = places[:, None] - places[None]
+    number = numpy.searchsorted(starts, numpy.abs(back), side="right") - 1
+    return len(starts) - 1 + numpy.sign(back) * number
+
+
+def relative_terms(query, key, tables, rows, score_scale):
+    """What heads [heads, tokens, d] have added to their scores, of tables [heads, rows, d]."""
+    first, second = tables
+    places = numpy.arange(len(rows))
+    total = None
+    if first is not None:
+        total = chain(query, first.swapaxes(-1, -2))[:, places[:, None], rows]
+    if second is not None:
+        asked = chain(key, second.swapaxes(-1, -2))[:, places[None], rows]
+        total = asked if total is None else total + asked
+    return total * score_scale
+
+
 def seen(tokens, window):
     """Whether each token sees each: those at most so far away, or all."""
     places = numpy.arange(tokens)
     return numpy.abs(places[None] - places[:, None]) <= (tokens if window is None else window)
 
 
-def attend_float(query, key, value, bias=None, window=None):
-    score_scale = F32(1) / numpy.sqrt(F32(query.shape[-1]))
+def attend_float(query, key, value, score_scale, added=None, window=None):
     scores = chain(query, key.swapaxes(-1, -2)) * score_scale
-    if bias is not None:
-        scores = scores + spread(bias, scores.shape[-1])
+    if added is not None:
+        scores = scores + added
     sees = seen(scores.shape[-1], window)
     is_finite = (numpy.isfinite(scores) | ~sees).all(axis=-1)
     most = arithmetic.most_of(numpy.where(sees, scores, F32(-numpy.inf)))
@@ -192,19 +213,19 @@ def units_of(bias, unit):
     return (units + numpy.where(units < 0, F32(-0.5), F32(0.5))).astype(numpy.int64)
 
 
-def attend_int8(query, key, value, bias=None, window=None):
+def attend_int8(query, key, value, score_scale, added=None, window=None):
     """Heads whose largest query or value is not finite give NaN: their integers mean nothing."""
-    out, is_finite = attend_integers(query, key, numpy.where(numpy.isfinite(value), value, F32(0)), bias, window)
+    out, is_finite = attend_integers(query, key, numpy.where(numpy.isfinite(value), value, F32(0)), score_scale, added, window)
     is_finite &= numpy.isfinite(value).all(axis=(-1, -2))
     return numpy.where(is_finite[:, None, None], out, NAN)
 
 
-def attend_integers(query, key, value, bias, window):
+def attend_integers(query, key, value, score_scale, added, window):
     """What int8 attention gives, and for each head whether the natural unit of its scores is finite."""
     key, key_step = rounded(key, -2)
     value, times, value_step = rounded_values(value)
     query = query * key_step[:, None]
-    steps = F32(1) / numpy.sqrt(F32(query.shape[-1])) * F32(arithmetic.LOG2E * F32(2048))
+    steps = score_scale * F32(arithmetic.LOG2E * F32(2048))
     natural = numpy.abs(query).max(axis=(-1, -2)) * PER_127 * steps
     is_finite = numpy.isfinite(natural)
     unit = numpy.where(natural > LEAST_UNIT, natural, LEAST_UNIT)
@@ -215,8 +236,8 @@ def attend_integers(query, key, value, bias, window):
     octaves = arithmetic.log2(times * F32(1 / 256))
     lighter = fma(octaves, F32(2048) / unit, F32(0.5)).astype(numpy.int64)
     score = exact_product(query, key.swapaxes(-1, -2)).astype(numpy.int64) - lighter[:, None]
-    if bias is not None:
-        score = score + spread(units_of(bias, unit), score.shape[-1])
+    if added is not None:
+        score = score + units_of(added, unit[..., None])
     sees = seen(score.shape[-1], window)
     most = numpy.where(sees, score, numpy.iinfo(numpy.int64).min).max(axis=-1, keepdims=True)
     below = numpy.where(sees, most - score, 0).astype(F32)
@@ -286,6 +307,9 @@ class Encoder:
             [self.load("attention.rotary." + kind + name) for name in ("cos", "sin")] for kind in kinds]
         self.embedding_norm = self.norm("embeddings.norm")
         self.bias = self.load("attention.bias") if self.configuration["bias_span"] is not None else None
+        self.starts = numpy.array(c["relative_starts"], numpy.int64)
+        terms = 1 + bool(c["has_relative_keys"]) + bool(c["has_relative_queries"])
+        self.score_scale = F32(1) / numpy.sqrt(F32(c["hidden_size"] // c["head_count"] * terms))
         stored = [self.layer(i) for i in range(c["stored_layers"] or c["layer_count"])]
         self.layers = [stored[i % len(stored)] for i in range(c["layer_count"])]
 
@@ -360,9 +384,20 @@ class Encoder:
         if self.angles:
             angles = self.angles[0 if is_whole else 1]
             query, key = turned(query, *angles), turned(key, *angles)
+        added = None if self.bias is None else spread(self.bias, len(qkv))
+        if len(self.starts):
+            stored = layer % (self.configuration["stored_layers"] or self.configuration["layer_count"])
+            added = relative_terms(query, key, self.relative_tables(stored), classes(self.starts, len(qkv)), self.score_scale)
         attend = attend_int8 if self.path == "int8" else attend_float
-        context = attend(query, key, value, self.bias, None if is_whole else window)
+        context = attend(query, key, value, self.score_scale, added, None if is_whole else window)
         return numpy.ascontiguousarray(context.swapaxes(0, 1)).reshape(len(qkv), -1)
+
+    def relative_tables(self, layer):
+        """The tables by distance of a layer's queries and of its keys, [heads, rows, d]; None for one that is not there."""
+        c = self.configuration
+        tables = [self.load("layer.%d.attention.relative.%s" % (layer, kind)) if c["has_relative_%s" % has] else None
+                  for kind, has in (("key", "keys"), ("query", "queries"))]
+        return [None if t is None else t.reshape(len(t), c["head_count"], -1).swapaxes(0, 1) for t in tables]
 
     def pool(self, x, pooling, skipped=0):
         """One vector of a text's hidden states, less the first so many where the pooling does not read the last or the pooler."""

@@ -31,6 +31,8 @@ struct ExpectedTensors {
   var hasTokenTypes = true
   /// What differs from BERT's tensors.
   var family = Family.bert
+  /// Terms of scores by distance; nil without any.
+  var relative: RelativeDistances?
 
   /// Every part of the encoder without its pooler.
   var encoder: [ExpectedPart] {
@@ -96,6 +98,31 @@ struct ExpectedTensors {
       }
     }
     return names
+  }
+
+  /// The parts of what tables by distance are made of and that is there for nothing else: the published table with its
+  /// norm, and linears.
+  ///
+  /// No canonical tensor has these names: `RelativeParts` puts them together.
+  var relativeParts: [ExpectedPart] {
+    guard let relative else { return [] }
+    var parts = [
+      part(
+        RelativeParts.table, "encoder.rel_embeddings.weight",
+        [("relative distances", relative.publishedRows), hidden])
+    ]
+    if relative.isNormalised { parts += norm(RelativeParts.norm, "encoder.LayerNorm", hidden) }
+    if relative.sharesLinears { return parts }
+    for layer in 0..<configuration.storedLayerCount {
+      let stem = "encoder.layer.\(layer).attention.self."
+      if relative.terms.hasKeys {
+        parts += linear(RelativeParts.keys(layer), stem + "pos_key_proj", hidden, hidden)
+      }
+      if relative.terms.hasQueries {
+        parts += linear(RelativeParts.queries(layer), stem + "pos_query_proj", hidden, hidden)
+      }
+    }
+    return parts
   }
 
   /// The parts of the pooler.

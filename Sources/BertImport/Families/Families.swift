@@ -8,6 +8,7 @@ extension Family {
   static let all: [Family] = [
     bert, distilBert, roberta, xlmRoberta, camembert, data2vecText, electra, ernie, dpr,
     bertGeneration, splinter, mpnet, albert, nomicBert, gteNew, gte, jinaBert, modernBert,
+    debertaV2,
   ]
 
   static let bert = Family(type: "bert", classPrefix: "Bert", encoderNames: ["bert"])
@@ -302,6 +303,32 @@ extension Family {
         task: .tag, heads: [.classifier], readsDense: true),
       "ForQuestionAnswering": Architecture(task: .answer, heads: [.answer], readsDense: true),
     ])
+
+  /// Terms of scores by distance, mostly instead of positions; a classifier's first linear is called a pooler.
+  static let debertaV2 = Family(
+    type: "deberta-v2", classPrefix: "DebertaV2", encoderNames: ["deberta"],
+    defaults: [
+      ("max_position_embeddings", 512), ("type_vocab_size", 0), ("layer_norm_eps", 1e-7),
+    ],
+    required: [("conv_kernel_size", 0)], requiredOfHeads: [("pooler_hidden_act", "gelu")],
+    silentKeys: [
+      "attention_head_size", "cls_dropout", "conv_act", "conv_groups", "conv_kernel_size", "legacy",
+      "max_relative_positions", "norm_rel_ebd", "padding_idx", "pos_att_type",
+      "position_biased_input", "position_buckets", "relative_attention", "share_att_key",
+      "summary_activation", "summary_last_dropout", "summary_type", "summary_use_proj",
+    ],
+    names: [
+      NameRule("attention.self.query_proj", "attention.self.query"),
+      NameRule("attention.self.key_proj", "attention.self.key"),
+      NameRule("attention.self.value_proj", "attention.self.value"),
+      NameRule("pooler.dense", "classifier.dense"),
+      NameRule("lm_predictions.lm_head.dense", "cls.predictions.transform.dense"),
+      NameRule("lm_predictions.lm_head.LayerNorm", "cls.predictions.transform.LayerNorm"),
+      NameRule("lm_predictions.lm_head.bias", "cls.predictions.bias"),
+    ],
+    mayLackTokenTypes: true, positionsKey: "position_biased_input", mayHaveRelativeTerms: true,
+    unused: [("mask_predictions.", "a head of the training that found replaced tokens")],
+    classifier: .dense(.gelu), tokenizer: .debertaV2)
 
   static let ernie = Family(
     type: "ernie", classPrefix: "Ernie", encoderNames: ["ernie"],

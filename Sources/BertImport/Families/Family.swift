@@ -93,6 +93,8 @@ struct Family: Sendable {
     case bert
     /// RoBERTa's.
     case roberta
+    /// DeBERTa-v2's.
+    case debertaV2
     /// One that reads `tokenizer.json` alone.
     case pipeline
   }
@@ -129,6 +131,12 @@ struct Family: Sendable {
   var sharesLayers = false
   /// Whether there is no table of positions.
   var lacksPositions = false
+  /// The key whose false says that there is none; nil where the family alone decides.
+  var positionsKey: String?
+  /// Whether a configuration may ask for terms of scores by distance: `relative_attention` and what belongs to it.
+  var mayHaveRelativeTerms = false
+  /// Tensors that nothing here computes with, by what their names begin with, and why.
+  var unused: [(prefix: String, reason: String)] = []
   /// The base of the angles by which queries and keys are turned, unless the configuration says another (`rope_theta`);
   /// nil where they are not turned.
   var rotaryBase: Double?
@@ -163,6 +171,20 @@ struct Family: Sendable {
   /// Whether a configuration has the family's marker; nil where it has none.
   private func isMarked(_ json: JSON) -> Bool? {
     marker.map { json[$0.key] == $0.value }
+  }
+
+  /// Whether a model of this configuration has no table of positions.
+  func lacksPositions(_ json: JSON) throws(BertError) -> Bool {
+    if lacksPositions { return true }
+    guard let positionsKey else { return false }
+    return try json.flag(positionsKey) == false
+  }
+
+  /// Why a tensor can be passed over, if it can.
+  ///
+  /// - Parameter relative: its name without the prefix of heads.
+  func reasonToIgnore(_ relative: Substring) -> String? {
+    unused.first { relative.hasPrefix($0.prefix) }?.reason
   }
 
   /// The rows of the position table that no token uses.

@@ -89,10 +89,16 @@ struct TextSteps {
     if let pattern = step["pattern"]?["Regex"]?.stringValue, pattern == " {2,}", content == " " {
       return .collapseSpaces
     }
+    if let pattern = step["pattern"]?["Regex"]?.stringValue, pattern == #"\s{2,}|[\n\r\t]"#,
+      content == " "
+    {
+      return .collapseWhiteSpace
+    }
     throw BertError(
       .unsupported,
       "its normalizer replaces \((step["pattern"] ?? .null).text().prefix(80)) by "
-        + "'\(content.prefix(40))'; a string, and the expression ' {2,}' by a space, are supported")
+        + "'\(content.prefix(40))'; a string, and the expressions ' {2,}' and '\\s{2,}|[\\n\\r\\t]' by a space, are supported"
+    )
   }
 
   private mutating func addSplitting(_ type: String, _ step: JSON) throws(BertError) {
@@ -138,6 +144,24 @@ struct TextSteps {
 
 /// Bytes as text of 64 characters.
 enum Base64 {
+  /// The text of some bytes.
+  static func text(_ bytes: [UInt8]) -> String {
+    let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    var text: [UInt8] = []
+    text.reserveCapacity((bytes.count + 2) / 3 * 4)
+    for start in stride(from: 0, to: bytes.count, by: 3) {
+      let some = bytes[start..<min(start + 3, bytes.count)]
+      let held = (0..<3).reduce(UInt32(0)) {
+        $0 << 8 | UInt32($1 < some.count ? some[start + $1] : 0)
+      }
+      for place in 0..<4 {
+        let digit = digits[Int(held >> UInt32(18 - 6 * place) & 63)]
+        text.append(place <= some.count ? digit : UInt8(ascii: "="))
+      }
+    }
+    return String(decoding: text, as: UTF8.self)
+  }
+
   /// - Throws: `malformed` for other characters, or a length that is no multiple of four.
   static func bytes(_ text: String) throws(BertError) -> [UInt8] {
     var bytes: [UInt8] = []

@@ -21,6 +21,14 @@ enum TokenizerClass {
     return robertaNames.contains(name)
   }
 
+  /// Whether the class is DeBERTa-v2's, which has special tokens of its own, and makes its pipeline of a SentencePiece model
+  /// by itself.
+  static func isDebertaV2(_ files: [JSON], unnamed: Family.DefaultTokenizer) -> Bool {
+    let names = files.compactMap { $0["tokenizer_class"]?.stringValue }
+    guard let name = names.first else { return unnamed == .debertaV2 }
+    return debertaNames.contains(name)
+  }
+
   /// Finds the class, in `tokenizer_config.json` or else in `config.json`.
   ///
   /// - Throws: `unsupported` for another class, or where either file names another way to find words.
@@ -41,7 +49,7 @@ enum TokenizerClass {
       }
       if Self.bertNames.contains(name) {
         self = .bert
-      } else if Self.pipelineNames.contains(name) {
+      } else if Self.pipelineNames.contains(name) || Self.debertaNames.contains(name) {
         self = .pipeline
       } else {
         throw BertError(
@@ -64,6 +72,7 @@ enum TokenizerClass {
   private static let robertaNames: Set<String> = [
     "RobertaTokenizer", "RobertaTokenizerFast", "BartTokenizer", "BartTokenizerFast",
   ]
+  private static let debertaNames: Set<String> = ["DebertaV2Tokenizer", "DebertaV2TokenizerFast"]
   private static let pipelineNames: Set<String> = [
     "PreTrainedTokenizerFast", "TokenizersBackend", "RobertaTokenizer", "RobertaTokenizerFast",
     "XLMRobertaTokenizer", "XLMRobertaTokenizerFast", "CamembertTokenizer",
@@ -79,7 +88,8 @@ enum TokenizerClass {
     ("do_word_tokenize", [true]), ("do_subword_tokenize", [true]), ("mecab_kwargs", [[:]]),
     ("sudachi_kwargs", [[:]]), ("jumanpp_kwargs", [[:]]), ("do_basic_tokenize", [true]),
     ("split_special_tokens", [false]), ("add_bos_token", [false]), ("add_eos_token", [false]),
-    ("subword_type", ["wordpiece"]), ("word_segmenter", []), ("vncorenlp", []),
+    ("split_by_punct", [false]), ("subword_type", ["wordpiece"]), ("word_segmenter", []),
+    ("vncorenlp", []),
   ]
 
   private static func requireOwnWords(_ json: JSON) throws(BertError) {

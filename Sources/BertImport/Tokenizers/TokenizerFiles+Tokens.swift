@@ -89,7 +89,7 @@ extension TokenizerFiles {
     var names = named.tokens
     notices += named.notices
     let extra = try extraTokens()
-    if rulesOf == .bert || pipeline == nil {
+    if rulesOf == .bert || pipeline == nil || hasBertsNames {
       for (key, text) in [
         ("unk_token", settings.unknownToken), ("sep_token", "[SEP]"), ("pad_token", "[PAD]"),
         ("cls_token", "[CLS]"), ("mask_token", "[MASK]"),

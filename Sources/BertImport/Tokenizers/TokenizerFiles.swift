@@ -18,6 +18,8 @@ struct TokenizerFiles {
   var notices: [String] = []
 
   var rules = WordPieceRules()
+  /// Its class has BERT's names of special tokens where no file says others, as BERT's own has.
+  let hasBertsNames: Bool
   /// The model knows one token type, which all tokens then have.
   let hasOneTokenType: Bool
   let files: ModelFiles
@@ -48,11 +50,18 @@ struct TokenizerFiles {
     let bytePairs =
       files.tokenizer == nil && TokenizerClass.isRoberta([configuration, model], unnamed: unnamed)
       ? files.bytePairs : nil
-    guard let source = files.tokenizer ?? bytePairs?.vocabulary ?? files.vocabulary else {
+    let isDebertaV2 = TokenizerClass.isDebertaV2([configuration, model], unnamed: unnamed)
+    hasBertsNames = isDebertaV2
+    let pieceModel = files.tokenizer == nil && isDebertaV2 ? files.pieceModel : nil
+    guard
+      let source = files.tokenizer ?? bytePairs?.vocabulary ?? pieceModel ?? files.vocabulary
+    else {
       try CheckpointLayout.checkTokenizer(in: files.home)
       return nil
     }
-    if files.tokenizer == nil, bytePairs == nil, unnamed != .bert, rulesOf != .bert {
+    if files.tokenizer == nil, bytePairs == nil, pieceModel == nil, unnamed != .bert,
+      rulesOf != .bert
+    {
       throw BertError(
         .unsupported,
         "a vocab.txt alone does not say how a model of this kind finds words: save a tokenizer.json with "
@@ -65,6 +74,9 @@ struct TokenizerFiles {
       if let path = files.tokenizer {
         pipeline = try TokenizerPipeline(
           ModelFiles.readJSON(path, limit: VocabularyFile.longestFile), rows: rows)
+      } else if let pieceModel {
+        pipeline = try SentencePieceFile(pieceModel, rows: rows).pipeline(
+          named: named, configuration: configuration, rows: rows)
       } else {
         pipeline = try bytePairs?.pipeline(named: named, configuration: configuration, rows: rows)
       }
@@ -292,7 +304,7 @@ extension TokenizerFiles {
     "add_prefix_space", "trust_remote_code", "use_fast", "model_type", "vocab_size",
     "transformers_version", "full_tokenizer_file", "vocab_file", "errors", "return_token_type_ids",
     "trim_offsets", "model_specific_special_tokens", "from_slow", "auto_map",
-    "keep_accents", "remove_space", "sp_model_kwargs",
+    "keep_accents", "remove_space", "sp_model_kwargs", "split_by_punct", "unk_id", "vocab_type",
   ]
 }
 

@@ -12,6 +12,7 @@ struct TextNormalizer: Sendable {
     case stripLeft
     case stripRight
     case collapseSpaces
+    case collapseWhiteSpace
     case replace(pattern: [UInt8], content: [UInt8])
   }
 
@@ -58,6 +59,7 @@ struct TextNormalizer: Sendable {
     case .stripLeft: return .stripLeft
     case .stripRight: return .stripRight
     case .collapseSpaces: return .collapseSpaces
+    case .collapseWhiteSpace: return .collapseWhiteSpace
     case .replace(let pattern, let content):
       if pattern.isEmpty {
         throw BertError(.malformed, "the tokenizer replaces an empty string")
@@ -89,6 +91,7 @@ struct TextNormalizer: Sendable {
     case .stripLeft: out.append(text[spaces(text)..<text.bytes.count])
     case .stripRight: out.append(text[0..<contentEnd(text)])
     case .collapseSpaces: collapse(text, &out)
+    case .collapseWhiteSpace: collapseWhiteSpace(text, &out)
     case .replace(let pattern, let content): replace(pattern, by: content, text, &out)
     }
     return out
@@ -101,7 +104,9 @@ struct TextNormalizer: Sendable {
     case .lowercase: text.containsScalar { UnicodeTables.category($0).hasLowercase }
     case .stripAccents: text.containsScalar(beyondASCII: true, where: Self.isStripped)
     case .replace(let pattern, _): Self.place(of: pattern, in: text, from: 0) != nil
-    case .precompiled, .stripLeft, .stripRight, .collapseSpaces: true
+    case .precompiled, .stripLeft, .stripRight, .collapseSpaces,
+      .collapseWhiteSpace:
+      true
     }
   }
 
@@ -158,6 +163,28 @@ struct TextNormalizer: Sendable {
         start = end
       }
       at = max(end, at + 1)
+    }
+    out.append(text[start..<text.bytes.count])
+  }
+
+  private func collapseWhiteSpace(_ text: PlacedPiece, _ out: inout PlacedText) {
+    guard let base = text.bytes.baseAddress else { return }
+    var (start, at) = (0, 0)
+    while at < text.bytes.count {
+      var (end, last, scalars) = (at, at, 0)
+      while end < text.bytes.count {
+        let (scalar, length) = ScalarDecoding.decode(base, end, text.bytes.count)
+        if !TextClass(scalar).isSpace { break }
+        last = end
+        end += length
+        scalars += 1
+      }
+      if scalars >= 2 || scalars == 1 && [0x09, 0x0A, 0x0D].contains(base[at]) {
+        out.append(text[start..<at])
+        out.append(0x20, text.place(last))
+        start = end
+      }
+      at = scalars > 0 ? end : at + ScalarDecoding.decode(base, at, text.bytes.count).length
     }
     out.append(text[start..<text.bytes.count])
   }

@@ -106,6 +106,17 @@ typedef struct {
   const float *type;
 } bk_embedding;
 
+// What is added to a head's scores by the distance of two tokens and by what these hold: of tokens i and j
+// (query_i . key[row] + key_j . query[row]) * score_scale, with the row for i - j. Of the two tables one is there at least.
+typedef struct {
+  const float *key;    // null, or [rows][stride], the first head_size floats of a row
+  const float *query;  // likewise
+  ptrdiff_t stride;
+  const int32_t *row;  // [2 * span + 1]: the row for tokens i and j, at i - j + span, held to its ends
+  ptrdiff_t span;
+  void *scratch;  // relative_scratch bytes, 64-byte aligned
+} bk_relative;
+
 // One head of one sequence.
 typedef struct {
   ptrdiff_t length;  // tokens of the sequence
@@ -123,6 +134,7 @@ typedef struct {
   ptrdiff_t bias_span;    // j - i + bias_span, held to its ends
   ptrdiff_t unseen;  // tokens behind these that see them, and that none sees: they have a query, and a row of their own
   ptrdiff_t window;  // 0: a token sees all; or how far away are those at most that it sees: the others have no weight
+  const bk_relative *relative;  // null, or terms of scores by distance
 } bk_head;
 
 // The kernels of one instruction set.
@@ -173,6 +185,8 @@ typedef struct bk_kernels {
   size_t (*attend_s8_scratch)(ptrdiff_t length, ptrdiff_t head_size);
   void (*attend_s8)(const bk_head *head, void *scratch);
   size_t (*attend_f32_scratch)(ptrdiff_t length, ptrdiff_t head_size);
+  // The scratch of a head's relative terms, in both.
+  size_t (*relative_scratch)(ptrdiff_t length, ptrdiff_t head_size);
   void (*attend_f32)(const bk_head *head, void *scratch);
 
   // out = the mean of the rows.

@@ -4,7 +4,7 @@
 #define BK_ATTENTION_F32_H
 
 #include "bk_bias.h"
-#include "bk_linear.h"
+#include "bk_relative.h"
 
 static size_t bk_attend_f32_scratch(ptrdiff_t length, ptrdiff_t head_size) {
   const ptrdiff_t padded = bk_round_up(length, 32);
@@ -34,8 +34,14 @@ static void bk_attend_f32(const bk_head *h, void *scratch) {
   // Products of a weight of 0 may be left out, but for those with infinity and NaN.
   const int leaves_out = h->window && bk_sum_lanes(lost_values) == 0.0f;
   const ptrdiff_t all = bk_head_rows(h), step = bk_tile_rows(all, BK_FLOAT_ROWS, 1);
-  for (ptrdiff_t row = 0; row < all; row += step) {
-    const ptrdiff_t rows = all - row < step ? all - row : step;
+  bk_terms terms;
+  if (h->relative) terms = bk_begin_terms(h);
+  for (ptrdiff_t row = 0, rows; row < all; row += rows) {
+    rows = all - row < step ? all - row : step;
+    if (h->relative) {
+      rows = bk_open_block(h, &terms, row, rows);
+      bk_make_terms(h, &terms, row, rows);
+    }
     const float *query = bk_head_query(h, row);
     ptrdiff_t stride = h->stride;
     if (h->wanted) {
@@ -56,6 +62,11 @@ static void bk_attend_f32(const bk_head *h, void *scratch) {
       const float *bias = biases + bk_bias_row(h, bk_head_token(h, row + r));
       float *x = scores + r * padded;
       for (ptrdiff_t j = seen.first; j < seen.last; j += 16) bk_store(x + j, bk_load(x + j) + bk_load(bias + j));
+    }
+    for (ptrdiff_t r = 0; h->relative && r < rows; r++) {
+      float *x = scores + r * padded;
+      for (ptrdiff_t j = seen.first; j < seen.last; j += 16)
+        bk_store(x + j, bk_load(x + j) + bk_load(terms.terms + r * padded + j));
     }
     float sums[BK_FLOAT_ROWS];
     for (ptrdiff_t r = 0; r < rows; r++) {

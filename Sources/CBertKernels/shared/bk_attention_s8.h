@@ -7,6 +7,7 @@
 #define BK_ATTENTION_S8_H
 
 #include "bk_head.h"
+#include "bk_relative.h"
 #include "bk_softmax.h"
 
 typedef uint32_t u32x16_u __attribute__((ext_vector_type(16), aligned(4)));
@@ -167,20 +168,37 @@ BK_INLINE float bk_pack_values(const bk_head *h, const bk_head_scratch *s, ptrdi
 // leaves int32, and no number of steps does (formats/bertq.md, "Bounds").
 #define BK_MOST_BIAS 0x1p27f
 
+// How biases become units of a score, of which each is worth `unit` steps.
+typedef struct {
+  float units, most;
+} bk_bias_scale;
+
+BK_INLINE bk_bias_scale bk_scale_biases(float unit) {
+  const float steps = BK_MOST_BIAS / unit;
+  return (bk_bias_scale){BK_LOG2E * BK_LOG2_STEPS / unit, steps < BK_MOST_BIAS ? steps : BK_MOST_BIAS};
+}
+
+BK_INLINE i32x16 bk_bias_units(f32x16 bias, bk_bias_scale scale) {
+  const f32x16 units = bk_min(bk_max(bias * scale.units, -scale.most), scale.most);
+  const f32x16 half = units < 0.0f ? (f32x16)-0.5f : (f32x16)0.5f;
+  return __builtin_convertvector(units + half, i32x16);
+}
+
+// Whatever is added to the keys past the sequence's end, their scores stay the least.
+static void bk_lower_padding(const bk_head *h, const bk_head_scratch *s, bk_bias_scale scale) {
+  for (ptrdiff_t j = h->length; j < s->padded; j++) s->key_start[j] -= 2 * (int32_t)scale.most + 2;
+}
+
 // Spreads the head's table, in units of a score, of which each is worth `unit` steps.
 static void bk_measure_bias(const bk_head *h, const bk_head_scratch *s, float unit) {
   const ptrdiff_t size = bk_bias_size(h->length + h->unseen, s->padded);
   float *biases = (float *)s->bias;  // A vector is read before it is written.
   bk_spread_bias(h, biases, size);
-  const float units = BK_LOG2E * BK_LOG2_STEPS / unit, steps = BK_MOST_BIAS / unit;
-  const float most = steps < BK_MOST_BIAS ? steps : BK_MOST_BIAS;
+  const bk_bias_scale scale = bk_scale_biases(unit);
   for (ptrdiff_t k = 0; k < size; k += 16) {
-    const f32x16 bias = bk_min(bk_max(bk_load(biases + k) * units, -most), most);
-    const f32x16 half = bias < 0.0f ? (f32x16)-0.5f : (f32x16)0.5f;
-    *(i32x16_u *)(s->bias + k) = __builtin_convertvector(bias + half, i32x16);
+    *(i32x16_u *)(s->bias + k) = bk_bias_units(bk_load(biases + k), scale);
   }
-  // Whatever is added to the keys past the sequence's end, their scores stay the least.
-  for (ptrdiff_t j = h->length; j < s->padded; j++) s->key_start[j] -= 2 * (int32_t)most + 2;
+  bk_lower_padding(h, s, scale);
 }
 
 // Adds biases to the scores of a few queries, and finds the largest of each lane of each row anew.
@@ -191,6 +209,23 @@ static void bk_add_bias(const bk_head *h, const bk_head_scratch *s, ptrdiff_t ro
     i32x16 most = INT32_MIN;
     for (ptrdiff_t j = 0; j < s->padded; j += 16) {
       const i32x16 sum = bk_load_i32(x + j) + bk_load_i32(bias + j);
+      *(i32x16_u *)(x + j) = sum;
+      most = bk_max_i32(sum, most);
+    }
+    high[r] = most;
+  }
+}
+
+// Adds relative terms to the scores of a few queries over the keys from `first` on, likewise.
+static void bk_add_terms(const bk_terms *t, const bk_head_scratch *s, ptrdiff_t first, ptrdiff_t rows, float unit,
+                         i32x16 *high) {
+  const bk_bias_scale scale = bk_scale_biases(unit);
+  for (ptrdiff_t r = 0; r < rows; r++) {
+    const float *terms = t->terms + r * t->padded + first;
+    int32_t *x = s->scores + r * s->padded;
+    i32x16 most = INT32_MIN;
+    for (ptrdiff_t j = 0; j < s->padded; j += 16) {
+      const i32x16 sum = bk_load_i32(x + j) + bk_bias_units(bk_load(terms + j), scale);
       *(i32x16_u *)(x + j) = sum;
       most = bk_max_i32(sum, most);
     }
@@ -319,9 +354,10 @@ BK_INLINE void bk_softmax_row(const bk_head_scratch *s, const int32_t *scores, i
   }
 }
 
-// `s` is that of `keys`, which are all that the rows see.
+// `s` is that of `keys`, which are all that the rows see; `terms` are the rows' own, if the head has any.
 BK_INLINE void bk_attend_rows(const bk_head *h, const bk_head_scratch *s, ptrdiff_t head_size,
-                              bk_sequence_scales scales, bk_keys keys, ptrdiff_t row, ptrdiff_t rows) {
+                              bk_sequence_scales scales, const bk_terms *terms, bk_keys keys, ptrdiff_t row,
+                              ptrdiff_t rows) {
   const ptrdiff_t stride = bk_round_up(head_size, 4), all_groups = (h->length + 3) / 4;
   const ptrdiff_t groups = (keys.last - keys.first + 3) / 4;
   float factor[16];
@@ -332,6 +368,7 @@ BK_INLINE void bk_attend_rows(const bk_head *h, const bk_head_scratch *s, ptrdif
   for (ptrdiff_t r = 0; r < 16; r++) lanes[r] = INT32_MIN;
   bk_score_rows(s, &q, rows, stride / 4, lanes);
   if (h->bias) bk_add_bias(h, s, row, rows, lanes);
+  if (h->relative) bk_add_terms(terms, s, keys.first, rows, scales.unit, lanes);
   if (bk_hides_keys(h)) bk_hide_keys(h, s, keys.first, row, rows, scales.unit, lanes);
   const i32x16 tops = bk_top_of_each(lanes);
   memcpy(top, &tops, sizeof top);
@@ -373,21 +410,30 @@ BK_INLINE void bk_attend_s8_of(const bk_head *h, ptrdiff_t head_size, void *scra
   const float finite = bk_scale_queries(h, &s, head_size, &scales);
   scales.value_step = bk_pack_values(h, &s, head_size, scales.unit) + finite;
   if (h->bias) bk_measure_bias(h, &s, scales.unit);
+  bk_terms terms;
+  if (h->relative) {
+    terms = bk_begin_terms(h);
+    bk_lower_padding(h, &s, bk_scale_biases(scales.unit));
+  }
   // As many queries as a tile has rows, or as leave half of a first-level cache free beside their scores.
   const int hides = bk_hides_keys(h);
   const ptrdiff_t seen = 2 * h->window + BK_ROW_TILE + BK_PANEL, across = hides && seen < s.padded ? seen : s.padded;
   const ptrdiff_t fit = BK_SCORE_BYTES / (4 * across), most = fit < 4 ? 4 : fit;
   const ptrdiff_t rows = bk_head_rows(h);
   const ptrdiff_t step = bk_tile_rows(rows, most < BK_ROW_TILE ? most : BK_ROW_TILE, 1);
-  for (ptrdiff_t row = 0; row < rows; row += step) {
-    const ptrdiff_t n = rows - row < step ? rows - row : step;
+  for (ptrdiff_t row = 0, n; row < rows; row += n) {
+    n = rows - row < step ? rows - row : step;
+    if (h->relative) {
+      n = bk_open_block(h, &terms, row, n);
+      bk_make_terms(h, &terms, row, n);
+    }
     bk_keys keys = {0, h->length};
     bk_head_scratch part = s;
     if (hides) {
       keys = bk_head_keys_of(h, row, n);
       part = bk_scratch_of_keys(&s, keys, head_size);
     }
-    bk_attend_rows(h, &part, head_size, scales, keys, row, n);
+    bk_attend_rows(h, &part, head_size, scales, &terms, keys, row, n);
   }
 }
 

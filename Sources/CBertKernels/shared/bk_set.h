@@ -22,6 +22,7 @@ const bk_kernels BK_SET = {
     .attend_s8_scratch = bk_attend_s8_scratch,
     .attend_s8 = bk_attend_s8,
     .attend_f32_scratch = bk_attend_f32_scratch,
+    .relative_scratch = bk_relative_scratch,
     .attend_f32 = bk_attend_f32,
     .mean_rows = bk_mean_rows,
     .normalize_row = bk_normalize_row,

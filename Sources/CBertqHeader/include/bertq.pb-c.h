@@ -149,7 +149,11 @@ typedef enum _Bertq__Normalization {
   /*
    * `pattern`, as it is, by `content`
    */
-  BERTQ__NORMALIZATION__REPLACE = 11
+  BERTQ__NORMALIZATION__REPLACE = 11,
+  /*
+   * two and more scalars of white space become one space, and one line feed, carriage return or tab
+   */
+  BERTQ__NORMALIZATION__COLLAPSE_WHITE_SPACE = 12
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BERTQ__NORMALIZATION)
 } Bertq__Normalization;
 typedef enum _Bertq__Splitting {
@@ -260,10 +264,25 @@ struct  Bertq__Configuration
    */
   protobuf_c_boolean has_whole_attention_every;
   uint32_t whole_attention_every;
+  /*
+   * attention.relative
+   */
+  size_t n_relative_starts;
+  uint32_t *relative_starts;
+  /*
+   * attention.relative
+   */
+  protobuf_c_boolean has_has_relative_keys;
+  protobuf_c_boolean has_relative_keys;
+  /*
+   * attention.relative
+   */
+  protobuf_c_boolean has_has_relative_queries;
+  protobuf_c_boolean has_relative_queries;
 };
 #define BERTQ__CONFIGURATION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&bertq__configuration__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0, 0, BERTQ__ACTIVATION__GELU, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0, 0, 0, 0, BERTQ__ACTIVATION__GELU, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,NULL, 0, 0, 0, 0 }
 
 
 /*

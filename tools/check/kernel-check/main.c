@@ -90,6 +90,7 @@ int main(int argc, char **argv) {
   check_digests("digest with biases", visit_biased_attention, kernel_check_known_bias_digest);
   check_digests("digest of relatives", visit_relatives, kernel_check_known_relatives_digest);
   check_digests("digest of windows", visit_windowed_attention, kernel_check_known_window_digest);
+  check_digests("digest of relative terms", visit_relative_attention, kernel_check_known_term_digest);
   visit_lowest_weights(check);
   visit_deep_linears(check);
   if (full) visit_all_shapes(check);
