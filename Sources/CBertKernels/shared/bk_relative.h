@@ -10,8 +10,11 @@
 #include "bk_linear.h"
 
 // The most tokens from the first query of a block to its last: few enough that a block's products stay in a second-level
-// cache, and many enough that little is computed that no query of it asks for.
-enum { BK_TERM_QUERIES = 96, BK_TERM_ROWS = 16 };
+// cache, and many enough that little is computed that no query of it asks for. And the keys whose products are computed with
+// one panel after the other.
+enum { BK_TERM_QUERIES = 128, BK_TERM_KEYS = 24, BK_TERM_ROWS = 16 };
+_Static_assert(BK_TERM_KEYS % BK_FLOAT_ROWS == 0, "a few keys would end in a part of a tile");
+_Static_assert(BK_TERM_ROWS >= BK_ROW_TILE && BK_TERM_ROWS >= BK_FLOAT_ROWS, "terms are made for a tile of either kind");
 
 // Scratch memory; L is the length of the sequence in tokens, Q the number of its queries, d the head size.
 typedef struct {
@@ -74,21 +77,31 @@ static bk_terms bk_begin_terms(const bk_head *h) {
   return t;
 }
 
-// The products of all keys for the queries of a block.
-static void bk_ask_keys(const bk_head *h, const bk_terms *t) {
+// What a panel gives for up to BK_FLOAT_ROWS keys from j on, to where the queries of a block have it.
+BK_INLINE void bk_ask_some_keys(const bk_head *h, const bk_terms *t, ptrdiff_t panel, ptrdiff_t j, ptrdiff_t keys) {
   _Alignas(64) float tile[BK_FLOAT_ROWS * BK_PANEL];
-  for (ptrdiff_t j = 0; j < h->length; j += BK_FLOAT_ROWS) {
-    const ptrdiff_t n = h->length - j < BK_FLOAT_ROWS ? h->length - j : BK_FLOAT_ROWS;
-    const ptrdiff_t low = t->first - (j + n - 1) + h->length - 1, high = t->last - j + h->length - 1;
-    for (ptrdiff_t p = low / BK_PANEL; p <= high / BK_PANEL; p++) {
-      bk_tile_f32(h->key + j * h->stride, h->stride, n, t->queries + p * h->head_size * BK_PANEL, h->head_size,
-                  bk_fetch_nothing(t->queries), tile);
-      for (ptrdiff_t r = 0; r < n; r++) {
-        // The place in the block of the query that lane 0 is for.
-        const ptrdiff_t query = p * BK_PANEL - (h->length - 1) + j + r - t->first;
-        const ptrdiff_t from = query < 0 ? -query : 0, left = t->last - t->first + 1 - query;
-        float *to = t->asked + query * t->across + j + r;
-        for (ptrdiff_t i = from; i < (left < BK_PANEL ? left : BK_PANEL); i++) to[i * t->across] = tile[r * BK_PANEL + i];
+  bk_tile_f32(h->key + j * h->stride, h->stride, keys, t->queries + panel * h->head_size * BK_PANEL, h->head_size,
+              bk_fetch_nothing(t->queries), tile);
+  for (ptrdiff_t r = 0; r < keys; r++) {
+    // The place in the block of the query that lane 0 is for.
+    const ptrdiff_t query = panel * BK_PANEL - (h->length - 1) + j + r - t->first;
+    const ptrdiff_t from = query < 0 ? -query : 0, left = t->last - t->first + 1 - query;
+    float *to = t->asked + query * t->across + j + r;
+    for (ptrdiff_t i = from; i < (left < BK_PANEL ? left : BK_PANEL); i++) to[i * t->across] = tile[r * BK_PANEL + i];
+  }
+}
+
+// The products of all keys for the queries of a block, a few keys at a time: where these go stays in a first-level cache.
+static void bk_ask_keys(const bk_head *h, const bk_terms *t) {
+  const ptrdiff_t end = h->length - 1;
+  for (ptrdiff_t some = 0; some <= end; some += BK_TERM_KEYS) {
+    const ptrdiff_t last = some + BK_TERM_KEYS - 1 < end ? some + BK_TERM_KEYS - 1 : end;
+    for (ptrdiff_t p = (t->first - last + end) / BK_PANEL; p <= (t->last - some + end) / BK_PANEL; p++) {
+      for (ptrdiff_t j = some; j <= last; j += BK_FLOAT_ROWS) {
+        const ptrdiff_t n = last - j + 1 < BK_FLOAT_ROWS ? last - j + 1 : BK_FLOAT_ROWS;
+        // Others of these keys have entries in this panel, but not every tile of them.
+        const int has = (p + 1) * BK_PANEL > t->first - (j + n - 1) + end && p * BK_PANEL <= t->last - j + end;
+        if (has) bk_ask_some_keys(h, t, p, j, n);
       }
     }
   }
