@@ -10,7 +10,8 @@ import JSONText
 /// A parser that is given bytes from anybody; it may throw a `BertError` of a malformed file, and nothing else may happen.
 enum FuzzTarget: String, CaseIterable {
   case safetensors, npz, pickle, torch, tensorflow, table, onnx, protobuf, index, recogniser, json
-  case config, tokenizer, vocabulary, pieces, merges, charsmap, tokenizerConfig = "tokenizer-config"
+  case config, tokenizer, vocabulary, pieces, sentencepiece, merges, charsmap
+  case tokenizerConfig = "tokenizer-config"
   case specialTokens = "special-tokens", addedTokens = "added-tokens", modules, pooling, sentences
   case bertq, request
 
@@ -32,6 +33,7 @@ enum FuzzTarget: String, CaseIterable {
     case .config: "config.json"
     case .tokenizer: "tokenizer.json"
     case .vocabulary: "vocab.txt"
+    case .sentencepiece: "spm.model"
     case .tokenizerConfig: "tokenizer_config.json"
     case .specialTokens: "special_tokens_map.json"
     case .addedTokens: "added_tokens.json"
@@ -67,6 +69,8 @@ enum FuzzTarget: String, CaseIterable {
   private func run(file: String) throws(BertError) {
     switch self {
     case .table: _ = try SortedTable.read(.init(file))
+    case .sentencepiece:
+      _ = try SentencePieceFile(file, rows: 64).pipeline(named: [:], configuration: [:], rows: 64)
     case .config, .tokenizer, .vocabulary, .tokenizerConfig, .specialTokens, .addedTokens, .modules,
       .pooling, .sentences:
       _ = try ModelImport.read(input: Self.folder)
