@@ -129,7 +129,7 @@ def convert(
         size=ctypes.sizeof(_library.Conversion), input=path(checkpoint_folder(os.fspath(source))), output=path(output),
         configuration=path(config), vocabulary=path(vocab), weights=_texts.words(weights, "weights"),
         embeddings=_texts.words(embeddings, "embeddings"),
-        calibration=None if isinstance(calibrate, bool) else path(calibrate), 
+        calibration=None if isinstance(calibrate, bool) else path(calibrate),
         recipe=None if recipe is None else _texts.words(recipe, "recipe"),
         report=path(report), least_cosine=limits.get("cosine", 0), least_sqnr=limits.get("sqnr", 0),
         threads=number(threads, "threads", 256), no_calibration=int(calibrate is False), ids_only=int(_texts.flag(ids_only, "ids_only")),
