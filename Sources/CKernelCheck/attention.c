@@ -63,6 +63,23 @@ static void run_attend_f32(const bk_kernels *k, random_source *r, const ptrdiff_
   record_floats(out, y, count);
 }
 
+// Records all rows of a head, and then some: from a token drawn on, each at most `farthest` behind the one before, or every
+// third where that is 0. `tokens` counts those too that none sees.
+static void attend_all_then_some(const bk_kernels *k, random_source *r, bk_head *h, ptrdiff_t tokens, ptrdiff_t farthest,
+                                 float *y, ptrdiff_t count, record *out,
+                                 void (*attend)(const bk_kernels *, const bk_head *)) {
+  attend(k, h);
+  record_floats(out, y, count);
+  int32_t *wanted = TAKE(int32_t, tokens);
+  h->wanted = wanted;
+  for (int32_t i = (int32_t)next_between(r, 0, tokens - 1); i < tokens;
+       i += farthest ? (int32_t)next_between(r, 1, farthest) : 3) {
+    wanted[h->wanted_rows++] = i;
+  }
+  attend(k, h);
+  record_floats(out, y, (h->wanted_rows - 1) * h->out_stride + h->head_size);
+}
+
 // A head whose scores have biases: of usual size; of 2^0 to 2^40, so that they are held to their bounds; or all far below 0,
 // so that nothing but a bias tells a key from one past the end. All rows, then some.
 static void run_biased(const bk_kernels *k, random_source *r, const ptrdiff_t *shape, record *out,
@@ -79,13 +96,7 @@ static void run_biased(const bk_kernels *k, random_source *r, const ptrdiff_t *s
     if (kind == 2) bias[i] -= 1e6f;
   }
   h.bias = bias;
-  attend(k, &h);
-  record_floats(out, y, count);
-  int32_t *wanted = TAKE(int32_t, h.length);
-  h.wanted = wanted;
-  for (int32_t i = (int32_t)next_between(r, 0, h.length - 1); i < h.length; i += 3) wanted[h.wanted_rows++] = i;
-  attend(k, &h);
-  record_floats(out, y, (h.wanted_rows - 1) * h.out_stride + h.head_size);
+  attend_all_then_some(k, r, &h, h.length, 0, y, count, out, attend);
 }
 
 static void run_biased_s8(const bk_kernels *k, random_source *r, const ptrdiff_t *shape, record *out) {
@@ -114,15 +125,7 @@ static void run_windowed(const bk_kernels *k, random_source *r, const ptrdiff_t 
     fill_floats(r, ORDINARY, bias, 2 * h.bias_span + 1);
     h.bias = bias;
   }
-  attend(k, &h);
-  record_floats(out, y, count);
-  int32_t *wanted = TAKE(int32_t, tokens);
-  h.wanted = wanted;
-  for (int32_t i = (int32_t)next_between(r, 0, tokens - 1); i < tokens; i += (int32_t)next_between(r, 1, 9)) {
-    wanted[h.wanted_rows++] = i;
-  }
-  attend(k, &h);
-  record_floats(out, y, (h.wanted_rows - 1) * h.out_stride + h.head_size);
+  attend_all_then_some(k, r, &h, tokens, 9, y, count, out, attend);
 }
 
 static void run_windowed_s8(const bk_kernels *k, random_source *r, const ptrdiff_t *shape, record *out) {
@@ -165,16 +168,7 @@ static void run_relative(const bk_kernels *k, random_source *r, const ptrdiff_t 
       .scratch = take_scratch(k->relative_scratch(tokens, h.head_size)),
   };
   h.relative = &relative;
-  attend(k, &h);
-  record_floats(out, y, count);
-  int32_t *wanted = TAKE(int32_t, tokens);
-  h.wanted = wanted;
-  const ptrdiff_t farthest = next_between(r, 1, 60);
-  for (int32_t i = (int32_t)next_between(r, 0, tokens - 1); i < tokens; i += (int32_t)next_between(r, 1, farthest)) {
-    wanted[h.wanted_rows++] = i;
-  }
-  attend(k, &h);
-  record_floats(out, y, (h.wanted_rows - 1) * h.out_stride + h.head_size);
+  attend_all_then_some(k, r, &h, tokens, next_between(r, 1, 60), y, count, out, attend);
 }
 
 static void run_relative_s8(const bk_kernels *k, random_source *r, const ptrdiff_t *shape, record *out) {

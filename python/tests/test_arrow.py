@@ -111,10 +111,10 @@ def test_a_file_gets_a_column(model, model_path, table, tmp_path):
     assert not (tmp_path / "out.parquet.parts").exists()
 
 
-def test_an_interrupted_run_goes_on(model, model_path, table, tmp_path, monkeypatch):
+def interrupted_behind_three(monkeypatch):
+    """Has a run stop once, at its fourth part of 100 rows; gives a list with an entry for each part that is begun."""
     from bertq import parquet
 
-    source, given, expected = table
     monkeypatch.setattr(parquet, "ROWS", 100)
     answered, calls = parquet._answered, []
 
@@ -125,6 +125,12 @@ def test_an_interrupted_run_goes_on(model, model_path, table, tmp_path, monkeypa
         return answered(*arguments)
 
     monkeypatch.setattr(parquet, "_answered", interrupted)
+    return calls
+
+
+def test_an_interrupted_run_goes_on(model, model_path, table, tmp_path, monkeypatch):
+    source, given, expected = table
+    calls = interrupted_behind_three(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         run(model_path, source, tmp_path / "out.parquet")
     assert not (tmp_path / "out.parquet").exists()
@@ -203,18 +209,7 @@ def test_two_columns_of_one_name_are_refused(model_path, table, tmp_path, capsys
 @pytest.fixture
 def begun(model_path, table, tmp_path, monkeypatch):
     """A run that was interrupted behind its third part."""
-    from bertq import parquet
-
-    monkeypatch.setattr(parquet, "ROWS", 100)
-    answered, calls = parquet._answered, []
-
-    def interrupted(*arguments):
-        calls.append(1)
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        return answered(*arguments)
-
-    monkeypatch.setattr(parquet, "_answered", interrupted)
+    calls = interrupted_behind_three(monkeypatch)
     folder = tmp_path / "a=b"
     folder.mkdir()
     with pytest.raises(KeyboardInterrupt):
